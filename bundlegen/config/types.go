@@ -1,0 +1,146 @@
+// Package config is pipeline.yml: what a person writes, read strictly, with
+// every default filled in. It is the sole importer of the YAML decoder.
+package config
+
+import "time"
+
+// Version is the version of pipeline.yml that this program reads and writes.
+const Version = 1
+
+// Pipeline is a pipeline.yml with all defaults filled in.
+type Pipeline struct {
+	Version    int
+	Name       string // letters, digits, _ and -: job names and resource keys are made of it
+	Catalog    string
+	Inventory  string // as written: relative to Dir
+	Output     string // folder of emitted bundles, as written: relative to Dir; the bundle is Output/Name
+	Sites      []Site
+	Sizing     Sizing
+	Tiers      []Tier // at least one; the first is the default tier
+	Extract    Extract
+	Compute    Compute
+	Targets    []Target // in the file's order; dev and prod if the file names none
+	Monitoring Monitoring
+	Prices     map[string]float64 // overrides, by the key of the price table
+
+	File string // pipeline.yml itself, as given on the command line
+	Dir  string // its folder: what relative paths are relative to
+}
+
+// Site is one PI Web API endpoint.
+type Site struct {
+	Name       string
+	URL        string // normalized: scheme://host[:port][/prefix]/piwebapi
+	DataServer string
+	Region     string
+	Auth       Auth
+	TLS        TLS
+	Proxy      string
+	Limits     Limits
+	Retry      Retry
+}
+
+// Auth is how a site is authenticated to.
+type Auth struct {
+	Kind      string // basic, bearer, kerberos, anonymous
+	Username  string
+	Password  Secret
+	Token     Secret
+	Principal string // kerberos
+	Keytab    Secret
+	Krb5Conf  string
+	SPN       string
+}
+
+// Secret is where a secret is found, never the secret.
+type Secret struct {
+	Env    string // environment variable on this machine and, with Scope/Key's value, on the cluster
+	Secret string // scope/key on Databricks; "" if the file names none
+}
+
+// TLS is what the site's certificate is verified with beside the system's roots.
+type TLS struct {
+	CAFile string // PEM; public, so its content is copied into the bundle
+	CA     Secret // ca_secret
+}
+
+// Limits is a site's whole request budget.
+type Limits struct {
+	RequestsPerSecond float64 // default 500 (half of the server's 1000: others use it too)
+	Connections       int     // default 32
+	ItemsPerCall      int     // default 150000
+}
+
+// Retry is the policy for one request.
+type Retry struct {
+	Attempts int           // default 5
+	Backoff  time.Duration // default 500ms
+	Timeout  time.Duration // default 120s
+}
+
+// Sizing is how tags become partitions.
+type Sizing struct {
+	MinTags       int // 2000
+	TargetTags    int // 3000
+	MaxTags       int // 5000
+	TagsPerWorker int // 1000
+}
+
+// Tier is a cadence class; one job each.
+type Tier struct {
+	Name       string
+	Every      time.Duration // 0 when Cron is given
+	Cron       string        // Quartz, 6 or 7 fields
+	Sizing     *Sizing       // nil: the general one
+	Partitions int           // > 0: this many partitions for the tier, shared out among its sites by tags
+}
+
+// Extract is how events are read.
+type Extract struct {
+	Backfill  time.Duration // 1h: where a tag without a watermark starts
+	Settle    time.Duration // 30s: how long the newest events are left alone
+	MaxWindow time.Duration // 6h: the most of a tag that one batch reads
+	FailAbove float64       // 0.05
+}
+
+// Compute is what the tasks run on.
+type Compute struct {
+	Cloud              string // aws, azure, gcp
+	SparkVersion       string
+	NodeType           string // workers and driver of extraction clusters
+	OrchestratorType   string // node type of the orchestrator
+	PolicyID           string
+	CustomTags         map[string]string
+	InstanceProfile    string // AWS: its ARN
+	SingleCluster      bool
+	Serverless         bool
+	Photon             bool
+	Layout             string // liquid (default) or zorder
+	MaxConcurrentTasks int    // of the workspace; 1000
+	Pool               Pool
+}
+
+// Pool is a warm instance pool. The zero value is none.
+type Pool struct {
+	WorkerID string // instance_pool_id
+	DriverID string // driver_instance_pool_id
+	MinIdle  int
+}
+
+// Target is one deployment target.
+type Target struct {
+	Name             string
+	Host             string // "" = as the environment or the CLI's profile says
+	ServicePrincipal string // application id; "" = the deploying user
+	Catalog          string // "" = the pipeline's
+	SchemaPrefix     string // dev: "dev_" by default
+	Production       bool   // prod, or any target with a service principal: schedules are unpaused, mode production
+}
+
+// Monitoring is who is told.
+type Monitoring struct {
+	Warehouse       string
+	Emails          []string
+	Webhooks        []string // notification destination ids
+	MinCompleteness float64  // 0.99: validate fails below it
+}

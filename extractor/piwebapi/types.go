@@ -1,0 +1,62 @@
+// Package piwebapi speaks to one PI Web API server: lists, streams and stream
+// sets, paged without loss, inside a request budget, with errors sorted into
+// those worth another try and those that are final.
+package piwebapi
+
+import (
+	"context"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// Stream is one tag to read, with its range. The server is asked from After
+// itself, since servers round bounds; events at or before After or later than
+// Until are dropped.
+type Stream struct {
+	Index         int32 // the caller's; comes back in columns.Batch.Stream
+	WebID         string
+	Name          string
+	Numeric       bool    // a quoted "NaN", "Infinity" or "-Infinity" is a number then, not a text
+	EventsPerHour float64 // expected; negative when unknown: only the width of calls depends on it
+	After, Until  instant.Ticks
+}
+
+// Outcome says how far a stream was read. Every event in (Stream.After, Through]
+// has been given to the Sink, and none beyond it.
+type Outcome struct {
+	Index   int32
+	Through instant.Ticks // = Until when Err is nil; After, or something between, otherwise
+	Events  int64         // given to the Sink
+	Err     error         // a *Error, or a context's error
+}
+
+// Sink takes what is read. Its methods are called from several goroutines.
+type Sink interface {
+	// Events hands over a batch; the sink owns it and passes it to Free when it is done.
+	// An error ends the reading.
+	Events(ctx context.Context, b *columns.Batch) error
+	// Done is called once for each stream, after its last Events.
+	Done(o Outcome)
+}
+
+// DataServer is a PI Data Archive as the Web API lists it.
+type DataServer struct {
+	WebID       string
+	Name        string
+	IsConnected bool
+	ServerTime  instant.Ticks // 0 when the server does not say
+}
+
+// Point is one PI point of a data server.
+type Point struct {
+	WebID, Name, Descriptor, PointType, DigitalSet, Units string
+	ID                                                    int64
+	Future                                                bool
+}
+
+// State is one state of a digital set.
+type State struct {
+	Name  string
+	Value int32
+}

@@ -1,0 +1,45 @@
+package manifest
+
+// Task names, as entry points of the wheel and as commands of pi-extractor.
+const (
+	TaskDiscover    = "discover"
+	TaskExtract     = "extract"
+	TaskConsolidate = "consolidate"
+	TaskValidate    = "validate"
+)
+
+// Parameters is everything that a task is told by the emitted job. One struct
+// serves all tasks; Args leaves out what a task has no use for.
+type Parameters struct {
+	Task         string // one of the Task constants; the wheel's entry point, not an argument
+	Pipeline     string // NAME here, NAME.TARGET on Databricks: part of every key
+	Catalog      string
+	SchemaPrefix string // before bronze, metadata, checkpoints, monitoring; "" for none
+	Bundle       string // the bundle's root folder
+	Tier         string
+	RunID        string // one a run of the job, the same for each attempt and repair
+	UntilMillis  int64  // start of the job, ms since 1970; the run reads up to this less Settle
+	Until        string // RFC 3339; "" = from UntilMillis; else used as given, without settle lag
+	TimeoutSecs  int    // the task's timeout; 0 = none
+	Attempt      int    // 1, 2, 3 …: the task's execution count
+
+	// extract
+	Partition    int
+	Site         string
+	Limits       Limits  // the partition's share of the site's budget
+	MaxWindow    float64 // seconds
+	FailAbove    float64 // share of the partition's tags (0 to 1)
+	TagsPerShard int
+
+	// discover
+	Backfill float64 // seconds
+	Settle   float64 // seconds
+
+	// consolidate
+	Maintenance bool   // compact watermarks and optimize bronze: true for the first tier only
+	Layout      string // liquid or zorder
+
+	// validate
+	MinCompleteness float64 // 0 to 1
+	SampleTags      int     // tags a partition that are counted against PI; 0 = all
+}
