@@ -1,0 +1,104 @@
+// Package batch holds the nouns of landing and the arithmetic of its ranges.
+//
+// A batch is one extraction of one partition up to an instant. It has a number,
+// taken once when the batch is decided, and a batch_id of its own attempt. What
+// a batch says of each tag is its outcome: the range that was read, or why not.
+// The protocol that keeps every event exactly once is in the package engine,
+// which states what each step promises.
+package batch
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// Statuses of a batch and of an attempt of a task, as monitoring shows them.
+const (
+	Succeeded  = "SUCCEEDED"
+	Partial    = "PARTIAL"     // at most fail_above of the partition's tags failed
+	Failed     = "FAILED"      // more than that failed, or the task did not end
+	CatchingUp = "CATCHING_UP" // a batch that another one follows in the same task
+	Lagging    = "LAGGING"     // out of time: the next run goes on from here
+)
+
+// Tag is a tag as an extraction owns it, with its watermark.
+type Tag struct {
+	PointID       int64
+	WebID, Name   string
+	PointType     string
+	Units         string
+	EventsPerHour float64       // negative when unknown
+	Watermark     instant.Ticks // landed up to and with this instant
+}
+
+// Range is what one batch reads of one tag: what is later than After, up to and with Until.
+type Range struct {
+	Tag          int // index in the slice that Ranges was given
+	After, Until instant.Ticks
+}
+
+// Ranges gives what a batch up to until has to read: at most maxWindow of each
+// tag whose watermark is before until. No range overlaps one that was landed:
+// each begins at the tag's watermark.
+func Ranges(tags []Tag, until, maxWindow instant.Ticks) []Range {
+	var out []Range
+	for i := range tags {
+		w := tags[i].Watermark
+		if w >= until {
+			continue
+		}
+		end := until
+		if maxWindow > 0 && w+maxWindow < until {
+			end = w + maxWindow
+		}
+		out = append(out, Range{Tag: i, After: w, Until: end})
+	}
+	return out
+}
+
+// Outcome is what a batch says of one tag: every event in (From, To] is in its
+// folder, and none beside. To equals From where nothing could be read.
+type Outcome struct {
+	PointID int64         `json:"point_id"`
+	WebID   string        `json:"web_id"`
+	Name    string        `json:"name"`
+	From    instant.Ticks `json:"from"`
+	To      instant.Ticks `json:"to"`
+	Events  int64         `json:"events"`
+	Error   string        `json:"error,omitempty"`
+}
+
+// Header is everything of a batch but its events: the content of the folder's
+// marker, from which any later process can publish it.
+type Header struct {
+	Pipeline  string        `json:"pipeline"`
+	Epoch     string        `json:"epoch"`
+	RunID     string        `json:"run_id"`
+	Attempt   int           `json:"attempt"`
+	Tier      string        `json:"tier"`
+	Site      string        `json:"site"`
+	Partition int           `json:"partition_id"`
+	Number    int64         `json:"number"`   // last + 1 of the snapshot that the ranges came from; never recomputed
+	ID        string        `json:"batch_id"` // unique to the attempt
+	Started   instant.Ticks `json:"started"`
+	Ended     instant.Ticks `json:"ended"`
+	Status    string        `json:"status"`
+	Events    int64         `json:"events"`
+	Requests  int64         `json:"requests"`
+	Outcomes  []Outcome     `json:"outcomes"`
+}
+
+// NewID makes a batch_id.
+func NewID() string { return uuid.NewString() }
+
+// Failures counts the outcomes with an error.
+func (h *Header) Failures() int {
+	n := 0
+	for i := range h.Outcomes {
+		if h.Outcomes[i].Error != "" {
+			n++
+		}
+	}
+	return n
+}
