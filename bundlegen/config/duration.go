@@ -1,0 +1,63 @@
+package config
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// durationUnits are the units of a duration, longest first.
+var durationUnits = []struct {
+	name string
+	unit time.Duration
+}{
+	{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond},
+}
+
+// parseDuration reads durations such as 30s, 5m, 1h30m or 1d: whole numbers,
+// each with its unit, from long to short. A bare number has no unit and is none.
+func parseDuration(s string) (time.Duration, bool) {
+	var sum time.Duration
+	last := time.Duration(math.MaxInt64)
+	for s != "" {
+		digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+		s = s[len(digits):]
+		letters := s[:len(s)-len(strings.TrimLeft(s, "dhms"))]
+		s = s[len(letters):]
+		count, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		var unit time.Duration
+		for _, u := range durationUnits {
+			if u.name == letters {
+				unit = u.unit
+			}
+		}
+		if unit == 0 || unit >= last || count > int64((math.MaxInt64-sum)/unit) {
+			return 0, false
+		}
+		sum, last = sum+time.Duration(count)*unit, unit
+	}
+	return sum, last != math.MaxInt64
+}
+
+// FormatDuration gives d as pipeline.yml writes it: 30s, 5m, 1h30m, 1d. What is
+// finer than a millisecond is cut off.
+func FormatDuration(d time.Duration) string {
+	if d < 0 {
+		return "-" + FormatDuration(-d)
+	}
+	var b strings.Builder
+	for _, u := range durationUnits {
+		if n := d / u.unit; n > 0 {
+			b.WriteString(strconv.FormatInt(int64(n), 10) + u.name)
+			d %= u.unit
+		}
+	}
+	if b.Len() == 0 {
+		return "0s"
+	}
+	return b.String()
+}
