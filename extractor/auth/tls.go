@@ -1,0 +1,58 @@
+package auth
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// tlsConfig trusts the system's certificate authorities and the site's own. The
+// server's certificate is always verified: there is no switch for less.
+func tlsConfig(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	pem, where, err := authority(site, bundleDir, getenv)
+	if err != nil || pem == nil {
+		return config, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil { // a machine without any: the site's own will do
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, complain(site, "tls", fmt.Sprintf("%s holds no certificate in PEM form", where),
+			"give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on")
+	}
+	config.RootCAs = pool
+	return config, nil
+}
+
+// authority gives the site's own certificate authority, and where it is from; nil when it has none.
+func authority(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (pem []byte, where string, err error) {
+	t := site.TLS
+	if t.CAEnv != "" {
+		if v, ok := getenv(t.CAEnv); ok && v != "" {
+			return []byte(v), "the environment variable " + t.CAEnv, nil
+		}
+		if t.CAFile == "" {
+			return nil, "", complain(site, "tls", fmt.Sprintf("the environment variable %s, which holds the certificate authority, is not set", t.CAEnv),
+				fmt.Sprintf("set %s to the PEM text; on Databricks it comes from the secret that sites[].tls.ca_secret names", t.CAEnv))
+		}
+	}
+	if t.CAFile == "" {
+		return nil, "", nil
+	}
+	if !filepath.IsLocal(t.CAFile) {
+		return nil, "", complain(site, "tls", fmt.Sprintf("the certificate authority's file %q is outside the bundle", t.CAFile),
+			"name a file by its path in the bundle")
+	}
+	pem, err = os.ReadFile(filepath.Join(bundleDir, t.CAFile))
+	if err != nil {
+		return nil, "", complain(site, "tls", fmt.Sprintf("the certificate authority cannot be read: %v", err),
+			"run bundlegen generate again, which puts the file into the bundle")
+	}
+	return pem, "the file " + t.CAFile, nil
+}

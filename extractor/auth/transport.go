@@ -1,0 +1,142 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// NewTransport makes the RoundTripper for all requests to a site: verified TLS,
+// the site's proxy or the environment's, as many kept-alive connections as the
+// site's Limits allow, and the credentials added to each request.
+//
+// bundleDir is the bundle's root, which a CA file is relative to. getenv looks
+// up environment variables (os.LookupEnv). An error names the site and what is
+// missing, never a secret. The result is safe for concurrent use, has a
+// CloseIdleConnections method, and returns an error for a request to any other
+// host than the site's, so that no redirect can carry credentials away.
+func NewTransport(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (http.RoundTripper, error) {
+	base, err := url.Parse(site.URL)
+	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
+		return nil, complain(site, "url", fmt.Sprintf("%q is not a URL such as https://pi.example.com/piwebapi", withoutUser(site.URL)),
+			"write the address of PI Web API in sites[].url of pipeline.yml")
+	}
+	if base.Scheme == "http" && !loopback(base.Hostname()) {
+		return nil, complain(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way", base.Host),
+			"use https; http is for a server on this machine only")
+	}
+	config, err := tlsConfig(site, bundleDir, getenv)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyFunc(site, getenv)
+	if err != nil {
+		return nil, err
+	}
+	connections := max(1, site.Limits.Connections)
+	transport := &http.Transport{
+		Proxy:               proxy,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 15 * time.Second,
+		// A stream set is megabytes: connections of their own carry several at
+		// once better than HTTP/2 streams on one, which ForceAttemptHTTP2 would give.
+		MaxConnsPerHost:     connections,
+		MaxIdleConns:        connections,
+		MaxIdleConnsPerHost: connections,
+		IdleConnTimeout:     90 * time.Second,
+		WriteBufferSize:     20 << 10, // a URL of 16 KB in one write
+		ReadBufferSize:      64 << 10,
+	}
+	credentials, err := newCredentials(site, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, next: transport}, nil
+}
+
+// siteTransport adds a site's credentials to requests, for the site's own host only.
+type siteTransport struct {
+	scheme, host string
+	credentials  credentials
+	next         *http.Transport
+}
+
+// RoundTrip sends a copy of the request with the credentials added.
+func (t *siteTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != t.host || r.URL.Scheme != t.scheme {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, fmt.Errorf("a request for %s://%s was not sent, since the site's address is %s://%s", r.URL.Scheme, r.URL.Host, t.scheme, t.host)
+	}
+	if t.credentials == nil {
+		return t.next.RoundTrip(r)
+	}
+	authorized := r.Clone(r.Context())
+	t.credentials(authorized)
+	return t.next.RoundTrip(authorized)
+}
+
+// CloseIdleConnections closes the connections that no request uses.
+func (t *siteTransport) CloseIdleConnections() { t.next.CloseIdleConnections() }
+
+// proxyFunc takes the site's own proxy, else what the environment says.
+func proxyFunc(site manifest.Site, getenv func(string) (string, bool)) (func(*http.Request) (*url.URL, error), error) {
+	if site.Proxy != "" {
+		proxy, err := url.Parse(site.Proxy)
+		if err != nil || proxy.Host == "" {
+			return nil, complain(site, "proxy", "it is not a URL such as http://proxy.example.com:3128",
+				"correct sites[].proxy in pipeline.yml")
+		}
+		return http.ProxyURL(proxy), nil
+	}
+	first := func(names ...string) string {
+		for _, name := range names {
+			if v, ok := getenv(name); ok && v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	choose := (&httpproxy.Config{
+		HTTPProxy:  first("HTTP_PROXY", "http_proxy"),
+		HTTPSProxy: first("HTTPS_PROXY", "https_proxy"),
+		NoProxy:    first("NO_PROXY", "no_proxy"),
+	}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) {
+		proxy, err := choose(r.URL)
+		if err != nil { // its text would quote the value, which may hold a password
+			return nil, errors.New("the environment variable HTTPS_PROXY or HTTP_PROXY is not a proxy's URL")
+		}
+		return proxy, nil
+	}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// withoutUser gives the URL without user and password; a URL that cannot be
+// read is shown only when it cannot hold any.
+func withoutUser(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(unreadable)"
+	}
+	u.User = nil
+	return u.String()
+}
+
+// complain makes a user's error: where, what, and what to do.
+func complain(site manifest.Site, what, problem, hint string) error {
+	return fmt.Errorf("site %q, %s: %s\nhint: %s", site.Name, what, problem, hint)
+}
