@@ -1,6 +1,8 @@
 // Package columns holds events column by column, in memory that is used again.
 package columns
 
+import "slices"
+
 // Flags of an event. Value kinds: a number has HasValue; a string or a
 // timestamp value has HasText; a digital or system state has HasText and
 // HasCode; an event whose value is an error has none of the three.
@@ -16,7 +18,7 @@ const (
 
 // Batch is a run of events of one or more streams. All slices have the same
 // length. It is not safe for concurrent use; whoever is handed a Batch owns it
-// until it calls Reset or gives it back.
+// until it calls Reset or gives it back. The zero value is ready.
 type Batch struct {
 	Stream  []int32   // the caller's index of the stream (a partition's tag)
 	Ticks   []int64   // 100 ns since 1970-01-01Z
@@ -30,10 +32,27 @@ type Batch struct {
 // Len is the number of events.
 func (b *Batch) Len() int { return len(b.Ticks) }
 
-// Truncate drops all events from the n-th on: what a call that broke off had appended.
+// Truncate drops all events from the n-th on: what a call that broke off had
+// appended. Their texts stay in Strings.
 func (b *Batch) Truncate(n int) {
 	b.Stream, b.Ticks, b.Value = b.Stream[:n], b.Ticks[:n], b.Value[:n]
 	b.Text, b.Code, b.Flags = b.Text[:n], b.Code[:n], b.Flags[:n]
+}
+
+// Delete drops the events from i up to, not including, j and closes the gap.
+// Their texts stay in Strings.
+func (b *Batch) Delete(i, j int) {
+	if i == j {
+		return
+	}
+	b.Stream, b.Ticks, b.Value = slices.Delete(b.Stream, i, j), slices.Delete(b.Ticks, i, j), slices.Delete(b.Value, i, j)
+	b.Text, b.Code, b.Flags = slices.Delete(b.Text, i, j), slices.Delete(b.Code, i, j), slices.Delete(b.Flags, i, j)
+}
+
+// Grow makes room for n more events, so that as many Appends do not allocate.
+func (b *Batch) Grow(n int) {
+	b.Stream, b.Ticks, b.Value = slices.Grow(b.Stream, n), slices.Grow(b.Ticks, n), slices.Grow(b.Value, n)
+	b.Text, b.Code, b.Flags = slices.Grow(b.Text, n), slices.Grow(b.Code, n), slices.Grow(b.Flags, n)
 }
 
 // Reset empties the batch and keeps its memory.
@@ -50,41 +69,4 @@ func (b *Batch) Append(stream int32, ticks int64, value float64, text uint32, co
 	b.Text = append(b.Text, text)
 	b.Code = append(b.Code, code)
 	b.Flags = append(b.Flags, flags)
-}
-
-// Strings interns texts: equal texts of a batch have one id. The zero value is ready.
-type Strings struct {
-	ids  map[string]uint32
-	text []string
-	size int
-}
-
-// ID gives the id of s, making one when it is new. s is copied then, and only then.
-func (t *Strings) ID(s []byte) uint32 {
-	if id, ok := t.ids[string(s)]; ok {
-		return id
-	}
-	if t.ids == nil {
-		t.ids = make(map[string]uint32)
-	}
-	id := uint32(len(t.text))
-	c := string(s)
-	t.ids[c], t.text, t.size = id, append(t.text, c), t.size+len(c)
-	return id
-}
-
-// Text gives the text of an id.
-func (t *Strings) Text(id uint32) string { return t.text[id] }
-
-// Len is the number of different texts.
-func (t *Strings) Len() int { return len(t.text) }
-
-// Bytes is the size of all texts together.
-func (t *Strings) Bytes() int { return t.size }
-
-// Reset forgets all texts.
-func (t *Strings) Reset() {
-	clear(t.ids)
-	clear(t.text)
-	t.text, t.size = t.text[:0], 0
 }
