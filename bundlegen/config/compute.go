@@ -1,0 +1,143 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// defaultSparkVersion is the newest long-term release of Databricks Runtime,
+// supported until October 2028.
+const defaultSparkVersion = "17.3.x-scala2.13"
+
+// defaultNodeTypes are general-purpose machines of 4 cores and 16 GB with a
+// local disk, for what is staged before it is published.
+var defaultNodeTypes = map[string]string{
+	"aws":   "m5d.xlarge",
+	"azure": "Standard_D4ds_v5",
+	"gcp":   "n2-standard-4",
+}
+
+// workspaceDomains are where each cloud's workspaces are.
+var workspaceDomains = []struct{ suffix, cloud string }{
+	{".gcp.databricks.com", "gcp"},
+	{".azuredatabricks.net", "azure"},
+	{".databricks.azure.us", "azure"},
+	{".databricks.azure.cn", "azure"},
+	{".cloud.databricks.com", "aws"},
+	{".cloud.databricks.us", "aws"},
+}
+
+// cloudOf gives the cloud of a workspace's address, "" if that does not tell.
+func cloudOf(host string) string {
+	u, err := url.Parse(host)
+	if err != nil {
+		return ""
+	}
+	for _, d := range workspaceDomains {
+		if strings.HasSuffix(u.Hostname(), d.suffix) {
+			return d.cloud
+		}
+	}
+	return ""
+}
+
+// readCompute reads what the tasks run on. Without compute.cloud the targets'
+// hosts tell; else it is AWS.
+func readCompute(o *object, targets []Target) Compute {
+	cloud := "aws"
+	for _, t := range targets {
+		if c := cloudOf(t.Host); c != "" {
+			cloud = c
+			break
+		}
+	}
+	hosts := cloud
+	cloud = o.oneOf("cloud", cloud, "aws", "azure", "gcp")
+	node := o.text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
+	c := Compute{
+		Cloud:              cloud,
+		SparkVersion:       o.text("spark_version", defaultSparkVersion, sparkRule),
+		NodeType:           node,
+		OrchestratorType:   o.text("orchestrator_node_type", node, nodeTypeRule),
+		PolicyID:           o.text("policy_id", "", idRule),
+		CustomTags:         readCustomTags(o),
+		InstanceProfile:    o.text("instance_profile", "", profileRule),
+		SingleCluster:      o.bool("single_cluster"),
+		Serverless:         o.bool("serverless"),
+		Photon:             o.bool("photon"),
+		Layout:             o.oneOf("layout", "liquid", "liquid", "zorder"),
+		MaxConcurrentTasks: o.int("max_concurrent_tasks", 1000, 1, 100_000),
+		Pool:               readPool(o.object("pool")),
+	}
+	o.done()
+	checkCompute(o, c)
+	for _, t := range targets {
+		if other := cloudOf(t.Host); other != "" && other != c.Cloud {
+			hint := "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
+			if c.Cloud != hosts {
+				hint = "write cloud: " + other + ", or leave the key out"
+			}
+			o.add(o.at("cloud"), "compute.cloud is "+c.Cloud+", but target "+t.Name+" is a workspace of "+other, hint)
+			break
+		}
+	}
+	return c
+}
+
+func readPool(o *object) Pool {
+	p := Pool{
+		WorkerID: o.text("instance_pool_id", "", idRule),
+		DriverID: o.text("driver_instance_pool_id", "", idRule),
+		MinIdle:  o.int("min_idle", 0, 1, 10_000),
+	}
+	o.done()
+	if p.DriverID != "" && p.WorkerID == "" {
+		o.refuse("driver_instance_pool_id", "needs instance_pool_id, the workers' pool", "name both pools")
+	}
+	return p
+}
+
+func readCustomTags(parent *object) map[string]string {
+	o := parent.object("custom_tags")
+	if o.node == nil || len(o.node.Entries) == 0 {
+		return nil
+	}
+	tags := make(map[string]string, len(o.node.Entries))
+	for _, e := range o.node.Entries {
+		if !tagKeyRule.ok(e.Key) {
+			o.addAt(e.Line, e.Column, o.path+": key "+quote(e.Key)+"; allowed: "+tagKeyRule.allowed, tagKeyRule.hint)
+			continue
+		}
+		tags[e.Key] = o.text(e.Key, "", tagValueRule)
+	}
+	return tags
+}
+
+// checkCompute notes keys that contradict each other.
+func checkCompute(o *object, c Compute) {
+	if c.Serverless {
+		const hint = "leave it out, or write serverless: false"
+		for _, key := range []string{"pool", "node_type", "orchestrator_node_type", "spark_version", "policy_id", "instance_profile"} {
+			if o.has(key) {
+				o.refuse(key, "has no use with serverless: true", hint)
+			}
+		}
+		if c.SingleCluster {
+			o.refuse("single_cluster", "has no use with serverless: true", hint)
+		}
+		if c.Photon {
+			o.refuse("photon", "has no use with serverless: true", hint)
+		}
+	}
+	if c.Pool.WorkerID != "" {
+		for _, key := range []string{"node_type", "orchestrator_node_type"} {
+			if key == "orchestrator_node_type" && c.Pool.DriverID == "" {
+				continue
+			}
+			o.refuse(key, "has no use with a pool, whose machines are of its own type", "leave it out")
+		}
+	}
+	if c.InstanceProfile != "" && c.Cloud != "aws" {
+		o.refuse("instance_profile", "is of AWS, and compute.cloud is "+c.Cloud, "leave it out")
+	}
+}

@@ -1,0 +1,42 @@
+package config
+
+import "path/filepath"
+
+// Path gives a path of the file as seen from the working directory.
+func (p *Pipeline) Path(written string) string {
+	if filepath.IsAbs(written) {
+		return written
+	}
+	return filepath.Join(p.Dir, written)
+}
+
+// InventoryPath gives the inventory's path as seen from the working directory.
+func (p *Pipeline) InventoryPath() string { return p.Path(p.Inventory) }
+
+// BundleDir gives the emitted bundle's folder as seen from the working directory.
+func (p *Pipeline) BundleDir() string { return filepath.Join(p.Path(p.Output), p.Name) }
+
+// SizingOf gives how tags of a tier become partitions.
+func (p *Pipeline) SizingOf(t Tier) Sizing {
+	if t.Sizing != nil {
+		return *t.Sizing
+	}
+	return p.Sizing
+}
+
+// CatalogOf gives the catalog that a target's tables are in.
+func (p *Pipeline) CatalogOf(t Target) string {
+	if t.Catalog != "" {
+		return t.Catalog
+	}
+	return p.Catalog
+}
+
+// Schedule gives the tier's Quartz expression, in UTC.
+func (t Tier) Schedule() string {
+	if t.Cron != "" {
+		return t.Cron
+	}
+	cron, _ := CronOf(t.Every)
+	return cron
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+func readSites(o *object, cloud string) []Site {
+	items := o.items("sites")
+	if n := o.take("sites"); n == nil || n.Kind == Null || n.Kind == List && len(items) == 0 {
+		o.add(o.at("sites"), "sites: none; allowed: at least one site", "write a site with name, url and auth, as `bundlegen init --server URL` does")
+	}
+	var sites []Site
+	names, secrets := map[string]string{}, map[string]string{}
+	for i, n := range items {
+		s := o.child(n, fmt.Sprintf("sites[%d]", i), false)
+		site := readSite(s, cloud)
+		unique(s, names, site.Name)
+		oneSecretAVariable(s, secrets, site)
+		sites = append(sites, site)
+	}
+	return sites
+}
+
+func readSite(o *object, cloud string) Site {
+	if o.node == nil {
+		return Site{}
+	}
+	s := Site{
+		Name:       o.need("name", siteNameRule),
+		URL:        o.url("url", NormalizeURL),
+		DataServer: o.text("data_server", "", lineRule),
+		Region:     o.text("region", "", regionRules[cloud]),
+		Proxy:      o.url("proxy", func(raw string) (string, error) { return raw, checkProxy(raw) }),
+	}
+	if !o.has("url") {
+		o.missing("url", "for instance url: https://pi.plant-a.example/piwebapi")
+	}
+	s.Auth = readAuth(o, s.Name)
+	s.TLS = readTLS(o.object("tls"), s.Name)
+	s.Limits = readLimits(o.object("limits"))
+	s.Retry = readRetry(o.object("retry"))
+	o.done()
+	if strings.HasPrefix(s.URL, "http:") {
+		o.refuse("tls", "has no use with plain http", "leave it out, or write https")
+	}
+	return s
+}
+
+func readTLS(o *object, site string) TLS {
+	defer o.done()
+	return TLS{CAFile: o.text("ca_file", "", pathRule), CA: readSecret(o, "ca_secret", site, "CA")}
+}
+
+func readLimits(o *object) Limits {
+	defer o.done()
+	return Limits{
+		RequestsPerSecond: o.number("requests_per_second", 500, 0.01, 100_000),
+		Connections:       o.int("connections", 32, 1, 10_000),
+		ItemsPerCall:      o.int("items_per_call", 150_000, 1, 100_000_000),
+	}
+}
+
+func readRetry(o *object) Retry {
+	defer o.done()
+	return Retry{
+		Attempts: o.int("attempts", 5, 1, 100),
+		Backoff:  o.duration("backoff", 500*time.Millisecond, time.Millisecond, 10*time.Minute),
+		Timeout:  o.duration("timeout", 2*time.Minute, time.Second, time.Hour),
+	}
+}
+
+// oneSecretAVariable notes an environment variable that would have to hold two
+// secrets at once where one task reads several sites.
+func oneSecretAVariable(o *object, secrets map[string]string, s Site) {
+	for _, need := range s.secrets() {
+		if need.Secret.Env == "" || need.Secret.Secret == "" {
+			continue
+		}
+		first, ok := secrets[need.Secret.Env]
+		if ok && first != need.Secret.Secret {
+			n := o.node.Get(strings.Split(need.Key, ".")...)
+			o.add(n, o.path+"."+need.Key+": its environment variable holds another secret already, that of a site before", "give each secret a variable of its own: env: PI_"+sameKey(s.Name)+"_"+need.suffix)
+		}
+		secrets[need.Secret.Env] = need.Secret.Secret
+	}
+}

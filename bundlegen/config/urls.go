@@ -1,0 +1,157 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// urlError says what is wrong with a URL without repeating it: a URL may carry
+// a password.
+type urlError struct{ why, hint string }
+
+func (e *urlError) Error() string { return e.why }
+
+// Hint says what to do.
+func (e *urlError) Hint() string { return e.hint }
+
+var hostPattern = regexp.MustCompile(`\A[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?\z`)
+
+// NormalizeURL gives a PI Web API's address as Site.URL holds it:
+// scheme://host[:port][/prefix]/piwebapi. It takes the address with or without
+// /piwebapi and slashes at its end, and refuses one without scheme and host,
+// with a user, a query or a fragment, and plain http beyond loopback. The error
+// never repeats the address; `init` checks its --server with it.
+func NormalizeURL(raw string) (string, error) {
+	u, err := parseURL(raw, "https://pi.example/piwebapi")
+	if err != nil {
+		return "", err
+	}
+	var segments []string
+	for s := range strings.SplitSeq(u.Path, "/") {
+		switch {
+		case s == "":
+			continue
+		case s == "." || s == ".." || !isLine(s) || strings.ContainsAny(s, `%\`):
+			return "", &urlError{"has a path that is not plain", "write scheme, host and path only: https://pi.example/piwebapi"}
+		case len(segments) > 0 && segments[len(segments)-1] == "piwebapi" && !strings.EqualFold(s, "piwebapi"):
+			return "", &urlError{"goes on after /piwebapi", "end it with /piwebapi"}
+		case strings.EqualFold(s, "piwebapi"):
+			if len(segments) == 0 || segments[len(segments)-1] != "piwebapi" {
+				segments = append(segments, "piwebapi")
+			}
+		default:
+			segments = append(segments, s)
+		}
+	}
+	if len(segments) == 0 || segments[len(segments)-1] != "piwebapi" {
+		segments = append(segments, "piwebapi")
+	}
+	out := url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/" + strings.Join(segments, "/")}
+	return out.String(), nil
+}
+
+// normalizeHost gives a workspace's address: https://host[:port].
+func normalizeHost(raw string) (string, error) {
+	u, err := parseURL(raw, "https://example.cloud.databricks.com")
+	if err != nil {
+		return "", err
+	}
+	if strings.Trim(u.Path, "/") != "" {
+		return "", &urlError{"goes on after the host", "write scheme and host only: https://example.cloud.databricks.com"}
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// checkProxy tells whether raw is the address of a proxy.
+func checkProxy(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || !validHost(u):
+		return &urlError{"is no URL with scheme and host", "for instance http://proxy.example:3128"}
+	case u.User != nil:
+		return &urlError{"has a user or password in it", "let a proxy take this machine without a password; a secret never stands in this file"}
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
+		return &urlError{"has a scheme other than http, https, socks5", "for instance http://proxy.example:3128"}
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return &urlError{"goes on after the host", "for instance http://proxy.example:3128"}
+	}
+	return nil
+}
+
+// parseURL checks all that a server's and a workspace's address have in common.
+func parseURL(raw, example string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err == nil {
+		u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	}
+	// Before all else: what holds a password must not be shown as a wrong URL.
+	if err == nil && u.User != nil {
+		return nil, &urlError{"has a user or password in it", "leave it out of the URL; a secret is the name of an environment variable and a scope/key"}
+	}
+	switch {
+	case err != nil || !isLine(raw) || u.Opaque != "" || u.Host == "" || u.Scheme == "" || !validHost(u):
+		return nil, &urlError{"is no URL with scheme and host", "for instance " + example}
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
+		return nil, &urlError{"has a query (?) or fragment (#)", "leave it out: " + example}
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, &urlError{"has a scheme other than https", "for instance " + example}
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, &urlError{"is plain http to another machine: credentials would be readable on the way", "write https; plain http is for localhost, 127.0.0.1 and ::1 only"}
+	}
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+port)
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":")
+	return u, nil
+}
+
+func validHost(u *url.URL) bool {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return false
+		}
+	}
+	host := strings.ToLower(u.Hostname())
+	if _, err := netip.ParseAddr(host); err == nil {
+		return !strings.Contains(host, "%")
+	}
+	return len(host) <= 253 && !strings.Contains(host, "..") && hostPattern.MatchString(host)
+}
+
+// loopback tells of a host that is this machine. A name other than localhost
+// is not asked for: what it resolves to may change.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// url reads an address with check, which gives its normal form.
+func (o *object) url(key string, check func(string) (string, error)) string {
+	n := o.take(key)
+	if n == nil {
+		return ""
+	}
+	const allowed = "; allowed: https://host[:port], plain http on loopback"
+	if n.Kind != String {
+		o.add(n, join(o.path, key)+": "+n.Kind.String()+allowed, typeHint(n, "text"))
+		return ""
+	}
+	out, err := check(n.Text)
+	var bad *urlError
+	if errors.As(err, &bad) {
+		shown := ""
+		// What may carry a secret is not shown.
+		if !strings.ContainsAny(n.Text, "@?#&=") {
+			shown = " " + quote(n.Text)
+		}
+		o.add(n, join(o.path, key)+":"+shown+" "+bad.why+allowed, bad.hint)
+	}
+	return out
+}
