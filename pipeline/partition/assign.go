@@ -1,0 +1,94 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Options says what an assignment is after.
+type Options struct {
+	// Rebalance evens out the weights at the price of moves. Without it an item
+	// moves only where a bound would break, whatever the weights are.
+	Rebalance bool
+}
+
+// Result is an assignment.
+type Result struct {
+	Of      []int     // Of[i] is the partition, 0 to n-1, of items[i]
+	Counts  []int     // items of each partition
+	Weights []float64 // sum of the weights of each partition
+	Added   int       // items that had no previous partition
+	Moved   int       // items whose previous partition is another one, or is none of 0 to n-1
+}
+
+// Skew gives the greatest weight of a partition over the mean; 1 is perfect, 0
+// is nothing assigned.
+func (r Result) Skew() float64 {
+	var sum, greatest float64
+	for _, w := range r.Weights {
+		sum, greatest = sum+w, max(greatest, w)
+	}
+	if sum == 0 {
+		return 0
+	}
+	return greatest * float64(len(r.Weights)) / sum
+}
+
+// Assign gives every item one of n partitions, all items being of one site and
+// tier. The result depends on the items, not on their order.
+//
+//   - Each partition has from Min to Max items. Where there are fewer than
+//     n x Min, the least is len(items)/n instead; more than n x Max is an error.
+//   - An item stays in its previous partition unless a bound would break, and
+//     then as few items move as can be: stability wins over balance, unless
+//     Options.Rebalance says otherwise.
+//   - New items, and those whose previous partition is not one of 0 to n-1, go
+//     to the partition that is lightest at that moment, heavy ones first.
+//   - When nothing was assigned before, weights come out even (to 2% where
+//     single items permit it), and counts as even as that allows.
+//
+// It does no I/O and keeps nothing of its arguments; calls may run side by side.
+func Assign(items []Item, n int, b Bounds, opt Options) (Result, error) {
+	b, err := effective(items, n, b)
+	if err != nil {
+		return Result{}, err
+	}
+	w := newWork(items, n)
+	switch {
+	case len(w.pool) == len(items):
+		w.fresh(b)
+	case opt.Rebalance:
+		w.settle(b)
+		w.rebalance(b)
+	default:
+		w.settle(b)
+	}
+	return w.result(), nil
+}
+
+// effective checks the arguments and gives the bounds that can be kept.
+func effective(items []Item, n int, b Bounds) (Bounds, error) {
+	switch {
+	case n < 1 && len(items) > 0:
+		return b, fmt.Errorf("%d tags and no partition for them", len(items))
+	case n < 0:
+		return b, fmt.Errorf("%d partitions: allowed is at least 0", n)
+	case b.Min < 0 || b.Min > b.Max:
+		return b, fmt.Errorf("%d to %d tags a partition: the least is above the most, or below 0", b.Min, b.Max)
+	case n > 0 && (len(items)+n-1)/n > b.Max:
+		return b, fmt.Errorf("%d tags do not fit %d partitions of at most %d tags\nhint: allow at least %d partitions, or more tags in each",
+			len(items), n, b.Max, (len(items)+b.Max-1)/max(b.Max, 1))
+	case len(items) > math.MaxInt32:
+		return b, errors.New("more than 2,147,483,647 tags in one assignment")
+	}
+	for i := range items {
+		if w := items[i].Weight; !(w > 0 && w <= math.MaxFloat64) {
+			return b, fmt.Errorf("tag %q has weight %v: allowed is a finite number above 0", items[i].Key, w)
+		}
+	}
+	if n > 0 {
+		b.Min = min(b.Min, len(items)/n)
+	}
+	return b, nil
+}
