@@ -1,0 +1,137 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// Owners implements engine.Engine.
+func (e *Engine) Owners(ctx context.Context, at instant.Ticks) ([]engine.Owner, error) {
+	when, args := "valid_to IS NULL", []any{e.pipeline}
+	if at != 0 {
+		when, args = "valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2)", append(args, stamp(at))
+	}
+	var out []engine.Owner
+	err := e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT point_id, tag_webid, tag_name, site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1)
+FROM {metadata.tag_partitions} WHERE pipeline = $1 AND `+when+` ORDER BY site, point_id`, args, func(r *sql.Rows) error {
+			var o engine.Owner
+			if err := r.Scan(&o.PointID, &o.WebID, &o.Name, &o.Site, &o.Tier, &o.Partition, &o.PlanID, &o.Discovered, &o.PointType, &o.Units, &o.EventsPerHour); err != nil {
+				return err
+			}
+			out = append(out, o)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Assign implements engine.Engine.
+func (e *Engine) Assign(ctx context.Context, c engine.Change) error {
+	return e.lake.transact(ctx, func(s *session) error {
+		for _, step := range []func(*session, engine.Change) error{e.closeOwners, e.openOwners, e.pin, e.describe} {
+			if err := step(s, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *Engine) closeOwners(s *session, c engine.Change) error {
+	if len(c.Close) == 0 {
+		return nil
+	}
+	if err := s.exec("CREATE OR REPLACE TEMP TABLE closing (site VARCHAR, point_id BIGINT)"); err != nil {
+		return err
+	}
+	if err := s.append("", "closing", func(add func(...driver.Value) error) error {
+		for _, k := range c.Close {
+			if err := add(k.Site, k.PointID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.exec(`UPDATE {metadata.tag_partitions} o SET valid_to = $2 FROM closing c
+WHERE o.pipeline = $1 AND o.valid_to IS NULL AND o.site = c.site AND o.point_id = c.point_id`, e.pipeline, stamp(c.At))
+}
+
+func (e *Engine) openOwners(s *session, c engine.Change) error {
+	return s.appendTo(tables.TagPartitions, func(add func(...driver.Value) error) error {
+		for i := range c.Open {
+			o := &c.Open[i]
+			source := "manifest"
+			if o.Discovered {
+				source = "discovered"
+			}
+			var rate driver.Value
+			if o.EventsPerHour >= 0 {
+				rate = o.EventsPerHour
+			}
+			if err := add(o.WebID, o.Name, o.Site, o.Tier, int32(o.Partition), o.PlanID, stamp(c.At), nil, o.PointID, e.pipeline, source, text(o.PointType), text(o.Units), rate); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pin records where tags start. A pin beside a watermark or an earlier pin does no harm: it is outranked.
+func (e *Engine) pin(s *session, c engine.Change) error {
+	at := now()
+	return s.appendTo(tables.Watermarks, func(add func(...driver.Value) error) error {
+		for _, p := range c.Pins {
+			if err := add(p.WebID, int64(p.At), int64(p.At), int32(p.Partition), int64(0), nil, at, p.Key.Site, p.Key.PointID, e.pipeline, nil, p.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// describe brings metadata.tags up to date for the sites that were reached,
+// touching only rows that differ.
+func (e *Engine) describe(s *session, c engine.Change) error {
+	if len(c.Sites) == 0 {
+		return nil
+	}
+	if err := s.exec("CREATE OR REPLACE TEMP TABLE described AS FROM {metadata.tags} LIMIT 0"); err != nil {
+		return err
+	}
+	at := stamp(c.At)
+	if err := s.append("", "described", func(add func(...driver.Value) error) error {
+		for i := range c.Tags {
+			t := &c.Tags[i]
+			if err := add(t.WebID, t.Name, t.Site, text(t.PointType), text(t.Units), text(t.Descriptor), text(t.DigitalSet), text(t.DigitalStates), t.Future, t.PointID, e.pipeline, at, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	same := "t.pipeline = d.pipeline AND t.site = d.site AND t.point_id = d.point_id"
+	if err := s.exec(`DELETE FROM {metadata.tags} t USING described d WHERE ` + same + ` AND (t.removed_at IS NOT NULL OR
+(t.tag_webid, t.tag_name, t.point_type, t.units, t.descriptor, t.digital_set, t.digital_states, t.future) IS DISTINCT FROM
+(d.tag_webid, d.tag_name, d.point_type, d.units, d.descriptor, d.digital_set, d.digital_states, d.future))`); err != nil {
+		return err
+	}
+	if err := s.exec(`INSERT INTO {metadata.tags} SELECT d.* FROM described d WHERE NOT EXISTS (SELECT 1 FROM {metadata.tags} t WHERE ` + same + `)`); err != nil {
+		return err
+	}
+	for _, site := range c.Sites {
+		if err := s.exec(`UPDATE {metadata.tags} t SET removed_at = $3 WHERE t.pipeline = $1 AND t.site = $2 AND t.removed_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM described d WHERE `+same+`)`, e.pipeline, site, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}

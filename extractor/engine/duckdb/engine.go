@@ -1,0 +1,267 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// Engine is the engine of one pipeline in a Lake.
+type Engine struct {
+	lake     *Lake
+	pipeline string
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Close does nothing: the Lake is its opener's to close.
+func (e *Engine) Close() error { return nil }
+
+// Claim implements engine.Engine.
+func (e *Engine) Claim(ctx context.Context) error {
+	tx, err := e.lake.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	if err := e.lake.create(ctx, tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return e.lake.transact(ctx, func(s *session) error {
+		if err := s.exec("INSERT INTO {checkpoints.epochs} SELECT ?, ? WHERE NOT EXISTS (FROM {checkpoints.epochs})", uuid.NewString(), now()); err != nil {
+			return err
+		}
+		var landed, checked int64
+		if err := s.row("SELECT count(*) FROM {checkpoints.tag_watermarks} WHERE pipeline = ? AND batch_seq > 0", []any{e.pipeline}, &checked); err != nil || checked > 0 {
+			return err
+		}
+		if err := s.row("SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = ?", []any{e.pipeline}, &landed); err != nil {
+			return err
+		}
+		if landed > 0 {
+			return &engine.LostCheckpoints{Pipeline: e.pipeline, Rows: landed}
+		}
+		return nil
+	})
+}
+
+// Partitions implements engine.Engine.
+func (e *Engine) Partitions(ctx context.Context) ([]int, error) {
+	folders, err := stage.Partitions(e.lake.staging(), e.pipeline)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[int]bool{}
+	for _, p := range folders {
+		seen[p] = true
+	}
+	err = e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT DISTINCT partition_id FROM {checkpoints.tag_watermarks} WHERE pipeline = ?
+UNION SELECT DISTINCT partition_id FROM {metadata.tag_partitions} WHERE pipeline = ?`, []any{e.pipeline, e.pipeline}, func(r *sql.Rows) error {
+			var p int
+			if err := r.Scan(&p); err != nil {
+				return err
+			}
+			seen[p] = true
+			return nil
+		})
+	})
+	var out []int
+	for p := range seen {
+		out = append(out, p)
+	}
+	sort.Ints(out)
+	return out, err
+}
+
+// RecordRuns implements engine.Engine.
+func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
+	return e.lake.transact(ctx, func(s *session) error {
+		for _, r := range runs {
+			if err := s.exec(`INSERT INTO {metadata.runs} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+WHERE NOT EXISTS (FROM {metadata.runs} WHERE run_id = ? AND pipeline = ? AND site = ?)`,
+				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(),
+				r.ID, e.pipeline, r.Site); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Runs implements engine.Engine.
+func (e *Engine) Runs(ctx context.Context, runID string) ([]engine.Run, error) {
+	var out []engine.Run
+	err := e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id FROM {metadata.runs}
+WHERE pipeline = ? AND (? = '' OR run_id = ?) QUALIFY row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) = 1 ORDER BY site`,
+			[]any{e.pipeline, runID, runID}, func(rows *sql.Rows) error {
+				var r engine.Run
+				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID); err != nil {
+					return err
+				}
+				out = append(out, r)
+				return nil
+			})
+	})
+	return out, err
+}
+
+// RecordAttempt implements engine.Engine.
+func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
+	var partition any
+	if a.Partition >= 0 {
+		partition = int32(a.Partition)
+	}
+	return e.lake.transact(ctx, func(s *session) error {
+		return s.appendTo(tables.Metrics, func(add func(...driver.Value) error) error {
+			return add(a.RunID, partition, a.Started.UTC(), a.Ended.UTC(), seconds(a.Ended.Sub(a.Started)), int32(a.Tags), a.Events, a.Status,
+				e.pipeline, a.Task, a.Tier, text(a.Site), int32(a.Number), nil, nil, int32(a.Failed), a.Requests, text(a.Error))
+		})
+	})
+}
+
+// LastAttempts implements engine.Engine.
+func (e *Engine) LastAttempts(ctx context.Context, runID string) (map[int]string, error) {
+	out := map[int]string{}
+	err := e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT partition_id, status FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND run_id = ? AND task = 'extract'
+QUALIFY row_number() OVER (PARTITION BY partition_id ORDER BY end_time DESC, attempt DESC, batch_seq DESC NULLS FIRST) = 1`,
+			[]any{e.pipeline, runID}, func(r *sql.Rows) error {
+				var p int
+				var status string
+				if err := r.Scan(&p, &status); err != nil {
+					return err
+				}
+				out[p] = status
+				return nil
+			})
+	})
+	return out, err
+}
+
+// LandedBy implements engine.Engine.
+func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) ([]engine.Landed, error) {
+	var out []engine.Landed
+	err := e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`WITH latest AS (
+  SELECT site, point_id, tag_webid, tag_name, from_ticks, watermark_ticks FROM {checkpoints.tag_watermarks}
+  WHERE pipeline = $1 AND point_id IS NOT NULL AND batch_seq > 0 AND partition_id = $3 AND batch_id IN
+    (SELECT batch_id FROM {monitoring.pipeline_metrics} WHERE pipeline = $1 AND run_id = $2 AND partition_id = $3 AND batch_id IS NOT NULL)
+  QUALIFY row_number() OVER (PARTITION BY site, point_id ORDER BY watermark_ticks DESC) = 1),
+counted AS (
+  SELECT l.point_id, l.site, count(*) AS events FROM latest l JOIN {bronze.pi_timeseries} b
+  ON b.tag_webid = l.tag_webid AND b.site = l.site AND b.pipeline = $1
+  AND b."timestamp" BETWEEN make_timestamp(l.from_ticks // 10) AND make_timestamp(l.watermark_ticks // 10)
+  AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns > l.from_ticks AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns <= l.watermark_ticks
+  WHERE b."timestamp" >= (SELECT make_timestamp(min(from_ticks) // 10) FROM latest)
+  GROUP BY ALL)
+SELECT l.site, l.point_id, l.tag_webid, l.tag_name, coalesce(t.point_type, ''), l.from_ticks, l.watermark_ticks, coalesce(c.events, 0)
+FROM latest l LEFT JOIN counted c ON c.point_id = l.point_id AND c.site = l.site
+LEFT JOIN {metadata.tags} t ON t.point_id = l.point_id AND t.site = l.site AND t.pipeline = $1
+ORDER BY l.site, l.point_id`,
+			[]any{e.pipeline, runID, partition}, func(r *sql.Rows) error {
+				var l engine.Landed
+				if err := r.Scan(&l.Site, &l.PointID, &l.WebID, &l.Name, &l.PointType, &l.From, &l.To, &l.Events); err != nil {
+					return err
+				}
+				out = append(out, l)
+				return nil
+			})
+	})
+	return out, err
+}
+
+// RecordCompleteness implements engine.Engine.
+func (e *Engine) RecordCompleteness(ctx context.Context, rows []engine.Completeness) error {
+	return e.lake.transact(ctx, func(s *session) error {
+		return s.appendTo(tables.Completeness, func(add func(...driver.Value) error) error {
+			for _, c := range rows {
+				if err := add(c.RunID, int32(c.Partition), c.Site, c.Tier, int32(c.Tags), c.Expected, c.Landed, c.Share, int32(c.Incomplete), c.Method, now(), e.pipeline); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// RecordTagErrors implements engine.Engine.
+func (e *Engine) RecordTagErrors(ctx context.Context, rows []engine.TagError) error {
+	return e.lake.transact(ctx, func(s *session) error { return e.appendErrors(s, rows, "") })
+}
+
+func (e *Engine) appendErrors(s *session, rows []engine.TagError, batchID string) error {
+	at := now()
+	return s.appendTo(tables.TagErrors, func(add func(...driver.Value) error) error {
+		for _, r := range rows {
+			if err := add(r.RunID, int32(r.Partition), r.WebID, r.Name, r.Site, r.Error, at, int64(r.Watermark), r.PointID, e.pipeline, text(batchID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Compact implements engine.Engine.
+func (e *Engine) Compact(ctx context.Context) error {
+	e.lake.publish.Lock()
+	defer e.lake.publish.Unlock()
+	return e.lake.transact(ctx, func(s *session) error {
+		// A landed watermark outranks every pin; of two pins the earlier wins. The
+		// batches' own rows carry fences on (see decide), so the last one is enough.
+		return s.exec(`DELETE FROM {checkpoints.tag_watermarks} WHERE pipeline = $1 AND rowid NOT IN (
+  SELECT rowid FROM {checkpoints.tag_watermarks} WHERE pipeline = $1 QUALIFY row_number() OVER (
+    PARTITION BY site, point_id, CASE WHEN point_id IS NULL THEN partition_id END
+    ORDER BY (batch_seq > 0) DESC,
+      CASE WHEN point_id IS NULL THEN batch_seq WHEN batch_seq > 0 THEN watermark_ticks ELSE -watermark_ticks END DESC, batch_seq DESC) = 1)`, e.pipeline)
+	})
+}
+
+// Optimize implements engine.Engine: DuckDB's counterpart of OPTIMIZE is a
+// checkpoint, which merges small row groups and gives deleted space back. Where
+// another transaction is under way it is left to the next time.
+func (e *Engine) Optimize(ctx context.Context) error {
+	e.lake.publish.Lock()
+	defer e.lake.publish.Unlock()
+	_, err := e.lake.db.ExecContext(ctx, "CHECKPOINT")
+	if err != nil && isConflict(err) {
+		return nil
+	}
+	return err
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func stamp(t instant.Ticks) time.Time { return t.Time().Truncate(time.Microsecond) }
+
+// text gives NULL for an empty string.
+func text(s string) driver.Value {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func seconds(d time.Duration) int32 { return int32(d.Round(time.Second) / time.Second) }
+
+func metricsRow(h *batch.Header) []driver.Value {
+	failed := h.Failures()
+	return []driver.Value{
+		h.RunID, int32(h.Partition), stamp(h.Started), stamp(h.Ended), seconds(h.Ended.Time().Sub(h.Started.Time())),
+		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed), h.Requests, nil,
+	}
+}

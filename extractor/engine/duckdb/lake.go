@@ -1,0 +1,212 @@
+// Package duckdb keeps the tables in one DuckDB file, DIR/lake.duckdb, with the
+// staging folders beside it in DIR/staging. One process at a time has a data
+// folder: DuckDB's own lock on the file says so. Publishing is one transaction,
+// so that decided and applied are the same thing here.
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// FileName is the database's name in a data folder.
+const FileName = "lake.duckdb"
+
+// memoryLimit bounds what DuckDB itself takes; what is more goes to disk.
+const memoryLimit = "256MB"
+
+// Lake is an open data folder. It is safe for concurrent use.
+type Lake struct {
+	db     *sql.DB
+	dir    string
+	prefix string
+
+	publish sync.Mutex      // one publishing transaction at a time
+	mu      sync.Mutex      // guards live
+	live    map[string]bool // staging folders that a writer of this process has open
+}
+
+// Open opens a data folder, and makes it where there is none. schemaPrefix goes
+// before the names of all schemas. It fails with engine.ErrInUse when another
+// process has the folder.
+func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, FileName)
+	settings := []string{
+		"SET memory_limit='" + memoryLimit + "'",
+		fmt.Sprintf("SET threads=%d", runtime.GOMAXPROCS(0)),
+		"SET preserve_insertion_order=false", // or large inserts are held in memory
+		"SET autoinstall_known_extensions=false",
+	}
+	connector, err := duckdb.NewConnector(path, func(conn driver.ExecerContext) error {
+		for _, s := range settings {
+			if _, err := conn.ExecContext(ctx, s, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	l := &Lake{db: sql.OpenDB(connector), dir: dir, prefix: schemaPrefix, live: map[string]bool{}}
+	if err := l.db.PingContext(ctx); err != nil {
+		return nil, errors.Join(openError(path, err), l.db.Close())
+	}
+	return l, nil
+}
+
+func openError(path string, err error) error {
+	switch msg := err.Error(); {
+	case strings.Contains(msg, "Conflicting lock") || strings.Contains(msg, "Could not set lock"):
+		return fmt.Errorf("%s: %w; hint: wait for it to end, or give another folder with --data", path, engine.ErrInUse)
+	case errors.Is(err, os.ErrPermission) || strings.Contains(msg, "Permission denied") || strings.Contains(msg, "read-only"):
+		return fmt.Errorf("%s cannot be written: %w; hint: the data folder must be writable for this user", path, err)
+	default:
+		return fmt.Errorf("%s: %w", path, err)
+	}
+}
+
+// Close closes the data folder.
+func (l *Lake) Close() error { return l.db.Close() }
+
+// DB gives the database for queries beside the protocol: reports and tests.
+func (l *Lake) DB() *sql.DB { return l.db }
+
+// Engine gives the engine of one pipeline in this lake.
+func (l *Lake) Engine(pipeline string) *Engine { return &Engine{lake: l, pipeline: pipeline} }
+
+func (l *Lake) staging() string { return filepath.Join(l.dir, "staging") }
+
+// name gives a table's qualified, quoted name.
+func (l *Lake) name(t tables.Table) string { return l.schema(t.Schema) + "." + quote(t.Name) }
+
+func (l *Lake) schema(s string) string { return quote(l.prefix + s) }
+
+func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// expand replaces {schema.table} and {schema} by qualified, quoted names.
+func (l *Lake) expand(query string) string {
+	for _, t := range tables.All {
+		query = strings.ReplaceAll(query, "{"+t.Schema+"."+t.Name+"}", l.name(t))
+	}
+	for _, s := range tables.Schemas {
+		query = strings.ReplaceAll(query, "{"+s+"}", l.schema(s))
+	}
+	return query
+}
+
+// create makes what is missing, as one transaction.
+func (l *Lake) create(ctx context.Context, tx *sql.Tx) error {
+	types := map[tables.Type]string{
+		tables.String: "VARCHAR", tables.Timestamp: "TIMESTAMP", tables.TinyInt: "TINYINT", tables.Int: "INTEGER",
+		tables.BigInt: "BIGINT", tables.Double: "DOUBLE", tables.Boolean: "BOOLEAN", tables.Date: "DATE",
+	}
+	var ddl []string
+	for _, s := range tables.Schemas {
+		ddl = append(ddl, "CREATE SCHEMA IF NOT EXISTS "+l.schema(s))
+	}
+	for _, t := range tables.All {
+		var cols []string
+		for _, c := range t.Columns {
+			cols = append(cols, quote(c.Name)+" "+types[c.Type])
+		}
+		ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", l.name(t), strings.Join(cols, ", ")))
+	}
+	v := tables.CurrentWatermarks
+	ddl = append(ddl, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", l.schema(v.Schema), quote(v.Name), l.expand(v.Select)))
+	for _, s := range ddl {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// session is one connection, on which transactions and appenders see each other.
+type session struct {
+	ctx  context.Context
+	lake *Lake
+	conn *sql.Conn
+}
+
+// transact runs f in one transaction on a connection of its own. An error of f
+// rolls everything back.
+func (l *Lake) transact(ctx context.Context, f func(s *session) error) (err error) {
+	conn, err := l.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	s := &session{ctx: ctx, lake: l, conn: conn}
+	if err := s.exec("BEGIN TRANSACTION"); err != nil {
+		return err
+	}
+	if err := f(s); err != nil {
+		// The context may be gone, and the connection goes back to the pool: roll back regardless.
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return err
+	}
+	if err := s.exec("COMMIT"); err != nil {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return err
+	}
+	return nil
+}
+
+func (s *session) exec(query string, args ...any) error {
+	_, err := s.conn.ExecContext(s.ctx, s.lake.expand(query), args...)
+	return err
+}
+
+func (s *session) row(query string, args []any, dest ...any) error {
+	return s.conn.QueryRowContext(s.ctx, s.lake.expand(query), args...).Scan(dest...)
+}
+
+func (s *session) rows(query string, args []any, scan func(*sql.Rows) error) (err error) {
+	rows, err := s.conn.QueryContext(s.ctx, s.lake.expand(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// append adds rows to a table within the session's transaction, fast.
+func (s *session) append(schema, table string, each func(add func(values ...driver.Value) error) error) error {
+	return s.conn.Raw(func(dc any) error {
+		a, err := duckdb.NewAppenderFromConn(dc.(driver.Conn), schema, table)
+		if err != nil {
+			return err
+		}
+		err = each(a.AppendRow)
+		return errors.Join(err, a.Close())
+	})
+}
+
+// appendTo adds rows to one of the contract's tables.
+func (s *session) appendTo(t tables.Table, each func(add func(values ...driver.Value) error) error) error {
+	return s.append(s.lake.prefix+t.Schema, t.Name, each)
+}

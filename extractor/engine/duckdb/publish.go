@@ -1,0 +1,247 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// Open implements engine.Engine.
+func (e *Engine) Open(ctx context.Context, partition int, run engine.Run) (engine.State, error) {
+	var st engine.State
+	// One transaction is one snapshot: watermarks, last number and fences belong together.
+	err := e.lake.transact(ctx, func(s *session) error {
+		if err := s.row("SELECT epoch FROM {checkpoints.epochs}", nil, &st.Epoch); err != nil {
+			return err
+		}
+		last, fence, err := e.last(s, partition)
+		if err != nil {
+			return err
+		}
+		if fence > run.Assigned {
+			return engine.ErrZombie
+		}
+		st.Last = last
+		return s.rows(`WITH marks AS (
+  SELECT site, point_id, max(watermark_ticks) FILTER (WHERE batch_seq > 0) AS landed, min(watermark_ticks) FILTER (WHERE batch_seq = 0) AS pin
+  FROM {checkpoints.tag_watermarks} WHERE pipeline = $1 AND point_id IS NOT NULL GROUP BY site, point_id)
+SELECT o.point_id, o.tag_webid, o.tag_name, coalesce(o.point_type, ''), coalesce(o.units, ''), coalesce(o.events_per_hour, -1), coalesce(m.landed, m.pin)
+FROM {metadata.tag_partitions} o LEFT JOIN marks m ON m.site = o.site AND m.point_id = o.point_id
+WHERE o.pipeline = $1 AND o.partition_id = $2 AND o.valid_from <= $3 AND (o.valid_to IS NULL OR o.valid_to > $3)
+ORDER BY o.point_id`, []any{e.pipeline, partition, stamp(run.Assigned)}, func(r *sql.Rows) error {
+			var t batch.Tag
+			var mark sql.NullInt64
+			if err := r.Scan(&t.PointID, &t.WebID, &t.Name, &t.PointType, &t.Units, &t.EventsPerHour, &mark); err != nil {
+				return err
+			}
+			if !mark.Valid {
+				return fmt.Errorf("tag %q has neither a watermark nor a pin; hint: the checkpoints were altered by hand; run discover again", t.Name)
+			}
+			t.Watermark = instant.Ticks(mark.Int64)
+			st.Tags = append(st.Tags, t)
+			return nil
+		})
+	})
+	return st, err
+}
+
+// last gives the greatest number of a partition's batches and its latest fence.
+func (e *Engine) last(s *session, partition int) (number int64, fence instant.Ticks, err error) {
+	err = s.row(`SELECT coalesce(max(batch_seq), 0), coalesce(max(fence_ticks), 0) FROM {checkpoints.tag_watermarks}
+WHERE pipeline = ? AND partition_id = ? AND point_id IS NULL`, []any{e.pipeline, partition}, &number, &fence)
+	return number, fence, err
+}
+
+// Folder implements engine.Engine.
+func (e *Engine) Folder(partition int, number int64, batchID string) (stage.Folder, func()) {
+	f := stage.New(e.lake.staging(), e.pipeline, partition, number, batchID)
+	e.lake.mu.Lock()
+	e.lake.live[f.Dir] = true
+	e.lake.mu.Unlock()
+	return f, func() {
+		e.lake.mu.Lock()
+		delete(e.lake.live, f.Dir)
+		e.lake.mu.Unlock()
+	}
+}
+
+// Publish implements engine.Engine. One transaction holds the decision, the
+// events, the watermarks and the metrics: no one ever sees a part of it.
+func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
+	h, whole, err := f.Header()
+	if err != nil {
+		return Lost, err
+	}
+	if !whole {
+		return Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+	}
+	files, err := f.DataFiles()
+	if err != nil {
+		return Lost, err
+	}
+	e.lake.publish.Lock()
+	defer e.lake.publish.Unlock()
+	verdict := Applied
+	err = e.lake.transact(ctx, func(s *session) error {
+		free, applied, err := e.standing(s, &h)
+		if err != nil {
+			return err
+		}
+		if !free {
+			if !applied {
+				verdict = Lost
+			}
+			return nil
+		}
+		if len(files) > 0 {
+			// The folder has bronze's columns in bronze's order.
+			if err := s.exec("INSERT INTO {bronze.pi_timeseries} SELECT * FROM read_parquet(" + list(files) + ")"); err != nil {
+				return err
+			}
+		}
+		return e.decide(s, &h, 0)
+	})
+	if err != nil {
+		return Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
+	}
+	// Decided by another, or applied and durable: either way the folder has done its work.
+	return verdict, f.Remove()
+}
+
+// Applied and Lost are the engine's verdicts, named here for short.
+const (
+	Applied = engine.Applied
+	Lost    = engine.Lost
+)
+
+// standing says whether the number of h is free, and, if not, whether h itself has it.
+func (e *Engine) standing(s *session, h *batch.Header) (free, applied bool, err error) {
+	var epoch string
+	if err := s.row("SELECT epoch FROM {checkpoints.epochs}", nil, &epoch); err != nil {
+		return false, false, err
+	}
+	if epoch != h.Epoch {
+		return false, false, nil // of tables that are no more: its ranges are read anew
+	}
+	last, _, err := e.last(s, h.Partition)
+	if err != nil || h.Number > last {
+		return h.Number > last, false, err
+	}
+	var rows int64
+	err = s.row("SELECT count(*) FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND batch_id = ?", []any{e.pipeline, h.ID}, &rows)
+	return false, rows > 0, err
+}
+
+// decide takes the number of h: its outcomes become watermarks, and one row
+// with a null point stands for the batch itself. It carries the partition's
+// latest fence on, so that compaction may drop all rows but the last.
+func (e *Engine) decide(s *session, h *batch.Header, fence instant.Ticks) error {
+	_, earlier, err := e.last(s, h.Partition)
+	if err != nil {
+		return err
+	}
+	at := now()
+	err = s.appendTo(tables.Watermarks, func(add func(...driver.Value) error) error {
+		for i := range h.Outcomes {
+			o := &h.Outcomes[i]
+			if o.To <= o.From {
+				continue // nothing was read: the watermark stays
+			}
+			if err := add(o.WebID, int64(o.To), int64(o.From), int32(h.Partition), h.Number, h.ID, at, h.Site, o.PointID, e.pipeline, nil, o.Name); err != nil {
+				return err
+			}
+		}
+		var mark driver.Value
+		if f := max(fence, earlier); f > 0 {
+			mark = int64(f)
+		}
+		return add(nil, nil, nil, int32(h.Partition), h.Number, h.ID, at, text(h.Site), nil, e.pipeline, mark, nil)
+	})
+	if err != nil {
+		return err
+	}
+	var failed []engine.TagError
+	for _, o := range h.Outcomes {
+		if o.Error != "" {
+			failed = append(failed, engine.TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
+		}
+	}
+	if err := e.appendErrors(s, failed, h.ID); err != nil {
+		return err
+	}
+	if fence > 0 {
+		return nil // a fence is no work of a task: no metrics
+	}
+	return s.appendTo(tables.Metrics, func(add func(...driver.Value) error) error { return add(metricsRow(h)...) })
+}
+
+// Fence implements engine.Engine.
+func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error {
+	e.lake.publish.Lock()
+	defer e.lake.publish.Unlock()
+	return e.lake.transact(ctx, func(s *session) error {
+		last, fence, err := e.last(s, partition)
+		if err != nil || fence >= run.Assigned {
+			return err
+		}
+		h := batch.Header{Partition: partition, Number: last + 1, ID: "fence-" + batch.NewID(), RunID: run.ID, Site: run.Site, Pipeline: e.pipeline}
+		return e.decide(s, &h, run.Assigned)
+	})
+}
+
+// Recover implements engine.Engine. Deciding and applying are one here, so only
+// folders are left to look after. No other process has the data folder: a torn
+// folder that no writer of this process holds is dead.
+func (e *Engine) Recover(ctx context.Context, partition int) error {
+	folders, err := stage.List(e.lake.staging(), e.pipeline, partition)
+	if err != nil {
+		return err
+	}
+	for _, f := range folders {
+		e.lake.mu.Lock()
+		live := e.lake.live[f.Dir]
+		e.lake.mu.Unlock()
+		if live {
+			continue
+		}
+		_, whole, err := f.Header()
+		if err != nil {
+			return err
+		}
+		if !whole {
+			if err := f.Remove(); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := e.Publish(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func list(files []string) string {
+	quoted := make([]string, len(files))
+	for i, f := range files {
+		quoted[i] = literal(f)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+func isConflict(err error) bool {
+	var msg string
+	for ; err != nil; err = errors.Unwrap(err) {
+		msg = err.Error()
+	}
+	return strings.Contains(msg, "onflict") || strings.Contains(msg, "other write transactions") || strings.Contains(msg, "other transactions")
+}

@@ -1,0 +1,273 @@
+// Package engine is where the tables live, and the promises of landing.
+//
+// An Engine is bound to one pipeline. It keeps these promises, whatever dies
+// when, and the conformance suite (enginetest) holds every engine to them:
+//
+//   - A number of a partition's batches is taken when the batch is decided, and once.
+//   - What a decided batch holds is in bronze exactly once, sooner or later; no
+//     other event is.
+//   - A watermark never goes back, and never passes an event that is not in a
+//     whole folder or in bronze.
+//   - Every method may be called again after any error or crash; a second call
+//     after a success changes nothing.
+//
+// All methods are safe for concurrent use by the tasks of one run.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// Engine keeps the tables of one pipeline.
+type Engine interface {
+	// Claim makes the schemas and tables that are missing and checks that the
+	// checkpoints belong to what is in bronze. It fails with a *LostCheckpoints
+	// where bronze has rows of this pipeline and the checkpoints have none.
+	Claim(ctx context.Context) error
+
+	// Partitions lists every partition that ever was: in checkpoints, in the
+	// assignment, or with a staging folder. Ascending.
+	Partitions(ctx context.Context) ([]int, error)
+
+	// Recover finishes what attempts of a partition left behind: applies what is
+	// decided and not applied, in order of number, then publishes whole folders
+	// whose number is still free, then removes what is of no more use. It is the
+	// first step of an extraction, and of discover for every partition.
+	Recover(ctx context.Context, partition int) error
+
+	// Owners gives the assignment in force at an instant; 0 means the latest.
+	Owners(ctx context.Context, at instant.Ticks) ([]Owner, error)
+
+	// Fence decides an empty batch under the partition's next number, so that an
+	// attempt of a run that was assigned before run.Assigned can only lose there.
+	// What was decided before it is applied when Fence returns.
+	Fence(ctx context.Context, partition int, run Run) error
+
+	// Assign records a change of owners and the pins of tags that have no
+	// watermark, all of it or nothing. Partitions that lose a tag are fenced before.
+	Assign(ctx context.Context, c Change) error
+
+	// RecordRuns records what a run reads, for each site. A run and site that is
+	// recorded already stays as it is: a retry of discover changes nothing.
+	RecordRuns(ctx context.Context, runs []Run) error
+
+	// Runs gives what was recorded for a run; a run_id of "" gives the latest
+	// record of each site, of any run.
+	Runs(ctx context.Context, runID string) ([]Run, error)
+
+	// Open takes one snapshot of a partition: its tags as of run.Assigned with
+	// their watermarks, the last number, and the latest fence. It fails with
+	// ErrZombie when a later run has fenced the partition.
+	Open(ctx context.Context, partition int, run Run) (State, error)
+
+	// Folder names a new staging folder for a batch; the caller writes and seals it.
+	// Release says that its writer is done with it, whole or torn.
+	Folder(partition int, number int64, batchID string) (f stage.Folder, release func())
+
+	// Publish lands a whole folder: decides it and applies it. Lost means that the
+	// number was taken by another batch: the folder is thrown away, and the caller
+	// opens anew. After an error the folder is still there: Recover finishes it.
+	Publish(ctx context.Context, f stage.Folder) (Verdict, error)
+
+	// RecordAttempt adds a row to pipeline_metrics for an attempt of a task that
+	// ended without a batch of its own. It carries no number and no token.
+	RecordAttempt(ctx context.Context, a Attempt) error
+
+	// LastAttempts gives, for each partition, the status of the latest row that a run's
+	// extractions left in pipeline_metrics. A partition without one is not in the map.
+	LastAttempts(ctx context.Context, runID string) (map[int]string, error)
+
+	// LandedBy lists, for each tag whose latest range was landed by a batch of the
+	// run, that range and how many events bronze has in it.
+	LandedBy(ctx context.Context, runID string, partition int) ([]Landed, error)
+
+	// RecordCompleteness adds rows to monitoring.completeness.
+	RecordCompleteness(ctx context.Context, rows []Completeness) error
+
+	// RecordTagErrors adds rows to monitoring.tag_errors for tags that failed outside a batch.
+	RecordTagErrors(ctx context.Context, rows []TagError) error
+
+	// Compact keeps each tag's greatest watermark and each partition's last
+	// batch row; it is the same at any number of repetitions.
+	Compact(ctx context.Context) error
+
+	// Optimize lays the rows of bronze out for readers.
+	Optimize(ctx context.Context) error
+
+	// Close gives up what the engine holds. Nothing that was promised depends on it.
+	Close() error
+}
+
+// Verdict is what became of a folder.
+type Verdict int
+
+// The verdicts of Publish.
+const (
+	Applied Verdict = iota // its events are in bronze
+	Lost                   // its number belongs to another batch
+)
+
+// Run is what a run reads of a site, as discover recorded it.
+type Run struct {
+	ID          string
+	Site, Tier  string
+	Until       instant.Ticks
+	Assigned    instant.Ticks // the assignment in force: whole microseconds
+	LastPointID int64
+	Skew        instant.Ticks // the site's clock less this machine's
+	PlanID      string
+}
+
+// Owner is a tag and the partition that owns it.
+type Owner struct {
+	PointID       int64
+	WebID, Name   string
+	Site, Tier    string
+	Partition     int
+	PlanID        string
+	Discovered    bool // newer than the bundle: joined by discover
+	PointType     string
+	Units         string
+	EventsPerHour float64 // negative when unknown
+}
+
+// Key identifies a tag within a pipeline: PI's own point id survives a rename.
+type Key struct {
+	Site    string
+	PointID int64
+}
+
+// Key gives the owner's tag.
+func (o *Owner) Key() Key { return Key{o.Site, o.PointID} }
+
+// Tag is what metadata.tags says of a tag.
+type Tag struct {
+	PointID          int64
+	WebID, Name      string
+	Site             string
+	PointType, Units string
+	Descriptor       string
+	DigitalSet       string
+	DigitalStates    string // JSON object: number -> name; "" when none
+	Future           bool
+}
+
+// Change is a change of the assignment.
+type Change struct {
+	At     instant.Ticks // from when on: whole microseconds, later than any change before
+	Close  []Key         // tags whose present ownership ends: moved, renamed or gone
+	Open   []Owner       // ownerships that begin
+	Pins   []Pin
+	Tags   []Tag // of all sites that were reached: metadata.tags becomes this for them
+	Sites  []string
+	PlanID string
+}
+
+// Pin is where a tag without a watermark starts. Of two pins the earlier wins.
+type Pin struct {
+	Key         Key
+	WebID, Name string
+	Partition   int
+	At          instant.Ticks // reading starts with what is later than this
+}
+
+// State is a partition's snapshot.
+type State struct {
+	Epoch string
+	Last  int64 // the greatest number that is taken; 0 = none
+	Tags  []batch.Tag
+}
+
+// Attempt is a row of pipeline_metrics without a batch.
+type Attempt struct {
+	RunID      string
+	Task       string
+	Tier, Site string
+	Partition  int // negative for tasks other than extract
+	Number     int // 1, 2, 3 …
+	Started    time.Time
+	Ended      time.Time
+	Tags       int
+	Failed     int
+	Events     int64 // of no batch: 0 for extract, whose batches have rows of their own
+	Requests   int64
+	Status     string
+	Error      string
+}
+
+// Landed is the latest range of a tag and what bronze has of it.
+type Landed struct {
+	PointID     int64
+	WebID, Name string
+	PointType   string
+	Site        string
+	From, To    instant.Ticks
+	Events      int64
+}
+
+// Completeness is a row of monitoring.completeness.
+type Completeness struct {
+	RunID            string
+	Partition        int
+	Site, Tier       string
+	Tags             int
+	Expected, Landed int64
+	Share            float64
+	Incomplete       int
+	Method           string
+}
+
+// TagError is a row of monitoring.tag_errors.
+type TagError struct {
+	RunID       string
+	Partition   int
+	WebID, Name string
+	Site        string
+	PointID     int64
+	Error       string
+	Watermark   instant.Ticks
+}
+
+// ErrZombie says that a later run has taken over: this attempt must stop.
+var ErrZombie = errors.New("a later run has taken this partition's tags over: this attempt stops here, and nothing of it is lost")
+
+// ErrInUse says that another process has the data folder.
+var ErrInUse = errors.New("the data folder is in use by another run")
+
+// LostCheckpoints says that bronze has rows of a pipeline whose checkpoints are gone.
+type LostCheckpoints struct {
+	Pipeline string
+	Rows     int64
+}
+
+func (e *LostCheckpoints) Error() string {
+	return fmt.Sprintf("bronze.pi_timeseries has %d rows of pipeline %q, but its checkpoints are gone (dropped, restored or cloned): going on would land events twice\n"+
+		"hint: restore the checkpoints schema together with bronze, or delete the pipeline's rows from bronze to start anew", e.Rows, e.Pipeline)
+}
+
+// LostBatch says that a batch was decided but neither its folder nor its rows are there.
+type LostBatch struct {
+	Partition int
+	Number    int64
+	BatchID   string
+	Ranges    []batch.Outcome
+}
+
+func (e *LostBatch) Error() string {
+	msg := fmt.Sprintf("partition %d: batch %d (%s) was decided, but its staging folder and its rows are gone; its ranges are", e.Partition, e.Number, e.BatchID)
+	for i, o := range e.Ranges {
+		if i == 5 {
+			msg += fmt.Sprintf(" and %d more", len(e.Ranges)-i)
+			break
+		}
+		msg += fmt.Sprintf(" %q (%s, %s]", o.Name, o.From, o.To)
+	}
+	return msg
+}

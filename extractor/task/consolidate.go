@@ -1,0 +1,22 @@
+package task
+
+import (
+	"context"
+	"fmt"
+)
+
+// consolidate runs after all extractions, whatever became of them. Only the
+// first tier's job has maintenance to do: two jobs that compact one table
+// would only get into each other's way.
+func consolidate(ctx context.Context, a *attempt) error {
+	if !a.Params.Maintenance {
+		return nil
+	}
+	if err := a.Engine.Compact(ctx); err != nil {
+		return fmt.Errorf("compact watermarks: %w", err)
+	}
+	if err := a.Engine.Optimize(ctx); err != nil {
+		return fmt.Errorf("optimize bronze: %w", err)
+	}
+	return nil
+}

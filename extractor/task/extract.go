@@ -1,0 +1,325 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// lastStart is the share of the task's timeout after which no further batch is begun.
+const lastStart = 0.8
+
+// extract lands what a partition's tags have up to the run's instant, batch by
+// batch. Nothing advances before what it depends on is durable: the number and
+// the ranges come from one snapshot, the folder is whole before it is
+// published, and publishing is what moves the watermarks.
+func extract(ctx context.Context, a *attempt) error {
+	run, err := a.run(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := a.site(run.Site)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	x := &extraction{attempt: a, run: run, client: client, failed: map[int64]bool{}}
+	for {
+		if err := a.Engine.Recover(ctx, a.Params.Partition); err != nil {
+			return fmt.Errorf("recover partition %d: %w", a.Params.Partition, err)
+		}
+		state, err := a.Engine.Open(ctx, a.Params.Partition, run)
+		if err != nil {
+			return fmt.Errorf("open partition %d: %w", a.Params.Partition, err)
+		}
+		ranges := x.ranges(state)
+		if len(ranges) == 0 {
+			return x.verdict()
+		}
+		if x.late() {
+			a.result.Status, a.recorded = batch.Lagging, false
+			a.result.Notes = append(a.result.Notes, "not caught up within the task's timeout: the next run goes on from here")
+			return nil
+		}
+		if err := x.batch(ctx, state, ranges); err != nil {
+			return err
+		}
+	}
+}
+
+// run gives what discover recorded for this run and site.
+func (a *attempt) run(ctx context.Context) (engine.Run, error) {
+	runs, err := a.Engine.Runs(ctx, a.Params.RunID)
+	if err != nil {
+		return engine.Run{}, fmt.Errorf("read metadata.runs: %w", err)
+	}
+	for _, r := range runs {
+		if r.Site == a.Params.Site {
+			return r, nil
+		}
+	}
+	return engine.Run{}, fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run; hint: see the discover task's messages", a.Params.Site, a.Params.RunID)
+}
+
+func (a *attempt) site(name string) (*piwebapi.Client, error) {
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	site, ok := sites[name]
+	if !ok {
+		return nil, fmt.Errorf("sites.json has no site %q; hint: the bundle was deployed in part: deploy it again", name)
+	}
+	return a.connect(site, a.Params.Limits)
+}
+
+// extraction is an extract task under way.
+type extraction struct {
+	*attempt
+	run    engine.Run
+	client *piwebapi.Client
+	tags   int
+	failed map[int64]bool // point ids that failed in this attempt: not asked for again
+}
+
+func (x *extraction) late() bool {
+	limit := time.Duration(lastStart * float64(x.Params.TimeoutSecs) * float64(time.Second))
+	return limit > 0 && time.Since(x.started) > limit
+}
+
+// ranges gives what the next batch reads.
+func (x *extraction) ranges(state engine.State) []batch.Range {
+	x.tags = len(state.Tags)
+	var out []batch.Range
+	for _, r := range batch.Ranges(state.Tags, x.run.Until, ticks(x.Params.MaxWindow)) {
+		if !x.failed[state.Tags[r.Tag].PointID] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// verdict says how the attempt ended, once nothing more is to be read.
+func (x *extraction) verdict() error {
+	x.result.Tags, x.result.Failed = x.tags-len(x.failed), len(x.failed)
+	x.result.Status = x.status(len(x.failed))
+	if x.result.Status == batch.Failed {
+		return fmt.Errorf("%w: %d of %d tags could not be read, more than the allowed %.1f%%; the rest is landed; hint: see monitoring.tag_errors",
+			ErrFailed, len(x.failed), x.tags, 100*x.Params.FailAbove)
+	}
+	return nil
+}
+
+// status judges by all tags of the partition: a task is not retried for a tag without permission.
+func (x *extraction) status(failed int) string {
+	switch {
+	case failed == 0:
+		return batch.Succeeded
+	case float64(failed) <= x.Params.FailAbove*float64(x.tags):
+		return batch.Partial
+	default:
+		return batch.Failed
+	}
+}
+
+// batch reads, stages and publishes one batch.
+func (x *extraction) batch(ctx context.Context, state engine.State, ranges []batch.Range) error {
+	h := batch.Header{
+		Pipeline: x.Params.Pipeline, Epoch: state.Epoch, RunID: x.Params.RunID, Attempt: max(x.Params.Attempt, 1), Tier: x.Params.Tier, Site: x.run.Site,
+		Partition: x.Params.Partition, Number: state.Last + 1, ID: batch.NewID(), Started: instant.FromTime(time.Now()),
+	}
+	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
+	defer release()
+	h.Outcomes = outcomes(state.Tags, ranges)
+	err := x.read(ctx, folder, &h, state.Tags, ranges)
+	if err != nil || !landed(&h) {
+		return errors.Join(err, x.giveUp(ctx, folder, &h))
+	}
+	h.Ended = instant.FromTime(time.Now())
+	h.Status = x.judge(&h)
+	if err := folder.Seal(&h); err != nil {
+		return errors.Join(fmt.Errorf("stage batch %d of partition %d: %w", h.Number, h.Partition, err), folder.Remove())
+	}
+	release() // whole: from here on anyone may publish it
+	verdict, err := x.Engine.Publish(ctx, folder)
+	if err != nil {
+		return err
+	}
+	if verdict == engine.Lost {
+		x.Log.Info("another attempt took the batch's number; opening anew", "partition", h.Partition, "number", h.Number)
+		return nil
+	}
+	x.result.Events += h.Events
+	x.recorded = h.Status != batch.CatchingUp
+	return nil
+}
+
+// outcomes begins with nothing read of any tag.
+func outcomes(tags []batch.Tag, ranges []batch.Range) []batch.Outcome {
+	out := make([]batch.Outcome, len(ranges))
+	for i, r := range ranges {
+		t := &tags[r.Tag]
+		out[i] = batch.Outcome{PointID: t.PointID, WebID: t.WebID, Name: t.Name, From: r.After, To: r.After}
+	}
+	return out
+}
+
+func landed(h *batch.Header) bool {
+	for i := range h.Outcomes {
+		if h.Outcomes[i].To > h.Outcomes[i].From {
+			return true
+		}
+	}
+	return false
+}
+
+// giveUp throws a batch away that holds nothing: a number is not taken for it.
+func (x *extraction) giveUp(ctx context.Context, folder stage.Folder, h *batch.Header) error {
+	err := folder.Remove()
+	if ctx.Err() != nil {
+		return err
+	}
+	var rows []engine.TagError
+	for _, o := range h.Outcomes {
+		if o.Error != "" {
+			x.failed[o.PointID] = true
+			rows = append(rows, engine.TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
+		}
+	}
+	return errors.Join(err, x.Engine.RecordTagErrors(ctx, rows))
+}
+
+// judge notes which tags failed, and says what the batch's row in
+// pipeline_metrics shows: how the attempt ended if this batch is its last.
+func (x *extraction) judge(h *batch.Header) string {
+	more := false
+	for i := range h.Outcomes {
+		o := &h.Outcomes[i]
+		if o.Error != "" {
+			x.failed[o.PointID] = true
+		} else if o.To < x.run.Until {
+			more = true
+		}
+	}
+	if more {
+		return batch.CatchingUp
+	}
+	return x.status(len(x.failed))
+}
+
+// read asks PI for the ranges and stages what it answers.
+func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, tags []batch.Tag, ranges []batch.Range) error {
+	if err := folder.Create(); err != nil {
+		return fmt.Errorf("staging folder: %w", err)
+	}
+	labels := stage.Labels{Site: h.Site, Pipeline: h.Pipeline, BatchID: h.ID, Ingested: h.Started}
+	streams := make([]piwebapi.Stream, len(ranges))
+	for i, r := range ranges {
+		t := &tags[r.Tag]
+		labels.WebID, labels.Name, labels.Units = append(labels.WebID, t.WebID), append(labels.Name, t.Name), append(labels.Units, t.Units)
+		streams[i] = piwebapi.Stream{Index: int32(i), WebID: t.WebID, Name: t.Name, Numeric: numeric(t.PointType), EventsPerHour: t.EventsPerHour, After: r.After, Until: r.Until}
+	}
+	writer, err := folder.CreateWriter(0, labels)
+	if err != nil {
+		return fmt.Errorf("staging file: %w", err)
+	}
+	sink := newSink(x, writer, h)
+	before := x.client.Requests()
+	err = errors.Join(x.client.Recorded(ctx, streams, sink), sink.wait(), writer.Close())
+	h.Events, h.Requests = writer.Events(), x.client.Requests()-before
+	x.result.Requests += h.Requests
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func numeric(pointType string) bool {
+	switch pointType {
+	case "Float16", "Float32", "Float64", "Int16", "Int32":
+		return true
+	}
+	return false
+}
+
+// sink takes what the client reads: one goroutine writes, so that reading and
+// writing go on side by side, with few batches in between.
+type sink struct {
+	x       *extraction
+	h       *batch.Header
+	batches chan *columns.Batch
+	failed  chan struct{} // closed when writing failed
+	done    chan struct{}
+	err     error // of writing; read after done
+
+	mu       sync.Mutex
+	progress Progress
+}
+
+func newSink(x *extraction, w *stage.Writer, h *batch.Header) *sink {
+	s := &sink{x: x, h: h, batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
+	s.progress = Progress{Tags: x.tags, Done: x.tags - len(h.Outcomes), Events: x.result.Events}
+	go func() {
+		defer close(s.done)
+		for b := range s.batches {
+			if s.err == nil {
+				if s.err = w.Write(b); s.err != nil {
+					s.err = fmt.Errorf("staging file: %w", s.err)
+					close(s.failed)
+				}
+			}
+			x.client.Free(b)
+		}
+	}()
+	return s
+}
+
+// Events implements piwebapi.Sink.
+func (s *sink) Events(ctx context.Context, b *columns.Batch) error {
+	events := int64(b.Len()) // b is not ours any more once it is sent
+	select {
+	case s.batches <- b:
+	case <-s.failed:
+		return errors.New("staging failed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	s.progress.Events += events
+	p := s.progress
+	s.mu.Unlock()
+	s.x.Progress(p)
+	return nil
+}
+
+// Done implements piwebapi.Sink.
+func (s *sink) Done(o piwebapi.Outcome) {
+	out := &s.h.Outcomes[o.Index]
+	out.To, out.Events = o.Through, o.Events
+	if o.Err != nil {
+		out.Error = o.Err.Error()
+	}
+	s.mu.Lock()
+	if o.Err != nil || o.Through >= s.x.run.Until {
+		s.progress.Done++
+	}
+	p := s.progress
+	s.mu.Unlock()
+	s.x.Progress(p)
+}
+
+// wait ends the writing: nothing is handed over any more.
+func (s *sink) wait() error {
+	close(s.batches)
+	<-s.done
+	return s.err
+}

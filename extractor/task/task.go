@@ -1,0 +1,153 @@
+// Package task is what a task of the job does: discover, extract, consolidate,
+// validate. Each is one list of steps, in the order in which they must be
+// durable; what each step promises is said where the engine defines it.
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/auth"
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// Env is what a task runs in.
+type Env struct {
+	Engine   engine.Engine
+	Params   manifest.Parameters
+	Getenv   func(string) (string, bool) // where secrets are found
+	Log      *slog.Logger
+	Progress func(Progress) // called from several goroutines; may be nil
+}
+
+// Progress is how far an extraction is.
+type Progress struct {
+	Tags   int // of the partition
+	Done   int // read up to the run's instant, or failed
+	Events int64
+}
+
+// Result is what a task did.
+type Result struct {
+	Status   string // one of the statuses in package batch
+	Tags     int
+	Failed   int
+	Events   int64
+	Requests int64
+	Notes    []string // what a person should know: one sentence each
+}
+
+// ErrFailed says that a task ended, landed what it could, and counts as failed.
+var ErrFailed = errors.New("task failed")
+
+// Run runs the task that env.Params names. An error means that the attempt
+// failed and is worth another, as the job says; the result is valid even then.
+func Run(ctx context.Context, env Env) (Result, error) {
+	steps := map[string]func(context.Context, *attempt) error{
+		manifest.TaskDiscover:    discover,
+		manifest.TaskExtract:     extract,
+		manifest.TaskConsolidate: consolidate,
+		manifest.TaskValidate:    validate,
+	}
+	run, ok := steps[env.Params.Task]
+	if !ok {
+		return Result{}, fmt.Errorf("no task is called %q; hint: discover, extract, consolidate, validate", env.Params.Task)
+	}
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
+	if env.Progress == nil {
+		env.Progress = func(Progress) {}
+	}
+	a := &attempt{Env: env, started: time.Now(), result: Result{Status: batch.Succeeded}}
+	err := run(ctx, a)
+	if err != nil {
+		a.result.Status = batch.Failed
+	}
+	if ctx.Err() != nil {
+		// Cancelled by a person or a time-out: nothing failed, and nothing more is owed to the tables.
+		return a.result, errors.Join(context.Cause(ctx), err)
+	}
+	return a.result, errors.Join(err, a.record(ctx, err))
+}
+
+// attempt is one attempt of a task under way.
+type attempt struct {
+	Env
+	started  time.Time
+	result   Result
+	recorded bool // a batch's own row tells how the attempt ended
+}
+
+// record leaves a row in pipeline_metrics, unless the last batch's row says it all.
+func (a *attempt) record(ctx context.Context, failure error) error {
+	if a.recorded {
+		return nil
+	}
+	row := engine.Attempt{
+		RunID: a.Params.RunID, Task: a.Params.Task, Tier: a.Params.Tier, Partition: -1, Number: max(a.Params.Attempt, 1),
+		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests, Status: a.result.Status,
+	}
+	if a.Params.Task == manifest.TaskExtract {
+		row.Partition, row.Site = a.Params.Partition, a.Params.Site
+	}
+	if failure != nil {
+		row.Error = failure.Error()
+	}
+	if err := a.Engine.RecordAttempt(ctx, row); err != nil {
+		return fmt.Errorf("record the attempt in pipeline_metrics: %w", err)
+	}
+	return nil
+}
+
+// sites reads the bundle's sites.json.
+func (a *attempt) sites() (map[string]manifest.Site, error) {
+	path := filepath.Join(a.Params.Bundle, manifest.SitesFile)
+	s, err := manifest.LoadSites(path)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]manifest.Site, len(s.Sites))
+	for _, site := range s.Sites {
+		out[site.Name] = site
+	}
+	return out, nil
+}
+
+// connect opens a client for a site within limits.
+func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi.Client, error) {
+	transport, err := auth.NewTransport(site, a.Params.Bundle, a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log})
+}
+
+// until is the run's instant for a site whose clock shows server (0 when it shows none).
+func (a *attempt) until(server instant.Ticks) (instant.Ticks, error) {
+	if a.Params.Until != "" {
+		t, err := instant.Parse(a.Params.Until)
+		if err != nil {
+			return 0, fmt.Errorf("--until: %w", err)
+		}
+		return t, nil
+	}
+	t := instant.FromMillis(a.Params.UntilMillis)
+	if server != 0 {
+		// A server that is behind has not seen yet what is before the job's start.
+		t = min(t, server)
+	}
+	return t - ticks(a.Params.Settle), nil
+}
+
+func ticks(seconds float64) instant.Ticks {
+	return instant.FromDuration(time.Duration(seconds * float64(time.Second)))
+}
