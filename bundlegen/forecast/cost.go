@@ -1,0 +1,55 @@
+package forecast
+
+const hour = 3600.0
+
+// orchestratorWorkers is the size of the orchestrator's cluster (DESIGN.md, Walk 1).
+const orchestratorWorkers = 1
+
+// cost gives the USD of one run: machines from the moment they are asked for,
+// DBUs from the moment a cluster is ready.
+func (m Model) cost(j Job, prices Prices, single bool, start float64, f Forecast) float64 {
+	c := j.Compute
+	switch {
+	case c.Serverless && !single:
+		tasks := f.Discover + f.Consolidate + f.Validate
+		for _, seconds := range f.Partitions {
+			tasks += seconds
+		}
+		return tasks / hour * prices.of(c.Cloud, "serverless/task") * prices.of(c.Cloud, "serverless")
+	case single:
+		return prices.cluster(c.Cloud, c.NodeType, c.Photon, j.SingleWorkers, true, f.Total, f.Total-start)
+	}
+	orchestrator := c.OrchestratorType
+	if orchestrator == "" {
+		orchestrator = c.NodeType
+	}
+	usd := prices.cluster(c.Cloud, orchestrator, c.Photon, orchestratorWorkers, false, f.Total, f.Total-start)
+	for i, p := range j.Partitions {
+		usd += prices.cluster(c.Cloud, c.NodeType, c.Photon, p.Workers, true, start+f.Partitions[i], f.Partitions[i])
+	}
+	return usd
+}
+
+// idle gives the USD a month of a pool's idle machines: the machine only, no DBU.
+// What a run takes from the pool it pays for itself, so this errs to the dear side.
+func (m Model) idle(j Job, prices Prices) float64 {
+	if !j.First || j.Compute.Pool.WorkerID == "" {
+		return 0
+	}
+	n := prices.node(j.Compute.Cloud, j.Compute.NodeType)
+	return float64(j.Compute.Pool.MinIdle) * n.usd * prices.of(j.Compute.Cloud, "spot") * m.HoursPerMonth
+}
+
+// cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.
+func (p Prices) cluster(cloud, nodeType string, photon bool, workers int, spot bool, up, ready float64) float64 {
+	n := p.node(cloud, nodeType)
+	share, dbus := 1.0, n.dbus
+	if spot {
+		share = p.of(cloud, "spot")
+	}
+	if photon {
+		dbus *= p.of(cloud, "photon")
+	}
+	machines := n.usd * (1 + float64(workers)*share)
+	return up/hour*machines + ready/hour*float64(1+workers)*dbus*p.of(cloud, "jobs")
+}
