@@ -34,7 +34,9 @@ func CheckEnv(p *Pipeline) error {
 	ps := &problems{file: p.File}
 	for _, s := range p.Sites {
 		for _, n := range s.secrets() {
-			if os.Getenv(n.Secret.Env) == "" {
+			// The authority in ca_file does when the variable is not set.
+			optional := n.Secret == s.TLS.CA && s.TLS.CAFile != ""
+			if !optional && os.Getenv(n.Secret.Env) == "" {
 				ps.addAt(0, 0, "site "+s.Name+", "+n.Key+": environment variable "+n.Secret.Env+" is not set",
 					"set it to the secret for this shell: read -rs "+n.Secret.Env+" && export "+n.Secret.Env)
 			}

@@ -173,6 +173,10 @@ func readPrices(o *object) map[string]float64 {
 	}
 	prices := make(map[string]float64, len(o.node.Entries))
 	for _, e := range o.node.Entries {
+		if !priceRule.ok(e.Key) {
+			o.addAt(e.Line, e.Column, "prices: key "+quote(e.Key)+"; allowed: "+priceRule.allowed, priceRule.hint)
+			continue
+		}
 		prices[e.Key] = o.number(e.Key, 0, 0, 1_000_000)
 	}
 	return prices

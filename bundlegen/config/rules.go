@@ -59,7 +59,9 @@ var (
 		"an id: letters, digits, _ and -", "copy the id from the address of its page in the workspace")
 	profileRule = pattern(`arn:aws[a-z-]*:iam::\d{12}:instance-profile/[A-Za-z0-9+=,.@_/-]+`,
 		"the ARN of an instance profile", "for instance arn:aws:iam::123456789012:instance-profile/pi")
-	tagKeyRule   = pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "letters, digits, spaces and _ . : / = + - @", "for instance cost_center")
+	tagKeyRule = pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "letters, digits, spaces and _ . : / = + - @", "for instance cost_center")
+	priceRule  = pattern(`(aws|azure|gcp)/[A-Za-z0-9._-]+(/[a-z]+)?`,
+		"cloud/what, and for a node type cloud/type (US dollars an hour) and cloud/type/dbu", "for instance aws/jobs, or aws/m5d.xlarge")
 	tagValueRule = pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "text of letters, digits, spaces and _ . : / = + - @", "put numbers in quotes")
 )
 

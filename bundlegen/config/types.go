@@ -21,7 +21,7 @@ type Pipeline struct {
 	Compute    Compute
 	Targets    []Target // in the file's order; dev and prod if the file names none
 	Monitoring Monitoring
-	Prices     map[string]float64 // overrides, by the key of the price table
+	Prices     map[string]float64 // overrides, by the key of the price table: cloud/what, cloud/node type, cloud/node type/dbu
 
 	File string // pipeline.yml itself, as given on the command line
 	Dir  string // its folder: what relative paths are relative to
@@ -32,10 +32,10 @@ type Site struct {
 	Name       string
 	URL        string // normalized: scheme://host[:port][/prefix]/piwebapi
 	DataServer string
-	Region     string
+	Region     string // of the cloud; "" = the workspace's
 	Auth       Auth
 	TLS        TLS
-	Proxy      string
+	Proxy      string // http, https or socks5; "" = as the environment says
 	Limits     Limits
 	Retry      Retry
 }
@@ -54,7 +54,7 @@ type Auth struct {
 
 // Secret is where a secret is found, never the secret.
 type Secret struct {
-	Env    string // environment variable on this machine and, with Scope/Key's value, on the cluster
+	Env    string // environment variable on this machine and, with Scope/Key's value, on the cluster; made of the site's name if the file gives the scope/key alone
 	Secret string // scope/key on Databricks; "" if the file names none
 }
 
@@ -105,10 +105,10 @@ type Extract struct {
 
 // Compute is what the tasks run on.
 type Compute struct {
-	Cloud              string // aws, azure, gcp
-	SparkVersion       string
-	NodeType           string // workers and driver of extraction clusters
-	OrchestratorType   string // node type of the orchestrator
+	Cloud              string // aws, azure, gcp; by default as the targets' hosts tell, else aws
+	SparkVersion       string // 17.3.x-scala2.13
+	NodeType           string // node_type: workers and driver of extraction clusters
+	OrchestratorType   string // orchestrator_node_type; node_type by default
 	PolicyID           string
 	CustomTags         map[string]string
 	InstanceProfile    string // AWS: its ARN
@@ -120,11 +120,12 @@ type Compute struct {
 	Pool               Pool
 }
 
-// Pool is a warm instance pool. The zero value is none.
+// Pool is a warm instance pool. The zero value is none. Without ids it is one
+// that the bundle makes.
 type Pool struct {
 	WorkerID string // instance_pool_id
-	DriverID string // driver_instance_pool_id
-	MinIdle  int
+	DriverID string // driver_instance_pool_id; only with instance_pool_id
+	MinIdle  int    // machines kept warm
 }
 
 // Target is one deployment target.
@@ -133,7 +134,7 @@ type Target struct {
 	Host             string // "" = as the environment or the CLI's profile says
 	ServicePrincipal string // application id; "" = the deploying user
 	Catalog          string // "" = the pipeline's
-	SchemaPrefix     string // dev: "dev_" by default
+	SchemaPrefix     string // by default the target's name and _ ("dev_"), "" for production
 	Production       bool   // prod, or any target with a service principal: schedules are unpaused, mode production
 }
 
