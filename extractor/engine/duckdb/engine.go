@@ -265,3 +265,6 @@ func metricsRow(h *batch.Header) []driver.Value {
 		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed), h.Requests, nil,
 	}
 }
+
+// Pipeline is the pipeline that the engine is bound to.
+func (e *Engine) Pipeline() string { return e.pipeline }

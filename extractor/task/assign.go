@@ -1,0 +1,227 @@
+package task
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+)
+
+// listing is what a site said of itself, or why it did not.
+type listing struct {
+	site        string
+	points      []piwebapi.Point
+	states      map[string]string // digital set -> JSON object of its states
+	until       instant.Ticks
+	skew        instant.Ticks
+	requests    int64
+	err         error
+	lastPointID int64 // greatest id of an earlier run; 0 = this is the first
+}
+
+// wanted is a tag of a manifest and the partition that it names.
+type wanted struct {
+	tag       inventory.Tag
+	partition int
+}
+
+// assignment is what follows from manifests, present owners and listings: pure.
+type assignment struct {
+	change engine.Change
+	fence  []int    // partitions that lose a tag, ascending
+	gone   []string // tags of the manifests that their site does not have
+	joined int      // points newer than the bundle
+}
+
+// assign decides who owns which tag. A tag is PI's point: a rename keeps it,
+// and a point made anew under an old name is found by that name. A site that
+// could not be reached keeps its owners.
+func assign(manifests []wanted, owners []engine.Owner, sites []listing, planID string, backfill instant.Ticks) assignment {
+	var a assignment
+	a.change.PlanID = planID
+	for i := range sites {
+		if sites[i].err == nil {
+			a.site(&sites[i], forSite(manifests, sites[i].site), ownersOf(owners, sites[i].site), backfill)
+		}
+	}
+	a.orphans(owners, manifests, sites)
+	slices.Sort(a.fence)
+	a.fence = slices.Compact(a.fence)
+	return a
+}
+
+func forSite(manifests []wanted, site string) (out []wanted) {
+	for _, w := range manifests {
+		if w.tag.Site == site {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func ownersOf(owners []engine.Owner, site string) map[int64]engine.Owner {
+	out := map[int64]engine.Owner{}
+	for _, o := range owners {
+		if o.Site == site {
+			out[o.PointID] = o
+		}
+	}
+	return out
+}
+
+func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engine.Owner, backfill instant.Ticks) {
+	next := a.resolve(l, manifests)
+	a.join(l, manifests, owners, next)
+	a.change.Sites = append(a.change.Sites, l.site)
+	ids := make([]int64, 0, len(next))
+	for id := range next {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		o := next[id]
+		was, owned := owners[id]
+		if owned {
+			keep := was
+			keep.PlanID = o.PlanID // a new plan alone changes no ownership
+			if keep == o {
+				continue
+			}
+			a.change.Close = append(a.change.Close, o.Key())
+			if was.Partition != o.Partition {
+				a.fence = append(a.fence, was.Partition)
+			}
+		} else {
+			a.change.Pins = append(a.change.Pins, engine.Pin{Key: o.Key(), WebID: o.WebID, Name: o.Name, Partition: o.Partition, At: l.until - backfill - 1})
+		}
+		a.change.Open = append(a.change.Open, o)
+	}
+	for id, was := range owners {
+		if _, still := next[id]; !still {
+			a.change.Close = append(a.change.Close, was.Key())
+			a.fence = append(a.fence, was.Partition)
+		}
+	}
+	slices.SortFunc(a.change.Close, func(x, y engine.Key) int {
+		return cmp.Or(strings.Compare(x.Site, y.Site), cmp.Compare(x.PointID, y.PointID))
+	})
+}
+
+// resolve finds each manifest's tag among the site's points.
+func (a *assignment) resolve(l *listing, manifests []wanted) map[int64]engine.Owner {
+	byID, byName := make(map[int64]*piwebapi.Point, len(l.points)), make(map[string]*piwebapi.Point, len(l.points))
+	for i := range l.points {
+		p := &l.points[i]
+		byID[p.ID], byName[strings.ToLower(p.Name)] = p, p
+	}
+	next := make(map[int64]engine.Owner, len(manifests))
+	for _, w := range manifests {
+		p := byID[w.tag.PointID]
+		if p == nil {
+			p = byName[strings.ToLower(w.tag.Name)]
+		}
+		if p == nil {
+			a.gone = append(a.gone, l.site+": "+w.tag.Name)
+			continue
+		}
+		if _, twice := next[p.ID]; twice {
+			continue // two rows of one point: it was renamed since the inventory was made
+		}
+		next[p.ID] = owner(l.site, p, w.tag.Tier, w.partition, a.change.PlanID, w.tag.EventsPerHour)
+		a.describe(l, p)
+	}
+	return next
+}
+
+func owner(site string, p *piwebapi.Point, tier string, partition int, planID string, rate float64) engine.Owner {
+	return engine.Owner{PointID: p.ID, WebID: p.WebID, Name: p.Name, Site: site, Tier: tier, Partition: partition, PlanID: planID,
+		PointType: p.PointType, Units: p.Units, EventsPerHour: max(rate, -1)}
+}
+
+func (a *assignment) describe(l *listing, p *piwebapi.Point) {
+	a.change.Tags = append(a.change.Tags, engine.Tag{PointID: p.ID, WebID: p.WebID, Name: p.Name, Site: l.site, PointType: p.PointType, Units: p.Units,
+		Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
+}
+
+// join gives points that no manifest has to the lightest partition of their
+// site, in the first tier that the site has. New are points with a greater id
+// than any that an earlier run saw: PI counts its ids up, and an inventory may
+// well be a selection of the points that were there when it was made.
+func (a *assignment) join(l *listing, manifests []wanted, owners map[int64]engine.Owner, next map[int64]engine.Owner) {
+	if len(manifests) == 0 {
+		return
+	}
+	first := manifests[0]
+	for _, w := range manifests {
+		if w.partition < first.partition {
+			first = w
+		}
+	}
+	load := map[int]int{}
+	for _, w := range manifests {
+		if w.tag.Tier == first.tag.Tier {
+			load[w.partition] += 0
+		}
+	}
+	var joining []*piwebapi.Point
+	for i := range l.points {
+		p := &l.points[i]
+		if o, ok := next[p.ID]; ok {
+			if _, counts := load[o.Partition]; counts {
+				load[o.Partition]++
+			}
+			continue
+		}
+		was, owned := owners[p.ID]
+		if owned && was.Discovered || !owned && l.lastPointID > 0 && p.ID > l.lastPointID {
+			joining = append(joining, p)
+		}
+	}
+	slices.SortFunc(joining, func(x, y *piwebapi.Point) int { return cmp.Compare(x.ID, y.ID) })
+	for _, p := range joining {
+		partition, tier := lightest(load), first.tag.Tier
+		if was, owned := owners[p.ID]; owned {
+			if _, there := load[was.Partition]; there {
+				partition, tier = was.Partition, was.Tier
+			}
+		} else {
+			a.joined++
+		}
+		o := owner(l.site, p, tier, partition, a.change.PlanID, -1)
+		o.Discovered = true
+		next[p.ID] = o
+		load[partition]++
+		a.describe(l, p)
+	}
+}
+
+func lightest(load map[int]int) int {
+	best := -1
+	for p, n := range load {
+		if best < 0 || n < load[best] || n == load[best] && p < best {
+			best = p
+		}
+	}
+	return best
+}
+
+// orphans closes the ownerships of sites that the bundle no longer has.
+func (a *assignment) orphans(owners []engine.Owner, manifests []wanted, sites []listing) {
+	known := map[string]bool{}
+	for i := range sites {
+		known[sites[i].site] = true
+	}
+	for _, w := range manifests {
+		known[w.tag.Site] = true
+	}
+	for _, o := range owners {
+		if !known[o.Site] {
+			a.change.Close = append(a.change.Close, o.Key())
+			a.fence = append(a.fence, o.Partition)
+		}
+	}
+}

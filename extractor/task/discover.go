@@ -1,0 +1,282 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// skewWarning is the difference of clocks from which on discover says so.
+const skewWarning = 10 * instant.Second
+
+// discover prepares a run, before anything else: claim, recover, assign behind
+// fences, pin, record. It alone reads the manifests, since a deploy may replace
+// them at any moment.
+func discover(ctx context.Context, a *attempt) error {
+	if err := a.Engine.Claim(ctx); err != nil {
+		return fmt.Errorf("claim the tables: %w", err)
+	}
+	if err := recoverAll(ctx, a.Engine); err != nil {
+		return err
+	}
+	if done, err := a.Engine.Runs(ctx, a.Params.RunID); err != nil || len(done) > 0 {
+		return err // an earlier attempt recorded this run: it stays as it is
+	}
+	manifests, err := a.manifests()
+	if err != nil {
+		return err
+	}
+	earlier, err := a.Engine.Runs(ctx, "")
+	if err != nil {
+		return fmt.Errorf("read metadata.runs: %w", err)
+	}
+	listings, err := a.list(ctx, manifests, earlier)
+	if err != nil {
+		return err
+	}
+	owners, err := a.Engine.Owners(ctx, 0)
+	if err != nil {
+		return fmt.Errorf("read metadata.tag_partitions: %w", err)
+	}
+	planID, err := a.planID()
+	if err != nil {
+		return err
+	}
+	next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
+	next.change.At = later(earlier)
+	for _, p := range next.fence {
+		// An attempt that still reads for p must lose before p's tags have another reader.
+		if err := a.Engine.Fence(ctx, p, engine.Run{ID: a.Params.RunID, Assigned: next.change.At}); err != nil {
+			return fmt.Errorf("fence partition %d: %w", p, err)
+		}
+	}
+	if err := a.Engine.Assign(ctx, next.change); err != nil {
+		return fmt.Errorf("assign tags: %w", err)
+	}
+	if err := a.Engine.RecordRuns(ctx, a.runs(listings, next.change.At, planID)); err != nil {
+		return fmt.Errorf("record the run: %w", err)
+	}
+	return a.summarize(listings, next)
+}
+
+func recoverAll(ctx context.Context, e engine.Engine) error {
+	partitions, err := e.Partitions(ctx)
+	if err != nil {
+		return fmt.Errorf("list partitions: %w", err)
+	}
+	for _, p := range partitions {
+		if err := e.Recover(ctx, p); err != nil {
+			return fmt.Errorf("recover partition %d: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// later gives an instant of assignment: now, in whole microseconds, and after any before it.
+func later(earlier []engine.Run) instant.Ticks {
+	at := instant.FromTime(time.Now())
+	for _, r := range earlier {
+		at = max(at, r.Assigned+instant.Microsecond)
+	}
+	return at - at%instant.Microsecond
+}
+
+// manifests reads the bundle's partitions.
+func (a *attempt) manifests() ([]wanted, error) {
+	files, err := filepath.Glob(filepath.Join(a.Params.Bundle, manifest.Folder, "partition-*.csv"))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s has no manifests; hint: bundlegen generate", filepath.Join(a.Params.Bundle, manifest.Folder))
+	}
+	slices.Sort(files)
+	var out []wanted
+	for _, file := range files {
+		n := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "partition-"), ".csv")
+		partition, err := strconv.Atoi(n)
+		if err != nil {
+			return nil, fmt.Errorf("%s: a manifest is called partition-NNNN.csv", file)
+		}
+		tags, err := manifest.Load(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tags {
+			out = append(out, wanted{t, partition})
+		}
+	}
+	return out, nil
+}
+
+// planID reads the id of the plan that made the bundle.
+func (a *attempt) planID() (string, error) {
+	path := filepath.Join(a.Params.Bundle, "plan.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	var p struct {
+		ID string `json:"plan_id"`
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return p.ID, nil
+}
+
+// list asks every site of the manifests for its points, side by side. A site
+// that cannot be reached fails its own tasks only: its listing has the error.
+func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine.Run) ([]listing, error) {
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, w := range manifests {
+		names = append(names, w.tag.Site)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	out := make([]listing, len(names))
+	var g errgroup.Group
+	g.SetLimit(16)
+	for i, name := range names {
+		out[i].site = name
+		for _, r := range earlier {
+			if r.Site == name {
+				out[i].lastPointID = r.LastPointID
+			}
+		}
+		g.Go(func() error {
+			site, ok := sites[name]
+			if !ok {
+				out[i].err = fmt.Errorf("sites.json has no site %q; hint: the bundle was changed by hand: generate it again", name)
+				return nil
+			}
+			out[i].err = a.ask(ctx, site, &out[i])
+			return nil
+		})
+	}
+	_ = g.Wait() // errors are in the listings
+	var down []error
+	for i := range out {
+		a.result.Requests += out[i].requests
+		if out[i].err != nil {
+			down = append(down, fmt.Errorf("site %s: %w", out[i].site, out[i].err))
+		}
+	}
+	if len(down) == len(out) {
+		return nil, errors.Join(down...)
+	}
+	return out, ctx.Err()
+}
+
+// ask fills a listing.
+func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error {
+	client, err := a.connect(site, site.Limits)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	defer func() { l.requests = client.Requests() }()
+	server, err := client.DataServer(ctx, site.DataServer)
+	if err != nil {
+		return err
+	}
+	if server.ServerTime != 0 {
+		l.skew = server.ServerTime - instant.FromTime(time.Now())
+	}
+	if l.until, err = a.until(server.ServerTime); err != nil {
+		return err
+	}
+	digital := false
+	if err := client.Points(ctx, server, func(page []piwebapi.Point) error {
+		for _, p := range page {
+			l.points = append(l.points, p)
+			digital = digital || p.DigitalSet != ""
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if !digital {
+		return nil
+	}
+	sets, err := client.DigitalSets(ctx, server)
+	if err != nil {
+		// The names of states are in the events too: landing goes on without the list.
+		a.Log.Warn("digital state sets could not be read", "site", site.Name, "error", err)
+		return nil
+	}
+	l.states = make(map[string]string, len(sets))
+	for name, states := range sets {
+		byNumber := make(map[int32]string, len(states))
+		for _, s := range states {
+			byNumber[s.Value] = s.Name
+		}
+		text, err := json.Marshal(byNumber)
+		if err != nil {
+			return err
+		}
+		l.states[name] = string(text)
+	}
+	return nil
+}
+
+func (a *attempt) runs(listings []listing, at instant.Ticks, planID string) []engine.Run {
+	var out []engine.Run
+	for i := range listings {
+		l := &listings[i]
+		if l.err != nil {
+			continue
+		}
+		last := l.lastPointID
+		for _, p := range l.points {
+			last = max(last, p.ID)
+		}
+		out = append(out, engine.Run{ID: a.Params.RunID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID})
+	}
+	return out
+}
+
+// summarize says what a person should know.
+func (a *attempt) summarize(listings []listing, next assignment) error {
+	note := func(format string, args ...any) {
+		a.result.Notes = append(a.result.Notes, fmt.Sprintf(format, args...))
+	}
+	for i := range listings {
+		l := &listings[i]
+		if l.err != nil {
+			note("site %s could not be reached, and its tasks will fail: %v", l.site, l.err)
+			a.result.Status = batch.Partial
+			continue
+		}
+		if l.skew > skewWarning || l.skew < -skewWarning {
+			note("the clock of site %s is %.0f s off this machine's; the earlier of the two is used", l.site, float64(l.skew)/float64(instant.Second))
+		}
+	}
+	if n := len(next.gone); n > 0 {
+		note("%d tags of the bundle are not on their server any more, such as %q; hint: bundlegen discover, then generate", n, next.gone[0])
+	}
+	if next.joined > 0 {
+		note("%d tags are new on the server and joined the lightest partitions; hint: bundlegen discover, then generate, to plan for them", next.joined)
+	}
+	a.result.Tags = len(next.change.Tags)
+	return nil
+}

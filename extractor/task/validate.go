@@ -1,0 +1,248 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+)
+
+// validate is the leaf of the job: it fails when any extraction of the run
+// failed or discover did not finish (else a job whose leaves run whatever
+// happened would end green and tell nobody), and when less was landed than PI
+// itself counts.
+func validate(ctx context.Context, a *attempt) error {
+	runs, err := a.Engine.Runs(ctx, a.Params.RunID)
+	if err != nil {
+		return fmt.Errorf("read metadata.runs: %w", err)
+	}
+	if len(runs) == 0 {
+		return fmt.Errorf("%w: discover did not finish in this run", ErrFailed)
+	}
+	parts, err := a.partitions(ctx, runs)
+	if err != nil {
+		return err
+	}
+	broken, err := a.broken(ctx, parts)
+	if err != nil {
+		return err
+	}
+	incomplete, err := a.complete(ctx, runs, parts)
+	return errors.Join(err, a.judgement(broken, incomplete))
+}
+
+// part is a partition of the run's tier.
+type part struct {
+	id, tags int
+	site     string
+}
+
+// partitions gives the partitions that the run's tier has by the run's own assignment.
+func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, error) {
+	at := runs[0].Assigned
+	owners, err := a.Engine.Owners(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata.tag_partitions: %w", err)
+	}
+	byID := map[int]*part{}
+	for i := range owners {
+		o := &owners[i]
+		if o.Tier != a.Params.Tier {
+			continue
+		}
+		if byID[o.Partition] == nil {
+			byID[o.Partition] = &part{id: o.Partition, site: o.Site}
+		}
+		byID[o.Partition].tags++
+	}
+	var out []part
+	for _, p := range byID {
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(x, y part) int { return x.id - y.id })
+	return out, nil
+}
+
+// broken lists the partitions whose extraction did not end well in this run.
+func (a *attempt) broken(ctx context.Context, parts []part) ([]string, error) {
+	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("read monitoring.pipeline_metrics: %w", err)
+	}
+	var out []string
+	for _, p := range parts {
+		switch status := last[p.id]; status {
+		case batch.Succeeded, batch.Partial:
+		case batch.Lagging:
+			a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d is not caught up yet; the next run goes on", p.id))
+		case "":
+			out = append(out, fmt.Sprintf("%d (site %s): did not end", p.id, p.site))
+		default:
+			out = append(out, fmt.Sprintf("%d (site %s): %s", p.id, p.site, status))
+		}
+	}
+	return out, nil
+}
+
+// complete compares what was landed with what PI counts, fills
+// monitoring.completeness, and gives the partitions below the threshold.
+func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part) ([]string, error) {
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	var rows []engine.Completeness
+	var low []string
+	var uncounted []error
+	for _, r := range runs {
+		client, err := a.connect(sites[r.Site], sites[r.Site].Limits)
+		if err != nil {
+			uncounted = append(uncounted, fmt.Errorf("site %s: %w", r.Site, err))
+			continue
+		}
+		for _, p := range parts {
+			if p.site != r.Site {
+				continue
+			}
+			row, err := a.check(ctx, client, p)
+			if err != nil {
+				uncounted = append(uncounted, fmt.Errorf("partition %d of site %s could not be counted: %w", p.id, p.site, err))
+				continue
+			}
+			if row.Tags == 0 {
+				continue // nothing was new
+			}
+			rows = append(rows, row)
+			if row.Share < a.Params.MinCompleteness {
+				low = append(low, fmt.Sprintf("%d (site %s): %.2f%% of %d events", p.id, p.site, 100*row.Share, row.Expected))
+			}
+		}
+		a.result.Requests += client.Requests()
+		client.Close()
+	}
+	if err := a.Engine.RecordCompleteness(ctx, rows); err != nil {
+		return nil, fmt.Errorf("write monitoring.completeness: %w", err)
+	}
+	return low, errors.Join(uncounted...)
+}
+
+func (a *attempt) judgement(broken, incomplete []string) error {
+	var all []error
+	if len(broken) > 0 {
+		all = append(all, fmt.Errorf("%w: extraction of partition %s; hint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(broken, ", ")))
+	}
+	if len(incomplete) > 0 {
+		all = append(all, fmt.Errorf("%w: completeness below %.1f%% in partition %s; hint: see monitoring.completeness",
+			ErrFailed, 100*a.Params.MinCompleteness, strings.Join(incomplete, ", ")))
+	}
+	return errors.Join(all...)
+}
+
+// check counts a sample of a partition's tags, or all.
+func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (engine.Completeness, error) {
+	row := engine.Completeness{RunID: a.Params.RunID, Partition: p.id, Site: p.site, Tier: a.Params.Tier, Method: "count", Share: 1}
+	landed, err := a.Engine.LandedBy(ctx, a.Params.RunID, p.id)
+	if err != nil {
+		return row, err
+	}
+	sample := pick(landed, a.Params.SampleTags, a.Params.RunID)
+	if len(sample) == 0 {
+		return row, nil
+	}
+	counts, err := client.Counts(ctx, streamsOf(sample))
+	if errors.Is(err, piwebapi.ErrNotSupported) {
+		row.Method = "reread"
+		counts, err = reread(ctx, client, sample)
+	}
+	if err != nil {
+		return row, err
+	}
+	var met int64
+	for _, c := range counts {
+		if c.Err != nil {
+			continue // what PI does not count cannot be compared
+		}
+		l := &sample[c.Index]
+		row.Tags++
+		row.Expected += c.N
+		row.Landed += l.Events
+		met += min(l.Events, c.N)
+		if l.Events < c.N {
+			row.Incomplete++
+		}
+		a.result.Tags++
+	}
+	if row.Expected > 0 {
+		row.Share = float64(met) / float64(row.Expected)
+	}
+	if row.Tags == 0 {
+		return row, fmt.Errorf("PI counted none of %d tags: %w", len(sample), counts[0].Err)
+	}
+	return row, nil
+}
+
+// pick takes n tags (all if n is 0), other ones in each run, the same in each attempt.
+func pick(all []engine.Landed, n int, runID string) []engine.Landed {
+	if n <= 0 || n >= len(all) {
+		return all
+	}
+	rank := func(l *engine.Landed) uint64 {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%s\x00%s\x00%d", runID, l.Site, l.PointID)
+		return h.Sum64()
+	}
+	out := slices.Clone(all)
+	slices.SortFunc(out, func(x, y engine.Landed) int {
+		if a, b := rank(&x), rank(&y); a != b {
+			if a < b {
+				return -1
+			}
+			return 1
+		}
+		return 0
+	})
+	return out[:n]
+}
+
+func streamsOf(sample []engine.Landed) []piwebapi.Stream {
+	out := make([]piwebapi.Stream, len(sample))
+	for i := range sample {
+		l := &sample[i]
+		out[i] = piwebapi.Stream{Index: int32(i), WebID: l.WebID, Name: l.Name, Numeric: numeric(l.PointType), EventsPerHour: -1, After: l.From, Until: l.To}
+	}
+	return out
+}
+
+// reread counts by reading the events once more, for servers without summaries.
+func reread(ctx context.Context, client *piwebapi.Client, sample []engine.Landed) ([]piwebapi.Count, error) {
+	c := counter{client: client, counts: make([]piwebapi.Count, len(sample))}
+	if err := client.Recorded(ctx, streamsOf(sample), &c); err != nil {
+		return nil, err
+	}
+	return c.counts, nil
+}
+
+// counter is a sink that keeps nothing but the number of events of each
+// stream. Done is called once for each, so that no two calls share a count.
+type counter struct {
+	client *piwebapi.Client
+	counts []piwebapi.Count
+}
+
+// Events implements piwebapi.Sink.
+func (c *counter) Events(_ context.Context, b *columns.Batch) error {
+	c.client.Free(b)
+	return nil
+}
+
+// Done implements piwebapi.Sink.
+func (c *counter) Done(o piwebapi.Outcome) {
+	c.counts[o.Index] = piwebapi.Count{Index: o.Index, N: o.Events, Err: o.Err}
+}
