@@ -1,0 +1,92 @@
+// Package templates holds the texts that are emitted as they are, or with a few
+// names filled in: a bundle's README, queries over the tables, the launcher
+// that the wheel carries, and pipelines for continuous integration.
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"text/template"
+)
+
+//go:embed bundle sql ci launcher/pi_extractor/*.py
+var files embed.FS
+
+// Text is one text and the name of its file.
+type Text struct {
+	Name string // without a folder
+	Data []byte
+}
+
+// Queries gives the queries over the tables, sorted by name. Each runs as it is
+// on Spark SQL and on DuckDB, with the pipeline's catalog as the current one and
+// schemas without a prefix.
+func Queries() ([]Text, error) { return folder("sql") }
+
+// Pipelines gives the pipelines for continuous integration, sorted by name.
+func Pipelines() ([]Text, error) { return folder("ci") }
+
+// Launcher gives the Python modules of the wheel's package, sorted by name.
+func Launcher() ([]Text, error) { return folder("launcher/pi_extractor") }
+
+func folder(name string) ([]Text, error) {
+	entries, err := fs.ReadDir(files, name)
+	if err != nil {
+		return nil, err
+	}
+	var texts []Text
+	for _, e := range entries {
+		data, err := files.ReadFile(path.Join(name, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, Text{Name: e.Name(), Data: data})
+	}
+	return texts, nil
+}
+
+// ReadmeData is what a bundle's README is made of. It holds no counts, so that
+// one tag more does not change it.
+type ReadmeData struct {
+	Name      string
+	Jobs      []Job
+	Targets   []Target
+	Secrets   []Secret
+	Queries   []string // names of the files in sql/
+	Pools     bool     // the bundle makes instance pools
+	SecretsIn string   // file that names the secrets for serverless compute; "" = clusters have them
+}
+
+// Job is one job of the bundle: a tier's.
+type Job struct{ Key, Tier, Cadence string }
+
+// Target is one deployment target.
+type Target struct {
+	Name       string
+	Production bool
+	RunAs      string // "" = who deploys
+}
+
+// Secret is a secret that the tasks read from an environment variable.
+type Secret struct {
+	Env   string
+	Scope string // "" = pipeline.yml does not say
+	Key   string
+	Site  string
+}
+
+// Readme renders a bundle's README.
+func Readme(data ReadmeData) ([]byte, error) {
+	t, err := template.ParseFS(files, "bundle/README.md.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, data); err != nil {
+		return nil, fmt.Errorf("README.md: %w", err)
+	}
+	return b.Bytes(), nil
+}
