@@ -1,0 +1,148 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+)
+
+// Kind is how a folder differs from a bundle in one file.
+type Kind string
+
+// The kinds of differences.
+const (
+	Changed Kind = "changed" // the file has another content
+	Missing Kind = "missing" // the file is not there
+	Extra   Kind = "extra"   // the file is there and does not belong to the bundle
+)
+
+// Difference is one file in which a folder differs from a bundle.
+type Difference struct {
+	Path string // relative to the bundle's root, with slashes
+	Kind Kind
+
+	have []byte // in the folder; nil when Missing
+	want []byte // of the bundle; nil when Extra, or not known (HandEdited)
+}
+
+// String gives the difference as one line: the path, and what is with it.
+func (d Difference) String() string { return fmt.Sprintf("%s (%s)", d.Path, d.Kind) }
+
+// maxDiff is how large a file may be to be shown as a diff.
+const maxDiff = 4 << 20
+
+// Unified gives the difference as a unified diff from what the folder has to what
+// the bundle says: what generate would do. It is "" where the bundle's own
+// content is not known.
+func (d Difference) Unified() string {
+	return d.diff("a/"+d.Path, d.have, "b/"+d.Path, d.want)
+}
+
+// UnifiedByHand gives the same difference the other way round: what was done to
+// the folder since the bundle was written.
+func (d Difference) UnifiedByHand() string {
+	return d.diff("generated/"+d.Path, d.want, "edited/"+d.Path, d.have)
+}
+
+func (d Difference) diff(oldName string, old []byte, newName string, new []byte) string {
+	if d.Kind != Extra && d.want == nil {
+		return ""
+	}
+	if len(old) > maxDiff || len(new) > maxDiff {
+		return fmt.Sprintf("--- %s\n+++ %s\n(%d and %d bytes: too large to show)\n", oldName, newName, len(old), len(new))
+	}
+	return udiff.Unified(oldName, newName, string(old), string(new))
+}
+
+// Compare tells in which files the folder dir differs from the tree, sorted by
+// path. dist/, .databricks/ and files that no bundle owns are left aside. A
+// folder that is not there lacks every file.
+func (t *Tree) Compare(dir string) ([]Difference, error) {
+	var all []Difference
+	owned := make(map[string]bool, len(t.files))
+	for _, f := range t.files {
+		owned[f.Path] = true
+		same, have, err := sameContent(filepath.Join(dir, filepath.FromSlash(f.Path)), f.Data)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			all = append(all, Difference{Path: f.Path, Kind: Missing, want: f.Data})
+		case err != nil:
+			return nil, err
+		case !same:
+			all = append(all, Difference{Path: f.Path, Kind: Changed, have: have, want: f.Data})
+		}
+	}
+	var old map[string]string
+	if record, err := readRecord(dir); err == nil {
+		old = record.Files
+	}
+	extra, err := foreign(dir, owned, old)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range extra {
+		have, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Difference{Path: name, Kind: Extra, have: have})
+	}
+	slices.SortFunc(all, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}
+
+// HandEdited tells which files of the folder are not as bundlegen wrote them, by
+// the hashes in the folder's own plan.json: edits by hand, as against changes
+// that a new configuration would make. It is sorted by path. A folder that is
+// not there, or is empty but for dist/ and .databricks/, has none; one with a
+// bundle but without its plan.json reports plan.json as missing.
+func HandEdited(dir string) ([]Difference, error) {
+	record, err := readRecord(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		for _, name := range []string{RootFile, JobsFile} {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+				return []Difference{{Path: PlanFile, Kind: Missing}}, nil
+			}
+		}
+		return nil, nil
+	case errors.Is(err, errRecord):
+		return []Difference{{Path: PlanFile, Kind: Changed}}, nil
+	case err != nil:
+		return nil, err
+	}
+
+	var all []Difference
+	owned := map[string]bool{PlanFile: true}
+	for _, name := range slices.Sorted(maps.Keys(record.Files)) {
+		owned[name] = true
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return []Difference{{Path: PlanFile, Kind: Changed}}, nil
+		}
+		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			all = append(all, Difference{Path: name, Kind: Missing})
+		case err != nil:
+			return nil, err
+		case hash(data) != record.Files[name]:
+			all = append(all, Difference{Path: name, Kind: Changed, have: data})
+		}
+	}
+	extra, err := foreign(dir, owned, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range extra {
+		all = append(all, Difference{Path: name, Kind: Extra})
+	}
+	slices.SortFunc(all, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}

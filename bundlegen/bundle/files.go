@@ -1,0 +1,230 @@
+package bundle
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+)
+
+// The files of a bundle that the databricks CLI reads.
+const (
+	RootFile = "databricks.yml"              // the only name besides bundle.yml that the CLI takes for a root
+	JobsFile = "databricks-loadbalanced.yml" // included by it
+)
+
+const cliVersion = ">= 1.3.0" // the first whose default engine is the direct one
+
+const written = "Written by `bundlegen generate`: change pipeline.yml, not this file."
+
+// rootFile renders databricks.yml: what the bundle is called, what may be
+// overridden, where it is deployed to.
+func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
+	var y yamlFile
+	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
+	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
+	y.section("", "include", []string{JobsFile})
+	y.section("", "variables", ordered{
+		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Name + ".${bundle.target}"}},
+		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
+		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
+	})
+	y.section("The wheel carries the static pi-extractor. It is not committed: this makes it, or says what is missing.",
+		"artifacts", map[string]artifact{wheel.Package: {
+			Type: "whl", Path: ".", Build: buildCommand(cfg), Files: []artifactFile{{Source: "dist/*.whl"}},
+		}})
+	y.section("", "targets", targets(cfg, p))
+	return y.file(RootFile)
+}
+
+// buildCommand passes when there is a wheel, else has bundlegen make one for the
+// processors of the configured machines.
+func buildCommand(cfg *config.Pipeline) string {
+	arch := wheel.AMD64
+	if !cfg.Compute.Serverless {
+		arch = wheel.ArchOf(cfg.Compute.NodeType)
+	}
+	return "ls dist/*.whl >/dev/null 2>&1" +
+		" || bundlegen wheel --arch " + string(arch) + " -o dist" +
+		" || { echo 'There is no wheel in dist/, and bundlegen did not make one: put bundlegen on the PATH, or a released wheel into dist/.'; exit 1; }"
+}
+
+// targets are the places that the bundle is deployed to, in pipeline.yml's order.
+func targets(cfg *config.Pipeline, p *plan.Plan) ordered {
+	var all ordered
+	haveDefault := false
+	for _, t := range cfg.Targets {
+		out := target{Mode: "development", Variables: map[string]string{}}
+		if t.Host != "" {
+			out.Workspace = &workspace{Host: t.Host}
+		}
+		if t.Catalog != "" && t.Catalog != cfg.Catalog {
+			out.Variables["catalog"] = t.Catalog
+		}
+		if t.SchemaPrefix != "" {
+			out.Variables["schema_prefix"] = t.SchemaPrefix
+		}
+		if t.Production {
+			production(&out, cfg, p)
+		} else if !haveDefault {
+			out.Default, haveDefault = true, true
+		}
+		if t.ServicePrincipal != "" {
+			runAs(&out, cfg, t.ServicePrincipal)
+		}
+		all = append(all, entry{t.Name, out})
+	}
+	return all
+}
+
+// production says what sets a production target apart: its schedules run, its
+// pools keep machines warm, and it is deployed under one path.
+func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
+	out.Mode = "production"
+	if out.Workspace == nil {
+		out.Workspace = &workspace{}
+	}
+	out.Workspace.RootPath = "/Workspace/Users/${workspace.current_user.userName}/.bundle/${bundle.name}/${bundle.target}"
+	out.Resources = &resources{Jobs: map[string]*job{}}
+	for _, tier := range p.Tiers {
+		out.Resources.Jobs[tier.JobKey] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
+	}
+	if makesPools(cfg) {
+		workers, drivers := poolKeys(cfg)
+		out.Resources.InstancePools = map[string]*instancePool{
+			workers: {MinIdle: cfg.Compute.Pool.MinIdle},
+			drivers: {MinIdle: cfg.Compute.Pool.MinIdle},
+		}
+	}
+}
+
+// runAs has a service principal run the jobs, and read the files and use the
+// pools that they need.
+func runAs(out *target, cfg *config.Pipeline, servicePrincipal string) {
+	out.RunAs = &principal{ServicePrincipal: servicePrincipal}
+	out.Permissions = []permission{{ServicePrincipal: servicePrincipal, Level: "CAN_VIEW"}}
+	if !makesPools(cfg) {
+		return
+	}
+	if out.Resources == nil {
+		out.Resources = &resources{}
+	}
+	if out.Resources.InstancePools == nil {
+		out.Resources.InstancePools = map[string]*instancePool{}
+	}
+	workers, drivers := poolKeys(cfg)
+	for _, key := range []string{workers, drivers} {
+		if out.Resources.InstancePools[key] == nil {
+			out.Resources.InstancePools[key] = &instancePool{}
+		}
+		out.Resources.InstancePools[key].Permissions = []permission{{ServicePrincipal: servicePrincipal, Level: "CAN_ATTACH_TO"}}
+	}
+}
+
+// jobsFile renders databricks-loadbalanced.yml: clusters, jobs, tasks.
+func jobsFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
+	clusters, err := clusterVariables(cfg, p)
+	if err != nil {
+		return File{}, err
+	}
+	all, err := jobs(cfg, p)
+	if err != nil {
+		return File{}, err
+	}
+	var y yamlFile
+	y.comment("The jobs of %s: discovery, one extraction task for each partition, consolidation, validation.\n\n%s", cfg.Name, written)
+	if len(clusters) > 0 {
+		y.section(clusterComment(clusters), "variables", clusterEntries(clusters))
+	}
+	res := ordered{{"jobs", all}}
+	if makesPools(cfg) {
+		res = append(res, entry{"instance_pools", pools(cfg)})
+	}
+	y.section("", "resources", res)
+	return y.file(JobsFile)
+}
+
+// clusterComment tells how to change clusters, and which secrets have no place yet.
+func clusterComment(clusters []clusterVariable) string {
+	var b strings.Builder
+	b.WriteString("One specification for each size and site: a cluster holds the secrets of its own site only.\nA target may override any of them.")
+	told := map[secretEnv]bool{}
+	for _, c := range clusters {
+		for _, s := range c.Unset {
+			if !told[s] {
+				told[s] = true
+				fmt.Fprintf(&b, "\n%s is not here: %s of site %s has no `secret: scope/key` in pipeline.yml.", s.Env, s.Key, s.Site)
+			}
+		}
+	}
+	return b.String()
+}
+
+func clusterEntries(clusters []clusterVariable) ordered {
+	var all ordered
+	for _, c := range clusters {
+		all = append(all, entry{c.Name, c.variable})
+	}
+	return all
+}
+
+// ordered is a mapping that is written in its own order.
+type ordered []entry
+
+type entry struct {
+	Key   string
+	Value any
+}
+
+// MarshalYAML writes the entries as a mapping.
+func (o ordered) MarshalYAML() (any, error) {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	for _, e := range o {
+		var k, v yaml.Node
+		if err := k.Encode(e.Key); err != nil {
+			return nil, err
+		}
+		if err := v.Encode(e.Value); err != nil {
+			return nil, err
+		}
+		m.Content = append(m.Content, &k, &v)
+	}
+	return m, nil
+}
+
+// yamlFile is a YAML file being written: top-level keys, an empty line between them.
+type yamlFile struct {
+	buf bytes.Buffer
+	err error
+}
+
+// comment writes lines of comment, each behind #.
+func (y *yamlFile) comment(format string, args ...any) {
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		y.buf.WriteString(strings.TrimRight("# "+line, " ") + "\n")
+	}
+}
+
+// section writes one top-level key, under a comment if there is one.
+func (y *yamlFile) section(comment, key string, value any) {
+	if y.buf.Len() > 0 {
+		y.buf.WriteByte('\n')
+	}
+	if comment != "" {
+		y.comment("%s", comment)
+	}
+	e := yaml.NewEncoder(&y.buf)
+	e.SetIndent(2)
+	if err := e.Encode(map[string]any{key: value}); err != nil && y.err == nil {
+		y.err = err
+	}
+}
+
+func (y *yamlFile) file(path string) (File, error) {
+	return File{Path: path, Data: y.buf.Bytes()}, y.err
+}

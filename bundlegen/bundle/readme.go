@@ -1,0 +1,57 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/templates"
+)
+
+// readmeData says what the bundle's README tells of it.
+func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (templates.ReadmeData, error) {
+	data := templates.ReadmeData{Name: cfg.Name, Pools: makesPools(cfg)}
+	if cfg.Compute.Serverless {
+		data.SecretsIn = secretsFile
+	}
+	for _, t := range p.Tiers {
+		data.Jobs = append(data.Jobs, templates.Job{Key: t.JobKey, Tier: t.Name, Cadence: cadence(t)})
+	}
+	for _, t := range cfg.Targets {
+		data.Targets = append(data.Targets, templates.Target{Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal})
+	}
+	secrets, err := secretsOfAll(cfg.Sites)
+	if err != nil {
+		return data, err
+	}
+	for _, s := range secrets {
+		scope, key, _ := strings.Cut(s.Secret, "/")
+		data.Secrets = append(data.Secrets, templates.Secret{Env: s.Env, Scope: scope, Key: key, Site: s.Site})
+	}
+	for _, q := range queries {
+		data.Queries = append(data.Queries, q.Name)
+	}
+	return data, nil
+}
+
+// cadence says in words when a tier's job runs.
+func cadence(t plan.Tier) string {
+	if t.Every == 0 {
+		return fmt.Sprintf("by cron `%s`, UTC", t.Cron)
+	}
+	units := []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
+	for _, u := range units {
+		if n := t.Every / u.length; t.Every%u.length == 0 {
+			if n == 1 {
+				return "every " + u.name
+			}
+			return fmt.Sprintf("every %d %ss", n, u.name)
+		}
+	}
+	return "every " + t.Every.String()
+}

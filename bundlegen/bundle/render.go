@@ -1,0 +1,93 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+	"github.com/bundlegen/bundlegen/templates"
+)
+
+// Render makes the bundle of a plan. It reads nothing but the certificates and
+// Kerberos configurations that cfg names, and writes nothing. The same arguments
+// give the same bytes.
+func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
+	root, err := rootFile(cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := jobsFile(cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	sites, err := siteFiles(cfg)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := manifestFiles(p.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := textFiles(cfg, p)
+	if err != nil {
+		return nil, err
+	}
+
+	files := []File{root, jobs}
+	files = append(files, sites...)
+	files = append(files, manifests...)
+	files = append(files, texts...)
+	record, err := recordFile(p, files)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", PlanFile, err)
+	}
+	return newTree(append(files, record)), nil
+}
+
+// manifestFiles renders the partitions, on all processors.
+func manifestFiles(partitions []plan.Partition) ([]File, error) {
+	files := make([]File, len(partitions))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, part := range partitions {
+		g.Go(func() error {
+			data, err := manifestData(part)
+			files[i] = File{Path: path.Join(manifest.Folder, manifest.FileName(part.ID)), Data: data}
+			return err
+		})
+	}
+	return files, g.Wait()
+}
+
+// textFiles renders what a bundle carries for people: its README, queries, and
+// what keeps git from changing or committing the wrong files.
+func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
+	queries, err := templates.Queries()
+	if err != nil {
+		return nil, err
+	}
+	data, err := readmeData(cfg, p, queries)
+	if err != nil {
+		return nil, err
+	}
+	readme, err := templates.Readme(data)
+	if err != nil {
+		return nil, err
+	}
+	files := []File{
+		{Path: "README.md", Data: readme},
+		// The wheel is uploaded as an artifact; a deploy must not upload it once more as a file.
+		{Path: ".gitignore", Data: []byte("dist/\n.databricks/\n")},
+		// Line ends that git converts would make every file look edited by hand.
+		{Path: ".gitattributes", Data: []byte("* -text\n")},
+	}
+	for _, q := range queries {
+		files = append(files, File{Path: path.Join("sql", q.Name), Data: q.Data})
+	}
+	return files, nil
+}

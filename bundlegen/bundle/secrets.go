@@ -1,0 +1,83 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+)
+
+// secretEnv is an environment variable that the tasks of a site read a secret
+// from, and where Databricks finds its value. It never holds the value.
+type secretEnv struct {
+	Env    string
+	Secret string // scope/key; "" when pipeline.yml names none
+	Site   string
+	Key    string // of pipeline.yml, below the site: auth.password
+}
+
+// secretsOf lists the secrets that a site needs, in a fixed order.
+func secretsOf(s config.Site) []secretEnv {
+	var all []secretEnv
+	add := func(secret config.Secret, key, suffix string) {
+		if secret == (config.Secret{}) {
+			return
+		}
+		all = append(all, secretEnv{Env: envName(secret, s.Name, suffix), Secret: secret.Secret, Site: s.Name, Key: key})
+	}
+	add(s.Auth.Password, "auth.password", "PASSWORD")
+	add(s.Auth.Token, "auth.token", "TOKEN")
+	add(s.Auth.Keytab, "auth.keytab", "KEYTAB")
+	add(s.TLS.CA, "tls.ca_secret", "CA")
+	return all
+}
+
+// envName is the variable that holds a secret: as pipeline.yml says, else one
+// made of the site's name.
+func envName(secret config.Secret, site, suffix string) string {
+	if secret.Env != "" {
+		return secret.Env
+	}
+	name := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '_'
+	}, site)
+	return "PI_" + strings.ToUpper(name) + "_" + suffix
+}
+
+// secretsOfAll lists the secrets of all sites, each variable once. One variable
+// that stands for two secrets is an error: the orchestrator holds them all.
+func secretsOfAll(sites []config.Site) ([]secretEnv, error) {
+	var all []secretEnv
+	first := map[string]secretEnv{}
+	for _, site := range sites {
+		for _, s := range secretsOf(site) {
+			f, seen := first[s.Env]
+			if !seen {
+				first[s.Env] = s
+				all = append(all, s)
+				continue
+			}
+			if f.Secret != s.Secret {
+				return nil, fmt.Errorf(
+					"environment variable %s stands for two secrets: %q for %s of site %s, %q for %s of site %s\n"+
+						"hint: give each secret an env of its own in pipeline.yml",
+					s.Env, f.Secret, f.Key, f.Site, s.Secret, s.Key, s.Site)
+			}
+		}
+	}
+	return all, nil
+}
+
+// sparkEnv refers to the secrets in the way in which a cluster resolves them.
+func sparkEnv(secrets []secretEnv) map[string]string {
+	env := map[string]string{}
+	for _, s := range secrets {
+		if s.Secret != "" {
+			env[s.Env] = "{{secrets/" + s.Secret + "}}"
+		}
+	}
+	return env
+}
