@@ -1,0 +1,113 @@
+package simulator
+
+import (
+	"net/http"
+	"sync"
+)
+
+// Faults go wrong at run time, for every n-th request; 0 is never, 1 always.
+// Each kind counts on its own. "Reads" are calls that read streams.
+type Faults struct {
+	CutEvery          int // reads: the body is cut off, in turns with and without the connection
+	WebExceptionEvery int // reads: 200 with a WebException
+	HTMLEvery         int // requests: 502 or 503 (in turns) with HTML
+	TooManyEvery      int // requests: 429
+	HangEvery         int // reads: no answer until the client gives up
+}
+
+// faultState is what goes wrong now. Safe for concurrent use.
+type faultState struct {
+	mu    sync.Mutex
+	set   Faults
+	seen  Faults // how many requests each kind has seen
+	storm int    // so many requests more get 429
+	down  bool
+}
+
+// every25 is how often the quirks for faults strike.
+const every25 = 25
+
+// merge gives the faults of the options, with those that quirks stand for.
+func (o Options) faults() Faults {
+	f, q := o.Faults, o.quirks()
+	if f.WebExceptionEvery == 0 && q.has(WebExceptions) {
+		f.WebExceptionEvery = every25
+	}
+	if f.CutEvery == 0 && q.has(CutBodies) {
+		f.CutEvery = every25
+	}
+	if f.HTMLEvery == 0 && q.has(HTMLErrors) {
+		f.HTMLEvery = every25
+	}
+	return f
+}
+
+// SetFaults replaces the faults from now on and starts their counting anew.
+func (s *Server) SetFaults(f Faults) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.set, s.faults.seen = f, Faults{}
+}
+
+// Down makes the server break every connection off without an answer, or stop
+// doing so.
+func (s *Server) Down(down bool) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.down = down
+}
+
+// Storm answers the next n requests with 429.
+func (s *Server) Storm(n int) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.storm = n
+}
+
+// strike counts one more request for a kind of fault and says whether it is struck.
+func strike(seen *int, every int) bool {
+	*seen++
+	return every > 0 && *seen%every == 0
+}
+
+// request says what befalls a request as such.
+func (f *faultState) request() (down bool, p *problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return true, nil
+	}
+	if f.storm > 0 {
+		f.storm--
+		return false, tooMany()
+	}
+	if strike(&f.seen.TooManyEvery, f.set.TooManyEvery) {
+		return false, tooMany()
+	}
+	if strike(&f.seen.HTMLEvery, f.set.HTMLEvery) {
+		status := http.StatusBadGateway + f.seen.HTMLEvery/f.set.HTMLEvery%2
+		return false, &problem{status: status, html: true,
+			text: "<html><head><title>" + http.StatusText(status) + "</title></head><body><h1>" + http.StatusText(status) + "</h1></body></html>\r\n"}
+	}
+	return false, nil
+}
+
+// read says what befalls a call that reads streams.
+func (f *faultState) read() (cut cutting, hang bool, p *problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strike(&f.seen.HangEvery, f.set.HangEvery) {
+		return whole, true, nil
+	}
+	if strike(&f.seen.WebExceptionEvery, f.set.WebExceptionEvery) {
+		return whole, false, &problem{status: http.StatusInternalServerError, hidden: true,
+			errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call."}}
+	}
+	if strike(&f.seen.CutEvery, f.set.CutEvery) {
+		if f.seen.CutEvery/f.set.CutEvery%2 == 1 {
+			return cutHard, false, nil
+		}
+		return cutClean, false, nil
+	}
+	return whole, false, nil
+}

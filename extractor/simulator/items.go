@@ -1,0 +1,120 @@
+package simulator
+
+// itemFormat prints the events of one point as TimedValues with the selected
+// fields. Not safe for concurrent use.
+type itemFormat struct {
+	p      *profile
+	q      quirkSet
+	stamp  stampWriter
+	key    string // what stands before the timestamp; "" when it is not selected
+	value  string // what stands before the value; "" when it is not selected
+	errors bool   // Errors are selected
+	suffix *[16]string
+}
+
+// itemLayout is what the formats of one call share.
+type itemLayout struct {
+	q          quirkSet
+	key, value string
+	errors     bool
+	suffix     [16]string // by flags: what follows the value, with } at the end
+}
+
+func newItemLayout(q quirkSet, sel *selection) *itemLayout {
+	l := &itemLayout{q: q}
+	has := func(name string) bool { _, ok := sel.in(name); return ok }
+	open := "{"
+	if has("Timestamp") {
+		l.key = open + `"Timestamp":"`
+		open = ","
+	}
+	if has("Value") {
+		l.value = open + `"Value":`
+		open = ","
+	}
+	l.errors = has("Errors")
+	for flags := range l.suffix {
+		text, sep := "", open
+		add := func(name, json string) {
+			if has(name) {
+				text += sep + `"` + name + `":` + json
+				sep = ","
+			}
+		}
+		boolean := func(flag uint8) string {
+			if uint8(flags)&flag != 0 {
+				return "true"
+			}
+			return "false"
+		}
+		add("UnitsAbbreviation", `""`)
+		add("Good", boolean(flagGood))
+		add("Questionable", boolean(flagQuestionable))
+		add("Substituted", boolean(flagSubstituted))
+		if q.has(PrintsAnnotated) {
+			add("Annotated", boolean(flagAnnotated))
+		}
+		if sep == "{" {
+			text = "{"
+		}
+		l.suffix[flags] = text + "}"
+	}
+	return l
+}
+
+// of gives a format for the events of one point.
+func (l *itemLayout) of(p *profile) itemFormat {
+	return itemFormat{p: p, q: l.q, stamp: stampWriter{fixed: !l.q.has(MixedFractions)},
+		key: l.key, value: l.value, errors: l.errors, suffix: &l.suffix}
+}
+
+const valueError = `"Errors":[{"FieldName":"Value","Message":["[-11101] The value could not be converted."]}]}`
+
+// append appends one event.
+func (f *itemFormat) append(dst []byte, e *event) []byte {
+	if f.key != "" {
+		dst = append(dst, f.key...)
+		dst = f.stamp.append(dst, e.at)
+		dst = append(dst, '"')
+	}
+	if f.value != "" {
+		dst = append(dst, f.value...)
+		dst = f.appendValue(dst, e)
+	}
+	dst = append(dst, f.suffix[e.flags]...)
+	if e.kind == failed && f.errors {
+		if dst[len(dst)-2] == '{' {
+			return append(dst[:len(dst)-1], valueError...)
+		}
+		dst[len(dst)-1] = ','
+		dst = append(dst, valueError...)
+	}
+	return dst
+}
+
+func (f *itemFormat) appendValue(dst []byte, e *event) []byte {
+	switch {
+	case e.kind == failed:
+		return append(dst, "null"...)
+	case e.kind == special:
+		if f.q.has(BareNaN) {
+			return append(dst, specialName(e)...)
+		}
+		dst = append(dst, '"')
+		dst = append(dst, specialName(e)...)
+		return append(dst, '"')
+	case e.kind == system || f.p.typ == Digital:
+		set, i := f.p.state(e)
+		dst = append(dst, set.json[i]...)
+		switch {
+		case f.q.has(OmitIsSystem):
+			return append(dst, '}')
+		case e.kind == system:
+			return append(dst, `,"IsSystem":true}`...)
+		}
+		return append(dst, `,"IsSystem":false}`...)
+	case f.p.typ.number():
+		return appendNumber(dst, f.p, e, f.q)
+	}
+	return appendText(dst, f.p, e, true)
+}

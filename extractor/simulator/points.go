@@ -1,0 +1,307 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+func sameName(a, b string) bool { return strings.ToUpper(a) == strings.ToUpper(b) }
+
+// points lists a page of points.
+func (c *call) points() *problem {
+	if p := c.ids.readServer(c.path[0]); p != nil {
+		return p
+	}
+	start, p := c.q.count("startindex", "startIndex", 0)
+	if p != nil {
+		return p
+	}
+	limit, p := c.q.count("maxcount", "maxCount", 1000)
+	if p != nil {
+		return p
+	}
+	if p := c.checkCap("maxCount", limit); p != nil {
+		return p
+	}
+	kind, p := c.webIDType()
+	if p != nil {
+		return p
+	}
+	if gone := c.work(0); gone != nil {
+		return gone
+	}
+	filter := c.q.get("namefilter")
+	links := !c.archive.quirks.has(EmptyPointsLinks)
+	page, total := c.page(filter, start, limit, links)
+	o := c.out.object(c.sel)
+	if links {
+		o.links(c.pageLinks(start, limit, total)...)
+	} else {
+		o.links()
+	}
+	o.list("Items", len(page), func(i int, sel *selection) { c.writePoint(kind, page[i], sel) })
+	o.end()
+	return nil
+}
+
+// page gives the indexes of a page of points, and how many match when that is asked for.
+func (c *call) page(filter string, start, limit int, counting bool) (page []int, total int) {
+	n := c.d.len()
+	if filter == "" || filter == "*" {
+		for i := start; i < n && len(page) < limit; i++ {
+			page = append(page, c.d.at(i))
+		}
+		return page, n
+	}
+	if !strings.ContainsAny(filter, "*?") {
+		if index, ok := c.d.find(filter); ok {
+			total = 1
+			if start == 0 && limit > 0 {
+				page = append(page, index)
+			}
+		}
+		return page, total
+	}
+	filter = strings.ToUpper(filter)
+	for i := 0; i < n && (counting || len(page) < limit); i++ {
+		index := c.d.at(i)
+		if !wildcard(filter, strings.ToUpper(c.d.name(index))) {
+			continue
+		}
+		if total >= start && len(page) < limit {
+			page = append(page, index)
+		}
+		total++
+	}
+	return page, total
+}
+
+// wildcard matches a name with a pattern of * and ?.
+func wildcard(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	star, mark := -1, 0
+	i, j := 0, 0
+	for j < len(n) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
+
+func (c *call) pageLinks(start, limit, total int) []string {
+	at := func(start int) string { return c.linkTo("startindex", strconv.Itoa(start)) }
+	links := []string{"First", at(0)}
+	if start > 0 {
+		links = append(links, "Previous", at(max(start-limit, 0)))
+	}
+	if start+limit < total && limit > 0 {
+		links = append(links, "Next", at(start+limit))
+	}
+	if limit > 0 {
+		links = append(links, "Last", at(max(total-1, 0)/limit*limit))
+	}
+	return links
+}
+
+func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
+	p, name := c.archive.profile(index), c.d.name(index)
+	id := string(c.ids.appendPoint(nil, kind, index, name))
+	o := c.out.object(sel)
+	o.str("WebId", id)
+	o.raw("Id", strconv.Itoa(index+1))
+	o.str("Name", name)
+	o.str("Path", `\\`+c.o.DataServer+`\`+name)
+	o.str("Descriptor", p.descriptor())
+	o.str("PointClass", "classic")
+	o.str("PointType", p.typ.String())
+	o.str("DigitalSetName", p.setName())
+	o.str("EngineeringUnits", p.units())
+	o.raw("Span", "100.0")
+	o.raw("Zero", "0.0")
+	o.boolean("Step", !p.typ.float())
+	o.boolean("Future", p.future)
+	o.raw("DisplayDigits", "-5")
+	if _, wanted := sel.in("Links"); wanted {
+		self, stream := c.base+"/points/"+id, c.base+"/streams/"+id
+		o.links("Self", self, "DataServer", c.base+"/dataservers/"+string(c.ids.appendServer(nil, kind)),
+			"Attributes", self+"/attributes", "InterpolatedData", stream+"/interpolated",
+			"RecordedData", stream+"/recorded", "PlotData", stream+"/plot", "SummaryData", stream+"/summary",
+			"Value", stream+"/value", "EndValue", stream+"/end")
+	}
+	o.end()
+}
+
+// resolve finds the point of a WebID: its index, and the kind of the id.
+func (c *call) resolve(id string) (int, WebIDType, *problem) {
+	t, p := c.ids.readPoint(id)
+	if p != nil {
+		return 0, "", p
+	}
+	if t.kind == PathOnly {
+		index, p := c.byPath(`\\` + t.path)
+		return index, t.kind, p
+	}
+	if !c.d.exists(t.index) {
+		return 0, "", notFound("PI Point not found '%d'.", t.index+1)
+	}
+	return t.index, t.kind, nil
+}
+
+// byPath finds the point of a path \\server\name.
+func (c *call) byPath(path string) (int, *problem) {
+	rest, ok := strings.CutPrefix(path, `\\`)
+	server, name, hasName := strings.Cut(rest, `\`)
+	if !ok || !hasName || name == "" {
+		return 0, badRequest("The path '%s' is not the path of a PI Point.", path)
+	}
+	if !sameName(server, c.o.DataServer) {
+		return 0, notFound("PI Data Archive not found '%s'.", server)
+	}
+	index, ok := c.d.find(name)
+	if !ok {
+		return 0, notFound("PI Point not found '%s'.", name)
+	}
+	return index, nil
+}
+
+func (c *call) pointByPath() *problem {
+	path := c.q.get("path")
+	if path == "" {
+		return badRequest("The parameter 'path' is required.")
+	}
+	index, p := c.byPath(path)
+	if p != nil {
+		return p
+	}
+	return c.answerPoint(index)
+}
+
+func (c *call) point() *problem {
+	index, _, p := c.resolve(c.path[0])
+	if p != nil {
+		return p
+	}
+	return c.answerPoint(index)
+}
+
+func (c *call) answerPoint(index int) *problem {
+	kind, p := c.webIDType()
+	if p != nil {
+		return p
+	}
+	c.writePoint(kind, index, c.sel)
+	return nil
+}
+
+// pointsMultiple answers for each id or path on its own.
+func (c *call) pointsMultiple() *problem {
+	ids, paths := c.q.all("webid"), c.q.all("path")
+	if len(ids)+len(paths) == 0 {
+		return badRequest("At least one 'webId' or 'path' is required.")
+	}
+	kind, p := c.webIDType()
+	if p != nil {
+		return p
+	}
+	type found struct {
+		index int
+		p     *problem
+	}
+	asked := append(append([]string(nil), ids...), paths...)
+	answers := make([]found, len(asked))
+	for i, id := range asked {
+		if i < len(ids) {
+			answers[i].index, _, answers[i].p = c.resolve(id)
+		} else {
+			answers[i].index, answers[i].p = c.byPath(id)
+		}
+		if answers[i].p != nil {
+			c.out.status = http.StatusMultiStatus
+		}
+	}
+	o := c.out.object(c.sel)
+	o.links()
+	o.list("Items", len(asked), func(i int, sel *selection) {
+		item := c.out.object(sel)
+		item.str("Identifier", asked[i])
+		if i < len(ids) {
+			item.str("IdentifierType", "WebId")
+		} else {
+			item.str("IdentifierType", "Path")
+		}
+		if answers[i].p == nil {
+			if sel, ok := item.key("Object"); ok {
+				c.writePoint(kind, answers[i].index, sel)
+			}
+		} else {
+			item.raw("Exception", fmt.Sprintf(`{"Errors":%s}`, appendStrings(nil, answers[i].p.errors)))
+		}
+		item.end()
+	})
+	o.end()
+	return nil
+}
+
+// pointAttributes lists what the PI Data Archive keeps about a point.
+func (c *call) pointAttributes() *problem {
+	index, _, problem := c.resolve(c.path[0])
+	if problem != nil {
+		return problem
+	}
+	p, name := c.archive.profile(index), c.d.name(index)
+	quoted := func(s string) string { return string(appendJSONString(nil, s)) }
+	list := []struct{ name, json string }{
+		{"archiving", "1"},
+		{"compressing", "1"},
+		{"creationdate", quoted(p.created.String())},
+		{"descriptor", quoted(p.descriptor())},
+		{"digitalset", quoted(p.setName())},
+		{"engunits", quoted(p.units())},
+		{"future", strconv.FormatBool(p.future)},
+		{"pointid", strconv.Itoa(index + 1)},
+		{"pointtype", quoted(p.typ.String())},
+		{"scan", "1"},
+		{"span", "100.0"},
+		{"step", strconv.FormatBool(!p.typ.float())},
+		{"tag", quoted(name)},
+		{"zero", "0.0"},
+	}
+	if only := c.q.all("name"); len(only) > 0 {
+		kept := list[:0]
+		for _, a := range list {
+			for _, n := range only {
+				if sameName(n, a.name) {
+					kept = append(kept, a)
+				}
+			}
+		}
+		list = kept
+	}
+	o := c.out.object(c.sel)
+	o.links()
+	o.list("Items", len(list), func(i int, sel *selection) {
+		a := c.out.object(sel)
+		a.str("Name", list[i].name)
+		a.raw("Value", list[i].json)
+		a.links("Self", c.base+"/points/"+c.path[0]+"/attributes/"+list[i].name, "Point", c.base+"/points/"+c.path[0])
+		a.end()
+	})
+	o.end()
+	return nil
+}
