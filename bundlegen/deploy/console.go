@@ -1,0 +1,99 @@
+package deploy
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync"
+)
+
+// console takes what the CLI writes to stderr. It passes whole lines on as they
+// come, without secrets, until the first error: from there on it keeps them, so
+// that they are part of the error that the verb returns and are printed once.
+// It may be written to concurrently.
+type console struct {
+	mu      sync.Mutex
+	dst     io.Writer
+	secrets *strings.Replacer // nil before the credentials are known
+	partial []byte            // a line whose end has not come yet
+	keep    bool              // lines go to kept, no longer to dst
+	kept    bytes.Buffer
+}
+
+// newConsole passes lines on to dst. A quiet console keeps even the first ones:
+// of a verb that takes seconds, warnings belong to the error, if there is one.
+func newConsole(dst io.Writer, quiet bool) *console {
+	return &console{dst: dst, keep: quiet}
+}
+
+// hide makes the console write *** for each of the values.
+func (c *console) hide(values []string) {
+	pairs := make([]string, 0, 2*len(values))
+	for _, v := range values {
+		if v != "" {
+			pairs = append(pairs, v, "***")
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secrets = strings.NewReplacer(pairs...)
+}
+
+// clean is text without secrets.
+func (c *console) clean(text string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cleanLocked(text)
+}
+
+func (c *console) cleanLocked(text string) string {
+	if c.secrets == nil {
+		return text
+	}
+	return c.secrets.Replace(text)
+}
+
+// Write implements io.Writer. It never fails: a closed terminal is no reason to
+// leave a deployment half done.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.partial = append(c.partial, p...)
+	for {
+		end := bytes.IndexByte(c.partial, '\n')
+		if end < 0 {
+			return len(p), nil
+		}
+		c.line(string(c.partial[:end+1]))
+		c.partial = c.partial[end+1:]
+	}
+}
+
+// line passes on or keeps one line.
+func (c *console) line(line string) {
+	c.keep = c.keep || strings.HasPrefix(line, "Error: ")
+	line = c.cleanLocked(line)
+	if c.keep {
+		c.kept.WriteString(line)
+		return
+	}
+	_, _ = io.WriteString(c.dst, line) // see Write
+}
+
+// finish ends the last line and returns what was kept. On success nothing of it
+// is an error, so it is passed on instead.
+func (c *console) finish(success bool) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.partial) > 0 {
+		c.line(string(c.partial) + "\n")
+		c.partial = nil
+	}
+	text := c.kept.String()
+	c.kept.Reset()
+	if success {
+		_, _ = io.WriteString(c.dst, text) // see Write
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,117 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrPlanChanged says that the workspace or the bundle changed since the plan
+// was shown.
+var ErrPlanChanged = errors.New("the plan has changed since it was shown; nothing was deployed")
+
+// ErrNoAnswer says that the workspace is unreachable or silent.
+var ErrNoAnswer = errors.New("no answer")
+
+// Error is a verb that failed: what the CLI said, and what to do. Its text holds
+// no secret.
+type Error struct {
+	Diagnostics string // the CLI's own words, with file, line and column where it gave them
+	Hint        string // what to do; "" when there is nothing to add
+	Err         error  // the cause; nil when Diagnostics says it all
+}
+
+// Error is the diagnostics or the cause, then a "hint: ..." line.
+func (e *Error) Error() string {
+	var parts []string
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	if e.Diagnostics != "" {
+		parts = append(parts, e.Diagnostics)
+	}
+	if e.Hint != "" {
+		parts = append(parts, "hint: "+e.Hint)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// advice is a hint for a failure that the CLI words in a known way. All of
+// phrases must be in the text.
+type advice struct {
+	phrases []string
+	hint    string // %[1]s is the target, %[2]s the host
+}
+
+// advices are tried in order: the first that fits is given. The phrases are
+// those of databricks/cli 1.12.1 and databricks-sdk-go 0.170.0.
+var advices = []advice{
+	{[]string{"deploy lock"},
+		"wait until the other deployment has ended; if there is none, an earlier one was killed: run `databricks bundle deploy -t %[1]s --force-lock` once in the bundle's folder"},
+	{[]string{"cannot configure default credentials"},
+		"set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in once with `databricks auth login --host %[2]s`"},
+	{[]string{"Invalid access token"}, credentialsHint},
+	{[]string{"invalid_client"}, credentialsHint},
+	{[]string{"Credential was not sent"}, credentialsHint},
+	{[]string{"(401"}, credentialsHint},
+	{[]string{"multiple profiles matched"},
+		"set DATABRICKS_CONFIG_PROFILE to one of them"},
+	{[]string{"no such target"},
+		"`-t` takes a key of `targets` in pipeline.yml"},
+	{[]string{"certificate"},
+		"set SSL_CERT_FILE to a PEM file that holds the certificate authority of your proxy or network"},
+	{[]string{"dist/"},
+		"the wheel is not committed; run `bundlegen generate`, which makes it"},
+	{[]string{"PERMISSION_DENIED"}, permissionHint},
+	{[]string{"permission"}, permissionHint},
+	{[]string{"--auto-approve"},
+		"look at the plan, then pass --auto-approve"},
+}
+
+const (
+	credentialsHint = "the credentials are not valid for %[2]s; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host %[2]s`"
+	permissionHint  = "let the deploying user or service principal read and write the bundle's folder in the workspace, manage its jobs, and use the service principal of target %[1]s"
+)
+
+// afterwards is what to do when nothing more precise is known.
+var afterwards = map[string]string{
+	"validate": "correct pipeline.yml and run `bundlegen generate`; a bundle is not edited by hand",
+	"deploy":   "remove the cause and run the same command again; it goes on where this one stopped",
+	"destroy":  "remove the cause and run the same command again; it goes on where this one stopped",
+}
+
+// hintFor chooses the hint for what the CLI said.
+func hintFor(text, verb, target, host string) string {
+	for _, a := range advices {
+		if a.fits(text) {
+			return fill(a.hint, target, host)
+		}
+	}
+	return afterwards[verb]
+}
+
+// fits says whether all phrases are in the text.
+func (a advice) fits(text string) bool {
+	for _, p := range a.phrases {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// fill puts target and host into a hint.
+func fill(hint, target, host string) string {
+	return strings.NewReplacer("%[1]s", target, "%[2]s", host).Replace(hint)
+}
+
+// noHost is the error for a target whose workspace nobody named.
+func noHost(target string) error {
+	return &Error{
+		Err:  fmt.Errorf("no Databricks workspace is named for target %q", target),
+		Hint: fmt.Sprintf("set DATABRICKS_HOST, or targets.%s.host in pipeline.yml, for example https://example.cloud.databricks.com", target),
+	}
+}

@@ -1,0 +1,222 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/databricks/cli/libs/testserver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUsersErrors(t *testing.T) {
+	t.Run("no host", func(t *testing.T) {
+		environment(t, "", "dapi0")
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "DATABRICKS_HOST")
+		require.ErrorContains(t, err, "targets.prod.host")
+	})
+	t.Run("no bundle", func(t *testing.T) {
+		newFake(t)
+		err := CLI{}.Validate(t.Context(), t.TempDir(), "prod")
+		require.ErrorContains(t, err, "databricks.yml")
+		require.ErrorContains(t, err, "hint: run `bundlegen generate`")
+	})
+	t.Run("unknown target", func(t *testing.T) {
+		newFake(t)
+		err := CLI{}.Validate(t.Context(), small(t), "staging")
+		require.ErrorContains(t, err, "staging")
+		require.ErrorContains(t, err, "hint: `-t` takes a key of `targets`")
+	})
+	t.Run("no credentials", func(t *testing.T) {
+		f := newFake(t)
+		require.NoError(t, os.Unsetenv("DATABRICKS_TOKEN"))
+		t.Setenv("PATH", "") // no databricks, az or gcloud to ask
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "hint: set DATABRICKS_TOKEN")
+		require.ErrorContains(t, err, "databricks auth login --host "+f.URL)
+	})
+	t.Run("wrong token", func(t *testing.T) {
+		f := newFake(t)
+		f.fault(t, "GET /api/2.0/preview/scim/v2/Me", 401, `{"error_code": "401", "message": "Credential was not sent or was of an unsupported type: `+f.token+`"}`)
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "Credential was not sent")
+		require.ErrorContains(t, err, "hint: the credentials are not valid for "+f.URL)
+		assert.NotContains(t, err.Error(), f.token)
+	})
+	t.Run("no wheel", func(t *testing.T) {
+		newFake(t)
+		dir := small(t)
+		require.NoError(t, os.RemoveAll(dir+"/dist"))
+		err := CLI{}.Deploy(t.Context(), dir, "prod", true, nil)
+		require.ErrorContains(t, err, "hint: the wheel is not committed")
+	})
+	t.Run("unknown job", func(t *testing.T) {
+		newFake(t)
+		_, err := CLI{}.Run(t.Context(), small(t), "prod", "nightly", nil)
+		require.ErrorContains(t, err, `no job "nightly"`)
+		require.ErrorContains(t, err, "hint: it has small_orchestrator")
+	})
+	t.Run("job not deployed", func(t *testing.T) {
+		newFake(t)
+		_, err := CLI{}.Run(t.Context(), small(t), "prod", "small_orchestrator", nil)
+		require.ErrorContains(t, err, "hint: run `bundlegen deploy -t prod` first")
+	})
+}
+
+func TestFailedDeploymentIsRepairedByTheNext(t *testing.T) {
+	f := newFake(t)
+	dir := small(t)
+	var stderr bytes.Buffer
+	c := CLI{Stderr: &stderr}
+	f.fault(t, "POST /api/2.2/jobs/create", 500, `{"error_code": "INTERNAL_ERROR", "message": "the jobs service broke `+f.token+`"}`)
+
+	err := c.Deploy(t.Context(), dir, "prod", true, nil)
+	require.ErrorContains(t, err, "small_orchestrator")
+	require.ErrorContains(t, err, "the jobs service broke")
+	require.ErrorContains(t, err, "hint: remove the cause and run the same command again")
+	assert.NotContains(t, err.Error()+stderr.String(), f.token)
+	assert.NotContains(t, stderr.String(), "the jobs service broke", "what the error holds is not printed as well")
+
+	require.NoError(t, c.Deploy(t.Context(), dir, "prod", true, nil))
+	changes, err := c.Plan(t.Context(), dir, "prod")
+	require.NoError(t, err)
+	assert.False(t, changes.Any(), changes.String())
+}
+
+func TestDeploymentLockOfAnother(t *testing.T) {
+	f := newFake(t)
+	dir := small(t)
+	const lock = "/Workspace/Users/tester@databricks.com/.bundle/small/prod/state/deploy.lock"
+	f.put(t, lock, `{"ID": "11111111-2222-3333-4444-555555555555", "AcquisitionTime": "2025-01-02T03:04:05Z", "User": "somebody@example.com"}`)
+	err := CLI{}.Deploy(t.Context(), dir, "prod", true, nil)
+	assert.Equal(t, 1, strings.Count(err.Error(), "somebody@example.com"), err.Error())
+	require.ErrorContains(t, err, "hint: wait until the other deployment has ended")
+}
+
+func TestUnreachableWorkspace(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	host := "http://" + listener.Addr().String()
+
+	t.Run("silent from the start", func(t *testing.T) { // accepts, never answers
+		environment(t, host, "dapi0")
+		start := time.Now()
+		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		require.ErrorIs(t, err, ErrNoAnswer)
+		require.ErrorContains(t, err, host)
+		require.ErrorContains(t, err, "hint: check the network")
+		assert.Less(t, time.Since(start), 5*time.Second)
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		environment(t, host, "dapi0")
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		require.ErrorIs(t, CLI{}.Validate(ctx, small(t), "prod"), context.DeadlineExceeded)
+		assert.Less(t, time.Since(start), 5*time.Second)
+	})
+	require.NoError(t, listener.Close())
+	t.Run("refuses", func(t *testing.T) {
+		environment(t, host, "dapi0")
+		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		require.ErrorIs(t, err, ErrNoAnswer)
+		require.ErrorContains(t, err, "refused")
+	})
+	t.Run("TLS that is not trusted", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		defer server.Close()
+		environment(t, server.URL, "dapi0")
+		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "certificate")
+		require.ErrorContains(t, err, "hint: set SSL_CERT_FILE")
+	})
+}
+
+// A workspace that answers once and falls silent ends every verb, also while the
+// SDK gets an OAuth token, which it does without the verb's context.
+func TestWorkspaceFallsSilent(t *testing.T) {
+	stop := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/.well-known/databricks-config":
+			_, _ = w.Write([]byte(`{"oidc_endpoint": "http://` + r.Host + `/oidc"}`))
+		case "/oidc/.well-known/oauth-authorization-server":
+			_, _ = w.Write([]byte(`{"authorization_endpoint": "http://` + r.Host + `/authorize", "token_endpoint": "http://` + r.Host + `/token"}`))
+		default:
+			select {
+			case <-stop:
+			case <-r.Context().Done():
+			}
+		}
+	}))
+	defer server.Close()
+	defer close(stop)
+
+	for name, set := range map[string]func(t *testing.T){
+		"with a token": func(t *testing.T) { environment(t, server.URL, "dapi0") },
+		"with OAuth": func(t *testing.T) {
+			environment(t, server.URL, "")
+			t.Setenv("DATABRICKS_CLIENT_ID", "id")
+			t.Setenv("DATABRICKS_CLIENT_SECRET", "a-client-secret")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set(t)
+			dir := small(t)
+			start := time.Now()
+			err := CLI{Patience: 300 * time.Millisecond}.Deploy(t.Context(), dir, "prod", true, nil)
+			require.ErrorIs(t, err, ErrNoAnswer)
+			require.ErrorContains(t, err, "for 300ms")
+			assert.NotContains(t, err.Error(), "a-client-secret")
+			assert.Less(t, time.Since(start), 5*time.Second)
+		})
+	}
+}
+
+// The defaults keep the promise that a command ends within 120 s.
+func TestPatienceIsBounded(t *testing.T) {
+	assert.LessOrEqual(t, DefaultHello+DefaultPatience+releaseTimeout, 120*time.Second)
+}
+
+// A deployment that is cancelled in the middle leaves no lock behind, and the
+// next one finishes its work.
+func TestCancelledDeployment(t *testing.T) {
+	creating := make(chan struct{})
+	block := true
+	f := newFake(t, func(s *testserver.Server) {
+		s.Handle("POST", "/api/2.2/jobs/create", func(r testserver.Request) any {
+			if block {
+				close(creating)
+				<-r.Context.Done()
+				return nil
+			}
+			return r.Workspace.JobsCreate(r)
+		})
+	})
+	dir := small(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-creating
+		cancel()
+	}()
+	start := time.Now()
+	require.ErrorIs(t, CLI{}.Deploy(ctx, dir, "prod", true, nil), context.Canceled)
+	assert.Less(t, time.Since(start), 5*time.Second)
+
+	block = false
+	f.forget()
+	require.NoError(t, CLI{}.Deploy(t.Context(), dir, "prod", true, nil))
+	assert.Len(t, f.sent("POST", "/api/2.2/jobs/create"), 1)
+}
