@@ -1,0 +1,96 @@
+package inventory
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// chunk is a piece of an inventory's body, whole lines, with the rows that are
+// read from it. Chunks of one reader that does not explain may be read side by
+// side.
+type chunk struct {
+	text   string
+	line   int // number of its first line
+	reader *reader
+	sites  names
+	tiers  names
+
+	rows   rows // room for each line when reading begins; those that are there when it ends
+	failed bool // something is wrong
+}
+
+// read reads the chunk's rows. A reader that explains goes on after a mistake.
+func (c *chunk) read() {
+	if !utf8.ValidString(c.text) {
+		c.failed = true
+		return
+	}
+	var (
+		f     fields
+		lines []int32
+		n     int
+	)
+	for text, line := c.text, c.line; text != ""; line++ {
+		var row string
+		row, text, _ = strings.Cut(text, "\n")
+		row = strings.TrimSuffix(row, "\r")
+		if row == "" {
+			continue
+		}
+		if bad := f.split(row); bad != nil {
+			c.fail(line, columnAt(row, bad.at), bad.text, bad.hint)
+			if bad.open && c.reader.explain {
+				skipped, rest := skipQuoted(text)
+				line, text = line+skipped, rest
+			}
+		} else if c.tag(n, line, row, &f) {
+			n++
+			if c.reader.explain {
+				lines = append(lines, int32(line))
+			}
+		}
+		if c.failed && !c.reader.explain {
+			return
+		}
+	}
+	c.rows = c.rows.window(0, n)
+	c.rows.line = lines
+}
+
+// fail notes that something is wrong.
+func (c *chunk) fail(line, column int, text, hint string) {
+	c.failed = true
+	if c.reader.explain {
+		c.reader.report(line, column, text, hint)
+	}
+}
+
+// skipQuoted passes over the lines up to the one that closes quotes that are
+// open, since they are not rows and would be reported as bad ones. If none of
+// the next thousand closes them, it passes over nothing.
+func skipQuoted(text string) (lines int, rest string) {
+	for rest = text; rest != "" && lines < 1000; {
+		var row string
+		row, rest, _ = strings.Cut(rest, "\n")
+		lines++
+		if strings.Count(row, `"`)%2 == 1 {
+			return lines, rest
+		}
+	}
+	return 0, text
+}
+
+// cut splits a text at line breaks into at most so many pieces of about one size.
+func cut(text string, pieces int) []chunk {
+	var chunks []chunk
+	for ; pieces > 1; pieces-- {
+		middle := len(text) / pieces
+		end := strings.IndexByte(text[middle:], '\n')
+		if end < 0 {
+			break
+		}
+		chunks = append(chunks, chunk{text: text[:middle+end+1]})
+		text = text[middle+end+1:]
+	}
+	return append(chunks, chunk{text: text})
+}

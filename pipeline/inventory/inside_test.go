@@ -1,0 +1,93 @@
+package inventory
+
+import (
+	"encoding/csv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestNamesThatDifferInCaseHashAlike(t *testing.T) {
+	for r := rune(0x21); r < unicode.MaxRune; r++ {
+		for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
+			if foldedHash("tag "+string(r)) != foldedHash("TAG "+string(o)) {
+				t.Fatalf("%q and %q", r, o)
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "s")
+		for _, other := range []string{strings.ToUpper(s), strings.ToLower(s), strings.ToTitle(s)} {
+			if strings.EqualFold(s, other) {
+				require.Equal(t, foldedHash(s), foldedHash(other), other)
+			}
+		}
+		require.NotEqual(t, foldedHash(s), foldedHash(s+"x"))
+	})
+}
+
+// FuzzSplit compares the scanner with encoding/csv, line by line.
+func FuzzSplit(f *testing.F) {
+	for _, seed := range []string{"", "a", "a,b", `"a,b",c`, `"a ""b"" c"`, `"a`, `a"b`, `"a"b`, `"",""`, `,`, ` "a"`, "é°\u0080", `""""`, "a\x00", "\"\u0085\""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.ContainsAny(line, "\r\n") || line == "" {
+			return // a line break ends the line before it gets here
+		}
+		r := csv.NewReader(strings.NewReader(line))
+		want, err := r.Read()
+		var got fields
+		bad := got.split(line)
+		switch {
+		case err != nil:
+			require.NotNil(t, bad, "encoding/csv: %v", err)
+		case bad != nil:
+			// Only control characters are refused that encoding/csv takes.
+			c := []rune(line[bad.at:])[0]
+			require.True(t, unicode.IsControl(c), "%+v", bad)
+		default:
+			require.Equal(t, want, got.values)
+			for _, v := range got.values {
+				require.NotContains(t, strings.Map(control, v), "\x00")
+			}
+			require.Len(t, got.starts, len(want))
+		}
+	})
+}
+
+func control(r rune) rune {
+	if unicode.IsControl(r) {
+		return 0
+	}
+	return r
+}
+
+// FuzzParse: whatever the bytes, there are tags that write and read alike, or
+// an error that tells where.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"tag\nA\n", "\ufefftag,site\r\n\"A,\"\"\",s\r\n", "tag,events_per_hour\nA,1e3\n", "tag\n\"A\nB\"\n", "tag\nA\na\n", "\xff\xfe"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		tags, err := Parse(text, "f", Options{})
+		if err != nil {
+			e, ok := err.(*Error)
+			require.True(t, ok)
+			require.NotEmpty(t, e.Problems)
+			require.Contains(t, err.Error(), "hint: ")
+			return
+		}
+		out := Header + "\n"
+		for i := range tags {
+			require.NoError(t, Check(&tags[i]))
+			out += string(AppendRow(nil, &tags[i]))
+		}
+		again, err := Parse(out, "f", Options{})
+		require.NoError(t, err)
+		require.Equal(t, tags, again)
+	})
+}

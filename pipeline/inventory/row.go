@@ -1,0 +1,144 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+)
+
+// MaxEventsPerHour is the highest rate that is believed: 10,000 events a second
+// of one point, far beyond what PI interfaces send.
+const MaxEventsPerHour = 36_000_000
+
+// tag makes row n of a line's fields. False means that something is wrong with
+// the line, which is noted.
+func (c *chunk) tag(n, line int, text string, f *fields) bool {
+	layout := c.reader.layout
+	if len(f.values) != len(layout) {
+		c.failRagged(line, text, f)
+		return false
+	}
+	t := &c.rows.tags[n]
+	*t = Tag{EventsPerHour: -1}
+	site, tier, wrong := "", "", false
+	for k, value := range f.values {
+		ok := true
+		switch layout[k] {
+		case colSite:
+			site = value
+		case colTag:
+			t.Name, ok = value, value != ""
+		case colWebID:
+			t.WebID = value
+		case colPointType:
+			t.PointType = value
+		case colUnits:
+			t.Units = value
+		case colDigitalSet:
+			t.DigitalSet = value
+		case colDescriptor:
+			t.Descriptor = value
+		case colTier:
+			tier = value
+		case colEventsPerHour:
+			t.EventsPerHour, ok = parseRate(value)
+		case colFuture:
+			t.Future, ok = parseFuture(value)
+		case colPointID:
+			t.PointID, ok = parsePointID(value)
+		}
+		if !ok {
+			wrong = true
+			c.failField(line, text, f, k)
+		}
+	}
+	c.rows.site[n], c.rows.tier[n] = c.sites.of(site), c.tiers.of(tier)
+	if c.rows.site[n] < 0 {
+		wrong = true
+		c.failName(line, text, f, colSite, "site", site, c.sites.known)
+	}
+	if c.rows.tier[n] < 0 {
+		wrong = true
+		c.failName(line, text, f, colTier, "tier", tier, c.tiers.known)
+	}
+	if wrong {
+		return false
+	}
+	t.Site, t.Tier = c.sites.last, c.tiers.last
+	c.rows.name[n] = foldedHash(t.Name)
+	return true
+}
+
+// failRagged notes that a line has not as many fields as the header.
+func (c *chunk) failRagged(line int, text string, f *fields) {
+	want, have := len(c.reader.layout), len(f.values)
+	hint := "every row has all columns, empty ones too: leave no comma out"
+	if have > want {
+		hint = `put a value that contains a comma in quotes: "a, b"`
+	}
+	c.fail(line, columnAt(text, f.starts[min(have-1, want)]),
+		fmt.Sprintf("a row of %d fields, the header has %d: %s", have, want, quote(text)), hint)
+}
+
+// failField notes that the value of field k is not one that its column allows.
+func (c *chunk) failField(line int, text string, f *fields, k int) {
+	var allowed, hint string
+	switch c.reader.layout[k] {
+	case colTag:
+		allowed, hint = "any name but an empty one", "write the name as PI has it"
+	case colEventsPerHour:
+		allowed, hint = fmt.Sprintf("a number from 0 to %d, or nothing", MaxEventsPerHour), "write it like 3600 or 0.5; leave it empty where it is not known"
+	case colFuture:
+		allowed, hint = "true, false or nothing", "true is for points that may hold data beyond now"
+	case colPointID:
+		allowed, hint = "a whole number of at least 1, or nothing", "leave it empty: `bundlegen discover` fills it in"
+	}
+	c.fail(line, columnAt(text, f.starts[k]),
+		fmt.Sprintf("%s is %s; allowed: %s", columnNames()[c.reader.layout[k]], quote(f.values[k]), allowed), hint)
+}
+
+// failName notes that a site or tier is not known.
+func (c *chunk) failName(line int, text string, f *fields, column int, what, value string, known []string) {
+	at := 1
+	if k := slices.Index(c.reader.layout, column); k >= 0 {
+		at = columnAt(text, f.starts[k])
+	}
+	hint := "use one of these, or add it to pipeline.yml"
+	if n := nearest.Of(value, known); n != "" {
+		hint = "did you mean " + n + "?"
+	}
+	if value == "" {
+		hint = "write in each row which one it belongs to"
+	}
+	c.fail(line, at, fmt.Sprintf("unknown %s %s; allowed: %s", what, quote(value), shown(known)), hint)
+}
+
+// parseRate reads events_per_hour; nothing is unknown.
+func parseRate(s string) (float64, bool) {
+	if s == "" {
+		return -1, true
+	}
+	if strings.Trim(s, "0123456789.eE+-") != "" || s[0] == '-' {
+		return -1, false // no hexadecimals, infinities and underscores
+	}
+	rate, err := strconv.ParseFloat(s, 64)
+	return rate, err == nil && rate <= MaxEventsPerHour
+}
+
+// parseFuture reads future; spreadsheets write the words in capitals.
+func parseFuture(s string) (future, ok bool) {
+	future = strings.EqualFold(s, "true")
+	return future, future || s == "" || strings.EqualFold(s, "false")
+}
+
+// parsePointID reads point_id; nothing and 0 are unknown.
+func parsePointID(s string) (int64, bool) {
+	if s == "" {
+		return 0, true
+	}
+	id, err := strconv.ParseInt(s, 10, 64)
+	return id, err == nil && id >= 0
+}
