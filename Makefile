@@ -1,0 +1,54 @@
+# make build   the three programs, in bin/, and the wheel's static binaries
+# make demo    the main job on embedded defaults: 30,000 simulated tags to a table
+# make test    everything that is proved, fast tests first
+# make bench   everything that is measured
+# make lint    gofmt, vet, staticcheck, and the layers
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+VERSION := 0.1.0
+LDFLAGS := -s -w -X github.com/bundlegen/bundlegen/bundlegen/cli.Version=$(VERSION) -X github.com/bundlegen/bundlegen/extractor/cli.Version=$(VERSION)
+export PATH := $(CURDIR)/bin:$(PATH)
+export GOFLAGS := -buildvcs=false
+STATIC := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(LDFLAGS)"
+
+.PHONY: setup build demo test test-kill bench lint generate-examples clean
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	GOARCH=amd64 $(STATIC) -o bin/pi-extractor-linux-amd64 ./cmd/pi-extractor
+	GOARCH=arm64 $(STATIC) -o bin/pi-extractor-linux-arm64 ./cmd/pi-extractor
+
+demo: build
+	@scripts/demo.sh
+
+# Packages first, then the scenarios and kills on the built programs.
+test: build
+	go vet ./...
+	go test -timeout 20m $$(go list ./... | grep -v /test/)
+	go test -timeout 40m -count=1 ./test/...
+
+# 100 kills at random moments, and the table of what they met.
+test-kill: build
+	go test -timeout 60m -count=1 -v -run TestKill ./test/endtoend -kills 100
+
+bench: build
+	@scripts/bench.sh
+
+lint: setup
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go -C tools build -o ../bin/tools/ honnef.co/go/tools/cmd/staticcheck github.com/OpenPeeDeeP/depguard/v2/cmd/depguard
+	bin/tools/staticcheck ./...
+	bin/tools/depguard ./...
+
+# The bundles of examples/ anew, as the test compares them.
+generate-examples: build
+	for e in examples/*/pipeline.yml; do bin/bundlegen generate -c $$e; done
+
+clean:
+	rm -rf bin

@@ -1,0 +1,248 @@
+// Package localrun runs an emitted job on this machine, with DuckDB as the
+// lake: the same tasks with the same parameters in the same order as
+// Databricks would, read from the bundle's YAML and nothing else. It also asks
+// the sites for their points (bundlegen discover). It is the only package of
+// bundlegen that uses the extractor.
+package localrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// Options says what to run and where.
+type Options struct {
+	Bundle    string        // the emitted folder
+	Pipeline  string        // NAME: the key of everything that is landed
+	Data      string        // the data folder
+	Tiers     []string      // in order; each tier's job runs once
+	Until     string        // RFC 3339, used as given; "" = now
+	RetryWait time.Duration // the most to wait between two attempts of a task
+	Getenv    func(string) (string, bool)
+	Stdout    io.Writer
+	Stderr    io.Writer
+	Terminal  bool // Stderr is a terminal: bars instead of lines
+	Log       *slog.Logger
+}
+
+// DefaultRetryWait is the longest wait between two attempts here: the job's
+// own interval leaves time for a cluster to start, and here there is none.
+const DefaultRetryWait = 5 * time.Second
+
+// Outcome is how a run ended.
+type Outcome int
+
+// The outcomes, from good to bad.
+const (
+	OK         Outcome = iota
+	PartlyDone         // some tags or partitions failed, the rest is landed
+	NothingOK          // no partition ended well, or the run could not begin
+)
+
+// Run runs the jobs of the tiers one after the other. What it did goes to
+// Stdout as a table, all else to Stderr. An error is a cancelled context, or
+// what kept the run from beginning; failures of tasks are in the Outcome.
+func Run(ctx context.Context, o Options) (Outcome, error) {
+	jobs, err := load(o.Bundle, o.Pipeline)
+	if err != nil {
+		return NothingOK, err
+	}
+	lake, err := duckdb.Open(ctx, o.Data, "")
+	if err != nil {
+		return NothingOK, err
+	}
+	worst := OK
+	for _, tier := range o.Tiers {
+		job, err := jobs.ofTier(tier)
+		if err != nil {
+			return NothingOK, errors.Join(err, lake.Close())
+		}
+		if len(o.Tiers) > 1 {
+			fmt.Fprintf(o.Stdout, "%s\n", job.key)
+		}
+		outcome, err := runJob(ctx, o, lake, jobs, job)
+		if err != nil {
+			return NothingOK, errors.Join(err, lake.Close())
+		}
+		worst = max(worst, outcome)
+	}
+	if err := lake.Close(); err != nil {
+		return NothingOK, fmt.Errorf("close the data folder: %w", err)
+	}
+	return worst, nil
+}
+
+// runJob runs one job to its end.
+func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs *jobSet, job *jobSpec) (Outcome, error) {
+	values := map[string]string{
+		"job.run_id":                  uuid.NewString(),
+		"job.start_time.timestamp_ms": strconv.FormatInt(time.Now().UnixMilli(), 10),
+	}
+	if err := bind(values, job, map[string]string{"until": o.Until}); err != nil {
+		return NothingOK, err
+	}
+	tasks, graph, err := jobs.flatten(job, values)
+	if err != nil {
+		return NothingOK, err
+	}
+	screen, err := o.display(tasks)
+	if err != nil {
+		return NothingOK, err
+	}
+	engine := lake.Engine(o.Pipeline)
+	s := &scheduler{
+		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: budget(o.Bundle).fits,
+		started: screen.started, ended: screen.ended,
+		run: func(ctx context.Context, t *scheduled, attempt int) (task.Result, error) {
+			p, err := t.spec.parse(attempt)
+			if err != nil {
+				return task.Result{}, err
+			}
+			return task.Run(ctx, task.Env{Engine: engine, Params: p, Getenv: o.Getenv, Log: o.Log, Progress: func(p task.Progress) { screen.progress(t, p) }})
+		},
+	}
+	err = s.runAll(ctx)
+	screen.close()
+	states := make([]State, len(graph))
+	for i := range graph {
+		states[i] = graph[i].state
+	}
+	writeTable(o.Stdout, tasks, states)
+	writeTroubles(o.Stderr, tasks, states)
+	if err != nil {
+		return NothingOK, err
+	}
+	return judge(tasks, states), nil
+}
+
+func (o Options) display(tasks []*scheduled) (display, error) {
+	if !o.Terminal {
+		return newPlain(o.Stderr), nil
+	}
+	var extractions []*scheduled
+	for _, t := range tasks {
+		if t.spec.params.Task == manifest.TaskExtract {
+			extractions = append(extractions, t)
+		}
+	}
+	return newBars(o.Stderr, extractions, mostBars)
+}
+
+// mostBars is the number of partitions up to which each has a bar of its own.
+const mostBars = 20
+
+// judge gives the run's outcome. A failed validation says that an extraction
+// failed, which is known already, or that events are missing, which is not.
+func judge(tasks []*scheduled, states []State) Outcome {
+	var good, bad, odd int
+	broken := false
+	for i, t := range tasks {
+		switch {
+		case t.spec.params.Task == manifest.TaskExtract && states[i] == Succeeded:
+			good++
+		case t.spec.params.Task == manifest.TaskExtract && states[i] == Partial:
+			odd++
+		case t.spec.params.Task == manifest.TaskExtract:
+			bad++
+		case states[i] == Partial:
+			odd++
+		case states[i] != Succeeded:
+			broken = true
+		}
+	}
+	switch {
+	case good+odd == 0:
+		return NothingOK
+	case bad > 0 || odd > 0:
+		return PartlyDone
+	case broken:
+		return NothingOK
+	default:
+		return OK
+	}
+}
+
+// bind gives a job's parameters their values: what is handed down, else the default.
+func bind(values map[string]string, job *jobSpec, given map[string]string) error {
+	base := maps.Clone(values)
+	for name, def := range job.parameters {
+		text := def
+		if v, ok := given[name]; ok && v != "" {
+			text = v
+		}
+		v, err := resolve(text, base)
+		if err != nil {
+			return fmt.Errorf("job %s, parameter %s: %w", job.key, name, err)
+		}
+		values["job.parameters."+name] = v
+	}
+	return nil
+}
+
+// parse gives the parameters of an attempt.
+func (t *taskSpec) parse(attempt int) (manifest.Parameters, error) {
+	args := make([]string, len(t.args))
+	for i, a := range t.args {
+		v, err := resolve(a, map[string]string{"task.execution_count": strconv.Itoa(attempt)})
+		if err != nil {
+			return manifest.Parameters{}, fmt.Errorf("task %s: %w", t.key, err)
+		}
+		args[i] = v
+	}
+	p, err := manifest.Parse(t.entryPoint, args)
+	if err != nil {
+		return p, fmt.Errorf("task %s: %w", t.key, err)
+	}
+	return p, nil
+}
+
+// mostAtOnce bounds the extractions that this machine runs side by side: they
+// wait for PI most of the time, but each takes some memory.
+var mostAtOnce = max(16, 4*runtime.GOMAXPROCS(0))
+
+// siteLimits is what each site bears, by name.
+type siteLimits map[string]manifest.Limits
+
+func budget(bundle string) siteLimits {
+	out := siteLimits{}
+	if s, err := manifest.LoadSites(bundle + "/" + manifest.SitesFile); err == nil {
+		for _, site := range s.Sites {
+			out[site.Name] = site.Limits
+		}
+	}
+	return out
+}
+
+// fits says whether an extraction may run beside those that run: as many at
+// once as the machine and the site's budget bear, and always one.
+func (l siteLimits) fits(running []*scheduled, next *scheduled) bool {
+	if next.spec.params.Task != manifest.TaskExtract {
+		return true
+	}
+	extractions, connections := 0, next.spec.params.Limits.Connections
+	alone := true
+	for _, r := range running {
+		if r.spec.params.Task != manifest.TaskExtract {
+			continue
+		}
+		extractions++
+		if r.spec.params.Site == next.spec.params.Site {
+			connections, alone = connections+r.spec.params.Limits.Connections, false
+		}
+	}
+	site, known := l[next.spec.params.Site]
+	return extractions < mostAtOnce && (alone || !known || connections <= site.Connections)
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Checks for what the build and the tests need, and installs what Debian has of
+# it when it may. Says the command to run when it may not. Quiet when all is there.
+set -euo pipefail
+
+need_go=1.26
+if ! command -v go >/dev/null; then
+  echo "error: go is missing; hint: install Go $need_go or newer and put it on PATH" >&2
+  exit 1
+fi
+have=$(go env GOVERSION | sed 's/^go//')
+if [ "$(printf '%s\n%s\n' "$need_go" "$have" | sort -V | head -1)" != "$need_go" ]; then
+  echo "error: go is $have, and $need_go or newer is needed" >&2
+  exit 1
+fi
+
+missing=()
+want() { command -v "$1" >/dev/null || missing+=("$2"); }
+want gcc gcc
+want g++ g++
+want python3 python3
+want git git
+want mount mount
+if command -v python3 >/dev/null && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  missing+=(python3-venv)
+fi
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+install="apt-get update -qq && apt-get install -y -qq --no-install-recommends ${missing[*]}"
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "installing ${missing[*]}" >&2
+  bash -c "$install" >/dev/null
+else
+  echo "error: missing: ${missing[*]}; hint: sudo sh -c '$install'" >&2
+  exit 1
+fi
