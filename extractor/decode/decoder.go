@@ -1,0 +1,173 @@
+package decode
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+)
+
+// Decoder reads bodies one after the other, in memory that it keeps: a window
+// of the body, not the body. It is not safe for concurrent use.
+type Decoder struct {
+	window window
+	size   int // of a new window
+	clock  clock
+	shape  shape
+
+	scratch []byte // an unescaped string
+
+	// Of the call at hand:
+	asked         asked
+	stream        stream // the stream that is being read
+	events, texts int    // what the batch held before
+}
+
+// New makes a Decoder.
+func New() *Decoder {
+	d := &Decoder{size: firstWindow}
+	copy(d.clock.date[:], "1970-01-01")
+	return d
+}
+
+// StreamSet reads the body of GET /streamsets/recorded to its end and appends
+// its events to b, with the Index of their Want. maxCount is what the call asked
+// for, of each stream; 0 when it named none. got has the length of wants and is
+// overwritten; a Want that the body does not have is left as not Present.
+// Streams come in any order; they are told by WebId, and where that is not one
+// of wants (a server may answer with another kind of id) by Name or Path.
+//
+// Errors: *WebException for one that the body as a whole reports, *NotJSON,
+// *FormatError (malformed; streams not asked for or given twice; items not in
+// order of time), one around io.ErrUnexpectedEOF when the body breaks off, one
+// around ErrTooLarge, or the reader's own. After an error the content of b from
+// its former length on, and got, are of no use: the caller truncates b.
+func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.Batch, got []Got) error {
+	if len(got) != len(wants) {
+		return fmt.Errorf("%d places for the outcomes of %d streams", len(got), len(wants))
+	}
+	clear(got)
+	d.asked.set(wants)
+	defer d.forget()
+	if err := d.begin(r, b); err != nil {
+		return err
+	}
+	items := false
+	err := d.members(func(key []byte) error {
+		if string(key) != "Items" {
+			return d.reported(key)
+		}
+		if items {
+			return d.window.fault(d.window.pos, errTwice)
+		}
+		items = true
+		return d.elements(func() error { return d.oneOfSet(maxCount, b, got) })
+	})
+	if err != nil {
+		return err
+	}
+	return d.end(items)
+}
+
+// Stream reads the body of GET /streams/{webId}/recorded, which is one stream's,
+// to its end. It is otherwise as StreamSet is; all that the body reports as an
+// error is the call's error.
+func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch) (Got, error) {
+	defer d.forget()
+	if err := d.begin(r, b); err != nil {
+		return Got{}, err
+	}
+	d.stream.reset(b)
+	if err := d.members(func(key []byte) error {
+		if string(key) == "Items" {
+			return d.items(b)
+		}
+		return d.reported(key)
+	}); err != nil {
+		return Got{}, err
+	}
+	if d.stream.err != nil {
+		return Got{}, d.stream.err
+	}
+	if err := d.end(d.stream.listed); err != nil {
+		return Got{}, err
+	}
+	return d.settle(&want, maxCount, b), nil
+}
+
+// byteOrderMark is what some servers of the .NET family begin a body with.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// begin opens a body and finds its opening brace.
+func (d *Decoder) begin(r io.Reader, b *columns.Batch) error {
+	w := &d.window
+	w.open(r, d.size)
+	d.events, d.texts = b.Len(), b.Strings.Bytes()
+	if err := w.more(); err != nil {
+		return err
+	}
+	if at(w.buf[:w.end], 0, byteOrderMark) {
+		w.pos = len(byteOrderMark)
+	}
+	c, err := d.peek()
+	if err != nil {
+		return err
+	}
+	if c != '{' {
+		return &NotJSON{Snippet: printable(w.buf[w.pos:min(w.end, w.pos+2*maxSnippet)])}
+	}
+	return nil
+}
+
+// end checks that the body had what it is for, and that nothing follows it.
+func (d *Decoder) end(items bool) error {
+	w := &d.window
+	for {
+		if w.pos = skipSpace(w.buf[:w.end], w.pos); w.pos < w.end {
+			return w.fault(w.pos, errTrailing)
+		}
+		if w.err == io.EOF {
+			break
+		}
+		if err := w.more(); err != nil && w.err != io.EOF {
+			return err
+		}
+	}
+	if !items {
+		return w.fault(w.pos, errNoItems)
+	}
+	return nil
+}
+
+// forget lets go of what belongs to the caller.
+func (d *Decoder) forget() {
+	d.window.close()
+	d.asked.set(nil)
+}
+
+// reported steps over a member of the body that is no Items, and makes an error
+// of one that reports it.
+func (d *Decoder) reported(key []byte) error {
+	e, err := d.complaint(key)
+	if err == nil && e != nil {
+		return e
+	}
+	return err
+}
+
+// complaint steps over the value at hand; if its key is one under which the
+// server reports an error, that comes back.
+func (d *Decoder) complaint(key []byte) (*WebException, error) {
+	var read func([]byte) *WebException
+	switch string(key) {
+	case "WebException":
+		read = exception
+	case "Errors":
+		read = failure
+	}
+	raw, err := d.value()
+	if err != nil || read == nil {
+		return nil, err
+	}
+	return read(raw), nil
+}

@@ -1,0 +1,337 @@
+package decode_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+const forever = instant.Ticks(1 << 60)
+
+// stream decodes a single stream's items and gives the rows.
+func stream(t *testing.T, items string, numeric bool) []event {
+	t.Helper()
+	var b columns.Batch
+	_, err := decode.New().Stream(strings.NewReader(`{"Items":[`+items+`]}`),
+		decode.Want{Index: 3, Numeric: numeric, After: -forever, Until: forever}, 0, &b)
+	require.NoError(t, err)
+	return rows(&b)
+}
+
+// What each kind of value becomes, one by one, in the words of the contract.
+func TestValues(t *testing.T) {
+	const text, number, state = columns.HasText, columns.HasValue, columns.HasText | columns.HasCode
+	for value, want := range map[string]event{
+		`42.5`:            {Flags: number, Bits: math.Float64bits(42.5)},
+		`-0.0`:            {Flags: number, Bits: math.Float64bits(math.Copysign(0, -1))},
+		`NaN`:             {Flags: number, Bits: floatBits(math.NaN())},
+		`-Infinity`:       {Flags: number, Bits: math.Float64bits(math.Inf(-1))},
+		`"NaN"`:           {Flags: number, Bits: floatBits(math.NaN())},
+		`"-infinity"`:     {Flags: number, Bits: math.Float64bits(math.Inf(-1))},
+		`"Infinity "`:     {Flags: text, Text: "Infinity "},
+		`"42.5"`:          {Flags: text, Text: "42.5"},
+		`""`:              {Flags: text},
+		`"é\n\ud83d"`:     {Flags: text, Text: "é\n\uFFFD"},
+		`null`:            {},
+		`true`:            {Flags: text, Text: "true"},
+		`[1, 2]`:          {Flags: text, Text: "[1, 2]"},
+		`{"a": "\u00e9"}`: {Flags: text, Text: `{"a": "\u00e9"}`},
+		`{"Name":"Shutdown","Value":254,"IsSystem":true}`: {Flags: state, Text: "Shutdown", Code: 254},
+		`{"Value":-1,"Name":"Off"}`:                       {Flags: state, Text: "Off", Code: -1},
+		`{"Name":"NaN","Value":1}`:                        {Flags: state, Text: "NaN", Code: 1},
+		`{"Name":"Off","Value":1.5}`:                      {Flags: text, Text: `{"Name":"Off","Value":1.5}`},
+		`{"Name":"Off","Value":4294967296}`:               {Flags: text, Text: `{"Name":"Off","Value":4294967296}`},
+		`{"Name":"Off"}`:                                  {Flags: text, Text: `{"Name":"Off"}`},
+		`{}`:                                              {Flags: text, Text: `{}`},
+	} {
+		want.Stream, want.Ticks, want.Flags = 3, 14552801370000000, want.Flags|columns.Good
+		item := `{"Timestamp":"2016-02-12T12:28:57Z","Value":` + value + `,"Good":true}`
+		// The second item goes the way of the learned shape where it can.
+		assert.Equal(t, []event{want, want}, stream(t, item+","+item, true), value)
+	}
+	assert.Equal(t, "NaN", stream(t, `{"Timestamp":"2016-02-12T12:28:57Z","Value":"NaN"}`, false)[0].Text)
+	assert.Equal(t, uint8(columns.HasValue), stream(t, `{"Timestamp":"2016-02-12T12:28:57Z","Value":NaN}`, false)[0].Flags)
+}
+
+// An error in the place of a value is never read as data.
+func TestErrorsOfValues(t *testing.T) {
+	for errs, want := range map[string]uint8{
+		`"Errors":[]`:         columns.HasValue,
+		`"Errors":null`:       columns.HasValue,
+		`"WebException":null`: columns.HasValue,
+		`"Errors":[{"FieldName":"Value","Message":["no"]}]`: 0,
+		`"Errors":"no"`:                     0,
+		`"WebException":{"StatusCode":500}`: 0,
+	} {
+		item := `{"Timestamp":"2016-02-12T12:28:57Z","Value":253,"Good":true,` + errs + `}`
+		for _, e := range stream(t, item+","+item, true) {
+			assert.Equal(t, want|columns.Good, e.Flags, errs)
+			assert.Equal(t, "", e.Text)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for flags, want := range map[string]uint8{
+		`"Good":true,"Questionable":true,"Substituted":true,"Annotated":true`: columns.Good | columns.Questionable | columns.Substituted | columns.Annotated,
+		`"Good":false,"Annotated":true`:                                       columns.Annotated,
+		`"Good":"true"`:                                                       0,
+		`"good":true`:                                                         0,
+		`"Good":true,"Good":false`:                                            0,
+	} {
+		item := `{"Timestamp":"2016-02-12T12:28:57Z","Value":1,` + flags + `}`
+		for _, e := range stream(t, item+","+item, true) {
+			assert.Equal(t, want|columns.HasValue, e.Flags, flags)
+		}
+	}
+}
+
+func set(body string, maxCount int, wants ...decode.Want) ([]event, []decode.Got, error) {
+	var b columns.Batch
+	got := make([]decode.Got, len(wants))
+	err := decode.New().StreamSet(strings.NewReader(body), wants, maxCount, &b, got)
+	return rows(&b), got, err
+}
+
+func wants(names ...string) (all []decode.Want) {
+	for i, name := range names {
+		all = append(all, decode.Want{Index: int32(i), WebID: "id-" + name, Name: name, After: -forever, Until: forever})
+	}
+	return all
+}
+
+const oneItem = `"Items":[{"Timestamp":"1970-01-01T00:00:01Z","Value":1}]`
+
+func TestStreamsAreToldByIdThenByName(t *testing.T) {
+	for _, who := range []string{
+		`"WebId":"id-B"`, `"WebId":"another kind","Name":"b"`, `"Name":"B"`, `"Path":"\\\\srv\\b"`,
+		`"WebId":"id-\u0042","Name":"A"`,
+	} {
+		for _, body := range []string{"{" + who + "," + oneItem + "}", "{" + oneItem + "," + who + "}"} {
+			events, got, err := set(`{"Items":[`+body+`]}`, 0, wants("A", "B")...)
+			require.NoError(t, err, body)
+			assert.Equal(t, []bool{false, true}, []bool{got[0].Present, got[1].Present})
+			assert.Equal(t, int32(1), events[0].Stream)
+		}
+	}
+	for _, who := range []string{`"WebId":"id-C"`, `"WebId":"","Name":""`, `"Name":"C"`, `"Path":"\\\\srv"`, `"WebId":null`} {
+		_, _, err := set(`{"Items":[{`+who+`,`+oneItem+`}]}`, 0, wants("A", "B")...)
+		assert.ErrorContains(t, err, "not asked for", who)
+	}
+	_, _, err := set(`{"Items":[{"Name":"a",`+oneItem+`},{"Name":"A",`+oneItem+`}]}`, 0, wants("A")...)
+	assert.ErrorContains(t, err, "twice")
+}
+
+func TestErrorsInBodies(t *testing.T) {
+	// Of the body as a whole.
+	for body, want := range map[string]decode.WebException{
+		`{"WebException":{"Errors":["[-10733] PINET: Timeout","x"],"StatusCode":500}}`: {StatusCode: 500, Errors: []string{"[-10733] PINET: Timeout", "x"}},
+		`{"Links":{},"Errors":["gone"]}`:                                               {Errors: []string{"gone"}},
+		`{"Errors":[{"FieldName":"a"}]}`:                                               {Errors: []string{`{"FieldName":"a"}`}},
+		`{"WebException":"what"}`:                                                      {Errors: []string{`"what"`}},
+		`{"Items":[{"WebException":{"StatusCode":502}}]}`:                              {StatusCode: 502},
+		`{"Items":[{"Name":null,"Errors":["who?"],"Items":[]}]}`:                       {Errors: []string{"who?"}},
+	} {
+		_, _, err := set(body, 0, wants("A")...)
+		var e *decode.WebException
+		require.ErrorAs(t, err, &e, body)
+		assert.Equal(t, want, *e, body)
+		assert.NotEmpty(t, e.Error())
+	}
+	var b columns.Batch
+	for _, body := range []string{`{"Items":[{"WebException":{"StatusCode":503}}]}`, `{"Items":[],"WebException":{"StatusCode":503}}`} {
+		_, err := decode.New().Stream(strings.NewReader(body), decode.Want{}, 0, &b)
+		var e *decode.WebException
+		require.ErrorAs(t, err, &e, body)
+		assert.Equal(t, 503, e.StatusCode)
+	}
+
+	// Of one stream: its neighbours do not suffer, and none of its events stays.
+	for _, failed := range []string{
+		`"Errors":["no access"],` + oneItem,
+		oneItem + `,"WebException":{"StatusCode":403,"Errors":["no access"]}`,
+		`"Items":[{"Timestamp":"1970-01-01T00:00:01Z","Value":1},{"Errors":["no access"]}]`,
+	} {
+		events, got, err := set(`{"Items":[{"Name":"A",`+failed+`},{"Name":"B",`+oneItem+`}]}`, 0, wants("A", "B")...)
+		require.NoError(t, err)
+		require.ErrorContains(t, got[0].Err, "no access")
+		assert.Equal(t, 0, got[0].Kept)
+		require.NoError(t, got[1].Err)
+		require.Len(t, events, 1)
+		assert.Equal(t, int32(1), events[0].Stream)
+	}
+}
+
+func TestBodiesThatAreNoJSON(t *testing.T) {
+	for _, body := range []string{"<!DOCTYPE html>\r\n<html>502 Bad Gateway</html>", "  Service Unavailable", "[]", `"text"`, "null", "\xef\xbb\xbf<html>"} {
+		_, _, err := set(body, 0)
+		var e *decode.NotJSON
+		require.ErrorAs(t, err, &e, body)
+		assert.Contains(t, body, e.Snippet[:2])
+	}
+	for body, reason := range map[string]string{
+		`{"Items":[]} {}`:                      "follows",
+		`{"Items":[]}` + "\x00":                "follows",
+		`{}`:                                   "no Items",
+		`{"Items":{}}`:                         "array",
+		`{"Items":[1]}`:                        "object",
+		`{"Items":[{"Name":"A","Items":[1]}]}`: "object",
+		`{"Items":[],"Items":[]}`:              "twice",
+		`{"Items":[{"Name":"A","Items":[],"Items":[]}]}`:                                                                                   "twice",
+		`{"Items":[{"Name":"A","Items":[{"Value":1}]}]}`:                                                                                   "without a timestamp",
+		`{"Items":[{"Name":"A","Items":[{"Timestamp":null}]}]}`:                                                                            "timestamp",
+		`{"Items":[{"Name":"A","Items":[{"Timestamp":"2016-02-30T00:00:00Z"}]}]}`:                                                          "timestamp",
+		`{"Items":[{"Name":"A","Items":[{"Timestamp":"2016-02-03T00:00:00Z","Value":1e999}]}]}`:                                            "range",
+		`{"Items":[{"Name":"A","Items":[{"Timestamp":"2016-02-03T00:00:00Z"},{"Timestamp":"2016-02-02T00:00:00Z"}]}]}`:                     "order",
+		`{"Items":[{"Name":"A","Items":[{"Timestamp":"2016-02-03T00:00:00Z","Value":1},{"Timestamp":"2016-02-02T00:00:00Z","Value":1}]}]}`: "order",
+		`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `,"Items":[]}`:                                                     "deep",
+		`{"Items":[],}`:          "key",
+		`{"Items":[],"a":truth}`: "value",
+		"{\"a\":\"\n\"}":         "control",
+		`{"a":"\x"}`:             "escape",
+		`{"a" 1}`:                "colon",
+		`{"a":1 "b"}`:            "comma",
+	} {
+		_, _, err := set(body, 0, wants("A")...)
+		var e *decode.FormatError
+		require.ErrorAs(t, err, &e, body)
+		assert.Contains(t, e.Error(), reason, body)
+	}
+}
+
+// Cut anywhere, a body is told from a whole one, and from a malformed one.
+func TestTruncationAtEveryByte(t *testing.T) {
+	for _, window := range []int{8, 100, 1 << 16} {
+		d := decode.NewWindow(window)
+		for _, body := range seeds[:5] {
+			for n := range len(body) {
+				var b columns.Batch
+				all := wants("Sinusoid", "CDT158")
+				all[0].WebID, all[1].WebID = "F1DPa", "F1DPb"
+				err := d.StreamSet(strings.NewReader(body[:n]), all, 0, &b, make([]decode.Got, 2))
+				var malformed *decode.FormatError
+				if errors.As(err, &malformed) { // the fifth is not a stream set
+					require.Equal(t, seeds[4], body)
+					continue
+				}
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%q", body[:n])
+				_, _, err = decode.SummaryCounts(strings.NewReader(body[:n]), all)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%q", body[:n])
+			}
+		}
+	}
+}
+
+// An error of the network stays what it was, wherever it strikes.
+func TestReaderErrors(t *testing.T) {
+	boom := errors.New("connection reset")
+	for n := range len(seeds[0]) + 1 {
+		var b columns.Batch
+		r := io.MultiReader(strings.NewReader(seeds[0][:n]), iotest.ErrReader(boom))
+		err := decode.NewWindow(64).StreamSet(r, wants("Sinusoid"), 0, &b, make([]decode.Got, 1))
+		require.ErrorIs(t, err, boom)
+		r = io.MultiReader(strings.NewReader(seeds[0][:n]), iotest.ErrReader(boom))
+		_, _, err = decode.SummaryCounts(r, wants("Sinusoid"))
+		require.ErrorIs(t, err, boom)
+	}
+	var b columns.Batch
+	_, err := decode.New().Stream(idle{}, decode.Want{}, 0, &b)
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// What a hostile server sends is refused before it fills the memory.
+func TestGiants(t *testing.T) {
+	endless := func(begin, again string) io.Reader {
+		return io.MultiReader(strings.NewReader(begin), &repeat{text: again})
+	}
+	for _, body := range []io.Reader{
+		endless(`{"a":"`, "xxxxxxxxxxxxxxxx"),
+		endless(`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":"`, "xxxxxxxxxxxxxxxx"),
+		endless(`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":`, "1111111111111111"),
+		endless(`{"Links":[`, "{},"),
+	} {
+		var b columns.Batch
+		_, err := decode.New().Stream(body, decode.Want{}, 0, &b)
+		require.ErrorIs(t, err, decode.ErrTooLarge)
+	}
+	_, _, err := decode.SummaryCounts(endless("", " "), nil)
+	require.ErrorIs(t, err, decode.ErrTooLarge)
+
+	// A large text that is allowed comes through, and the next body after it.
+	d := decode.NewWindow(64)
+	large := strings.Repeat("0123456789abcdef", decode.MaxPiece/16-64)
+	var b columns.Batch
+	for _, text := range []string{large, "small"} {
+		b.Reset()
+		_, err := d.Stream(strings.NewReader(`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":"`+text+`"}]}`),
+			decode.Want{After: -forever, Until: forever}, 0, &b)
+		require.NoError(t, err)
+		require.True(t, text == b.Strings.Text(b.Text[0]))
+	}
+}
+
+type repeat struct {
+	text string
+	at   int
+}
+
+func (r *repeat) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = r.text[r.at%len(r.text)]
+		r.at++
+	}
+	return len(p), nil
+}
+
+func TestOutcomesNeedAPlaceEach(t *testing.T) {
+	var b columns.Batch
+	err := decode.New().StreamSet(strings.NewReader(`{"Items":[]}`), wants("A"), 0, &b, nil)
+	require.Error(t, err)
+}
+
+// In the steady state a body is decoded without an allocation, whatever is in it.
+func TestNoAllocationAnEvent(t *testing.T) {
+	var body bytes.Buffer
+	var all []decode.Want
+	body.WriteString(`{"Links":{},"Items":[`)
+	for i, kind := range kinds {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		all = append(all, decode.Want{Index: int32(i), WebID: kind.name, Numeric: true, After: -forever, Until: forever})
+		fmt.Fprintf(&body, `{"WebId":%q,"Name":"Tag %d","Items":[`, kind.name, i)
+		writeItems(&body, kind, 500)
+		body.WriteString(`],"UnitsAbbreviation":"","Links":{}}`)
+	}
+	body.WriteString(`]}`)
+	d, r, got := decode.New(), bytes.NewReader(body.Bytes()), make([]decode.Got, len(all))
+	var b columns.Batch
+	events := 0
+	round := func() {
+		b.Truncate(0) // its texts are known then: a new text is copied once
+		r.Reset(body.Bytes())
+		if err := d.StreamSet(r, all, 1000, &b, got); err != nil {
+			t.Fatal(err)
+		}
+		events = b.Len()
+	}
+	allocations := testing.AllocsPerRun(10, round)
+	assert.Equal(t, 500*len(kinds), events)
+	assert.Zero(t, allocations)
+}

@@ -1,0 +1,304 @@
+package decode
+
+import (
+	"errors"
+	"math"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+)
+
+// span is a part of the window, from its first byte to behind its last.
+type span struct{ from, to int }
+
+func (s span) of(data []byte) []byte { return data[s.from:s.to] }
+
+// item is one element of a stream's Items, as the generic way finds it.
+type item struct {
+	timestamp, value   span // as they stand, quotes included; empty when there is none
+	errors, exception  span
+	timestamps, values int // how often the key occurs: the last counts
+	flags              uint8
+}
+
+var (
+	errNoTimestamp = errors.New("an item without a timestamp")
+	errTimestamp   = errors.New("not a timestamp")
+	errRange       = errors.New("a number beyond the range of a float64")
+)
+
+// readItem reads the JSON object at data[p:], its keys in any order.
+func (d *Decoder) readItem(data []byte, p int) (it item, next int, err error) {
+	if data[p] != '{' {
+		return it, p, errNotItem
+	}
+	for first := true; ; first = false {
+		p = skipSpace(data, p+1) // behind the brace or the comma
+		if p < len(data) && data[p] == '}' && first {
+			return it, p + 1, nil
+		}
+		key, value, err := skipKey(data, p)
+		if err != nil {
+			return it, value, err
+		}
+		end, err := skipValue(data, value, 0)
+		if err != nil {
+			return it, end, err
+		}
+		switch s := (span{value, end}); string(d.plain(data[p+1 : key-1])) {
+		case "Timestamp":
+			it.timestamp = s
+			it.timestamps++
+		case "Value":
+			it.value = s
+			it.values++
+		case "Good":
+			it.flag(columns.Good, data[value])
+		case "Questionable":
+			it.flag(columns.Questionable, data[value])
+		case "Substituted":
+			it.flag(columns.Substituted, data[value])
+		case "Annotated":
+			it.flag(columns.Annotated, data[value])
+		case "Errors":
+			it.errors = s
+		case "WebException":
+			it.exception = s
+		}
+		p = skipSpace(data, end)
+		switch {
+		case p >= len(data):
+			return it, p, errShort
+		case data[p] == '}':
+			return it, p + 1, nil
+		case data[p] != ',':
+			return it, p, errObject
+		}
+	}
+}
+
+// flag sets or clears a flag by the first byte of its value.
+func (it *item) flag(flag, first byte) {
+	it.flags &^= flag
+	if first == 't' {
+		it.flags |= flag
+	}
+}
+
+// failed says whether the item reports an error instead of a value: its value
+// is no data then, whatever it looks like.
+func (it *item) failed(data []byte) bool {
+	return !noErrors(it.errors.of(data)) || it.exception.to > 0 && string(it.exception.of(data)) != "null"
+}
+
+// ticksOf reads the item's timestamp.
+func (d *Decoder) ticksOf(data []byte, it *item) (int64, error) {
+	if it.timestamps == 0 {
+		return 0, errNoTimestamp
+	}
+	if data[it.timestamp.from] != '"' {
+		return 0, errTimestamp
+	}
+	ticks, ok := d.clock.timestamp(d.plain(data[it.timestamp.from+1 : it.timestamp.to-1]))
+	if !ok {
+		return 0, errTimestamp
+	}
+	return ticks, nil
+}
+
+// value is a decoded value; kind is HasValue, HasText, HasText|HasCode or 0.
+type value struct {
+	number float64
+	text   uint32
+	code   int32
+	kind   uint8
+}
+
+// valueOf reads the value at s; an empty span and null are no value.
+func (d *Decoder) valueOf(data []byte, s span, texts *columns.Strings) (v value, err error) {
+	if s.to == 0 {
+		return v, nil
+	}
+	switch raw := data[s.from:s.to]; raw[0] {
+	case 'n':
+		return v, nil
+	case '"':
+		v.kind = columns.HasText
+		text := d.plain(raw[1 : len(raw)-1])
+		d.note(text)
+		v.text = texts.ID(text)
+		return v, nil
+	case '{':
+		name, code, ok := d.state(data, s)
+		if !ok {
+			break
+		}
+		v.kind, v.code = columns.HasText|columns.HasCode, code
+		v.text = texts.ID(name)
+		return v, nil
+	case 't', 'f', '[':
+	default:
+		v.kind = columns.HasValue
+		if f, ok := special(raw); ok {
+			v.number = f
+		} else if f, next := number(data, s.from); next == s.to {
+			v.number = f
+		} else {
+			return v, errRange
+		}
+		return v, nil
+	}
+	v.kind = columns.HasText
+	d.scratch = appendUTF8(d.scratch[:0], data[s.from:s.to])
+	v.text = texts.ID(d.scratch)
+	return v, nil
+}
+
+// state reads an object {"Name":"…","Value":3,…}, keys in any order. Objects
+// whose Name is no string or whose Value is no 32-bit integer are none.
+func (d *Decoder) state(data []byte, s span) (name []byte, code int32, ok bool) {
+	var nameAt, valueAt span
+	for p := s.from; ; {
+		p = skipSpace(data, p+1)
+		if data[p] == '}' {
+			break
+		}
+		key, value, _ := skipKey(data, p) // the object has been checked already
+		end, _ := skipValue(data, value, 0)
+		switch string(d.plain(data[p+1 : key-1])) {
+		case "Name":
+			nameAt = span{value, end}
+		case "Value":
+			valueAt = span{value, end}
+		}
+		if p = skipSpace(data, end); data[p] == '}' {
+			break
+		}
+	}
+	if nameAt.to == 0 || data[nameAt.from] != '"' || valueAt.to == 0 {
+		return nil, 0, false
+	}
+	f, next := number(data, valueAt.from)
+	if code, ok = integer(f); !ok || next != valueAt.to {
+		return nil, 0, false
+	}
+	return d.plain(data[nameAt.from+1 : nameAt.to-1]), code, true
+}
+
+// plainState reads the object at data[p:] when it is a state exactly as PI Web
+// API prints it. next is 0 otherwise.
+func plainState(data []byte, p int) (name []byte, code int32, next int) {
+	const begin, middle, system = `{"Name":"`, `,"Value":`, `,"IsSystem":`
+	if !at(data, p, begin) {
+		return nil, 0, 0
+	}
+	name, p = plainText(data, p+len(begin)-1)
+	if p == 0 || !at(data, p, middle) {
+		return nil, 0, 0
+	}
+	f, p := number(data, p+len(middle))
+	code, ok := integer(f)
+	if p == 0 || !ok {
+		return nil, 0, 0
+	}
+	if at(data, p, system) {
+		p += len(system)
+		switch {
+		case at(data, p, "false"):
+			p += len("false")
+		case at(data, p, "true"):
+			p += len("true")
+		}
+	}
+	if !at(data, p, "}") {
+		return nil, 0, 0
+	}
+	return name, code, p + 1
+}
+
+// at says whether what stands at data[p:] begins with s.
+func at(data []byte, p int, s string) bool {
+	return len(data)-p >= len(s) && string(data[p:p+len(s)]) == s
+}
+
+func integer(f float64) (int32, bool) {
+	if f >= math.MinInt32 && f <= math.MaxInt32 && f == math.Trunc(f) {
+		return int32(f), true
+	}
+	return 0, false
+}
+
+// special reads what Infinity and NaN are called, in any case.
+func special(text []byte) (float64, bool) {
+	switch len(text) {
+	case len("NaN"):
+		if text[0]|' ' == 'n' && text[1]|' ' == 'a' && text[2]|' ' == 'n' {
+			return math.NaN(), true
+		}
+	case len("Infinity"):
+		if isInfinity(text) {
+			return math.Inf(1), true
+		}
+	case len("-Infinity"):
+		if text[0] == '-' && isInfinity(text[1:]) {
+			return math.Inf(-1), true
+		}
+	}
+	return 0, false
+}
+
+func isInfinity(text []byte) bool {
+	for i, c := range []byte("infinity") {
+		if text[i]|' ' != c {
+			return false
+		}
+	}
+	return true
+}
+
+// plainValue reads the value at data[p:] when it is a number, a state or a text
+// in the form that PI Web API mostly prints. next is 0 otherwise.
+func (d *Decoder) plainValue(data []byte, p int, texts *columns.Strings) (v value, next int) {
+	if p >= len(data) {
+		return v, 0
+	}
+	switch data[p] {
+	case '"':
+		text, next := plainText(data, p)
+		if next == 0 {
+			return v, 0
+		}
+		d.note(text)
+		v.text, v.kind = texts.ID(text), columns.HasText
+		return v, next
+	case '{':
+		name, code, next := plainState(data, p)
+		if next == 0 {
+			return v, 0
+		}
+		v.text, v.code, v.kind = texts.ID(name), code, columns.HasText|columns.HasCode
+		return v, next
+	}
+	v.kind = columns.HasValue
+	v.number, next = number(data, p)
+	return v, next
+}
+
+// note remembers that a text of the stream at hand may have to become a number:
+// whether its point is numeric may be known only behind its items.
+func (d *Decoder) note(text []byte) {
+	if len(text) == 3 || len(text) == 8 || len(text) == 9 {
+		if _, ok := special(text); ok {
+			d.stream.specials = true
+		}
+	}
+}
+
+// plain gives the text of a string from what is between its quotes. It is good
+// until the next call.
+func (d *Decoder) plain(raw []byte) []byte {
+	if plainASCII(raw, 0) == len(raw) {
+		return raw
+	}
+	d.scratch = unquote(d.scratch[:0], raw)
+	return d.scratch
+}
