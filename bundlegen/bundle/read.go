@@ -1,0 +1,245 @@
+package bundle
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+)
+
+// Bundle is what an emitted folder's YAML says about its jobs: what running them
+// elsewhere than on Databricks takes. Texts are as written, with references to
+// variables (${var.catalog}) and to the run ({{job.parameters.until}}); Resolve
+// replaces the former. It is read-only.
+type Bundle struct {
+	Dir       string
+	Name      string
+	Variables map[string]string // defaults of the variables that are not complex
+	Targets   []Target          // in the file's order
+	Jobs      []Job             // in the file's order
+}
+
+// Target is a deployment target.
+type Target struct {
+	Name      string
+	Default   bool
+	Mode      string            // development or production
+	Variables map[string]string // that are not complex
+}
+
+// Job is one job.
+type Job struct {
+	Key               string
+	Name              string
+	Tier              string // of its tasks' --tier; "" when they have none
+	MaxConcurrentRuns int
+	Parameters        []Parameter
+	Tasks             []Task
+}
+
+// Parameter is a job's parameter.
+type Parameter struct{ Name, Default string }
+
+// Task is one task: it runs an entry point of the wheel, or another job.
+type Task struct {
+	Key            string
+	DependsOn      []string      // keys
+	RunIf          string        // ALL_SUCCESS where the file says nothing
+	MaxRetries     int           // -1 = without end
+	RetryInterval  time.Duration // from the start of the attempt that failed
+	RetryOnTimeout bool
+	Timeout        time.Duration // 0 = none
+
+	EntryPoint string   // discover, extract, consolidate, validate; "" when the task runs a job
+	Args       []string // --name=value
+
+	RunJob        string            // key of the job that the task runs; "" when it runs the wheel
+	RunParameters map[string]string // what it hands down to that job
+}
+
+// document is the part of a bundle's YAML file that Read looks at.
+type document struct {
+	Bundle    header              `yaml:"bundle"`
+	Variables map[string]variable `yaml:"variables"`
+	Targets   map[string]struct {
+		Mode      string         `yaml:"mode"`
+		Default   bool           `yaml:"default"`
+		Variables map[string]any `yaml:"variables"`
+	} `yaml:"targets"`
+	Resources struct {
+		Jobs map[string]job `yaml:"jobs"`
+	} `yaml:"resources"`
+}
+
+// Read reads the bundle in dir. It does not judge: lint does.
+func Read(dir string) (*Bundle, error) {
+	root, err := source.Root(dir)
+	if err != nil {
+		return nil, err
+	}
+	includes, err := source.Includes(dir, root)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{Dir: dir, Variables: map[string]string{}}
+	documents := []source.Document{root}
+	for _, include := range includes {
+		for _, file := range include.Files {
+			d, err := source.Parse(dir, file)
+			if err != nil {
+				return nil, err
+			}
+			documents = append(documents, d)
+		}
+	}
+	for _, d := range documents {
+		if err := b.add(d); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// Job gives the job with a key.
+func (b *Bundle) Job(key string) (Job, bool) {
+	for _, j := range b.Jobs {
+		if j.Key == key {
+			return j, true
+		}
+	}
+	return Job{}, false
+}
+
+// Roots lists the jobs that no other job runs, in the file's order: one a tier.
+func (b *Bundle) Roots() []Job {
+	child := map[string]bool{}
+	for _, j := range b.Jobs {
+		for _, t := range j.Tasks {
+			child[t.RunJob] = true
+		}
+	}
+	var roots []Job
+	for _, j := range b.Jobs {
+		if !child[j.Key] {
+			roots = append(roots, j)
+		}
+	}
+	return roots
+}
+
+// add takes over what one file says.
+func (b *Bundle) add(d source.Document) error {
+	var doc document
+	file := filepath.Join(b.Dir, filepath.FromSlash(d.File))
+	if err := config.DecodeKnown(d.Data, file, &doc); err != nil {
+		return err
+	}
+	if doc.Bundle.Name != "" {
+		b.Name = doc.Bundle.Name
+	}
+	for name, v := range doc.Variables {
+		if text, ok := scalar(v.Default); ok && v.Type != "complex" {
+			b.Variables[name] = text
+		}
+	}
+	for _, key := range keys(d.Tree.Get("targets")) {
+		t := doc.Targets[key]
+		out := Target{Name: key, Default: t.Default, Mode: t.Mode, Variables: map[string]string{}}
+		for name, v := range t.Variables {
+			if m, ok := v.(map[string]any); ok {
+				v = m["default"]
+			}
+			if text, ok := scalar(v); ok {
+				out.Variables[name] = text
+			}
+		}
+		b.Targets = append(b.Targets, out)
+	}
+	for _, key := range keys(d.Tree.Get("resources", "jobs")) {
+		j, err := readJob(file, key, doc.Resources.Jobs[key], d.Tree.Get("resources", "jobs", key))
+		if err != nil {
+			return err
+		}
+		b.Jobs = append(b.Jobs, j)
+	}
+	return nil
+}
+
+// readJob gives one job; at is where it stands.
+func readJob(file, key string, j job, at *config.Node) (Job, error) {
+	out := Job{Key: key, Name: j.Name, MaxConcurrentRuns: j.MaxConcurrentRuns}
+	for _, p := range j.Parameters {
+		out.Parameters = append(out.Parameters, Parameter(p))
+	}
+	for i, t := range j.Tasks {
+		task, err := readTask(t)
+		if err != nil {
+			n := at.Get("tasks").Items[i]
+			return out, fmt.Errorf("%s:%d:%d: task %q of job %s: %w\nhint: `bundlegen generate` writes the bundle anew", file, n.Line, n.Column, t.Key, key, err)
+		}
+		for _, arg := range task.Args {
+			if tier, ok := strings.CutPrefix(arg, "--tier="); ok {
+				out.Tier = tier
+			}
+		}
+		out.Tasks = append(out.Tasks, task)
+	}
+	return out, nil
+}
+
+func readTask(t task) (Task, error) {
+	out := Task{
+		Key:            t.Key,
+		RunIf:          "ALL_SUCCESS",
+		MaxRetries:     t.MaxRetries,
+		RetryInterval:  time.Duration(t.RetryAfterMilli) * time.Millisecond,
+		RetryOnTimeout: t.RetryOnTimeout,
+		Timeout:        time.Duration(t.TimeoutSeconds) * time.Second,
+	}
+	if t.RunIf != "" {
+		out.RunIf = t.RunIf
+	}
+	for _, d := range t.DependsOn {
+		out.DependsOn = append(out.DependsOn, d.Task)
+	}
+	switch {
+	case t.PythonWheel != nil:
+		out.EntryPoint, out.Args = t.PythonWheel.EntryPoint, t.PythonWheel.Parameters
+	case t.RunJob != nil:
+		key, ok := strings.CutPrefix(t.RunJob.JobID, "${resources.jobs.")
+		key, end := strings.CutSuffix(key, ".id}")
+		if !ok || !end {
+			return out, fmt.Errorf("job_id %q is no job of this bundle; allowed: ${resources.jobs.KEY.id}", t.RunJob.JobID)
+		}
+		out.RunJob, out.RunParameters = key, t.RunJob.Parameters
+	default:
+		return out, fmt.Errorf("it has neither a python_wheel_task nor a run_job_task")
+	}
+	return out, nil
+}
+
+// keys lists the keys of a mapping in the file's order.
+func keys(n *config.Node) []string {
+	if n == nil {
+		return nil
+	}
+	var all []string
+	for _, e := range n.Entries {
+		all = append(all, e.Key)
+	}
+	return all
+}
+
+// scalar gives a plain value as text.
+func scalar(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool, int64, float64:
+		return fmt.Sprint(v), true
+	}
+	return "", false
+}
