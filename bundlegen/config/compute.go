@@ -43,7 +43,8 @@ func cloudOf(host string) string {
 
 // readCompute reads what the tasks run on. Without compute.cloud the targets'
 // hosts tell; else it is AWS.
-func readCompute(o *object, targets []Target) Compute {
+func readCompute(root *object, targets []Target) Compute {
+	o := root.object("compute")
 	cloud := "aws"
 	for _, t := range targets {
 		if c := cloudOf(t.Host); c != "" {
@@ -51,7 +52,6 @@ func readCompute(o *object, targets []Target) Compute {
 			break
 		}
 	}
-	hosts := cloud
 	cloud = o.oneOf("cloud", cloud, "aws", "azure", "gcp")
 	node := o.text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
 	c := Compute{
@@ -73,11 +73,11 @@ func readCompute(o *object, targets []Target) Compute {
 	checkCompute(o, c)
 	for _, t := range targets {
 		if other := cloudOf(t.Host); other != "" && other != c.Cloud {
-			hint := "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
-			if c.Cloud != hosts {
-				hint = "write cloud: " + other + ", or leave the key out"
+			at, hint := root.node.Get("targets", t.Name, "host"), "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
+			if o.has("cloud") {
+				at, hint = o.at("cloud"), "write cloud: "+other+", or leave the key out"
 			}
-			o.add(o.at("cloud"), "compute.cloud is "+c.Cloud+", but target "+t.Name+" is a workspace of "+other, hint)
+			o.add(at, "compute.cloud is "+c.Cloud+", but target "+t.Name+" is a workspace of "+other, hint)
 			break
 		}
 	}

@@ -87,7 +87,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Inventory = o.text("inventory", "inventory.csv", pathRule)
 	p.Output = o.text("output", "bundles", pathRule)
 	p.Targets = readTargets(o)
-	p.Compute = readCompute(o.object("compute"), p.Targets)
+	p.Compute = readCompute(o, p.Targets)
 	p.Sites = readSites(o, p.Compute.Cloud)
 	p.Sizing = readSizing(o.object("sizing"), Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000})
 	p.Tiers = readTiers(o, p.Sizing)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -178,7 +179,7 @@ func (o *object) number(key string, def, least, most float64) float64 {
 	}
 	f, ok := n.float()
 	if !ok || f < least || f > most {
-		o.wrong(n, key, fmt.Sprintf("a number from %g to %g", least, most), defaultHint(def > 0, fmt.Sprint(def)))
+		o.wrong(n, key, fmt.Sprintf("a number from %s to %s", decimal(least), decimal(most)), defaultHint(def > 0, decimal(def)))
 		return def
 	}
 	return f
@@ -192,15 +193,23 @@ func (o *object) duration(key string, def, least, most time.Duration) time.Durat
 	}
 	d, ok := parseDuration(n.Text)
 	if n.Kind != String || !ok || d < least || d > most {
-		hint := defaultHint(def > 0, FormatDuration(def))
-		if n.Kind == Int {
-			hint = "write the unit too: s, m, h or d"
+		hint := "write whole numbers, each with its unit (ms, s, m, h, d), the longest first"
+		switch {
+		case n.Kind == Int:
+			hint = "write the unit too: ms, s, m, h or d"
+		case ok && def > 0:
+			hint = defaultHint(true, FormatDuration(def))
+		case ok:
+			hint = "take one within these bounds"
 		}
 		o.wrong(n, key, fmt.Sprintf("a duration from %s to %s, such as 30s, 5m, 1h30m or 1d", FormatDuration(least), FormatDuration(most)), hint)
 		return def
 	}
 	return d
 }
+
+// decimal gives f without an exponent.
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func defaultHint(has bool, def string) string {
 	if has {

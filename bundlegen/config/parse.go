@@ -228,7 +228,7 @@ func (c *converter) entries(n *yaml.Node, out *Node, hidden bool) {
 		}
 		if first, ok := index[k.Value]; ok {
 			name := quote(k.Value) + " is"
-			if hidden {
+			if hidden || v.Tag == "!!null" {
 				name = "a key is"
 			}
 			c.addAt(k.Line, k.Column, fmt.Sprintf("%s given twice: first on line %d", name, out.Entries[first].Line), "keep one of the two")

@@ -62,7 +62,7 @@ var (
 	tagKeyRule = pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "letters, digits, spaces and _ . : / = + - @", "for instance cost_center")
 	priceRule  = pattern(`(aws|azure|gcp)/[A-Za-z0-9._-]+(/[a-z]+)?`,
 		"cloud/what, and for a node type cloud/type (US dollars an hour) and cloud/type/dbu", "for instance aws/jobs, or aws/m5d.xlarge")
-	tagValueRule = pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "text of letters, digits, spaces and _ . : / = + - @", "put numbers in quotes")
+	tagValueRule = pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "text of letters, digits, spaces and _ . : / = + - @", "leave out what else there is")
 )
 
 // regionRules are how each cloud names its regions.

@@ -32,9 +32,9 @@ func readSite(o *object, cloud string) Site {
 		URL:        o.url("url", NormalizeURL),
 		DataServer: o.text("data_server", "", lineRule),
 		Region:     o.text("region", "", regionRules[cloud]),
-		Proxy:      o.url("proxy", func(raw string) (string, error) { return raw, checkProxy(raw) }),
+		Proxy:      o.proxy("proxy"),
 	}
-	if !o.has("url") {
+	if o.take("url") == nil {
 		o.missing("url", "for instance url: https://pi.plant-a.example/piwebapi")
 	}
 	s.Auth = readAuth(o, s.Name)

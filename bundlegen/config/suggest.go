@@ -5,9 +5,15 @@ import (
 	"strings"
 )
 
+// maxWord is longer than any key: what is longer is no slip of one.
+const maxWord = 64
+
 // nearest gives the known word that key was probably meant to be: at most one
 // edit in three letters away, two at least. "" when there is none.
 func nearest(key string, known []string) string {
+	if len(key) > maxWord {
+		return ""
+	}
 	best, least := "", max(2, len(key)/3)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(key), k); d < least {
@@ -18,11 +24,8 @@ func nearest(key string, known []string) string {
 }
 
 // distance counts the letters to insert, delete, replace or swap with their
-// neighbour to make b of a. Words beyond the length of any key are far away.
+// neighbour to make b of a.
 func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
 	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
@@ -45,12 +48,13 @@ func distance(a, b string) int {
 }
 
 // unknownKey notes a key that nobody asked for, and the nearest that is known.
-// Where a secret may stand, a key is shown only if it is a slip of a known one.
+// Where a secret may stand, a key is shown only if it is a slip of a known one;
+// so is a key without a value, which a comma in an unquoted password makes.
 func (ps *problems) unknownKey(e Entry, where string, known []string, hidden bool) {
 	known = slices.Sorted(slices.Values(known))
 	near := nearest(e.Key, known)
 	name := "unknown key " + quote(e.Key)
-	if hidden && near == "" {
+	if near == "" && (hidden || e.Value.Kind == Null) {
 		name = "unknown key"
 	}
 	if where != "" {

@@ -20,6 +20,10 @@ func (e *urlError) Hint() string { return e.hint }
 
 var hostPattern = regexp.MustCompile(`\A[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?\z`)
 
+// showable is an address that cannot carry a password, not even a part of one
+// that YAML cut off: a name, a port of digits, a plain path.
+var showable = regexp.MustCompile(`\A([A-Za-z]+:/*)?[A-Za-z0-9._-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?\z`)
+
 // NormalizeURL gives a PI Web API's address as Site.URL holds it:
 // scheme://host[:port][/prefix]/piwebapi. It takes the address with or without
 // /piwebapi and slashes at its end, and refuses one without scheme and host,
@@ -132,13 +136,24 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// url reads an address with check, which gives its normal form.
+// url reads the address of a server or a workspace with check, which gives its normal form.
 func (o *object) url(key string, check func(string) (string, error)) string {
+	return o.address(key, "https://host[:port], plain http on loopback", check, true)
+}
+
+// proxy reads the address of a proxy. It is not shown when it is wrong: proxies
+// are where people are used to write passwords.
+func (o *object) proxy(key string) string {
+	check := func(raw string) (string, error) { return raw, checkProxy(raw) }
+	return o.address(key, "http://host:port, or with https or socks5", check, false)
+}
+
+func (o *object) address(key, allowed string, check func(string) (string, error), show bool) string {
 	n := o.take(key)
 	if n == nil {
 		return ""
 	}
-	const allowed = "; allowed: https://host[:port], plain http on loopback"
+	allowed = "; allowed: " + allowed
 	if n.Kind != String {
 		o.add(n, join(o.path, key)+": "+n.Kind.String()+allowed, typeHint(n, "text"))
 		return ""
@@ -147,8 +162,7 @@ func (o *object) url(key string, check func(string) (string, error)) string {
 	var bad *urlError
 	if errors.As(err, &bad) {
 		shown := ""
-		// What may carry a secret is not shown.
-		if !strings.ContainsAny(n.Text, "@?#&=") {
+		if show && showable.MatchString(n.Text) {
 			shown = " " + quote(n.Text)
 		}
 		o.add(n, join(o.path, key)+":"+shown+" "+bad.why+allowed, bad.hint)
