@@ -90,7 +90,7 @@ func TestUnreadableFiles(t *testing.T) {
 	for path, want := range map[string]string{
 		missing: missing + ": there is no such file\nhint: `bundlegen init --server URL` writes one; -c names another",
 		dir:     dir + ": is a folder\nhint: name the file: -c " + filepath.Join(dir, "pipeline.yml"),
-		large:   large + ": larger than 4 MiB; allowed: a pipeline.yml of at most that\nhint: tags belong into the inventory, a CSV",
+		large:   large + ": larger than 1 MiB; allowed: a pipeline.yml of at most that\nhint: tags belong into the inventory, a CSV",
 	} {
 		_, err := Load(path)
 		require.EqualError(t, err, want)

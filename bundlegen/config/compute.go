@@ -99,11 +99,12 @@ func readPool(o *object) Pool {
 
 func readCustomTags(parent *object) map[string]string {
 	o := parent.object("custom_tags")
-	if o.node == nil || len(o.node.Entries) == 0 {
+	entries := o.entries(45) // as many as a cluster takes
+	if len(entries) == 0 {
 		return nil
 	}
-	tags := make(map[string]string, len(o.node.Entries))
-	for _, e := range o.node.Entries {
+	tags := make(map[string]string, len(entries))
+	for _, e := range entries {
 		if !tagKeyRule.ok(e.Key) {
 			o.addAt(e.Line, e.Column, o.path+": key "+quote(e.Key)+"; allowed: "+tagKeyRule.allowed, tagKeyRule.hint)
 			continue

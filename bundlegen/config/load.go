@@ -12,7 +12,7 @@ import (
 
 // maxFile is the largest pipeline.yml that is read, in bytes: thousands of
 // sites take less.
-const maxFile = 4 << 20
+const maxFile = 1 << 20
 
 const day = 24 * time.Hour
 
@@ -160,19 +160,20 @@ func readMonitoring(o *object) Monitoring {
 	defer o.done()
 	return Monitoring{
 		Warehouse:       o.text("warehouse", "", idRule),
-		Emails:          o.texts("emails", emailRule),
-		Webhooks:        o.texts("webhooks", destinationRule),
+		Emails:          o.texts("emails", 100, emailRule),
+		Webhooks:        o.texts("webhooks", 3, destinationRule), // as many as a job takes
 		MinCompleteness: o.number("min_completeness", 0.99, 0, 1),
 	}
 }
 
 // readPrices reads the prices that replace those of the program, by its keys.
 func readPrices(o *object) map[string]float64 {
-	if o.node == nil || len(o.node.Entries) == 0 {
+	entries := o.entries(1000)
+	if len(entries) == 0 {
 		return nil
 	}
-	prices := make(map[string]float64, len(o.node.Entries))
-	for _, e := range o.node.Entries {
+	prices := make(map[string]float64, len(entries))
+	for _, e := range entries {
 		if !priceRule.ok(e.Key) {
 			o.addAt(e.Line, e.Column, "prices: key "+quote(e.Key)+"; allowed: "+priceRule.allowed, priceRule.hint)
 			continue

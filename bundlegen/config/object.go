@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // object reads one mapping of pipeline.yml. Asking for a key makes it known;
@@ -136,7 +138,7 @@ func (o *object) oneOf(key, def string, words ...string) string {
 		return n.Text
 	}
 	hint := "take one of these"
-	if near := nearest(n.Text, words); n.Kind == String && near != "" {
+	if near := nearest.Of(n.Text, words); n.Kind == String && near != "" {
 		hint = "did you mean " + near + "?"
 	} else if def != "" {
 		hint = "leave the key out for " + def
@@ -232,11 +234,32 @@ func (o *object) items(key string) []*Node {
 	return n.Items
 }
 
-// texts reads a list of texts that keep rule r, each once.
-func (o *object) texts(key string, r rule) []string {
+// entries gives the entries of a mapping whose keys the user chooses, at most
+// so many: what is beyond is noted, and not read.
+func (o *object) entries(most int) []Entry {
+	if o.node == nil {
+		return nil
+	}
+	all := o.node.Entries
+	if len(all) > most {
+		e := all[most]
+		o.addAt(e.Line, e.Column, fmt.Sprintf("%s has %d keys; allowed: at most %d", o.path, len(all), most), "leave some out")
+		all = all[:most]
+		o.node = &Node{Kind: Map, Line: o.node.Line, Column: o.node.Column, Entries: all}
+	}
+	return all
+}
+
+// texts reads a list of at most so many texts that keep rule r, each once.
+func (o *object) texts(key string, most int, r rule) []string {
 	var out []string
+	items := o.items(key)
+	if len(items) > most {
+		o.add(items[most], fmt.Sprintf("%s has %d items; allowed: at most %d", join(o.path, key), len(items), most), "leave some out")
+		items = items[:most]
+	}
 	shown := &object{problems: o.problems, hidden: o.hidden || sensitive(key)}
-	for i, n := range o.items(key) {
+	for i, n := range items {
 		at := fmt.Sprintf("%s[%d]", join(o.path, key), i)
 		switch {
 		case n.Kind != String:

@@ -142,18 +142,6 @@ func normal(v any) any {
 	return v
 }
 
-func TestNearest(t *testing.T) {
-	known := []string{"min_tags", "max_tags", "target_tags", "tags_per_worker"}
-	for key, want := range map[string]string{
-		"min_tag": "min_tags", "mintags": "min_tags", "Max_Tags": "max_tags", "tags_per_wroker": "tags_per_worker", "tagsperworker": "tags_per_worker",
-		"zebra": "", "": "", strings.Repeat("x", 10000): "",
-	} {
-		require.Equal(t, want, nearest(key, known), key)
-	}
-	require.Equal(t, 1, distance("ab", "ba"))
-	require.Equal(t, 3, distance("kitten", "sitting"))
-}
-
 // FuzzLoad: whatever the bytes, an answer comes, and every problem has a place
 // in the file and a hint.
 func FuzzLoad(f *testing.F) {

@@ -8,12 +8,13 @@ import "strings"
 // out in the same catalog never touches production's tables.
 func readTargets(parent *object) []Target {
 	o := parent.object("targets")
-	if o.node == nil || len(o.node.Entries) == 0 {
+	entries := o.entries(50)
+	if len(entries) == 0 {
 		return []Target{{Name: "dev", SchemaPrefix: "dev_"}, {Name: "prod", Production: true}}
 	}
 	names := map[string]string{}
 	var targets []Target
-	for _, e := range o.node.Entries {
+	for _, e := range entries {
 		if !nameRule.ok(e.Key) {
 			o.addAt(e.Line, e.Column, "targets: name "+quote(e.Key)+"; allowed: "+nameRule.allowed, "for instance dev")
 			continue
