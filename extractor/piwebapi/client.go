@@ -1,0 +1,244 @@
+package piwebapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// Options say which site a Client speaks to, and within which bounds.
+type Options struct {
+	Site manifest.Site // name, URL, retry policy
+	// Limits is this task's share of the site's budget. Zero values mean: no
+	// bound on requests per second, one connection, 150,000 items a call.
+	Limits    manifest.Limits
+	Transport http.RoundTripper // from auth.NewTransport; required
+	UserAgent string            // "" = pi-extractor
+	Logger    *slog.Logger      // nil = no log; Debug tells of retries and splits
+	// URLBytes is the longest URL that is sent; 0 = 15,900. It shrinks by itself
+	// when the server finds a URL too long.
+	URLBytes int
+}
+
+// Client speaks to one site. All methods are safe for concurrent use and share
+// one budget of requests and connections. It only ever reads: every request is a GET.
+type Client struct {
+	site     string
+	base     *url.URL // without a slash at the end
+	attempts int
+	backoff  time.Duration
+	http     *resty.Client
+	gate     *gate
+	width    *width
+	batches  sync.Pool
+	log      *slog.Logger
+	known    atomic.Bool // the server has accepted our credentials
+}
+
+// New makes a Client. Nothing is sent yet.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(strings.TrimRight(o.Site.URL, "/"))
+	if err != nil || base.Host == "" {
+		return nil, errors.New("the site's URL is not one such as https://pi.example.com/piwebapi")
+	}
+	if o.Transport == nil {
+		return nil, errors.New("no transport was given")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "pi-extractor"
+	}
+	connections := max(1, o.Limits.Connections)
+	limit := rate.Inf
+	if o.Limits.RequestsPerSecond > 0 {
+		limit = rate.Limit(o.Limits.RequestsPerSecond)
+	}
+	timeout := seconds(o.Site.Retry.TimeoutSeconds, 60*time.Second)
+	backoff := seconds(o.Site.Retry.BackoffSeconds, time.Second)
+
+	pace := &paced{next: o.Transport, timeout: timeout,
+		// A burst is at most what a second allows and the connections can use.
+		limiter: rate.NewLimiter(limit, max(1, min(connections, int(o.Limits.RequestsPerSecond))))}
+	client := resty.NewWithClient(&http.Client{
+		Transport: pace,
+		// A redirect leads to a sign-in page or to another host. Neither is
+		// PI Web API, so it is an answer like any other wrong one.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+	client.SetDoNotParseResponse(true).SetDisableWarn(true).
+		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json")
+
+	return &Client{
+		site: o.Site.Name, base: base,
+		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
+		http: client, gate: newGate(connections, backoff),
+		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
+		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
+		log:     o.Logger.With("site", o.Site.Name),
+	}, nil
+}
+
+func seconds(s float64, otherwise time.Duration) time.Duration {
+	if s <= 0 {
+		return otherwise
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+// Close closes the connections that no request uses. The Client may be used again.
+func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
+
+// Free takes a batch back that a Sink was given, for a later call to fill.
+func (c *Client) Free(b *columns.Batch) {
+	b.Reset()
+	c.batches.Put(b)
+}
+
+func (c *Client) batch() *columns.Batch { return c.batches.Get().(*columns.Batch) }
+
+// request is one GET: the path below the site's URL, the query as it is sent,
+// how much work it is for the server (see gate.leave), and who reads the body
+// of a success.
+type request struct {
+	path, query string
+	work        float64
+	read        func(body io.Reader, head http.Header) error
+}
+
+// get makes a request, waiting for its turn. A 429 is nobody's failure: it means
+// later, so get waits and asks again, until that has gone on for too long.
+// All other errors are the caller's business.
+func (c *Client) get(ctx context.Context, r request) *Error {
+	for {
+		if err := c.gate.enter(ctx); err != nil {
+			return c.at(r).network(ctx, err)
+		}
+		began := time.Now()
+		err := c.exchange(ctx, r)
+		c.gate.leave(began, r.work, err)
+		if err == nil || err.Kind != RateLimited || c.gate.hopeless() {
+			return err
+		}
+		c.log.Debug("rate limited", "path", r.path)
+	}
+}
+
+// persist makes a request that stands for itself, with the site's retry policy.
+func (c *Client) persist(ctx context.Context, r request) error {
+	for tries := 1; ; tries++ {
+		err := c.get(ctx, r)
+		if err == nil {
+			return nil
+		}
+		if !err.Retryable || err.Kind == RateLimited || tries >= c.attempts {
+			return err
+		}
+		c.log.Debug("trying again", "path", r.path, "tries", tries, "error", err.Kind.String(), "status", err.Status)
+		if gone := sleep(ctx, c.pauseBefore(tries, err)); gone != nil {
+			return c.at(r).network(ctx, gone)
+		}
+	}
+}
+
+// pauseBefore is how long to wait after so many failed tries.
+func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
+	if err.after > 0 {
+		return err.after
+	}
+	return jitter(min(longestPause, c.backoff<<min(tries-1, 10)))
+}
+
+func (c *Client) at(r request) place {
+	return place{site: c.site, path: c.base.Path + r.path, urlBytes: c.urlBytes(r.path, r.query)}
+}
+
+// urlBytes is the length of a URL.
+func (c *Client) urlBytes(path, query string) int {
+	return len(c.base.Scheme) + len("://") + len(c.base.Host) + len(c.base.Path) + len(path) + len("?") + len(query)
+}
+
+// exchange sends a request once and has its body read.
+func (c *Client) exchange(ctx context.Context, r request) *Error {
+	at := c.at(r)
+	target := c.base.String() + r.path
+	if r.query != "" {
+		target += "?" + r.query
+	}
+	resp, err := c.http.R().SetContext(ctx).Get(target)
+	if err != nil {
+		return at.network(ctx, err)
+	}
+	raw := resp.RawResponse
+	body := &watched{r: raw.Body}
+	defer raw.Body.Close()
+	if raw.StatusCode != http.StatusOK && raw.StatusCode != http.StatusMultiStatus {
+		return at.refusal(raw, body)
+	}
+	c.known.Store(true)
+	err = r.read(body, raw.Header)
+	switch {
+	case err == nil:
+		// To the end, so that the connection can be used again.
+		_, _ = io.CopyN(io.Discard, body, 4<<10)
+		return nil
+	case ctx.Err() != nil:
+		return at.network(ctx, ctx.Err())
+	case body.err == nil || body.err == io.EOF:
+		return at.body(err)
+	case body.err == io.ErrUnexpectedEOF:
+		return at.body(body.err)
+	case errors.Is(body.err, errRequestTimeout):
+		return at.network(ctx, body.err)
+	default: // the connection broke amid the body
+		return at.body(body.err)
+	}
+}
+
+// refusal makes an Error of an answer that is none of the good ones.
+func (p place) refusal(resp *http.Response, body io.Reader) *Error {
+	text, _ := io.ReadAll(io.LimitReader(body, 64<<10)) // a part of a message is better than none
+	message, ok := spoken(text)
+	switch {
+	case ok:
+	case resp.StatusCode/100 == 3:
+		message = "it redirects elsewhere"
+		if to, err := resp.Location(); err == nil {
+			message = "it redirects to " + to.Host + to.Path
+		}
+	default:
+		message = http.StatusText(resp.StatusCode)
+	}
+	e := p.status(resp.StatusCode, message, ok)
+	e.after = retryAfter(resp.Header)
+	return e
+}
+
+// watched keeps the first error that reading gave, since a decoder may turn it
+// into one of its own.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}

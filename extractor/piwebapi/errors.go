@@ -1,0 +1,298 @@
+package piwebapi
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/decode"
+)
+
+// Kind sorts what can go wrong with a request by what there is to do about it.
+type Kind uint8
+
+// The kinds of errors.
+const (
+	Unreachable  Kind = iota + 1 // no connection, or it broke before an answer
+	TLS                          // the server's certificate is not trusted, or it speaks no TLS
+	Unauthorized                 // 401: wrong credentials; never tried again, since accounts get locked
+	Forbidden                    // 403, or a permission fault that the server reports as 500
+	NotFound                     // 404: no such point, data server or function
+	BadRequest                   // 400 and other refusals of what was asked; redirects
+	RateLimited                  // 429, for longer than is worth waiting
+	TooLarge                     // the URL, the items or the range are more than the server allows
+	Server                       // 5xx
+	NotJSON                      // something that is not PI Web API answered
+	Truncated                    // the body ended too early or is malformed
+	Timeout                      // no whole answer in the time that a request may take
+	Canceled                     // the caller's context ended
+)
+
+var kindNames = [...]string{
+	Unreachable: "unreachable", TLS: "untrusted", Unauthorized: "unauthorized", Forbidden: "forbidden",
+	NotFound: "not found", BadRequest: "bad request", RateLimited: "rate limited", TooLarge: "too large",
+	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Timeout: "timeout", Canceled: "canceled",
+}
+
+// String gives the kind in words.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+var hints = [...]string{
+	Unreachable:  "check sites[].url and sites[].proxy in pipeline.yml, and that this machine may reach the server",
+	TLS:          "check that the URL's host is the certificate's; if a private authority signed it, name it in sites[].tls.ca_file",
+	Unauthorized: "check the user and the password or token of sites[].auth, and that the server's AuthenticationMethods has the kind; it was not tried again, since accounts get locked",
+	Forbidden:    "give the account read access to the points and the data server (PI SMT, Mappings & Trusts; point and data security)",
+	NotFound:     "run discover again: the point may have been deleted; or check sites[].url and sites[].data_server",
+	BadRequest:   "run discover again, which renews WebIDs; if it stays, the server's own log says more",
+	RateLimited:  "lower sites[].limits.requests_per_second, or raise RateLimitMaxRequests on the server; behind NAT all clusters share one limit",
+	TooLarge:     "lower sites[].limits.items_per_call or extract.max_window",
+	Server:       "look at PI Web API's and the PI Data Archive's logs at this time",
+	NotJSON:      "check sites[].url: it should end in /piwebapi; a proxy or a sign-in page may have answered instead",
+	Truncated:    "a proxy or the server cut the answer; if it stays, lower sites[].limits.items_per_call",
+	Timeout:      "raise sites[].retry.timeout_seconds, or lower sites[].limits.connections and items_per_call",
+}
+
+// Error is what a request, or the reading of a stream, failed with. Its text is
+// for users: it says what happened and what to do, and has no query and no
+// secret. It is immutable.
+type Error struct {
+	Kind      Kind
+	Site      string // the site's name
+	Status    int    // HTTP status, or the one that a WebException holds; 0 without an answer
+	Message   string // what the server or the network says, readable and short
+	URLPath   string // of the request, without the query
+	Retryable bool   // another try may do better
+
+	cause error
+	after time.Duration // Retry-After; 0 when the server does not say
+	over  excess        // of TooLarge: what is too large
+	limit int           // of TooLarge: the greatest that the server allows; 0 when it does not say
+}
+
+// excess is what a server found too large.
+type excess uint8
+
+const (
+	overRange excess = iota // more events than the archive gives out at once
+	overURL
+	overItems // streams x maxCount
+)
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "site %q: %s", e.Site, e.Kind)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (%d)", e.Status)
+	}
+	if e.URLPath != "" {
+		fmt.Fprintf(&b, " at %s", e.URLPath)
+	}
+	if e.Message != "" {
+		fmt.Fprintf(&b, ": %s", e.Message)
+	}
+	if int(e.Kind) < len(hints) && hints[e.Kind] != "" {
+		fmt.Fprintf(&b, "\nhint: %s", hints[e.Kind])
+	}
+	return b.String()
+}
+
+// Unwrap gives the network's or the context's error, when there is one.
+func (e *Error) Unwrap() error { return e.cause }
+
+// ErrNotSupported is in the chain of errors about a function that this server does not have.
+var ErrNotSupported = errors.New("this server has no such function")
+
+// place says where an error happened.
+type place struct {
+	site, path string
+	urlBytes   int
+}
+
+func (p place) fault(kind Kind, status int, message string, retryable bool) *Error {
+	return &Error{Kind: kind, Site: p.site, Status: status, Message: message, URLPath: p.path, Retryable: retryable}
+}
+
+// network makes an Error of what the transport says, before the body or amid it.
+func (p place) network(ctx context.Context, err error) *Error {
+	var e *Error
+	var asked *url.Error // its text would repeat the whole URL
+	if errors.As(err, &asked) {
+		err = asked.Err
+	}
+	switch {
+	case ctx.Err() != nil:
+		e = p.fault(Canceled, 0, "", false)
+		err = ctx.Err()
+	case errors.Is(err, errRequestTimeout):
+		e = p.fault(Timeout, 0, "no whole answer in time", true)
+	case errors.Is(err, context.DeadlineExceeded): // the budget has no turn before the caller's deadline
+		e = p.fault(Canceled, 0, "", false)
+	case untrusted(err):
+		e = p.fault(TLS, 0, err.Error(), false)
+	default:
+		e = p.fault(Unreachable, 0, readable(err.Error()), true)
+	}
+	e.cause = err
+	return e
+}
+
+func untrusted(err error) bool {
+	var (
+		verification *tls.CertificateVerificationError
+		record       tls.RecordHeaderError
+		alert        tls.AlertError
+		authority    x509.UnknownAuthorityError
+		host         x509.HostnameError
+		invalid      x509.CertificateInvalidError
+	)
+	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+// body makes an Error of a decoder's, for a body whose connection was in order.
+func (p place) body(err error) *Error {
+	var exception *decode.WebException
+	var foreign *decode.NotJSON
+	switch {
+	case errors.As(err, &exception):
+		status := exception.StatusCode
+		if status == 0 {
+			status = http.StatusInternalServerError
+		}
+		return p.status(status, strings.Join(exception.Errors, "; "), true)
+	case errors.As(err, &foreign):
+		return p.fault(NotJSON, http.StatusOK, fmt.Sprintf("the body begins with %q", foreign.Snippet), false)
+	case errors.Is(err, decode.ErrTooLarge):
+		e := p.fault(TooLarge, http.StatusOK, err.Error(), false)
+		e.cause = err
+		return e
+	default:
+		e := p.fault(Truncated, http.StatusOK, readable(err.Error()), true)
+		e.cause = err
+		return e
+	}
+}
+
+var (
+	// "... is greater than the maximum allowed (150000)."
+	overCap = regexp.MustCompile(`(?i)greater than the maximum allowed(?:\D*(\d+))?`)
+	// ArcMaxCollect: more events than the archive gives out in one call.
+	overArchive = regexp.MustCompile(`-11091\b|-11128\b|ArcMaxCollect`)
+	archiveSlow = regexp.MustCompile(`(?i)-10733\b|timeout on PI RPC|query.*time`)
+	noAccess    = regexp.MustCompile(`(?i)permission|access (is )?denied|no (read )?access|not authorized|unauthorized|insufficient|-10401\b`)
+)
+
+// status makes an Error of an answer's status and message. spoken says that
+// PI Web API itself answered (in JSON), not a proxy or the HTTP stack below it.
+func (p place) status(status int, message string, spoken bool) *Error {
+	message = readable(message)
+	tooLarge := func(over excess) *Error {
+		e := p.fault(TooLarge, status, message, false)
+		e.over = over
+		return e
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return p.fault(Unauthorized, status, message, false)
+	case status == http.StatusTooManyRequests:
+		return p.fault(RateLimited, status, message, true)
+	case status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge || status == http.StatusRequestEntityTooLarge:
+		return tooLarge(overURL)
+	case overCap.MatchString(message) && status >= 400:
+		e := tooLarge(overItems)
+		e.limit, _ = strconv.Atoi(overCap.FindStringSubmatch(message)[1]) // 0 when it names none
+		return e
+	case overArchive.MatchString(message):
+		return tooLarge(overRange)
+	// The HTTP stack in front of PI Web API refuses a long URL so, in HTML.
+	case (status == http.StatusBadRequest || status == http.StatusNotFound) && !spoken && p.urlBytes > 2000:
+		return tooLarge(overURL)
+	case status == http.StatusForbidden:
+		return p.fault(Forbidden, status, message, false)
+	case status == http.StatusNotFound:
+		return p.fault(NotFound, status, message, false)
+	case status/100 == 3:
+		return p.fault(NotJSON, status, message, false)
+	case status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout:
+		return p.fault(Timeout, status, message, true)
+	case status >= 500 && spoken && noAccess.MatchString(message):
+		return p.fault(Forbidden, status, message, false)
+	case status >= 500 && spoken && archiveSlow.MatchString(message):
+		return p.fault(Timeout, status, message, true)
+	case status == http.StatusNotImplemented:
+		return p.fault(Server, status, message, false)
+	case status >= 500:
+		return p.fault(Server, status, message, true)
+	default:
+		return p.fault(BadRequest, status, message, false)
+	}
+}
+
+// spoken reads the message of an error's body: {"Errors":[..]}, {"Message":".."},
+// {"WebException":{..}} or a bare string. ok is false when it is none of these.
+func spoken(body []byte) (message string, ok bool) {
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		return text, true
+	}
+	var said struct {
+		Errors       []string
+		Message      string
+		WebException struct{ Errors []string }
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return "", false
+	}
+	all := append(said.Errors, said.WebException.Errors...)
+	if said.Message != "" {
+		all = append(all, said.Message)
+	}
+	return strings.Join(all, "; "), true
+}
+
+const readableBytes = 400
+
+// readable makes a text fit for one line of an error.
+func readable(s string) string {
+	cut := len(s) > readableBytes
+	if cut {
+		s = s[:readableBytes]
+	}
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	s = strings.Join(strings.Fields(s), " ")
+	if cut {
+		s += "…"
+	}
+	return s
+}
+
+// retryAfter reads the header of that name: seconds or a date; 0 when there is none.
+func retryAfter(h http.Header) time.Duration {
+	v := h.Get("Retry-After")
+	if s, err := strconv.Atoi(v); err == nil && s >= 0 {
+		return time.Duration(min(s, 3600)) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, min(time.Until(t), time.Hour))
+	}
+	return 0
+}

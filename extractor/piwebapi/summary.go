@@ -1,0 +1,147 @@
+package piwebapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// Count is how many events the server itself says that a stream has in (After, Until].
+type Count struct {
+	Index int32 // the Stream's
+	N     int64
+	Err   error // why the server gives no count for this stream
+}
+
+// Counts asks the server how many events each stream has in its range, by
+// event-weighted Count summaries. The result has the streams' order. The error
+// is for all: ErrNotSupported is in its chain when the server cannot count, and
+// the caller should read a sample of the streams instead.
+//
+// Servers take ranges with both ends, so it asks from one tick after After; one
+// that rounds bounds may count an event at After itself.
+func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) {
+	counts := make([]Count, len(streams))
+	type timeRange struct{ after, until instant.Ticks }
+	ranges := map[timeRange][]int{} // a count cannot be cut down afterwards: only equal ranges share a call
+	var order []timeRange
+	for i, s := range streams {
+		counts[i].Index = s.Index
+		if s.After < s.Until {
+			key := timeRange{s.After, s.Until}
+			if ranges[key] == nil {
+				order = append(order, key)
+			}
+			ranges[key] = append(ranges[key], i)
+		}
+	}
+	k := &counting{Client: c, streams: streams, counts: counts}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.gate.most)
+	limits := c.width.now()
+	for _, key := range order {
+		members := ranges[key]
+		loads := make([]load, len(members))
+		for i, m := range members {
+			loads[i] = load{need: 1, urlBytes: len(webIDParameter(streams[m].WebID))}
+		}
+		start := 0
+		for _, stop := range cuts(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.gate.most) {
+			part := members[start:stop]
+			start = stop
+			group.Go(func() error { return k.count(ctx, part) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if k.counted.Load() == 0 && k.absent.Load() > 0 && k.refused.Load() == 0 {
+		return nil, fmt.Errorf("%w: it answers, but counts no stream's events", ErrNotSupported)
+	}
+	return counts, nil
+}
+
+// counting is one Counts call.
+type counting struct {
+	*Client
+	streams []Stream
+	counts  []Count
+	counted atomic.Int64 // streams that the server gave a count for
+	refused atomic.Int64 // streams that it refused
+	absent  atomic.Int64 // streams that its answers had no count for
+}
+
+// unableAfter is how many streams may be refused, when none was counted, before
+// the fault is the server's and not theirs.
+const unableAfter = 8
+
+const summaryPath = "/streamsets/summary"
+
+func summaryHead(s Stream) string {
+	return "startTime=" + absolute(s.After+1) + "&endTime=" + absolute(s.Until) +
+		"&summaryType=Count&calculationBasis=EventWeighted&" +
+		"selectedFields=Items.WebId%3BItems.Name%3BItems.Items.Type%3BItems.Items.Value%3BItems.WebException%3BWebException" +
+		webIDType(s.WebID)
+}
+
+// count asks for some streams at once, and for halves when that is refused. Its
+// error ends the counting.
+func (k *counting) count(ctx context.Context, members []int) error {
+	first := k.streams[members[0]]
+	var query strings.Builder
+	query.WriteString(summaryHead(first))
+	wants := make([]decode.Want, len(members))
+	for i, m := range members {
+		s := k.streams[m]
+		query.WriteString(webIDParameter(s.WebID))
+		wants[i] = decode.Want{Index: s.Index, WebID: s.WebID, Name: s.Name, After: s.After, Until: s.Until}
+	}
+	var numbers []int64
+	var failures []error
+	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + fewStreams),
+		read: func(body io.Reader, _ http.Header) (err error) {
+			numbers, failures, err = decode.SummaryCounts(body, wants)
+			return err
+		}}
+	err := k.persist(ctx, r)
+	var e *Error
+	switch {
+	case err == nil:
+		for i, m := range members {
+			k.counts[m].N, k.counts[m].Err = numbers[i], failures[i]
+			if failures[i] == nil {
+				k.counted.Add(1)
+			} else {
+				k.absent.Add(1)
+			}
+		}
+		return nil
+	case !errors.As(err, &e) || endsAll(e.Kind) || e.Retryable && e.Kind != Timeout || e.Kind == NotJSON:
+		return err
+	case e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed:
+		return unable(e)
+	case len(members) > 1:
+		half := len(members) / 2
+		if err := k.count(ctx, members[:half]); err != nil {
+			return err
+		}
+		return k.count(ctx, members[half:])
+	}
+	k.counts[members[0]].Err = e
+	refused := k.refused.Add(1)
+	if k.counted.Load() == 0 && (refused >= unableAfter || refused == int64(len(k.streams))) {
+		return unable(e)
+	}
+	return nil
+}
+
+func unable(e *Error) error { return fmt.Errorf("%w: counting events: %w", ErrNotSupported, e) }
