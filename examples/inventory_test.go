@@ -1,0 +1,82 @@
+package examples
+
+import (
+	"fmt"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+)
+
+// unit is a part of a plant.
+type unit struct {
+	code string  // as it stands in tag names
+	pace float64 // how busy its signals are, against the table below
+}
+
+// The units of a plant: boilers, turbines, condensers and what stands around them.
+var units = []unit{
+	{"BLR", 1}, {"GT", 2}, {"ST", 1.5}, {"CND", 0.5}, {"FWP", 1}, {"CT", 0.25}, {"TRF", 0.5}, {"WTR", 0.25},
+}
+
+// signal is one tag of a measuring loop.
+type signal struct {
+	code, attribute  string // FIC and PV make FIC-1023.PV
+	pointType, units string
+	set              string  // digital state set
+	rate             float64 // events an hour; -1 = nobody knows
+}
+
+// loops are the measuring loops of a unit, in turn: what a plant's points are
+// like, mostly slow numbers, some controllers, some states, a few texts.
+var loops = [][]signal{
+	{{"FIC", "PV", "Float32", "t/h", "", 360}, {"FIC", "SP", "Float32", "t/h", "", 2}, {"FIC", "OP", "Float32", "%", "", 240}, {"FIC", "MODE", "Digital", "", "MODES", 1}},
+	{{"TI", "PV", "Float32", "degC", "", 60}},
+	{{"TI", "PV", "Float32", "degC", "", 60}},
+	{{"PI", "PV", "Float32", "bar", "", 120}},
+	{{"XV", "ZSO", "Digital", "", "OPENCLOSE", 4}},
+	{{"TIC", "PV", "Float32", "degC", "", 120}, {"TIC", "SP", "Float32", "degC", "", 1}, {"TIC", "OP", "Float32", "%", "", 120}},
+	{{"VI", "PV", "Float64", "mm/s", "", 720}},
+	{{"LI", "PV", "Float32", "%", "", 60}},
+	{{"P", "RUN", "Digital", "", "RUNSTOP", 2}, {"P", "HRS", "Int32", "h", "", 1}},
+	{{"II", "PV", "Float32", "A", "", 360}},
+	{{"JI", "PV", "Float64", "MW", "", 720}},
+	{{"PAH", "ALM", "Digital", "", "ALARM", 0.5}},
+	{{"AI", "PV", "Float32", "ppm", "", -1}},
+	{{"QI", "CNT", "Int32", "", "", 60}},
+	{{"SI", "PV", "Float16", "rpm", "", 720}},
+	{{"KS", "STEP", "String", "", "", 0.25}},
+}
+
+// tags makes a site's points: count of them, the same in every run.
+func tags(site, prefix string, count int) []inventory.Tag {
+	out := make([]inventory.Tag, 0, count)
+	for number := 0; len(out) < count; number++ {
+		u := units[number/len(loops)%len(units)]
+		train := number/len(loops)/len(units)%4 + 1
+		for _, s := range loops[number%len(loops)] {
+			if len(out) == count {
+				break
+			}
+			rate := s.rate
+			if rate > 0 {
+				rate *= u.pace
+			}
+			out = append(out, inventory.Tag{
+				Site: site, Name: fmt.Sprintf("%s.%s%d.%s-%d.%s", prefix, u.code, train, s.code, 1000+number, s.attribute),
+				PointType: s.pointType, Units: s.units, DigitalSet: s.set, EventsPerHour: rate,
+			})
+		}
+	}
+	return out
+}
+
+// quickstart is one site with 30,000 tags.
+func quickstart() []inventory.Tag { return tags("plant-a", "PLANT-A", 30_000) }
+
+// energy is 20 plants with 2,500 tags each.
+func energy() []inventory.Tag {
+	var all []inventory.Tag
+	for plant := 1; plant <= 20; plant++ {
+		all = append(all, tags(fmt.Sprintf("plant-%02d", plant), fmt.Sprintf("P%02d", plant), 2_500)...)
+	}
+	return all
+}
