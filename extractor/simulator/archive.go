@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -45,7 +46,7 @@ type cursor struct {
 	last   int64
 	buf    []event // what the open slot holds
 	i      int
-	e      event // the current event
+	e      *event // the current event, until next is called again
 }
 
 // events gives a cursor before the first event of p in [lo, hi].
@@ -66,12 +67,15 @@ func (a *archive) events(p *profile, lo, hi instant.Ticks) *cursor {
 
 // next moves to the next event, into c.e. It reports false when there is none.
 func (c *cursor) next() bool {
+	if c.a.uniform && c.slot <= c.last && c.i == len(c.buf) {
+		return c.nextUniform()
+	}
 	for {
 		for c.i < len(c.buf) {
 			e := &c.buf[c.i]
 			c.i++
 			if e.at >= c.lo && e.at <= c.hi {
-				c.e = *e
+				c.e = e
 				return true
 			}
 		}
@@ -82,6 +86,29 @@ func (c *cursor) next() bool {
 		c.slot++
 	}
 }
+
+// nextUniform is next where each slot has one event.
+func (c *cursor) nextUniform() bool {
+	c.buf, c.i = c.buf[:1], 1
+	c.e = &c.buf[0]
+	for c.slot <= c.last {
+		c.a.only(c.e, c.p, c.slot)
+		c.slot++
+		if c.e.at >= c.lo && c.e.at <= c.hi {
+			return true
+		}
+	}
+	return false
+}
+
+// only makes the event of a slot that has one.
+func (a *archive) only(e *event, p *profile, slot int64) {
+	h := slotHash(p, slot)
+	a.decide(e, p, slot, h, a.moment(p, slot, h))
+}
+
+// slotHash is what all of a slot follows from.
+func slotHash(p *profile, slot int64) uint64 { return mix(p.seed ^ uint64(slot)*0xd1342543de82ef95) }
 
 // createdEvent is a point's first event.
 func createdEvent(p *profile) event {
@@ -109,10 +136,12 @@ func (a *archive) before(p *profile, t instant.Ticks) (event, bool) {
 
 // open appends the events of a slot, in order of time.
 func (a *archive) open(p *profile, slot int64, buf []event) []event {
-	h := mix(p.seed ^ uint64(slot)*0xd1342543de82ef95)
 	if a.uniform {
-		return append(buf, a.event(p, slot, h, a.moment(p, slot, h)))
+		buf = append(buf, event{})
+		a.only(&buf[len(buf)-1], p, slot)
+		return buf
 	}
+	h := slotHash(p, slot)
 	n, groupOf := 1, 1
 	switch r := h & 63; {
 	case p.burst && a.fullHour(p, slot):
@@ -132,7 +161,8 @@ func (a *archive) open(p *profile, slot int64, buf []event) []event {
 		at := a.moment(p, slot, hi)
 		for range groupOf {
 			hi = mix(hi)
-			buf = append(buf, a.event(p, slot, hi, at))
+			buf = append(buf, event{})
+			a.decide(&buf[len(buf)-1], p, slot, hi, at)
 		}
 	}
 	if n == 2 {
@@ -153,10 +183,21 @@ func (a *archive) fullHour(p *profile, slot int64) bool {
 	return start/instant.Hour != (start+p.period-1)/instant.Hour || start%instant.Hour == 0
 }
 
-// units of timestamps with 0 to 7 fractional digits.
-var fractions = [8]instant.Ticks{
-	instant.Second, instant.Second / 10, instant.Second / 100, instant.Millisecond,
-	instant.Millisecond / 10, instant.Millisecond / 100, instant.Microsecond, 1,
+// fraction is the unit of timestamps with so many fractional digits.
+type fraction struct {
+	ticks      instant.Ticks
+	reciprocal uint64 // 2^64 divided by ticks, rounded up; 0 for one tick
+}
+
+func newFraction(ticks instant.Ticks) fraction {
+	return fraction{ticks, math.MaxUint64/uint64(ticks) + 1}
+}
+
+// fractions are the units for 0 to 7 digits.
+var fractions = [8]fraction{
+	newFraction(instant.Second), newFraction(instant.Second / 10), newFraction(instant.Second / 100),
+	newFraction(instant.Millisecond), newFraction(instant.Millisecond / 10), newFraction(instant.Millisecond / 100),
+	newFraction(instant.Microsecond), newFraction(1),
 }
 
 // moment picks an instant of the slot. It is a whole number of the unit that
@@ -167,11 +208,16 @@ func (a *archive) moment(p *profile, slot int64, h uint64) instant.Ticks {
 	digits := 3
 	if a.quirks.has(MixedFractions) {
 		digits = int(h & 7)
-		if digits < 3 && p.period%instant.Second != 0 {
+		if digits < 3 && !p.seconds {
 			digits += 3
 		}
 	}
-	offset -= offset % fractions[digits]
+	if digits < 7 {
+		// offset/unit by multiplication: exact, as offset*unit is less than 2^64
+		unit := &fractions[digits]
+		whole, _ := bits.Mul64(uint64(offset), unit.reciprocal)
+		offset = instant.Ticks(whole) * unit.ticks
+	}
 	return instant.Ticks(slot)*p.period + offset
 }
 
@@ -182,9 +228,10 @@ const (
 	specialShare = 220
 )
 
-// event decides what happens at an instant.
-func (a *archive) event(p *profile, slot int64, h uint64, at instant.Ticks) event {
-	e := event{at: at, hash: h, slot: uint32(slot), flags: flagGood}
+// decide makes the event that happens at an instant. It fills one in instead of
+// giving it back: copies of what was just written are slow.
+func (a *archive) decide(e *event, p *profile, slot int64, h uint64, at instant.Ticks) {
+	e.at, e.hash, e.slot, e.kind, e.flags = at, h, uint32(slot), ordinary, flagGood
 	if lot := uint32(h >> 48); lot < systemShare+failedShare+specialShare {
 		switch {
 		case lot < systemShare:
@@ -215,5 +262,4 @@ func (a *archive) event(p *profile, slot int64, h uint64, at instant.Ticks) even
 	case 5:
 		e.flags |= flagQuestionable | flagSubstituted | flagAnnotated
 	}
-	return e
 }

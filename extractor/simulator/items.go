@@ -3,21 +3,20 @@ package simulator
 // itemFormat prints the events of one point as TimedValues with the selected
 // fields. Not safe for concurrent use.
 type itemFormat struct {
-	p      *profile
-	q      quirkSet
-	stamp  stampWriter
-	key    string // what stands before the timestamp; "" when it is not selected
-	value  string // what stands before the value; "" when it is not selected
-	errors bool   // Errors are selected
-	suffix *[16]string
+	*itemLayout
+	p     *profile
+	stamp stampWriter // of the event, with the keys around it
+	value stampWriter // of a value that is a timestamp
 }
 
 // itemLayout is what the formats of one call share.
 type itemLayout struct {
-	q          quirkSet
-	key, value string
-	errors     bool
-	suffix     [16]string // by flags: what follows the value, with } at the end
+	q      quirkSet
+	before string     // before the timestamp; "" when that is not selected
+	after  string     // between the timestamp, or the opening brace, and the value
+	values bool       // values are selected
+	errors bool       // errors are selected
+	suffix [16]string // by flags: what follows the value, with } at the end
 }
 
 func newItemLayout(q quirkSet, sel *selection) *itemLayout {
@@ -25,11 +24,11 @@ func newItemLayout(q quirkSet, sel *selection) *itemLayout {
 	has := func(name string) bool { _, ok := sel.in(name); return ok }
 	open := "{"
 	if has("Timestamp") {
-		l.key = open + `"Timestamp":"`
+		l.before, l.after = `{"Timestamp":"`, `Z"`
 		open = ","
 	}
-	if has("Value") {
-		l.value = open + `"Value":`
+	if l.values = has("Value"); l.values {
+		l.after += open + `"Value":`
 		open = ","
 	}
 	l.errors = has("Errors")
@@ -64,21 +63,23 @@ func newItemLayout(q quirkSet, sel *selection) *itemLayout {
 
 // of gives a format for the events of one point.
 func (l *itemLayout) of(p *profile) itemFormat {
-	return itemFormat{p: p, q: l.q, stamp: stampWriter{fixed: !l.q.has(MixedFractions)},
-		key: l.key, value: l.value, errors: l.errors, suffix: &l.suffix}
+	f := itemFormat{itemLayout: l, p: p, stamp: newStampWriter(l.before, l.after, !l.q.has(MixedFractions))}
+	if p.typ == Timestamp {
+		f.value = newStampWriter("", "Z", false)
+	}
+	return f
 }
 
 const valueError = `"Errors":[{"FieldName":"Value","Message":["[-11101] The value could not be converted."]}]}`
 
 // append appends one event.
 func (f *itemFormat) append(dst []byte, e *event) []byte {
-	if f.key != "" {
-		dst = append(dst, f.key...)
+	if f.before != "" {
 		dst = f.stamp.append(dst, e.at)
-		dst = append(dst, '"')
+	} else {
+		dst = append(dst, f.after...)
 	}
-	if f.value != "" {
-		dst = append(dst, f.value...)
+	if f.values {
 		dst = f.appendValue(dst, e)
 	}
 	dst = append(dst, f.suffix[e.flags]...)
@@ -116,5 +117,5 @@ func (f *itemFormat) appendValue(dst []byte, e *event) []byte {
 	case f.p.typ.number():
 		return appendNumber(dst, f.p, e, f.q)
 	}
-	return appendText(dst, f.p, e, true)
+	return appendText(dst, f.p, e, &f.value, true)
 }

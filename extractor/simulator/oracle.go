@@ -109,7 +109,7 @@ func (o *Oracle) Events(index int, after, until instant.Ticks) []Event {
 	var text []byte
 	for c := o.a.events(&p, after+1, until); c.next(); {
 		var e Event
-		e, text = o.a.interpret(&p, &c.e, text)
+		e, text = o.a.interpret(&p, c.e, text)
 		list = append(list, e)
 	}
 	return list
@@ -155,7 +155,8 @@ func (a *archive) interpret(p *profile, e *event, text []byte) (Event, []byte) {
 		x.HasValue = true
 		x.Value, _ = strconv.ParseFloat(string(text), 64) // our own text: it is a number
 	default:
-		text = appendText(text[:0], p, e, false)
+		stamp := newStampWriter("", "Z", false)
+		text = appendText(text[:0], p, e, &stamp, false)
 		x.HasText, x.Text = true, string(text)
 	}
 	return x, text

@@ -131,6 +131,7 @@ type profile struct {
 	seed    uint64
 	typ     PointType
 	period  instant.Ticks // length of a slot; 0: no events but the first
+	seconds bool          // slots begin at whole seconds
 	first   int64         // the first slot with events
 	created instant.Ticks // of the event "Pt Created"
 	base    uint32        // level of the values
@@ -164,6 +165,7 @@ func (a *archive) profile(index int) profile {
 			p.period = a.minute
 		}
 	}
+	p.seconds = p.period%instant.Second == 0
 	if p.typ == Digital {
 		p.set = digitalSets[seed>>20%uint64(len(digitalSets))]
 	}

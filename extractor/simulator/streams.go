@@ -147,7 +147,7 @@ func (c *call) writeItems(layout *itemLayout, p *profile, s span) {
 		if n > 0 {
 			b.buf = append(b.buf, ',')
 		}
-		b.buf = format.append(b.buf, &cur.e)
+		b.buf = format.append(b.buf, cur.e)
 		if len(b.buf) >= spillAt && !b.spill() {
 			break
 		}
@@ -159,7 +159,7 @@ func (c *call) writeItems(layout *itemLayout, p *profile, s span) {
 func (c *call) writeBackwards(format *itemFormat, cur *cursor, limit int) {
 	var events []event
 	for cur.next() {
-		events = append(events, cur.e)
+		events = append(events, *cur.e)
 	}
 	slices.Reverse(events)
 	events = events[:min(limit, len(events))]

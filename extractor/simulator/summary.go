@@ -94,7 +94,7 @@ func (c *call) summarize(p *profile, a summaryAsk) summary {
 	}
 	for cur := c.cursor(p, a.span); cur.next(); {
 		var e Event
-		e, text = c.archive.interpret(p, &cur.e, text)
+		e, text = c.archive.interpret(p, cur.e, text)
 		s.events++
 		if e.Good {
 			s.good++
@@ -165,7 +165,7 @@ func (s *summary) value(typ string, a summaryAsk, goodOnly bool) (float64, insta
 // writeSummary writes the field Items of a summary.
 func (c *call) writeSummary(o *object, p *profile, a summaryAsk) {
 	s := c.summarize(p, a)
-	var stamp stampWriter
+	stamp := newStampWriter("", "Z", false)
 	o.list("Items", len(a.types), func(i int, sel *selection) {
 		v, at := s.value(a.types[i], a, c.archive.quirks.has(CountGoodOnly))
 		item := c.out.object(sel)

@@ -70,56 +70,106 @@ func appendJSONString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// stampWriter prints instants as PI does: UTC, Z, 0 to 7 fractional digits. It
-// keeps the last second's text, since events come in order. Not safe for
-// concurrent use.
+// appendSeven appends v < 10,000,000 with 7 digits.
+func appendSeven(dst []byte, v uint32) []byte {
+	dst = append(dst, "0000000"...)
+	d := dst[len(dst)-7:]
+	high, low := v/10000, v%10000
+	a, b, c := 2*(high%100), 2*(low/100), 2*(low%100)
+	d[0] = byte('0' + high/100)
+	d[1], d[2] = digitPairs[a], digitPairs[a+1]
+	d[3], d[4] = digitPairs[b], digitPairs[b+1]
+	d[5], d[6] = digitPairs[c], digitPairs[c+1]
+	return dst
+}
+
+// appendSmall appends v < 10,000.
+func appendSmall(dst []byte, v uint32) []byte {
+	a, b := 2*(v/100), 2*(v%100)
+	switch {
+	case v >= 1000:
+		return append(dst, digitPairs[a], digitPairs[a+1], digitPairs[b], digitPairs[b+1])
+	case v >= 100:
+		return append(dst, digitPairs[a+1], digitPairs[b], digitPairs[b+1])
+	case v >= 10:
+		return append(dst, digitPairs[b], digitPairs[b+1])
+	}
+	return append(dst, digitPairs[b+1])
+}
+
+// stampWriter prints instants as PI does: UTC, 0 to 7 fractional digits, between
+// a fixed prefix and a fixed tail. It keeps the last day's text, since events
+// come in order. Not safe for concurrent use.
 type stampWriter struct {
-	fixed  bool // always 7 digits
-	second instant.Ticks
-	day    instant.Ticks
-	text   [19]byte // 2006-01-02T15:04:05
-	ready  bool
+	fixed bool          // always 7 digits
+	tail  string        // Z and what follows
+	start instant.Ticks // of the day
+	text  []byte        // the prefix and 2006-01-02T00:00:00.
+}
+
+const stampLength = len("2006-01-02T15:04:05.")
+
+func newStampWriter(prefix, tail string, fixed bool) stampWriter {
+	return stampWriter{fixed: fixed, tail: tail, text: append([]byte(prefix), "1970-01-01T00:00:00."...)}
 }
 
 func (w *stampWriter) append(dst []byte, t instant.Ticks) []byte {
-	second, frac := t/instant.Second, t%instant.Second
-	if frac < 0 {
-		second, frac = second-1, frac+instant.Second
+	if t < w.start || t-w.start >= instant.Day {
+		w.setDay(t)
 	}
-	if second != w.second || !w.ready {
-		w.setSecond(second)
-	}
-	dst = append(dst, w.text[:]...)
-	if frac == 0 && !w.fixed {
-		return append(dst, 'Z')
-	}
-	dst = append(dst, '.')
-	dst = appendPadded(dst, uint64(frac), 7)
-	if !w.fixed {
-		for dst[len(dst)-1] == '0' {
+	ofDay := uint64(t - w.start)
+	second := uint32(ofDay / uint64(instant.Second))
+	frac := uint32(ofDay - uint64(second)*uint64(instant.Second))
+	minute := second / 60
+	h, m, s := 2*(minute/60), 2*(minute%60), 2*(second%60)
+	// The digits are written into the copy: writing them into the text first would
+	// make the copy wait for them.
+	dst = append(dst, w.text...)
+	clock := dst[len(dst)-len("15:04:05."):]
+	clock[0], clock[1] = digitPairs[h], digitPairs[h+1]
+	clock[3], clock[4] = digitPairs[m], digitPairs[m+1]
+	clock[6], clock[7] = digitPairs[s], digitPairs[s+1]
+	switch {
+	case frac != 0:
+		dst = appendSeven(dst, frac)
+		for !w.fixed && dst[len(dst)-1] == '0' {
 			dst = dst[:len(dst)-1]
 		}
+	case w.fixed:
+		dst = append(dst, "0000000"...)
+	default:
+		dst = dst[:len(dst)-1]
 	}
-	return append(dst, 'Z')
+	return append(dst, w.tail...)
 }
 
-func (w *stampWriter) setSecond(second instant.Ticks) {
-	const secondsADay = instant.Day / instant.Second
-	day := second / secondsADay
-	if second < 0 && second%secondsADay != 0 {
+// setDay makes the day of t the one whose text is kept.
+func (w *stampWriter) setDay(t instant.Ticks) {
+	day := t / instant.Day
+	if t < day*instant.Day {
 		day--
 	}
-	if day != w.day || !w.ready {
-		(day * instant.Day).Time().AppendFormat(w.text[:0], "2006-01-02T15:04:05")
-		w.day, w.ready = day, true
-	}
-	w.second = second
-	rest := uint64(second - day*secondsADay)
-	w.two(11, rest/3600)
-	w.two(14, rest/60%60)
-	w.two(17, rest%60)
+	w.start = day * instant.Day
+	setDate(w.text[len(w.text)-stampLength:], day)
 }
 
-func (w *stampWriter) two(at int, v uint64) {
-	w.text[at], w.text[at+1] = digitPairs[2*v], digitPairs[2*v+1]
+// setDate writes the date of a day since 1970-01-01 as 2006-01-02. Years are
+// counted from March on, in eras of 400 years (146,097 days), so that leap days
+// come last.
+func setDate(text []byte, day instant.Ticks) {
+	const marchOfYear0 = 719_468 // days from 0000-03-01 to 1970-01-01
+	days := uint32(max(day+marchOfYear0, 0))
+	era, d := days/146_097, days%146_097
+	year := (d - d/1460 + d/36524 - d/146_096) / 365
+	d -= 365*year + year/4 - year/100 // of the year
+	month := (5*d + 2) / 153          // from March
+	d -= (153*month + 2) / 5
+	year += 400 * era
+	if month += 3; month > 12 {
+		month -= 12
+		year++
+	}
+	appendPadded(text[:0], uint64(year), 4)
+	appendPadded(text[:5], uint64(month), 2)
+	appendPadded(text[:8], uint64(d+1), 2)
 }

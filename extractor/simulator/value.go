@@ -54,15 +54,17 @@ func appendNumber(dst []byte, p *profile, e *event, q quirkSet) []byte {
 // appendDyadic appends level/8192, exactly. That is both a Float32 and, with its
 // up to 17 digits, what such a value looks like widened to a double.
 func appendDyadic(dst []byte, level uint32) []byte {
-	dst = appendPadded(dst, uint64(level>>13), 1)
+	dst = appendSmall(dst, level>>13)
 	fraction := level & 8191
 	if fraction == 0 {
 		return dst
 	}
-	dst = append(dst, '.')
 	const fiveTo13 = 1220703125 // fraction/2^13 = fraction*5^13/10^13
-	dst = appendPadded(dst, uint64(fraction)*fiveTo13, 13)
-	return dst[:len(dst)-bits.TrailingZeros32(fraction)]
+	digits := uint64(fraction) * fiveTo13
+	dst = append(dst, '.')
+	dst = appendSeven(dst, uint32(digits/1_000_000))
+	dst = appendSeven(dst, uint32(digits%1_000_000)*10)
+	return dst[:len(dst)-1-bits.TrailingZeros32(fraction)]
 }
 
 // appendTrimmed appends a fraction of so many digits without trailing zeros.
@@ -114,8 +116,8 @@ const longRemark = " was held for inspection because the laboratory had not conf
 	"see the shift log for the reason, the names of those who decided, and what was done with the material afterwards"
 
 // appendText appends an ordinary value of a point with texts, quoted and escaped
-// when asJSON.
-func appendText(dst []byte, p *profile, e *event, asJSON bool) []byte {
+// when asJSON. The stamp prints values of type Timestamp.
+func appendText(dst []byte, p *profile, e *event, stamp *stampWriter, asJSON bool) []byte {
 	if asJSON {
 		dst = append(dst, '"')
 	}
@@ -133,9 +135,8 @@ func appendText(dst []byte, p *profile, e *event, asJSON bool) []byte {
 		dst = append(dst, after...)
 	case Timestamp:
 		back := instant.Ticks(e.hash >> 8 % uint64(instant.Day))
-		back -= back % fractions[e.hash&7]
-		var w stampWriter
-		dst = w.append(dst, e.at-back)
+		back -= back % fractions[e.hash&7].ticks
+		dst = stamp.append(dst, e.at-back)
 	default: // Blob
 		var raw [8]byte
 		binary.LittleEndian.PutUint64(raw[:], e.hash)
