@@ -75,7 +75,7 @@ func targets(cfg *config.Pipeline, p *plan.Plan) ordered {
 			out.Default, haveDefault = true, true
 		}
 		if t.ServicePrincipal != "" {
-			runAs(&out, cfg, t.ServicePrincipal)
+			runAs(&out, cfg, p, t.ServicePrincipal)
 		}
 		all = append(all, entry{t.Name, out})
 	}
@@ -103,27 +103,20 @@ func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	}
 }
 
-// runAs has a service principal run the jobs, and read the files and use the
-// pools that they need.
-func runAs(out *target, cfg *config.Pipeline, servicePrincipal string) {
-	out.RunAs = &principal{ServicePrincipal: servicePrincipal}
-	out.Permissions = []permission{{ServicePrincipal: servicePrincipal, Level: "CAN_VIEW"}}
-	if !makesPools(cfg) {
-		return
-	}
-	if out.Resources == nil {
-		out.Resources = &resources{}
-	}
-	if out.Resources.InstancePools == nil {
-		out.Resources.InstancePools = map[string]*instancePool{}
-	}
-	workers, drivers := poolKeys(cfg)
-	for _, key := range []string{workers, drivers} {
-		if out.Resources.InstancePools[key] == nil {
-			out.Resources.InstancePools[key] = &instancePool{}
+// runAs has a service principal run the jobs. The level is the least that lets it
+// do so: the CLI makes reading the files and attaching to the bundle's pools of
+// CAN_VIEW; a parent job starts its children as the principal, which takes CAN_RUN,
+// which gives no pools.
+func runAs(out *target, cfg *config.Pipeline, p *plan.Plan, servicePrincipal string) {
+	level := "CAN_VIEW"
+	if delegates(p) {
+		level = "CAN_RUN"
+		if makesPools(cfg) {
+			level = "CAN_MANAGE"
 		}
-		out.Resources.InstancePools[key].Permissions = []permission{{ServicePrincipal: servicePrincipal, Level: "CAN_ATTACH_TO"}}
 	}
+	out.RunAs = &principal{ServicePrincipal: servicePrincipal}
+	out.Permissions = []permission{{ServicePrincipal: servicePrincipal, Level: level}}
 }
 
 // jobsFile renders databricks-loadbalanced.yml: clusters, jobs, tasks.

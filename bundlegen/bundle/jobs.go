@@ -70,6 +70,20 @@ func extractKey(partition int) string {
 // partKey is the key of a job's K-th child, counted from 1.
 func partKey(jobKey string, k int) string { return fmt.Sprintf("%s_part_%d", jobKey, k) }
 
+// tooMany says whether a tier's partitions take more tasks than a job may have.
+func tooMany(partitions int) bool { return partitions+ownTasks > MaxTasks }
+
+// delegates says whether any job runs children.
+func delegates(p *plan.Plan) bool {
+	count := map[string]int{}
+	for _, part := range p.Partitions {
+		if count[part.Tier]++; tooMany(count[part.Tier]) {
+			return true
+		}
+	}
+	return false
+}
+
 // jobs makes all jobs of a plan: one a tier, and its children where it has more
 // tasks than a job may have; in the order of the tiers, children after their parent.
 func jobs(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
@@ -120,7 +134,7 @@ func (b *jobBuilder) jobs() (ordered, error) {
 		return nil, err
 	}
 	var children ordered
-	if len(extraction)+ownTasks > MaxTasks {
+	if tooMany(len(extraction)) {
 		extraction, children = b.delegate(extraction)
 	}
 

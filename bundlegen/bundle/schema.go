@@ -206,7 +206,6 @@ type instancePool struct {
 	GCP             *gcpPoolAttributes `yaml:"gcp_attributes,omitempty"`
 	CustomTags      map[string]string  `yaml:"custom_tags,omitempty"`
 	PreloadedSparks []string           `yaml:"preloaded_spark_versions,omitempty"`
-	Permissions     []permission       `yaml:"permissions,omitempty"`
 }
 
 type gcpPoolAttributes struct {

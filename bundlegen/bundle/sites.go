@@ -24,7 +24,7 @@ func siteFiles(cfg *config.Pipeline) ([]File, error) {
 	sites := manifest.Sites{Version: manifest.SitesVersion}
 	var files []File
 	for _, s := range cfg.Sites {
-		m := siteOf(s)
+		m := SiteOf(s)
 		if s.TLS.CAFile != "" {
 			m.TLS.CAFile = path.Join("certs", s.Name+".pem")
 			data, err := readReferred(cfg, s.Name, "tls.ca_file", s.TLS.CAFile)
@@ -59,8 +59,9 @@ func siteFiles(cfg *config.Pipeline) ([]File, error) {
 	return files, nil
 }
 
-// siteOf gives a site as the tasks read it.
-func siteOf(s config.Site) manifest.Site {
+// SiteOf gives a site as the tasks read it, but for the files that it refers to
+// (a certificate, a Kerberos configuration): Render puts these into the bundle.
+func SiteOf(s config.Site) manifest.Site {
 	m := manifest.Site{
 		Name:       s.Name,
 		URL:        s.URL,
