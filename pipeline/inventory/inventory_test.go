@@ -37,7 +37,7 @@ func anyTags(t *rapid.T) []inventory.Tag {
 	for i := range tags {
 		tags[i] = inventory.Tag{
 			Site:          rapid.SampledFrom(sites).Draw(t, "site"),
-			Name:          fmt.Sprintf("%s%d", text.Draw(t, "name"), i),
+			Name:          fmt.Sprintf("%s#%d", text.Draw(t, "name"), i),
 			WebID:         text.Draw(t, "web id"),
 			PointType:     text.Draw(t, "type"),
 			Units:         text.Draw(t, "units"),

@@ -10,108 +10,139 @@ import (
 
 // place is a row on its way to its place in the order.
 type place struct {
-	group  uint64 // ranks of site and tier
-	prefix uint64 // the first bytes of the name that differ within the group
-	row    uint32
+	key uint64 // what it is sorted by at the moment
+	row uint32
 }
 
-// sort gives the tags in order of site, tier, name and point id.
+// sort gives the tags in order of site, tier and name. A site has a name once,
+// so that nothing else can tell two of its tags apart.
 func (r rows) sort(sites, tiers *names) []Tag {
 	siteRank, tierRank := sites.ranks(), tiers.ranks()
 	places := make([]place, len(r.tags))
 	ordered := true
 	for i := range places {
-		places[i] = place{group: uint64(siteRank[r.site[i]])<<32 | uint64(tierRank[r.tier[i]]), row: uint32(i)}
-		ordered = ordered && (i == 0 || r.compare(places[i-1], places[i]) <= 0)
+		places[i] = place{uint64(siteRank[r.site[i]])<<32 | uint64(tierRank[r.tier[i]]), uint32(i)}
+		ordered = ordered && (i == 0 || places[i-1].key < places[i].key ||
+			places[i-1].key == places[i].key && r.tags[i-1].Name < r.tags[i].Name)
 	}
 	if ordered { // files that a program wrote mostly are
 		return r.tags
 	}
-	r.setPrefixes(places)
-	sortPlaces(places, r.compare)
+	scratch := make([]place, len(places))
+	sortByKey(places, scratch)
+	s := nameSorter{tags: r.tags, helpers: make(chan struct{}, runtime.GOMAXPROCS(0)-1)}
+	s.eachRun(places, scratch, 0)
+	s.wait.Wait()
 	arrange(r.tags, places)
 	return r.tags
 }
 
-// compare compares two rows.
-func (r rows) compare(a, b place) int {
-	switch {
-	case a.group != b.group:
-		return cmp.Compare(a.group, b.group)
-	case a.prefix != b.prefix:
-		return cmp.Compare(a.prefix, b.prefix)
-	}
-	ta, tb := &r.tags[a.row], &r.tags[b.row]
-	if c := strings.Compare(ta.Name, tb.Name); c != 0 {
-		return c
-	}
-	return cmp.Compare(ta.PointID, tb.PointID)
+// nameSorter sorts places by the tags' names, on all processors.
+type nameSorter struct {
+	tags    []Tag
+	helpers chan struct{} // one for each that is at work
+	wait    sync.WaitGroup
 }
 
-// setPrefixes sets the prefix of each place. Comparing it mostly spares a look
-// at the names themselves, which are all over the memory and, in one group,
-// often begin alike.
-func (r rows) setPrefixes(places []place) {
-	shared := map[uint64]string{} // by group, what all its names begin with
-	for _, p := range places {
-		name := r.tags[p.row].Name
-		prefix, seen := shared[p.group]
-		if !seen {
-			shared[p.group] = name
-		} else if !strings.HasPrefix(name, prefix) {
-			shared[p.group] = prefix[:sharedLength(name, prefix)]
+// sort sorts the places of one site and tier, whose names all have the
+// same first known bytes. Names are all over the memory and often begin alike:
+// to compare them with each other is slow. Instead the first eight bytes in
+// which they differ make numbers, which are sorted, and those that are equal
+// there are sorted by what follows.
+func (s *nameSorter) sort(places, scratch []place, known int) {
+	if len(places) < 16 {
+		slices.SortFunc(places, func(a, b place) int {
+			return strings.Compare(s.tags[a.row].Name, s.tags[b.row].Name)
+		})
+		return
+	}
+	known = s.shared(places, known)
+	for i := range places {
+		places[i].key = firstBytes(s.tags[places[i].row].Name[known:])
+	}
+	sortByKey(places, scratch)
+	// Two different names that are equal in the eight bytes go on after them: a
+	// shorter name would have zeros there, which no name contains.
+	s.eachRun(places, scratch, known+8)
+}
+
+// shared counts the first bytes that all names have in common; known of them
+// are known.
+func (s *nameSorter) shared(places []place, known int) int {
+	first := s.tags[places[0].row].Name
+	n := len(first)
+	for _, p := range places[1:] {
+		name := s.tags[p.row].Name
+		if len(name) >= n && name[known:n] == first[known:n] {
+			continue
+		}
+		n = min(n, len(name))
+		for k := known; k < n; k++ {
+			if name[k] != first[k] {
+				n = k
+			}
 		}
 	}
-	for i := range places {
-		p := &places[i]
-		name := r.tags[p.row].Name[len(shared[p.group]):]
-		for k := range 8 {
-			p.prefix <<= 8
-			if k < len(name) {
-				p.prefix |= uint64(name[k])
+	return n
+}
+
+// firstBytes makes a number of a text's first eight bytes that sorts as they do.
+func firstBytes(s string) (key uint64) {
+	if len(s) >= 8 {
+		return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
+			uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
+	}
+	for i := range len(s) {
+		key |= uint64(s[i]) << (56 - 8*i)
+	}
+	return key
+}
+
+// eachRun sorts every run of two or more places of the same key, whose names
+// have the same first known bytes. Long runs go to a helper that is free.
+func (s *nameSorter) eachRun(places, scratch []place, known int) {
+	for start, end := 0, 0; start < len(places); start = end {
+		for end = start + 1; end < len(places) && places[end].key == places[start].key; {
+			end++
+		}
+		switch run, scratch := places[start:end], scratch[start:end]; {
+		case len(run) == 1:
+		case len(run) < 1<<12:
+			s.sort(run, scratch, known)
+		default:
+			select {
+			case s.helpers <- struct{}{}:
+				s.wait.Go(func() {
+					s.sort(run, scratch, known)
+					<-s.helpers
+				})
+			default:
+				s.sort(run, scratch, known)
 			}
 		}
 	}
 }
 
-func sharedLength(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
+// sortByKey sorts on two processors, if there are: each half by itself, then it merges them.
+func sortByKey(places, scratch []place) {
+	byKey := func(a, b place) int { return cmp.Compare(a.key, b.key) }
+	if len(places) < 1<<14 || runtime.GOMAXPROCS(0) == 1 {
+		slices.SortFunc(places, byKey)
+		return
 	}
-	return n
-}
-
-// sortPlaces sorts on all processors: each half by itself, then it merges them.
-func sortPlaces(places []place, compare func(a, b place) int) {
-	var sortPart func(part, scratch []place, processors int)
-	sortPart = func(part, scratch []place, processors int) {
-		if processors < 2 || len(part) < 1<<14 {
-			slices.SortFunc(part, compare)
-			return
-		}
-		half := len(part) / 2
-		var wait sync.WaitGroup
-		wait.Go(func() { sortPart(part[:half], scratch[:half], processors/2) })
-		sortPart(part[half:], scratch[half:], processors-processors/2)
-		wait.Wait()
-		merge(scratch, part[:half], part[half:], compare)
-		copy(part, scratch)
-	}
-	sortPart(places, make([]place, len(places)), runtime.GOMAXPROCS(0))
-}
-
-// merge merges two sorted parts into to, which is as long as both.
-func merge(to, a, b []place, compare func(a, b place) int) {
-	for len(a) > 0 && len(b) > 0 {
-		if compare(b[0], a[0]) < 0 {
-			to[0], b = b[0], b[1:]
+	a, b := places[:len(places)/2], places[len(places)/2:]
+	var wait sync.WaitGroup
+	wait.Go(func() { slices.SortFunc(a, byKey) })
+	slices.SortFunc(b, byKey)
+	wait.Wait()
+	for i := range scratch {
+		if len(b) == 0 || len(a) > 0 && a[0].key <= b[0].key {
+			scratch[i], a = a[0], a[1:]
 		} else {
-			to[0], a = a[0], a[1:]
+			scratch[i], b = b[0], b[1:]
 		}
-		to = to[1:]
 	}
-	copy(to[copy(to, a):], b)
+	copy(places, scratch)
 }
 
 // arrange moves each tag to its place, within the slice: places[i].row is where

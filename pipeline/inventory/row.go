@@ -121,8 +121,12 @@ func parseRate(s string) (float64, bool) {
 	if s == "" {
 		return -1, true
 	}
-	if strings.Trim(s, "0123456789.eE+-") != "" || s[0] == '-' {
-		return -1, false // no hexadecimals, infinities and underscores
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9', c == '.', c == 'e', c == 'E', i > 0 && (c == '-' || c == '+'):
+		default:
+			return -1, false // also hexadecimals, infinities and underscores
+		}
 	}
 	rate, err := strconv.ParseFloat(s, 64)
 	return rate, err == nil && rate <= MaxEventsPerHour

@@ -1,0 +1,118 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Find gives the site of that name.
+func (s Sites) Find(name string) (Site, bool) {
+	for _, site := range s.Sites {
+		if site.Name == name {
+			return site, true
+		}
+	}
+	return Site{}, false
+}
+
+// WriteSites writes sites.json: of this program's version, whatever s.Version
+// says, indented, the sites in the order given. The same sites make the same bytes.
+func WriteSites(w io.Writer, s Sites) error {
+	s.Version = SitesVersion
+	if err := s.check(); err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // a person reads it
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(s)
+}
+
+// ReadSites reads sites.json, strictly: an unknown key, a version that this
+// program does not know, and a site that is not whole are errors. file is its
+// name for errors, which never show a value of the file but names and kinds.
+func ReadSites(r io.Reader, file string) (Sites, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Sites{}, fmt.Errorf("%s: %w", file, err)
+	}
+	// The version first: what a newer program wrote may be wrong in our eyes.
+	var head struct {
+		Version *int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return Sites{}, jsonError(file, data, err)
+	}
+	switch {
+	case head.Version == nil:
+		return Sites{}, fmt.Errorf("%s:1:1: the version is missing; allowed: %d\nhint: write the file anew by `bundlegen generate`", file, SitesVersion)
+	case *head.Version > SitesVersion:
+		return Sites{}, fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d\nhint: install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version", file, *head.Version, SitesVersion)
+	case *head.Version != SitesVersion:
+		return Sites{}, fmt.Errorf("%s:1:1: version %d; allowed: %d\nhint: write the file anew by `bundlegen generate`", file, *head.Version, SitesVersion)
+	}
+	var s Sites
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return Sites{}, jsonError(file, data, err)
+	}
+	if err := s.check(); err != nil {
+		return Sites{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return s, nil
+}
+
+// authKinds are the values of Auth.Kind.
+func authKinds() []string { return []string{"basic", "bearer", "kerberos", "anonymous"} }
+
+// check tells what a task could not work with.
+func (s Sites) check() error {
+	const hint = "hint: write the file anew by `bundlegen generate`"
+	names := map[string]bool{}
+	for i, site := range s.Sites {
+		switch a := site.Auth; {
+		case site.Name == "":
+			return fmt.Errorf("site %d has no name\n%s", i+1, hint)
+		case names[site.Name]:
+			return fmt.Errorf("site %q is there twice\n%s", site.Name, hint)
+		case site.URL == "":
+			return fmt.Errorf("site %q has no url\n%s", site.Name, hint)
+		case !slices.Contains(authKinds(), a.Kind):
+			return fmt.Errorf("site %q: unknown auth kind %q; allowed: %s\n%s", site.Name, a.Kind, strings.Join(authKinds(), ", "), hint)
+		case site.Limits.RequestsPerSecond <= 0 || site.Limits.Connections < 1 || site.Limits.ItemsPerCall < 1:
+			return fmt.Errorf("site %q: limits have to be above 0\n%s", site.Name, hint)
+		case site.Retry.Attempts < 1 || site.Retry.BackoffSeconds < 0 || site.Retry.TimeoutSeconds <= 0:
+			return fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s\n%s", site.Name, hint)
+		}
+		names[site.Name] = true
+	}
+	return nil
+}
+
+// jsonError says where in the file an error of encoding/json is.
+func jsonError(file string, data []byte, err error) error {
+	const hint = "hint: the file is written by `bundlegen generate`; write it anew"
+	at := int64(-1)
+	text := err.Error()
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		at = syntax.Offset
+	} else if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		at, text = wrong.Offset, fmt.Sprintf("key %s is of another type; allowed: %s", wrong.Field, wrong.Type)
+	} else if _, key, ok := strings.Cut(text, "unknown field "); ok {
+		at, text = int64(bytes.Index(data, []byte(key+":"))), "unknown key "+key
+	}
+	if at < 0 || at > int64(len(data)) {
+		at = 0
+	}
+	before := data[:at]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return fmt.Errorf("%s:%d:%d: %s\n%s", file, line, column, text, hint)
+}
