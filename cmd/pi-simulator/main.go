@@ -1,0 +1,54 @@
+// Command pi-simulator serves a simulated PI Web API, and tells what is in it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitOK        = 0
+	exitError     = 1
+	exitCancelled = 130
+)
+
+// report prints an error the way a user should see it and gives the exit code.
+func report(stderr interface{ Write([]byte) (int, error) }, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		return exitCancelled
+	}
+	fmt.Fprintf(stderr, "error: %v\n", err)
+	var hinted *hintError
+	if errors.As(err, &hinted) {
+		fmt.Fprintf(stderr, "hint: %s\n", hinted.hint)
+	}
+	return exitError
+}
+
+// hintError is a user's error with what to do about it.
+type hintError struct {
+	err  error
+	hint string
+}
+
+func (e *hintError) Error() string { return e.err.Error() }
+func (e *hintError) Unwrap() error { return e.err }
+
+func hint(err error, format string, args ...any) error {
+	return &hintError{err, fmt.Sprintf(format, args...)}
+}

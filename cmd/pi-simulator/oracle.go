@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+func oracleCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "oracle",
+		Usage: "prints what a server with these flags holds, as CSV",
+		Description: "With --counts a row a tag, otherwise a row an event, of the range (after, until].\n" +
+			"It needs no server. It knows no clock: events later than a server's now are\n" +
+			"those that it will show then. Exit codes: 0 ok, 1 error, 130 cancelled.",
+		Flags: append(archiveFlags(),
+			&cli.StringFlag{Name: "after", Required: true, Usage: "`INSTANT` that is before the first event"},
+			&cli.StringFlag{Name: "until", Required: true, Usage: "`INSTANT` of the last event, at most"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "`NAME` of a tag; may be given several times; default is all"},
+			&cli.BoolFlag{Name: "counts", Usage: "the number of events of each tag instead of the events"},
+		),
+		OnUsageError: usageError,
+		Action:       printOracle,
+	}
+}
+
+func printOracle(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	o, err := archiveOptions(c)
+	if err != nil {
+		return err
+	}
+	after, err := instant.Parse(c.String("after"))
+	if err != nil {
+		return fmt.Errorf("--after: %w", err)
+	}
+	until, err := instant.Parse(c.String("until"))
+	if err != nil {
+		return fmt.Errorf("--until: %w", err)
+	}
+	if until < after {
+		return fmt.Errorf("--until %s is before --after %s", until, after)
+	}
+	oracle := simulator.NewOracle(o)
+	tags := oracle.Tags()
+	if names := c.StringSlice("tag"); len(names) > 0 {
+		tags = tags[:0]
+		for _, name := range names {
+			tag, ok := oracle.Find(name)
+			if !ok {
+				return fmt.Errorf("--tag: there is no tag %q", name)
+			}
+			tags = append(tags, tag)
+		}
+	}
+	w := csv.NewWriter(c.App.Writer)
+	if c.Bool("counts") {
+		err = printCounts(c.Context, w, oracle, tags, after, until)
+	} else {
+		err = printEvents(c.Context, w, oracle, tags, after, until)
+	}
+	w.Flush()
+	if err != nil {
+		return err
+	}
+	return w.Error()
+}
+
+func printCounts(ctx context.Context, w *csv.Writer, oracle *simulator.Oracle, tags []simulator.Tag, after, until instant.Ticks) error {
+	if err := w.Write([]string{"tag", "point_id", "point_type", "events"}); err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n := oracle.Count(tag.Index, after, until)
+		if err := w.Write([]string{tag.Name, strconv.FormatInt(tag.PointID, 10), tag.PointType.String(), strconv.Itoa(n)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printEvents(ctx context.Context, w *csv.Writer, oracle *simulator.Oracle, tags []simulator.Tag, after, until instant.Ticks) error {
+	err := w.Write([]string{"tag", "point_id", "timestamp", "value", "value_text", "value_code",
+		"quality_good", "quality_questionable", "quality_substituted", "quality_annotated"})
+	for _, tag := range tags {
+		// a window at a time: a range may hold more than fits into memory
+		for from := after; from < until && err == nil; from += instant.Hour {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			for _, e := range oracle.Events(tag.Index, from, min(from+instant.Hour, until)) {
+				if err == nil {
+					err = w.Write(row(tag, e))
+				}
+			}
+		}
+	}
+	return err
+}
+
+// row is an event in CSV; what an event does not have is empty. A text that is
+// empty and none at all look alike.
+func row(tag simulator.Tag, e simulator.Event) []string {
+	value, code := "", ""
+	if e.HasValue {
+		switch value = strconv.FormatFloat(e.Value, 'g', -1, 64); {
+		case math.IsNaN(e.Value):
+			value = "NaN"
+		case math.IsInf(e.Value, 1):
+			value = "Infinity"
+		case math.IsInf(e.Value, -1):
+			value = "-Infinity"
+		}
+	}
+	if e.HasCode {
+		code = strconv.Itoa(int(e.Code))
+	}
+	return []string{tag.Name, strconv.FormatInt(tag.PointID, 10), e.Ticks.String(), value, e.Text, code,
+		strconv.FormatBool(e.Good), strconv.FormatBool(e.Questionable), strconv.FormatBool(e.Substituted), strconv.FormatBool(e.Annotated)}
+}
