@@ -47,9 +47,9 @@ var kinds = []kind{
 	}, false},
 }
 
-// writeItems prints n items of a kind, as PI Web API does.
-func writeItems(body *bytes.Buffer, k kind, n int) {
-	r := rand.New(rand.NewPCG(1, 2))
+// writeItems prints n items of a kind, as PI Web API does, different for each seed.
+func writeItems(body *bytes.Buffer, k kind, seed, n int) {
+	r := rand.New(rand.NewPCG(1, uint64(seed)))
 	at := time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)
 	for i := range n {
 		if i > 0 {
@@ -58,7 +58,7 @@ func writeItems(body *bytes.Buffer, k kind, n int) {
 		at = at.Add(k.step + time.Duration(r.IntN(1e7)*100)*time.Nanosecond)
 		good := k.always || r.IntN(5) > 0
 		fmt.Fprintf(body, `{"Timestamp":"%s","Value":%s,"UnitsAbbreviation":"","Good":%t,"Questionable":%t,"Substituted":false,"Annotated":false}`,
-			at.Format("2006-01-02T15:04:05.9999999Z07:00"), k.value(r, i), good, !k.always && r.IntN(10) == 0)
+			at.Format("2006-01-02T15:04:05.9999999Z07:00"), k.value(r, seed*n+i), good, !k.always && r.IntN(10) == 0)
 	}
 }
 
@@ -69,14 +69,15 @@ const (
 )
 
 func benchBody(k kind) (body []byte, all []decode.Want) {
-	var out, items bytes.Buffer
-	writeItems(&items, k, benchEvents)
+	var out bytes.Buffer
 	out.WriteString(`{"Links":{},"Items":[`)
 	for i := range benchStreams {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		fmt.Fprintf(&out, `{"WebId":"F1DP%04d","Name":"Tag %d","Path":"\\\\PISRV1\\Tag %[2]d","Items":[%s],"UnitsAbbreviation":"","Links":{}}`, i, i, items.Bytes())
+		fmt.Fprintf(&out, `{"WebId":"F1DP%04d","Name":"Tag %d","Path":"\\\\PISRV1\\Tag %[2]d","Items":[`, i, i)
+		writeItems(&out, k, i, benchEvents)
+		out.WriteString(`],"UnitsAbbreviation":"","Links":{}}`)
 		all = append(all, decode.Want{Index: int32(i), WebID: fmt.Sprintf("F1DP%04d", i), After: -forever, Until: forever})
 	}
 	out.WriteString(`]}`)
@@ -98,7 +99,7 @@ func BenchmarkStreamSet(b *testing.B) {
 			d, r, got := decode.New(), bytes.NewReader(nil), make([]decode.Got, len(all))
 			var batch columns.Batch
 			b.SetBytes(int64(len(body)))
-			for range b.N {
+			for b.Loop() {
 				batch.Reset()
 				r.Reset(body)
 				if err := d.StreamSet(r, all, 0, &batch, got); err != nil {
@@ -130,7 +131,7 @@ func BenchmarkEncodingJSON(b *testing.B) {
 		b.Run(k.name, func(b *testing.B) {
 			body, _ := benchBody(k)
 			b.SetBytes(int64(len(body)))
-			for range b.N {
+			for b.Loop() {
 				var s set
 				if err := json.NewDecoder(bytes.NewReader(body)).Decode(&s); err != nil {
 					b.Fatal(err)

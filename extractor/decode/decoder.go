@@ -10,8 +10,8 @@ import (
 // Decoder reads bodies one after the other, in memory that it keeps: a window
 // of the body, not the body. It is not safe for concurrent use.
 type Decoder struct {
+	limits limits
 	window window
-	size   int // of a new window
 	clock  clock
 	shape  shape
 
@@ -23,9 +23,16 @@ type Decoder struct {
 	events, texts int    // what the batch held before
 }
 
+// limits are constants but for tests.
+type limits struct {
+	window int // bytes of a new window
+	events int // that a call may bring
+	texts  int // bytes of the different texts that a call may bring
+}
+
 // New makes a Decoder.
 func New() *Decoder {
-	d := &Decoder{size: firstWindow}
+	d := &Decoder{limits: limits{firstWindow, maxEvents, maxTexts}}
 	copy(d.clock.date[:], "1970-01-01")
 	return d
 }
@@ -101,7 +108,7 @@ const byteOrderMark = "\xef\xbb\xbf"
 // begin opens a body and finds its opening brace.
 func (d *Decoder) begin(r io.Reader, b *columns.Batch) error {
 	w := &d.window
-	w.open(r, d.size)
+	w.open(r, d.limits.window)
 	d.events, d.texts = b.Len(), b.Strings.Bytes()
 	if err := w.more(); err != nil {
 		return err

@@ -273,6 +273,15 @@ func TestGiants(t *testing.T) {
 	_, _, err := decode.SummaryCounts(endless("", " "), nil)
 	require.ErrorIs(t, err, decode.ErrTooLarge)
 
+	for _, d := range []*decode.Decoder{decode.NewBounded(1000, 1<<30), decode.NewBounded(1<<30, 1000)} {
+		var items bytes.Buffer
+		writeItems(&items, kinds[6], 0, 2000)
+		var b columns.Batch
+		_, err := d.Stream(strings.NewReader(`{"Items":[`+items.String()+`]}`), decode.Want{}, 0, &b)
+		require.ErrorIs(t, err, decode.ErrTooLarge)
+		require.Less(t, b.Len(), 1100) // found out in time
+	}
+
 	// A large text that is allowed comes through, and the next body after it.
 	d := decode.NewWindow(64)
 	large := strings.Repeat("0123456789abcdef", decode.MaxPiece/16-64)
@@ -316,7 +325,7 @@ func TestNoAllocationAnEvent(t *testing.T) {
 		}
 		all = append(all, decode.Want{Index: int32(i), WebID: kind.name, Numeric: true, After: -forever, Until: forever})
 		fmt.Fprintf(&body, `{"WebId":%q,"Name":"Tag %d","Items":[`, kind.name, i)
-		writeItems(&body, kind, 500)
+		writeItems(&body, kind, i, 500)
 		body.WriteString(`],"UnitsAbbreviation":"","Links":{}}`)
 	}
 	body.WriteString(`]}`)

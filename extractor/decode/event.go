@@ -187,7 +187,7 @@ func (d *Decoder) state(data []byte, s span) (name []byte, code int32, ok bool) 
 // plainState reads the object at data[p:] when it is a state exactly as PI Web
 // API prints it. next is 0 otherwise.
 func plainState(data []byte, p int) (name []byte, code int32, next int) {
-	const begin, middle, system = `{"Name":"`, `,"Value":`, `,"IsSystem":`
+	const begin, middle = `{"Name":"`, `,"Value":`
 	if !at(data, p, begin) {
 		return nil, 0, 0
 	}
@@ -200,19 +200,12 @@ func plainState(data []byte, p int) (name []byte, code int32, next int) {
 	if p == 0 || !ok {
 		return nil, 0, 0
 	}
-	if at(data, p, system) {
-		p += len(system)
-		switch {
-		case at(data, p, "false"):
-			p += len("false")
-		case at(data, p, "true"):
-			p += len("true")
+	for _, end := range [...]string{`,"IsSystem":false}`, `,"IsSystem":true}`, `}`} {
+		if at(data, p, end) {
+			return name, code, p + len(end)
 		}
 	}
-	if !at(data, p, "}") {
-		return nil, 0, 0
-	}
-	return name, code, p + 1
+	return nil, 0, 0
 }
 
 // at says whether what stands at data[p:] begins with s.

@@ -4,7 +4,14 @@ package decode
 // a window's end anywhere.
 func NewWindow(size int) *Decoder {
 	d := New()
-	d.size = size
+	d.limits.window = size
+	return d
+}
+
+// NewBounded makes a Decoder that takes no more than so much in a call.
+func NewBounded(events, texts int) *Decoder {
+	d := NewWindow(1 << 10)
+	d.limits.events, d.limits.texts = events, texts
 	return d
 }
 

@@ -219,14 +219,14 @@ func (d *Decoder) other(b *columns.Batch) error {
 	return d.bounded(b)
 }
 
-// bounded says whether the call is still within what the decoder holds. As a new
+// bounded checks that the call is still within what the decoder holds. As a new
 // window always begins with an item read the generic way, it is asked often enough.
 func (d *Decoder) bounded(b *columns.Batch) error {
-	if b.Len()-d.events > maxEvents {
-		return fmt.Errorf("a body of more than %d events is %w", maxEvents, ErrTooLarge)
+	if b.Len()-d.events > d.limits.events {
+		return fmt.Errorf("a body of more than %d events is %w", d.limits.events, ErrTooLarge)
 	}
-	if b.Strings.Bytes()-d.texts > maxTexts {
-		return fmt.Errorf("a body with more than %d bytes of different texts is %w", maxTexts, ErrTooLarge)
+	if b.Strings.Bytes()-d.texts > d.limits.texts {
+		return fmt.Errorf("a body with more than %d bytes of different texts is %w", d.limits.texts, ErrTooLarge)
 	}
 	return nil
 }
