@@ -55,6 +55,9 @@ func (t *Tree) File(name string) ([]byte, bool) {
 // Each file is replaced in one step; plan.json, which says what belongs to the
 // bundle, comes last. Two writers of one folder at once are not supported.
 func (t *Tree) Write(dir string) error {
+	if err := removeLeftovers(dir); err != nil {
+		return err
+	}
 	changes, err := t.Compare(dir)
 	if err != nil {
 		return err
@@ -73,12 +76,28 @@ func (t *Tree) Write(dir string) error {
 	return removeStale(dir, changes)
 }
 
-const stagingPattern = ".bundlegen-*"
+const stagingPrefix = ".bundlegen-"
+
+// removeLeftovers removes what a Write that was killed left behind.
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), stagingPrefix) {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // replace writes what is missing or changed into a folder of its own inside dir
 // (renaming needs one file system), then moves each file into its place.
 func replace(dir string, changes []Difference) (err error) {
-	staging, err := os.MkdirTemp(dir, stagingPattern)
+	staging, err := os.MkdirTemp(dir, stagingPrefix+"*")
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (p *plain) line(format string, args ...any) {
 	fmt.Fprintf(p.w, "%7.1fs  %s\n", time.Since(p.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-func (p *plain) started(t *scheduled)               { p.line("%s started", t.spec.key) }
+func (p *plain) started(t *scheduled)               { p.line("%s started", t.spec.Key) }
 func (p *plain) progress(*scheduled, task.Progress) {}
 func (p *plain) close()                             {}
 
@@ -47,7 +47,7 @@ func (p *plain) ended(t *scheduled, s State) {
 	if t.attempts > 1 {
 		what += fmt.Sprintf(" after %d attempts", t.attempts)
 	}
-	p.line("%s %s in %.1f s", t.spec.key, what, t.seconds)
+	p.line("%s %s in %.1f s", t.spec.Key, what, t.seconds)
 }
 
 // bars shows one bar for each extraction that runs, and one for all of them.

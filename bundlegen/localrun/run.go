@@ -12,12 +12,14 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -71,7 +73,7 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			return NothingOK, errors.Join(err, lake.Close())
 		}
 		if len(o.Tiers) > 1 {
-			fmt.Fprintf(o.Stdout, "%s\n", job.key)
+			fmt.Fprintf(o.Stdout, "%s\n", job.Key)
 		}
 		outcome, err := runJob(ctx, o, lake, jobs, job)
 		if err != nil {
@@ -86,12 +88,13 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 }
 
 // runJob runs one job to its end.
-func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs *jobSet, job *jobSpec) (Outcome, error) {
+func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs emitted, job bundle.Job) (Outcome, error) {
 	values := map[string]string{
 		"job.run_id":                  uuid.NewString(),
 		"job.start_time.timestamp_ms": strconv.FormatInt(time.Now().UnixMilli(), 10),
 	}
-	if err := bind(values, job, map[string]string{"until": o.Until}); err != nil {
+	values, err := bind(values, job, map[string]string{"until": o.Until})
+	if err != nil {
 		return NothingOK, err
 	}
 	tasks, graph, err := jobs.flatten(job, values)
@@ -175,36 +178,21 @@ func judge(tasks []*scheduled, states []State) Outcome {
 	}
 }
 
-// bind gives a job's parameters their values: what is handed down, else the default.
-func bind(values map[string]string, job *jobSpec, given map[string]string) error {
-	base := maps.Clone(values)
-	for name, def := range job.parameters {
-		text := def
-		if v, ok := given[name]; ok && v != "" {
-			text = v
-		}
-		v, err := resolve(text, base)
-		if err != nil {
-			return fmt.Errorf("job %s, parameter %s: %w", job.key, name, err)
-		}
-		values["job.parameters."+name] = v
-	}
-	return nil
-}
-
 // parse gives the parameters of an attempt.
-func (t *taskSpec) parse(attempt int) (manifest.Parameters, error) {
-	args := make([]string, len(t.args))
-	for i, a := range t.args {
-		v, err := resolve(a, map[string]string{"task.execution_count": strconv.Itoa(attempt)})
+func (t *spec) parse(attempt int) (manifest.Parameters, error) {
+	values := maps.Clone(t.values)
+	values["task.execution_count"] = strconv.Itoa(attempt)
+	args := make([]string, len(t.Args))
+	for i, a := range t.Args {
+		v, err := resolve(a, values)
 		if err != nil {
-			return manifest.Parameters{}, fmt.Errorf("task %s: %w", t.key, err)
+			return manifest.Parameters{}, fmt.Errorf("task %s: %w", t.Key, err)
 		}
 		args[i] = v
 	}
-	p, err := manifest.Parse(t.entryPoint, args)
+	p, err := manifest.Parse(t.EntryPoint, args)
 	if err != nil {
-		return p, fmt.Errorf("task %s: %w", t.key, err)
+		return p, fmt.Errorf("task %s: %w", t.Key, err)
 	}
 	return p, nil
 }
@@ -216,9 +204,9 @@ var mostAtOnce = max(16, 4*runtime.GOMAXPROCS(0))
 // siteLimits is what each site bears, by name.
 type siteLimits map[string]manifest.Limits
 
-func budget(bundle string) siteLimits {
+func budget(bundleDir string) siteLimits {
 	out := siteLimits{}
-	if s, err := manifest.LoadSites(bundle + "/" + manifest.SitesFile); err == nil {
+	if s, err := manifest.LoadSites(filepath.Join(bundleDir, manifest.SitesFile)); err == nil {
 		for _, site := range s.Sites {
 			out[site.Name] = site.Limits
 		}

@@ -14,7 +14,7 @@ var errTimeout = errors.New("the task's timeout_seconds are over")
 
 // scheduled is a task of the emitted job with what became of it.
 type scheduled struct {
-	spec     taskSpec
+	spec     spec
 	attempts int
 	started  time.Time
 	seconds  float64
@@ -80,7 +80,7 @@ func (s *scheduler) runAll(ctx context.Context) error {
 	}
 	keys := make([]string, len(s.tasks))
 	for i, t := range s.tasks {
-		keys[i] = t.spec.key
+		keys[i] = t.spec.Key
 	}
 	return s.graph.stuck(keys)
 }
@@ -101,10 +101,10 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 			return Succeeded
 		case ctx.Err() != nil:
 			return Failed
-		case t.spec.maxRetries >= 0 && t.attempts > t.spec.maxRetries, timedOut && !t.spec.retryOnTimeout:
+		case t.spec.MaxRetries >= 0 && t.attempts > t.spec.MaxRetries, timedOut && !t.spec.RetryOnTimeout:
 			return Failed
 		}
-		wait := time.NewTimer(max(0, min(t.spec.retryAfter-time.Since(begun), s.retryWait)))
+		wait := time.NewTimer(max(0, min(t.spec.RetryInterval-time.Since(begun), s.retryWait)))
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
@@ -115,9 +115,9 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 }
 
 func (s *scheduler) attempt(ctx context.Context, t *scheduled) (res task.Result, err error, timedOut bool) {
-	if t.spec.timeout > 0 {
+	if t.spec.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, t.spec.timeout, errTimeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, t.spec.Timeout, errTimeout)
 		defer cancel()
 	}
 	res, err = s.run(ctx, t, t.attempts)

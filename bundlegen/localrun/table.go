@@ -77,7 +77,7 @@ func writeTroubles(w io.Writer, tasks []*scheduled, states []State) {
 		for _, line := range append(t.result.Notes, msg) {
 			if line != "" && !said[line] {
 				said[line] = true
-				fmt.Fprintf(w, "%s: %s\n", t.spec.key, strings.ReplaceAll(line, "\n", "\n  "))
+				fmt.Fprintf(w, "%s: %s\n", t.spec.Key, strings.ReplaceAll(line, "\n", "\n  "))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,6 +22,7 @@ type paced struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
 	timeout time.Duration
+	sent    atomic.Int64 // requests that were sent
 }
 
 func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -31,6 +33,7 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), p.timeout, errRequestTimeout)
+	p.sent.Add(1)
 	resp, err := p.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		defer cancel()

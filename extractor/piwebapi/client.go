@@ -41,6 +41,7 @@ type Client struct {
 	attempts int
 	backoff  time.Duration
 	http     *resty.Client
+	pace     *paced
 	gate     *gate
 	width    *width
 	batches  sync.Pool
@@ -86,7 +87,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		site: o.Site.Name, base: base,
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
-		http: client, gate: newGate(connections, backoff),
+		http: client, pace: pace, gate: newGate(connections, backoff),
 		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
 		log:     o.Logger.With("site", o.Site.Name),
@@ -99,6 +100,9 @@ func seconds(s float64, otherwise time.Duration) time.Duration {
 	}
 	return time.Duration(s * float64(time.Second))
 }
+
+// Requests is the number of requests that the Client has sent, retries included.
+func (c *Client) Requests() int64 { return c.pace.sent.Load() }
 
 // Close closes the connections that no request uses. The Client may be used again.
 func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }

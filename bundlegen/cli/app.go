@@ -1,0 +1,143 @@
+// Package cli is the command line of bundlegen: it reads flags, calls what does
+// the work, and turns outcomes into exit codes. Results go to stdout, all else
+// to stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// Version is set when the program is built.
+var Version = "0.0.0-dev"
+
+// Exit codes.
+const (
+	exitOK        = 0
+	exitError     = 1
+	exitChanges   = 2 // only with --detailed-exitcode
+	exitPartial   = 3
+	exitCancelled = 130
+)
+
+// exit ends a command with a code other than 0 that is no error.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Env is what the program is started with.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Main runs bundlegen and gives the exit code.
+func Main(ctx context.Context, args []string, env Env) int {
+	app := application(env)
+	err := app.RunContext(ctx, args)
+	var code exit
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(env.Stderr, "cancelled")
+		return exitCancelled
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	default:
+		fmt.Fprintf(env.Stderr, "error: %s\n", strings.TrimRight(err.Error(), "\n"))
+		return exitError
+	}
+}
+
+func application(env Env) *cli.App {
+	app := &cli.App{
+		Name:                      "bundlegen",
+		Usage:                     "turns a PI tag inventory into a load-balanced Databricks bundle, and deploys and runs it",
+		Version:                   Version,
+		Writer:                    env.Stdout,
+		ErrWriter:                 env.Stderr,
+		Reader:                    env.Stdin,
+		Suggest:                   true,
+		EnableBashCompletion:      true,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {}, // Main gives the exit code
+		OnUsageError:              usageError,
+		Description: `The usual way: init, then discover, plan, generate, and deploy -t prod.
+run --local tries the emitted job on this machine first.
+
+Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
+3 partial success, 130 cancelled.`,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("no command is called %q\nhint: bundlegen --help lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{
+			initCommand(), discoverCommand(), planCommand(), generateCommand(), validateCommand(),
+			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+		c.Before = noArguments
+	}
+	return app
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := "bundlegen"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		name += " " + c.Command.Name
+	}
+	return fmt.Errorf("%w\nhint: %s --help", err, name)
+}
+
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return fmt.Errorf("bundlegen %s takes no argument, and %q is one\nhint: flags come as --name value; bundlegen %s --help", c.Command.Name, c.Args().First(), c.Command.Name)
+	}
+	return nil
+}
+
+// Flags that several commands share.
+var (
+	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "the pipeline, `FILE`"}
+	targetFlag = &cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "deployment `TARGET` of pipeline.yml, such as prod"}
+)
+
+// screen says what a stream can show.
+type screen struct {
+	terminal bool
+	color    bool
+	width    int
+}
+
+// screenOf looks at a stream, NO_COLOR and TERM.
+func screenOf(w io.Writer) screen {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return screen{width: 80}
+	}
+	s := screen{terminal: os.Getenv("TERM") != "dumb", width: 80}
+	s.color = s.terminal && os.Getenv("NO_COLOR") == ""
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		s.width = width
+	}
+	return s
+}
+
+func logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+)
+
+func generateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "generate",
+		Usage: "writes the bundle",
+		Flags: []cli.Flag{configFlag, rebalanceFlag, &cli.BoolFlag{Name: "check", Usage: "write nothing; exit with 1 when what is there differs"}},
+		Action: func(c *cli.Context) error {
+			p, err := makePlan(c)
+			if err != nil {
+				return err
+			}
+			tree, err := bundle.Render(p.cfg, p.plan)
+			if err != nil {
+				return err
+			}
+			differences, err := tree.Compare(p.dir())
+			if err != nil {
+				return err
+			}
+			if c.Bool("check") {
+				return check(c, p.dir(), differences)
+			}
+			if err := tree.Write(p.dir()); err != nil {
+				return err
+			}
+			if len(differences) == 0 {
+				fmt.Fprintf(c.App.Writer, "%s is as it should be: %d tags in %d partitions\n", p.dir(), p.plan.Tags, len(p.plan.Partitions))
+			} else {
+				fmt.Fprintf(c.App.Writer, "%s: %d tags in %d partitions, %d files written\n", p.dir(), p.plan.Tags, len(p.plan.Partitions), len(differences))
+			}
+			if err := makeWheel(filepath.Join(p.dir(), "dist"), archOf(p.cfg)); err != nil {
+				// The folder is whole without it: deploying needs it, and says so.
+				fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %v\n", err)
+			}
+			fmt.Fprintf(c.App.Writer, "next: bundlegen run%s --local, or bundlegen deploy%s -t %s\n", withConfig(c), withConfig(c), p.cfg.Targets[len(p.cfg.Targets)-1].Name)
+			return nil
+		},
+	}
+}
+
+// check says how a folder differs from what generate would write.
+func check(c *cli.Context, dir string, differences []bundle.Difference) error {
+	if len(differences) == 0 {
+		return nil
+	}
+	for i, d := range differences {
+		if i == 20 {
+			fmt.Fprintf(c.App.Writer, "and %d more\n", len(differences)-i)
+			break
+		}
+		fmt.Fprintln(c.App.Writer, d)
+	}
+	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %d files\nhint: bundlegen generate%s", dir, len(differences), withConfig(c))
+}
+
+func wheelCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "wheel",
+		Usage: "makes the wheel that the tasks install",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "dist", Usage: "the `FOLDER` that it goes into"},
+			&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor of the clusters: `ARCH` amd64 or arm64"},
+		},
+		Action: func(c *cli.Context) error {
+			return makeWheel(c.String("out"), wheel.Arch(c.String("arch")))
+		},
+	}
+}
+
+// archOf is the processor that the pipeline's clusters have.
+func archOf(cfg *config.Pipeline) wheel.Arch {
+	if cfg.Compute.Serverless {
+		return wheel.AMD64
+	}
+	return wheel.ArchOf(cfg.Compute.NodeType)
+}
+
+// makeWheel makes the wheel from the static program that stands beside this one.
+func makeWheel(out string, arch wheel.Arch) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		return err
+	}
+	path := filepath.Join(filepath.Dir(self), "pi-extractor-linux-"+string(arch))
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("%w\nhint: make build leaves the static programs beside bundlegen", err)
+	}
+	name, data, err := wheel.Build(wheel.Options{Binary: binary, Arch: arch, Version: Version})
+	if err != nil {
+		return err
+	}
+	return wheel.Write(out, name, data)
+}
+
+// edited refuses a bundle that somebody changed by hand, and shows how.
+func edited(_ context.Context, dir string) error {
+	differences, err := bundle.HandEdited(dir)
+	if err != nil || len(differences) == 0 {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s was edited by hand, and generate would undo it; nothing was changed\n", dir)
+	for _, d := range differences {
+		fmt.Fprintln(&b, d)
+		b.WriteString(d.UnifiedByHand())
+	}
+	b.WriteString("hint: put the change into pipeline.yml (or a target's variables), then bundlegen generate")
+	return fmt.Errorf("%s", b.String())
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+func initCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "init",
+		Usage: "writes a commented pipeline.yml; never overwrites one",
+		Flags: []cli.Flag{configFlag, &cli.StringFlag{Name: "server", Required: true, Usage: "the PI Web API's `URL`, with or without /piwebapi"}},
+		Action: func(c *cli.Context) error {
+			if _, err := config.NormalizeURL(c.String("server")); err != nil {
+				return fmt.Errorf("--server: %w", err)
+			}
+			path := c.String("config")
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s is there already, and init never overwrites\nhint: edit it, or give another name with -c", path)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(config.Template(c.String("server")))
+			if err := errors.Join(err, f.Close()); err != nil {
+				return errors.Join(err, os.Remove(path))
+			}
+			fmt.Fprintf(c.App.Writer, "wrote %s\nnext: set the site's user and secret in it, then bundlegen discover%s\n", path, withConfig(c))
+			return nil
+		},
+	}
+}
+
+// withConfig repeats -c in a next command where it was given.
+func withConfig(c *cli.Context) string {
+	if !c.IsSet("config") {
+		return ""
+	}
+	return " -c " + c.String("config")
+}
+
+func discoverCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "discover",
+		Usage: "asks every site for its points and writes the inventory",
+		Description: `Tiers and rates that the inventory has already are kept; points that their
+server does not have any more are dropped.`,
+		Flags: []cli.Flag{configFlag},
+		Action: func(c *cli.Context) error {
+			cfg, err := config.Load(c.String("config"))
+			if err != nil {
+				return err
+			}
+			if err := config.CheckEnv(cfg); err != nil {
+				return err
+			}
+			var sites []manifest.Site
+			for _, s := range cfg.Sites {
+				sites = append(sites, bundle.SiteOf(s))
+			}
+			tell := screenOf(c.App.ErrWriter)
+			var mu sync.Mutex
+			found, err := localrun.Discover(c.Context, sites, cfg.Dir, os.LookupEnv, logger(c.App.ErrWriter), func(site string, points int) {
+				if tell.terminal {
+					mu.Lock()
+					defer mu.Unlock()
+					fmt.Fprintf(c.App.ErrWriter, "\r%s: %d points\033[K", site, points)
+				}
+			})
+			if tell.terminal {
+				fmt.Fprint(c.App.ErrWriter, "\r\033[K")
+			}
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return errors.New("no site has a point that this user may see; nothing was written\nhint: PI's own permissions on points decide what is listed")
+			}
+			return writeInventory(c, cfg, found)
+		},
+	}
+}
+
+// writeInventory writes what was found, with what the file there says beside.
+func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag) error {
+	path := filepath.Join(cfg.Dir, cfg.Inventory)
+	old, err := loadInventory(cfg)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	change := inventory.Merge(found, old)
+	var buf bytes.Buffer
+	if err := inventory.Write(&buf, found); err != nil {
+		return err
+	}
+	if err := replaceFile(path, buf.Bytes()); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %d tags of %d sites (+%d, -%d, %d renamed)\nnext: bundlegen plan%s\n",
+		cfg.Inventory, len(found), len(cfg.Sites), change.Added, change.Removed, change.Renamed, withConfig(c))
+	return nil
+}
+
+// replaceFile puts data in a file's place at once: a reader sees the old or the new.
+func replaceFile(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".inventory-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing of that name
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// loadInventory reads the pipeline's inventory.
+func loadInventory(cfg *config.Pipeline) ([]inventory.Tag, error) {
+	path := filepath.Join(cfg.Dir, cfg.Inventory)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("inventory: %w\nhint: bundlegen discover writes it", err)
+	}
+	var opt inventory.Options
+	for _, s := range cfg.Sites {
+		opt.Sites = append(opt.Sites, s.Name)
+	}
+	for _, t := range cfg.Tiers {
+		opt.Tiers = append(opt.Tiers, t.Name)
+	}
+	return inventory.Parse(string(data), path, opt)
+}

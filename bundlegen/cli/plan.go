@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report"
+)
+
+// planned is a pipeline with its plan and what it changes: where plan,
+// generate and deploy begin.
+type planned struct {
+	cfg     *config.Pipeline
+	plan    *plan.Plan
+	changes *plan.Changes
+}
+
+// dir is the bundle's folder.
+func (p *planned) dir() string { return bundleDir(p.cfg) }
+
+func bundleDir(cfg *config.Pipeline) string { return filepath.Join(cfg.Dir, cfg.Output, cfg.Name) }
+
+// makePlan reads the pipeline, its inventory and the bundle that is there, and plans.
+func makePlan(c *cli.Context) (*planned, error) {
+	cfg, err := config.Load(c.String("config"))
+	if err != nil {
+		return nil, err
+	}
+	tags, err := loadInventory(cfg)
+	if err != nil {
+		return nil, err
+	}
+	previous, err := plan.ReadPrevious(bundleDir(cfg))
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Build(cfg, tags, previous, plan.Options{Rebalance: c.Bool("rebalance")})
+	if err != nil {
+		return nil, err
+	}
+	return &planned{cfg: cfg, plan: p, changes: plan.Diff(previous, p)}, nil
+}
+
+var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
+
+func planCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "plan",
+		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
+		Flags: []cli.Flag{
+			configFlag, rebalanceFlag,
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT`: text, json or markdown"},
+			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
+			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
+		},
+		Action: func(c *cli.Context) error {
+			format := c.String("output")
+			switch format {
+			case "text", "json", "markdown":
+			case "html":
+				return errors.New("--output html is not part of this version\nhint: text, json or markdown")
+			default:
+				return fmt.Errorf("--output %s: allowed are text, json, markdown", format)
+			}
+			p, err := makePlan(c)
+			if err != nil {
+				return err
+			}
+			r := report.Report{Plan: p.plan, Changes: p.changes, Next: p.next(c)}
+			switch s := screenOf(c.App.Writer); format {
+			case "json":
+				err = report.JSON(c.App.Writer, r)
+			case "markdown":
+				err = report.Markdown(c.App.Writer, r)
+			default:
+				err = report.Text(c.App.Writer, r, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
+			}
+			if err != nil || !c.Bool("detailed-exitcode") {
+				return err
+			}
+			return p.exitCode()
+		},
+	}
+}
+
+// exitCode is 2 when generate would write something: also what no tag shows,
+// such as a newer program's template.
+func (p *planned) exitCode() error {
+	tree, err := bundle.Render(p.cfg, p.plan)
+	if err != nil {
+		return err
+	}
+	differences, err := tree.Compare(p.dir())
+	if err != nil {
+		return err
+	}
+	if len(differences) > 0 {
+		return exit(exitChanges)
+	}
+	return nil
+}
+
+// next is the command that a person would give now.
+func (p *planned) next(c *cli.Context) string {
+	if p.changes.Empty() {
+		return fmt.Sprintf("bundlegen deploy%s -t %s", withConfig(c), p.cfg.Targets[len(p.cfg.Targets)-1].Name)
+	}
+	next := "bundlegen generate" + withConfig(c)
+	if c.Bool("rebalance") {
+		next += " --rebalance"
+	}
+	return next
+}
