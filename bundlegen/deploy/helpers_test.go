@@ -63,6 +63,7 @@ func environment(t *testing.T, host, token string) {
 	t.Setenv("HOME", home)
 	t.Setenv("DATABRICKS_CONFIG_FILE", filepath.Join(home, ".databrickscfg"))
 	t.Setenv("DATABRICKS_CACHE_ENABLED", "false")
+	t.Setenv("DATABRICKS_RATE_LIMIT", "10000") // the SDK's 15 requests a second are for real workspaces
 	if host != "" {
 		t.Setenv("DATABRICKS_HOST", host)
 	}
@@ -100,11 +101,13 @@ func small(t *testing.T) string {
 	return dir
 }
 
+const wheelName = "pi_extractor-0.1.0+abc-py3-none-any.whl"
+
 // wheel puts something into dist/ that the CLI takes for a wheel.
 func wheel(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "dist"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dist", "pi_extractor-0.1.0+abc-py3-none-any.whl"), []byte("PK"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dist", wheelName), []byte("PK"), 0o644))
 }
 
 // uploads is the files that were uploaded, by their path below the deployment's

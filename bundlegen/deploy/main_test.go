@@ -3,6 +3,7 @@ package deploy
 import (
 	"os"
 	"regexp"
+	"runtime/debug"
 	"testing"
 
 	"github.com/databricks/cli/cmd/root"
@@ -13,7 +14,10 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy/internal/cliversion"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // 990 partitions keep the CLI's many copies of a bundle busy
+	goleak.VerifyTestMain(m)
+}
 
 // The linked CLI must take itself for the release that go.mod pins; otherwise a
 // bundle's databricks_cli_version is a warning and no bundle passes --strict.

@@ -33,7 +33,7 @@ func TestLifecycle(t *testing.T) {
 	assert.Empty(t, summary.Jobs["small_orchestrator"].ID)
 
 	require.NoError(t, c.Deploy(t.Context(), dir, "prod", false, &shown))
-	assert.Contains(t, f.uploads(), "artifacts/.internal/pi_extractor-0.1.0+abc-py3-none-any.whl",
+	assert.Contains(t, f.uploads(), "artifacts/.internal/"+wheelName,
 		"deploying a plan that was shown uploads the wheel too")
 	assert.Contains(t, stderr.String(), "Deployment complete!")
 
