@@ -201,7 +201,8 @@ func (m Model) extractSingle(j Job, alone []float64, cores float64, f *Forecast)
 
 // requests gives the calls that a partition needs for its events, and the
 // seconds of a server's thread that they take. Calls are as wide as the URL and
-// the server's limit of items allow, in equal parts for its connections.
+// the server's limit of items allow, in equal parts for as many of its
+// connections as have enough to do.
 func (m Model) requests(p Partition, events float64) (calls, work float64) {
 	tags := float64(p.Tags)
 	if tags == 0 {
@@ -211,7 +212,7 @@ func (m Model) requests(p Partition, events float64) (calls, work float64) {
 	limit := float64(max(1, p.ItemsPerCall))
 	pages := max(1, math.Ceil(perTag/limit))
 	width := max(1, min(float64(m.TagsPerCall), math.Floor(limit/max(1, perTag))))
-	connections := float64(max(1, p.Connections))
+	connections := max(1, min(float64(p.Connections), math.Ceil(tags/float64(m.LeastWidth))))
 	calls = math.Ceil(tags / width)
 	calls = min(tags, math.Ceil(calls/connections)*connections) * pages
 	return calls, calls*m.Request + tags*pages*m.Tag

@@ -33,6 +33,7 @@ type Model struct {
 	Threads         float64 // requests that a PI Web API server works on at once
 	ValuesPerSecond float64 // events that one PI Web API server gives out a second
 	TagsPerCall     int     // streams that fit a URL of 16 KB with IDOnly WebIDs
+	LeastWidth      int     // tags that a call has at least, if there are so many, before another connection is used
 	PointsPerPage   int     // of discovery
 	EventsPerHour   float64 // of a tag whose rate nobody knows
 
@@ -47,7 +48,6 @@ type Model struct {
 	ValidateTags    int     // tags a partition that validate counts against PI
 	HealthFactor    float64 // a run longer than this x the forecast is reported
 	HoursPerMonth   float64
-	SingleMaxTasks  int     // execution contexts that one cluster bears, with a reserve
 	AsFastWithin    float64 // one cluster counts as fast as many up to this factor
 	TimeoutFactor   float64 // a task's timeout over its forecast
 	TimeoutAtLeast  float64
@@ -67,6 +67,7 @@ func Default() Model {
 		Threads:           10,
 		ValuesPerSecond:   50000,
 		TagsPerCall:       400,
+		LeastWidth:        20,
 		PointsPerPage:     1000,
 		EventsPerHour:     180,
 		Statement:         3,
@@ -80,7 +81,6 @@ func Default() Model {
 		ValidateTags:      100,
 		HealthFactor:      1.5,
 		HoursPerMonth:     730,
-		SingleMaxTasks:    140,
 		AsFastWithin:      1.1,
 		TimeoutFactor:     3,
 		TimeoutAtLeast:    900,
@@ -107,6 +107,7 @@ func (m Model) Assumptions() []Assumption {
 		{"pi_threads", m.Threads, "requests", "assumed: what turns that claim's 25 minutes into 3"},
 		{"pi_values_per_second", m.ValuesPerSecond, "events/s", "one user's measurement on a 24-core server"},
 		{"pi_tags_per_call", float64(m.TagsPerCall), "tags", "URL of 16 KB, 39 bytes a stream with IDOnly WebIDs"},
+		{"pi_least_tags_per_call", float64(m.LeastWidth), "tags", "advised start of 20 to 50 streams a call"},
 		{"events_per_hour", m.EventsPerHour, "events/h a tag", "about 50 events/s per 1,000 tags is typical"},
 		{"spark_statement", m.Statement, "s", "measured with open Spark 4 and Delta: 3 to 5 s each, fixed costs dominate"},
 		{"stage_per_event", m.StagePerEvent, "core s", "measured: 4 M rows in 6 s on 2 cores through Go, Arrow and Spark"},

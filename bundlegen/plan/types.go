@@ -7,6 +7,7 @@ package plan
 import (
 	"time"
 
+	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -18,7 +19,8 @@ const Version = 1
 // bundle give the same Plan.
 type Plan struct {
 	Version    int         `json:"version"`
-	ID         string      `json:"plan_id"` // hash of the assignment and the configuration
+	ID         string      `json:"plan_id"`     // hash of the assignment and the settings
+	Settings   string      `json:"settings_id"` // hash of what pipeline.yml says, without prices and paths
 	Name       string      `json:"name"`
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
@@ -27,6 +29,15 @@ type Plan struct {
 	Partitions []Partition `json:"partitions"` // in order of ID
 	Forecast   Forecast    `json:"forecast"`   // of the first tier's job
 	Warnings   []Warning   `json:"warnings"`
+	Assumed    Assumed     `json:"assumed"`
+
+	previous *Previous // what origins refer to
+}
+
+// Assumed is what the forecasts rest on.
+type Assumed struct {
+	Constants []forecast.Assumption `json:"constants"`
+	Prices    []forecast.Price      `json:"prices"` // those of this plan's cloud and node types
 }
 
 // Site is a site's part of the plan.
@@ -34,8 +45,10 @@ type Site struct {
 	Name       string          `json:"name"`
 	Tags       int             `json:"tags"`
 	Partitions int             `json:"partitions"`
-	Limits     manifest.Limits `json:"limits"` // the whole budget
-	Used       manifest.Limits `json:"used"`   // the sum of its partitions' shares
+	Limits     manifest.Limits `json:"limits"`               // the whole budget
+	Used       manifest.Limits `json:"used"`                 // the sum of its partitions' shares
+	Calls      float64         `json:"calls_per_run"`        // forecast of the requests for events in one run of each tier
+	Bound      float64         `json:"server_bound_seconds"` // the least that its PI server takes for them, however many partitions ask
 }
 
 // Tier is one job.
@@ -43,10 +56,36 @@ type Tier struct {
 	Name       string        `json:"name"`
 	JobKey     string        `json:"job"` // NAME_orchestrator[_TIER]
 	Every      time.Duration `json:"every_ns,omitempty"`
-	Cron       string        `json:"cron"` // Quartz; from Every where the file gives that
+	Cron       string        `json:"cron"`       // Quartz; from Every where the file gives that
+	Cadence    time.Duration `json:"cadence_ns"` // the least time between two runs
 	Tags       int           `json:"tags"`
 	Partitions int           `json:"partitions"`
+	Sites      int           `json:"sites"` // that have tags in this tier
+	MinTags    int           `json:"min_tags"`
+	MaxTags    int           `json:"max_tags"`
+	Compute    Compute       `json:"compute"`
 	Forecast   Forecast      `json:"forecast"`
+}
+
+// SingleMaxTasks is how many extraction tasks one cluster bears: 150 execution
+// contexts (Databricks' limit), less a reserve.
+const SingleMaxTasks = 140
+
+// Kinds of compute.
+const (
+	ComputeSeparate   = "separate"   // a cluster for each extraction task, one for the orchestrator
+	ComputeSingle     = "single"     // one cluster for all tasks
+	ComputeServerless = "serverless" // no clusters
+)
+
+// Compute is what one run of a tier's job runs on.
+type Compute struct {
+	Kind     string `json:"kind"`
+	Pool     bool   `json:"pool"`     // machines come from a warm pool
+	Clusters int    `json:"clusters"` // of extraction, so without the orchestrator's
+	Workers  int    `json:"workers"`  // of all extraction clusters together
+	Least    int    `json:"least_workers"`
+	Most     int    `json:"most_workers"` // of one cluster; 0 = single node
 }
 
 // Partition is the tags that one extraction task owns.
@@ -55,16 +94,18 @@ type Partition struct {
 	Site          string          `json:"site"`
 	Tier          string          `json:"tier"`
 	Tags          int             `json:"tags"`
-	EventsPerHour float64         `json:"events_per_hour"` // sum over the tags; negative when unknown for all
-	Weight        float64         `json:"weight"`
-	Workers       int             `json:"workers"` // 0 = single node
-	Shards        int             `json:"shards"`  // ceil(tags / tags_per_worker)
-	Cluster       string          `json:"cluster"` // the complex variable that holds the cluster's spec
-	Limits        manifest.Limits `json:"limits"`  // this partition's share of its site's budget
-	Seconds       float64         `json:"seconds"` // forecast of extraction, without start-up
+	EventsPerHour float64         `json:"events_per_hour"` // sum over the tags of known rate; negative when unknown for all
+	Weight        float64         `json:"weight"`          // expected events an hour: unknown rates count with the assumed one
+	Workers       int             `json:"workers"`         // 0 = single node
+	Shards        int             `json:"shards"`          // ceil(tags / tags_per_worker)
+	Cluster       string          `json:"cluster"`         // the complex variable that holds the cluster's spec
+	Limits        manifest.Limits `json:"limits"`          // this partition's share of its site's budget
+	Seconds       float64         `json:"seconds"`         // forecast of extraction, without start-up
 	TimeoutSecs   int             `json:"timeout_seconds"`
 
-	Members []inventory.Tag `json:"-"` // sorted by name, then point id
+	Members []inventory.Tag `json:"-"` // sorted by name; site and tier are filled in
+
+	origins []origin // where each member was in the bundle that the plan was built on
 }
 
 // Forecast is the time and cost of one run of a job.
@@ -73,18 +114,22 @@ type Forecast struct {
 	DiscoverSeconds    float64 `json:"discover_seconds"`
 	ExtractSeconds     float64 `json:"extract_seconds"` // the slowest partition
 	ConsolidateSeconds float64 `json:"consolidate_seconds"`
+	ValidateSeconds    float64 `json:"validate_seconds"`
 	TotalSeconds       float64 `json:"total_seconds"`
 	HealthSeconds      int     `json:"health_seconds"` // 1.5 x the total: what the health rule warns at
 	CostPerRun         float64 `json:"cost_per_run_usd"`
 	CostPerMonth       float64 `json:"cost_per_month_usd"`
 	SingleSeconds      float64 `json:"single_cluster_seconds"` // the same on one cluster
 	SingleCostPerRun   float64 `json:"single_cluster_cost_per_run_usd"`
-	Bottleneck         string  `json:"bottleneck"` // what limits it: start-up, pi-server, partition
+	SingleCostPerMonth float64 `json:"single_cluster_cost_per_month_usd"`
+	EventsPerRun       float64 `json:"events_per_run"`
+	RunsPerMonth       float64 `json:"runs_per_month"` // that really start: a start is skipped while a run goes on
+	Bottleneck         string  `json:"bottleneck"`     // what limits it: start-up, pi-server, partition
 }
 
 // Warning is something that an expert would point at, with what to do.
 type Warning struct {
 	Code    string   `json:"code"` // stable, kebab-case
 	Message string   `json:"message"`
-	Advice  []string `json:"advice"` // each a change that can be made as it stands
+	Advice  []string `json:"advice"` // each a change that can be made as it stands; " → " before its effect
 }

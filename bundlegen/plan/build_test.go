@@ -1,0 +1,379 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// pipeline is a pipeline.yml with the defaults, and sites a, b, c …
+func pipeline(sites int) *config.Pipeline {
+	cfg := &config.Pipeline{
+		Version: 1, Name: "demo", Catalog: "main", Inventory: "inventory.csv", File: "pipeline.yml",
+		Sizing:  config.Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000},
+		Tiers:   []config.Tier{{Name: "standard", Every: time.Hour}},
+		Compute: config.Compute{Cloud: "aws", NodeType: "m5d.xlarge", OrchestratorType: "m5d.xlarge", MaxConcurrentTasks: 1000},
+	}
+	for i := range sites {
+		name := string(rune('a' + i))
+		cfg.Sites = append(cfg.Sites, config.Site{
+			Name: name, URL: "https://" + name + ".example/piwebapi",
+			Limits: config.Limits{RequestsPerSecond: 500, Connections: 32, ItemsPerCall: 150000},
+		})
+	}
+	return cfg
+}
+
+// tags makes n tags of a site, with point ids.
+func tags(site string, n int) []inventory.Tag {
+	list := make([]inventory.Tag, n)
+	for i := range list {
+		list[i] = inventory.Tag{Site: site, Name: fmt.Sprintf("%s.T%06d", site, i), EventsPerHour: -1, PointID: int64(i + 1)}
+	}
+	return list
+}
+
+func build(t require.TestingT, cfg *config.Pipeline, list []inventory.Tag, prev *plan.Previous) *plan.Plan {
+	p, err := plan.Build(cfg, list, prev, plan.Options{})
+	require.NoError(t, err)
+	return p
+}
+
+// where gives each tag's partition.
+func where(p *plan.Plan) map[string]int {
+	at := map[string]int{}
+	for _, part := range p.Partitions {
+		for _, m := range part.Members {
+			at[m.Site+"/"+m.Name] = part.ID
+		}
+	}
+	return at
+}
+
+func codes(p *plan.Plan) []string {
+	var list []string
+	for _, w := range p.Warnings {
+		list = append(list, w.Code)
+	}
+	return list
+}
+
+func TestFirstPlan(t *testing.T) {
+	cfg := pipeline(2)
+	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "bulk", Every: 24 * time.Hour})
+	list := append(tags("a", 7000), tags("b", 500)...)
+	for i := range 3000 {
+		list[i].Tier = "bulk"
+	}
+	p := build(t, cfg, list, nil)
+
+	require.Len(t, p.Partitions, 3)
+	for i, want := range []struct {
+		site, tier    string
+		tags, workers int
+		cluster       string
+	}{
+		{"a", "standard", 4000, 4, "extraction_a_4_workers"},
+		{"b", "standard", 500, 0, "extraction_b_single_node"},
+		{"a", "bulk", 3000, 3, "extraction_a_3_workers"},
+	} {
+		got := p.Partitions[i]
+		assert.Equal(t, i, got.ID, "numbers run in order of tier and site")
+		assert.Equal(t, want.site, got.Site)
+		assert.Equal(t, want.tier, got.Tier)
+		assert.Equal(t, want.tags, got.Tags)
+		assert.Equal(t, want.workers, got.Workers)
+		assert.Equal(t, want.cluster, got.Cluster)
+		assert.Len(t, got.Members, want.tags)
+		assert.Equal(t, -1.0, got.EventsPerHour, "unknown for all")
+		assert.GreaterOrEqual(t, got.TimeoutSecs, 900)
+		assert.Positive(t, got.Seconds)
+		for _, m := range got.Members {
+			require.Equal(t, want.site, m.Site)
+			require.Equal(t, want.tier, m.Tier, "a tag without a tier is of the first")
+		}
+	}
+	assert.Equal(t, "demo_orchestrator", p.Tiers[0].JobKey)
+	assert.Equal(t, "demo_orchestrator_bulk", p.Tiers[1].JobKey)
+	assert.Equal(t, "0 0 * * * ?", p.Tiers[0].Cron)
+	assert.Equal(t, p.Tiers[0].Forecast, p.Forecast)
+	assert.Equal(t, 7500, p.Tags)
+	assert.Equal(t, 32, p.Sites[0].Used.Connections)
+	assert.LessOrEqual(t, p.Sites[0].Used.RequestsPerSecond, 500.0)
+	f := p.Forecast
+	assert.InDelta(t, f.TotalSeconds, f.StartupSeconds+f.DiscoverSeconds+f.ExtractSeconds+f.ConsolidateSeconds+f.ValidateSeconds, 0.05)
+	assert.InDelta(t, 1.5*f.TotalSeconds, float64(f.HealthSeconds), 61)
+}
+
+func TestOrderOfTheInventoryNeverMatters(t *testing.T) {
+	cfg := pipeline(3)
+	list := slices.Concat(tags("a", 6000), tags("b", 100), tags("c", 9000))
+	for i := range list {
+		list[i].EventsPerHour = float64(i % 1000)
+	}
+	want := build(t, cfg, list, nil)
+	wantJSON, err := json.Marshal(want)
+	require.NoError(t, err)
+	for seed := range uint64(3) {
+		shuffled := slices.Clone(list)
+		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		got := build(t, cfg, shuffled, nil)
+		gotJSON, err := json.Marshal(got)
+		require.NoError(t, err)
+		require.Equal(t, string(wantJSON), string(gotJSON))
+		require.Equal(t, where(want), where(got))
+	}
+}
+
+func TestTheOnlySiteNeedsNoName(t *testing.T) {
+	list := tags("", 10)
+	p := build(t, pipeline(1), list, nil)
+	assert.Equal(t, "a", p.Partitions[0].Members[0].Site)
+	_, err := plan.Build(pipeline(2), list, nil, plan.Options{})
+	require.ErrorContains(t, err, `site "" is not in pipeline.yml; allowed: a, b`)
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(cfg *config.Pipeline, list []inventory.Tag) []inventory.Tag
+		want   []string
+	}{
+		"no tags": {func(*config.Pipeline, []inventory.Tag) []inventory.Tag { return nil },
+			[]string{"inventory.csv", "no tags", "hint: `bundlegen discover`"}},
+		"unknown site": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1].Site = "nowhere"; return l },
+			[]string{"inventory.csv", `"a.T000001"`, `site "nowhere"`, "allowed: a, b", "hint: add it to pipeline.yml"}},
+		"unknown tier, nearly right": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1].Tier = "standart"; return l },
+			[]string{`tier "standart"`, "allowed: standard", "hint: did you mean standard?"}},
+		"a tag twice": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1].Name = l[0].Name; return l },
+			[]string{"site a has tag", "twice", "hint: "}},
+		"a cadence without a cron expression": {func(c *config.Pipeline, l []inventory.Tag) []inventory.Tag {
+			c.Tiers[0].Every = 7 * time.Minute
+			return l
+		}, []string{"pipeline.yml", "every: 7m", "hint: "}},
+		"no such cron expression": {func(c *config.Pipeline, l []inventory.Tag) []inventory.Tag {
+			c.Tiers[0].Every, c.Tiers[0].Cron = 0, "hourly"
+			return l
+		}, []string{"pipeline.yml", `"hourly"`, "hint: "}},
+		"too many tasks for one cluster": {func(c *config.Pipeline, l []inventory.Tag) []inventory.Tag {
+			c.Compute.SingleCluster, c.Tiers[0].Partitions = true, 150
+			return l
+		}, []string{"pipeline.yml", "compute.single_cluster", "150 partitions", "at most 140", "hint: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := pipeline(2)
+			list := c.change(cfg, slices.Concat(tags("a", 200), tags("b", 10)))
+			_, err := plan.Build(cfg, list, nil, plan.Options{})
+			require.Error(t, err)
+			for _, text := range c.want {
+				assert.Contains(t, err.Error(), text)
+			}
+		})
+	}
+}
+
+func TestPlanIDIsStableAndTellsPlansApart(t *testing.T) {
+	cfg := pipeline(1)
+	list := tags("a", 3000)
+	base := build(t, cfg, list, nil)
+	moved := *cfg
+	moved.Dir, moved.File, moved.Output = "/elsewhere", "other.yml", "out"
+	moved.Prices = map[string]float64{"aws/jobs": 1}
+	assert.Equal(t, base.ID, build(t, &moved, list, nil).ID, "paths and prices change no bundle")
+
+	more := build(t, cfg, append(tags("a", 3000), inventory.Tag{Site: "a", Name: "new", EventsPerHour: -1}), nil)
+	assert.NotEqual(t, base.ID, more.ID)
+	assert.Equal(t, base.Settings, more.Settings)
+	slower := *cfg
+	slower.Tiers = []config.Tier{{Name: "standard", Every: 2 * time.Hour}}
+	assert.NotEqual(t, base.ID, build(t, &slower, list, nil).ID)
+	assert.NotEqual(t, base.Settings, build(t, &slower, list, nil).Settings)
+}
+
+func TestFixedNumberOfPartitions(t *testing.T) {
+	cfg := pipeline(2)
+	cfg.Tiers[0].Partitions = 4
+	p := build(t, cfg, slices.Concat(tags("a", 300), tags("b", 100)), nil)
+	assert.Equal(t, 3, p.Sites[0].Partitions)
+	assert.Equal(t, 1, p.Sites[1].Partitions)
+	assert.NotContains(t, codes(p), plan.WarnShare)
+	assert.NotContains(t, codes(p), plan.WarnBounds, "100 tags in each are few, but so it was asked for")
+	cfg.Sizing.MaxTags, cfg.Sizing.MinTags = 50, 1
+	assert.Contains(t, codes(build(t, cfg, slices.Concat(tags("a", 300), tags("b", 100)), nil)), plan.WarnBounds)
+
+	cfg.Tiers[0].Partitions = 1
+	assert.Contains(t, codes(build(t, cfg, slices.Concat(tags("a", 300), tags("b", 100)), nil)), plan.WarnShare)
+}
+
+// Every tag is in exactly one partition of its own site and tier, within the
+// bounds wherever they can be kept, and the budget is never exceeded.
+func TestPlansAreSound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := pipeline(rapid.IntRange(1, 3).Draw(t, "sites"))
+		cfg.Sizing = config.Sizing{MinTags: 20, TargetTags: 30, MaxTags: 50, TagsPerWorker: 10}
+		cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "bulk", Every: 24 * time.Hour})
+		var prev *plan.Previous
+		var list []inventory.Tag
+		for _, s := range cfg.Sites {
+			list = append(list, randomTags(t, s.Name)...)
+		}
+		p := build(t, cfg, list, prev)
+		seen := map[string]bool{}
+		for _, part := range p.Partitions {
+			if part.Tags != len(part.Members) || part.Tags == 0 {
+				t.Fatalf("partition %d has %d members for %d tags", part.ID, len(part.Members), part.Tags)
+			}
+			if part.Tags > 50 {
+				t.Fatalf("partition %d has %d tags", part.ID, part.Tags)
+			}
+			for i, m := range part.Members {
+				if m.Site != part.Site || m.Tier != part.Tier || seen[m.Site+"/"+m.Name] {
+					t.Fatalf("%+v in %s/%s", m, part.Site, part.Tier)
+				}
+				seen[m.Site+"/"+m.Name] = true
+				if i > 0 && part.Members[i-1].Name >= m.Name {
+					t.Fatal("members are not in order of name")
+				}
+			}
+		}
+		if len(seen) != len(list) {
+			t.Fatalf("%d of %d tags", len(seen), len(list))
+		}
+		for _, s := range p.Sites {
+			if s.Used.Connections > max(s.Limits.Connections, s.Partitions) || s.Used.RequestsPerSecond > s.Limits.RequestsPerSecond {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}
+
+func randomTags(t *rapid.T, site string) []inventory.Tag {
+	list := tags(site, rapid.IntRange(1, 300).Draw(t, "tags"))
+	rate := rapid.SampledFrom([]float64{-1, 0, 10, 5000})
+	for i := range list {
+		list[i].Tier = []string{"", "standard", "bulk"}[(i*7)%3]
+		if i%50 == 0 {
+			list[i].EventsPerHour = rate.Draw(t, "rate")
+		}
+	}
+	return list
+}
+
+func TestWarnings(t *testing.T) {
+	find := func(p *plan.Plan, code string) plan.Warning {
+		for _, w := range p.Warnings {
+			if w.Code == code {
+				return w
+			}
+		}
+		t.Fatalf("no %s among %v", code, codes(p))
+		return plan.Warning{}
+	}
+	t.Run("a cadence that cold clusters cannot hold", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Tiers[0].Every = 5 * time.Minute
+		w := find(build(t, cfg, tags("a", 30000), nil), plan.WarnCadence)
+		assert.Contains(t, w.Message, "the next is due after 5 min")
+		require.NotEmpty(t, w.Advice)
+		assert.Contains(t, strings.Join(w.Advice, "\n"), "tiers.standard.every: ")
+		for _, a := range w.Advice {
+			assert.Contains(t, a, " → run ", "each says what it brings")
+			assert.Regexp(t, `\$[0-9,.]+ (less|more) a month|same cost`, a)
+		}
+	})
+	t.Run("a cadence that holds", func(t *testing.T) {
+		assert.NotContains(t, codes(build(t, pipeline(1), tags("a", 30000), nil)), plan.WarnCadence)
+	})
+	t.Run("one cluster is enough", func(t *testing.T) {
+		w := find(build(t, pipeline(1), tags("a", 30000), nil), plan.WarnSingleCluster)
+		assert.Contains(t, w.Advice[0], "compute.single_cluster: true → ")
+		cfg := pipeline(1)
+		cfg.Compute.SingleCluster = true
+		assert.NotContains(t, codes(build(t, cfg, tags("a", 30000), nil)), plan.WarnSingleCluster)
+	})
+	t.Run("more partitions than connections", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Sites[0].Limits.Connections = 4
+		w := find(build(t, cfg, tags("a", 30000), nil), plan.WarnBudget)
+		assert.Contains(t, w.Advice[0], "connections: 10")
+	})
+	t.Run("sites that share a server ask for too much", func(t *testing.T) {
+		cfg := pipeline(3)
+		for i := range cfg.Sites {
+			cfg.Sites[i].URL = "https://one.example/piwebapi"
+		}
+		w := find(build(t, cfg, slices.Concat(tags("a", 10), tags("b", 10), tags("c", 10)), nil), plan.WarnRateLimit)
+		assert.Contains(t, w.Message, "one.example may be asked for 1,500 requests/s")
+	})
+	t.Run("what is not known", func(t *testing.T) {
+		list := tags("a", 10)
+		list[0].PointID, list[1].EventsPerHour = 0, 7
+		cfg := pipeline(1)
+		cfg.Compute.NodeType = "m5d.xlargo"
+		p := build(t, cfg, list, nil)
+		assert.Contains(t, find(p, plan.WarnPointIDs).Message, "1 of 10 tags")
+		assert.Contains(t, find(p, plan.WarnPointIDs).Advice[0], "bundlegen discover")
+		assert.Contains(t, find(p, plan.WarnRates).Message, "9 of 10 tags")
+		assert.Contains(t, find(p, plan.WarnNodePrice).Message, "m5d.xlargo")
+	})
+	t.Run("a pool of spot workers has the driver too", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Compute.Pool.WorkerID = "p"
+		find(build(t, cfg, tags("a", 10), nil), plan.WarnSpotDriver)
+		cfg.Compute.Pool.DriverID = "d"
+		assert.NotContains(t, codes(build(t, cfg, tags("a", 10), nil)), plan.WarnSpotDriver)
+	})
+	t.Run("all known and well within the bounds", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Compute.SingleCluster = true
+		list := tags("a", 3000)
+		for i := range list {
+			list[i].EventsPerHour = 100
+		}
+		assert.Empty(t, build(t, cfg, list, nil).Warnings)
+	})
+}
+
+func TestKindsOfCompute(t *testing.T) {
+	cfg := pipeline(1)
+	cfg.Compute.SingleCluster = true
+	p := build(t, cfg, tags("a", 9000), nil)
+	assert.Equal(t, plan.Compute{Kind: plan.ComputeSingle, Clusters: 1, Workers: 4, Least: 4, Most: 4}, p.Tiers[0].Compute)
+	assert.Equal(t, "single_cluster", p.Partitions[0].Cluster)
+	assert.Equal(t, p.Forecast.SingleSeconds, p.Forecast.TotalSeconds)
+
+	cfg.Compute.SingleCluster, cfg.Compute.Serverless = false, true
+	p = build(t, cfg, tags("a", 9000), nil)
+	assert.Equal(t, plan.Compute{Kind: plan.ComputeServerless}, p.Tiers[0].Compute)
+	assert.Empty(t, p.Partitions[0].Cluster)
+}
+
+func TestCronSchedules(t *testing.T) {
+	for cron, want := range map[string]float64{
+		"0 0/5 * * * ?":         12 * 24 * 365.25 / 12,
+		"0 0 6 ? * MON-FRI":     365.25 / 12 * 5 / 7,
+		"0 0 6 1,15 * ?":        2,
+		"0 30 0/6 L * ?":        4,
+		"0 0/15 6-18 ? * 2-6 *": 4 * 13 * 365.25 / 12 * 5 / 7,
+	} {
+		cfg := pipeline(1)
+		cfg.Tiers[0].Every, cfg.Tiers[0].Cron = 0, cron
+		p := build(t, cfg, tags("a", 10), nil)
+		skipped := 1.0
+		if p.Forecast.TotalSeconds > p.Tiers[0].Cadence.Seconds() {
+			skipped = float64(int(p.Forecast.TotalSeconds/p.Tiers[0].Cadence.Seconds())) + 1
+		}
+		assert.InDelta(t, want/skipped, p.Forecast.RunsPerMonth, 0.01, cron)
+		assert.Equal(t, cron, p.Tiers[0].Cron)
+	}
+}

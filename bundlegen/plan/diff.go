@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+)
+
+// Kinds of change.
+const (
+	Add    = "+"
+	Remove = "-"
+	Change = "~"
+)
+
+// Changes is what differs between the bundle that is there and a plan.
+type Changes struct {
+	First    bool `json:"first"`    // there is no earlier bundle: everything is added
+	Settings bool `json:"settings"` // pipeline.yml says something else than when the earlier bundle was made
+
+	Added   int `json:"added"`   // tags that no partition had
+	Removed int `json:"removed"` // tags that no partition has any more
+	Moved   int `json:"moved"`   // tags in another partition than before
+	Renamed int `json:"renamed"` // tags with the same point id under another name; may have moved too
+	Edited  int `json:"edited"`  // tags of which something else changed: units, type, WebID, rate …
+
+	Partitions []PartitionChange `json:"partitions"` // in order of id; only those that change
+	Tags       []TagChange       `json:"tags"`       // none when First; in order of partition and name, then those removed
+}
+
+// PartitionChange is what happens to one partition.
+type PartitionChange struct {
+	Kind    string `json:"kind"` // + - ~
+	ID      int    `json:"partition_id"`
+	Site    string `json:"site"`
+	Tier    string `json:"tier"`
+	Before  int    `json:"tags_before"`
+	After   int    `json:"tags_after"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	In      int    `json:"moved_in"`
+	Out     int    `json:"moved_out"`
+	Renamed int    `json:"renamed"`
+	Edited  int    `json:"edited"`
+}
+
+// TagChange is what happens to one tag. From and To are partition ids; -1: none.
+type TagChange struct {
+	Kind   string `json:"kind"` // + - ~
+	Site   string `json:"site"`
+	Tag    string `json:"tag"`
+	Was    string `json:"was,omitempty"` // its name before, where that differs
+	From   int    `json:"from"`
+	To     int    `json:"to"`
+	Edited bool   `json:"edited,omitempty"`
+}
+
+// Empty says whether the plan is what is there.
+func (c *Changes) Empty() bool {
+	return !c.First && !c.Settings && len(c.Partitions) == 0
+}
+
+// Diff compares a plan with the bundle that it was built on, prev; nil means
+// that there is none. It is pure.
+func Diff(prev *Previous, p *Plan) *Changes {
+	if prev == nil {
+		return first(p)
+	}
+	origins := p.originsIn(prev)
+	c := &Changes{Settings: prev.Settings != "" && prev.Settings != p.Settings}
+	before := make(map[int]*PartitionChange, len(prev.Partitions))
+	kept := make([][]bool, len(prev.Partitions))
+	for i, q := range prev.Partitions {
+		before[q.ID] = &PartitionChange{Kind: Remove, ID: q.ID, Site: q.Site, Tier: q.Tier, Before: len(q.Tags)}
+		kept[i] = make([]bool, len(q.Tags))
+	}
+	for i := range p.Partitions {
+		part := &p.Partitions[i]
+		change, ok := before[part.ID]
+		if !ok {
+			change = &PartitionChange{Kind: Add, ID: part.ID}
+			before[part.ID] = change
+		} else {
+			change.Kind = Change
+		}
+		change.Site, change.Tier, change.After = part.Site, part.Tier, len(part.Members)
+		for k, o := range origins[i] {
+			if o.part >= 0 {
+				kept[o.part][o.tag] = true
+			}
+			c.member(prev, part, &part.Members[k], o, change, before)
+		}
+	}
+	for i, q := range prev.Partitions {
+		for k, tag := range q.Tags {
+			if !kept[i][k] {
+				before[q.ID].Removed++
+				c.Removed++
+				c.Tags = append(c.Tags, TagChange{Kind: Remove, Site: q.Site, Tag: tag.Name, From: q.ID, To: -1})
+			}
+		}
+	}
+	for _, change := range before {
+		if change.Kind != Change || change.Added+change.Removed+change.In+change.Out+change.Renamed+change.Edited > 0 {
+			c.Partitions = append(c.Partitions, *change)
+		}
+	}
+	slices.SortFunc(c.Partitions, func(a, b PartitionChange) int { return a.ID - b.ID })
+	return c
+}
+
+// member notes what happens to one tag of a partition.
+func (c *Changes) member(prev *Previous, part *Partition, tag *inventory.Tag, o origin, change *PartitionChange, all map[int]*PartitionChange) {
+	if o.part < 0 {
+		c.Added++
+		change.Added++
+		c.Tags = append(c.Tags, TagChange{Kind: Add, Site: part.Site, Tag: tag.Name, From: -1, To: part.ID})
+		return
+	}
+	from := prev.Partitions[o.part].ID
+	was := &prev.Partitions[o.part].Tags[o.tag]
+	moved, renamed := from != part.ID, was.Name != tag.Name
+	edited := was.attributes != prev.attributesOf(tag)
+	if !moved && !renamed && !edited {
+		return
+	}
+	t := TagChange{Kind: Change, Site: part.Site, Tag: tag.Name, From: from, To: part.ID, Edited: edited}
+	if moved {
+		c.Moved++
+		change.In++
+		all[from].Out++
+	}
+	if renamed {
+		t.Was = was.Name
+		c.Renamed++
+		change.Renamed++
+	}
+	if edited {
+		c.Edited++
+		change.Edited++
+	}
+	c.Tags = append(c.Tags, t)
+}
+
+// first is the difference from nothing. It does not list the tags: they are all of the plan's.
+func first(p *Plan) *Changes {
+	c := &Changes{First: true, Added: p.Tags}
+	for i := range p.Partitions {
+		part := &p.Partitions[i]
+		c.Partitions = append(c.Partitions, PartitionChange{
+			Kind: Add, ID: part.ID, Site: part.Site, Tier: part.Tier, After: part.Tags, Added: part.Tags,
+		})
+	}
+	return c
+}
+
+// originsIn gives where each member of each partition was in prev. Build has
+// found that out for the bundle that the plan was built on.
+func (p *Plan) originsIn(prev *Previous) [][]origin {
+	origins := make([][]origin, len(p.Partitions))
+	if p.previous == prev {
+		for i := range p.Partitions {
+			origins[i] = p.Partitions[i].origins
+		}
+		return origins
+	}
+	type place struct{ part, member int32 }
+	places, before := map[string][]place{}, map[string][]origin{}
+	for i, part := range p.Partitions {
+		origins[i] = make([]origin, len(part.Members))
+		for k := range part.Members {
+			places[part.Site] = append(places[part.Site], place{int32(i), int32(k)})
+		}
+	}
+	for i, q := range prev.Partitions {
+		for k := range q.Tags {
+			before[q.Site] = append(before[q.Site], origin{int32(i), int32(k)})
+		}
+	}
+	for site, all := range places {
+		tags, order := make([]inventory.Tag, len(all)), make([]int32, len(all))
+		for i, at := range all {
+			tags[i], order[i] = p.Partitions[at.part].Members[at.member], int32(i)
+		}
+		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(tags[a].Name, tags[b].Name) })
+		for i, o := range match(tags, order, prev, before[site]) {
+			at := all[order[i]]
+			origins[at.part][at.member] = o
+		}
+	}
+	return origins
+}

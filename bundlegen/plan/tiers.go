@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/sizing"
+)
+
+// makeTiers forecasts each tier's job and describes it.
+func (b *builder) makeTiers() error {
+	for t, tier := range b.cfg.Tiers {
+		cron, cadence, runs, err := b.schedule(tier)
+		if err != nil {
+			return err
+		}
+		job, cells := b.job(t, cadence, runs)
+		if b.cfg.Compute.SingleCluster && len(job.Partitions) > SingleMaxTasks {
+			return fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster\nhint: raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
+				b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks)
+		}
+		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
+		for i, p := range cells {
+			p.Seconds = round(f.Partitions[i], 2)
+			p.TimeoutSecs = b.model.TimeoutSeconds(b.cfg.Compute, f.Partitions[i])
+		}
+		b.jobs = append(b.jobs, job)
+		b.results = append(b.results, f)
+		d := Tier{
+			Name:       tier.Name,
+			JobKey:     jobKey(b.cfg, t),
+			Every:      tier.Every,
+			Cron:       cron,
+			Cadence:    cadence,
+			Partitions: len(cells),
+			Compute:    b.compute(job, cells),
+			Forecast:   describe(f, single),
+		}
+		rules := sizing.ForTier(b.cfg.Sizing, tier)
+		d.MinTags, d.MaxTags = rules.MinTags, rules.MaxTags
+		for _, n := range b.counts[t] {
+			d.Tags += n
+			if n > 0 {
+				d.Sites++
+			}
+		}
+		b.tiers = append(b.tiers, d)
+	}
+	return nil
+}
+
+// jobKey names a tier's job: the first is the orchestrator.
+func jobKey(cfg *config.Pipeline, tier int) string {
+	key := cfg.Name + "_orchestrator"
+	if tier > 0 {
+		key += "_" + cfg.Tiers[tier].Name
+	}
+	return key
+}
+
+// schedule gives a tier's Quartz expression, the least time between two starts
+// and the starts in a month.
+func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration, runs float64, err error) {
+	month := time.Duration(b.model.HoursPerMonth * float64(time.Hour))
+	if tier.Cron != "" {
+		cadence = config.CadenceOf(tier.Cron)
+		if cadence <= 0 {
+			return "", 0, 0, fmt.Errorf("%s: tier %s: %q is not a Quartz expression\nhint: seconds minutes hours day-of-month month day-of-week, such as 0 0/5 * * * ?",
+				b.cfg.File, tier.Name, tier.Cron)
+		}
+		return tier.Cron, cadence, startsPerMonth(tier.Cron), nil
+	}
+	cron, ok := config.CronOf(tier.Every)
+	if !ok {
+		return "", 0, 0, fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day\nhint: write for instance 5m, 15m, 1h or 6h, or a cron expression",
+			b.cfg.File, tier.Name, config.FormatDuration(tier.Every))
+	}
+	return cron, tier.Every, float64(month) / float64(tier.Every), nil
+}
+
+// job describes a tier to the forecast, and lists its partitions in the same order.
+func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job, []*Partition) {
+	tags := 0
+	for _, n := range b.counts[t] {
+		tags += n
+	}
+	rules := sizing.ForTier(b.cfg.Sizing, b.cfg.Tiers[t])
+	job := forecast.Job{
+		Compute:       b.cfg.Compute,
+		Interval:      cadence.Seconds(),
+		RunsPerMonth:  runs,
+		SingleWorkers: sizing.Workers(tags, rules.TagsPerWorker),
+		First:         t == 0,
+	}
+	var cells []*Partition
+	for s, site := range b.cfg.Sites {
+		job.Sites = append(job.Sites, forecast.Site{
+			Tags:              b.counts[t][s],
+			Connections:       site.Limits.Connections,
+			RequestsPerSecond: site.Limits.RequestsPerSecond,
+		})
+		slots := b.groups[t][s].slots
+		for i := range slots {
+			p := &slots[i]
+			job.Partitions = append(job.Partitions, forecast.Partition{
+				Site:              s,
+				Tags:              p.Tags,
+				EventsPerHour:     p.Weight,
+				Workers:           p.Workers,
+				Shards:            p.Shards,
+				Connections:       p.Limits.Connections,
+				RequestsPerSecond: p.Limits.RequestsPerSecond,
+				ItemsPerCall:      p.Limits.ItemsPerCall,
+			})
+			cells = append(cells, p)
+		}
+	}
+	return job, cells
+}
+
+// compute sums up what a run runs on, and gives a shared cluster's size to its partitions.
+func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
+	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool.WorkerID != ""}
+	switch {
+	case b.cfg.Compute.Serverless:
+		return Compute{Kind: ComputeServerless}
+	case len(cells) == 0:
+		return c
+	case b.cfg.Compute.SingleCluster:
+		n := job.SingleWorkers
+		for _, p := range cells {
+			p.Workers = n
+		}
+		return Compute{Kind: ComputeSingle, Pool: c.Pool, Clusters: 1, Workers: n, Least: n, Most: n}
+	}
+	c.Clusters, c.Least = len(cells), cells[0].Workers
+	for _, p := range cells {
+		c.Workers += p.Workers
+		c.Least, c.Most = min(c.Least, p.Workers), max(c.Most, p.Workers)
+	}
+	return c
+}
+
+func describe(f, single forecast.Forecast) Forecast {
+	return Forecast{
+		StartupSeconds:     round(f.Startup, 2),
+		DiscoverSeconds:    round(f.Discover, 2),
+		ExtractSeconds:     round(f.Extract, 2),
+		ConsolidateSeconds: round(f.Consolidate, 2),
+		ValidateSeconds:    round(f.Validate, 2),
+		TotalSeconds:       round(f.Total, 2),
+		HealthSeconds:      int(ceilTo(f.Health, 60)), // whole minutes, so that it rarely changes
+		CostPerRun:         round(f.CostPerRun, 4),
+		CostPerMonth:       round(f.CostPerMonth, 2),
+		SingleSeconds:      round(single.Total, 2),
+		SingleCostPerRun:   round(single.CostPerRun, 4),
+		SingleCostPerMonth: round(single.CostPerMonth, 2),
+		EventsPerRun:       round(f.Events, 0),
+		RunsPerMonth:       round(f.Runs, 2),
+		Bottleneck:         f.Bottleneck,
+	}
+}

@@ -1,0 +1,351 @@
+// Package report shows a plan: on a terminal, as Markdown for a pull request,
+// as JSON for programs. It decides nothing: what it prints is in the plan and
+// its changes.
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+)
+
+// Report is what there is to show.
+type Report struct {
+	Plan    *plan.Plan
+	Changes *plan.Changes
+	Next    string // the exact command that comes next; "" for none
+}
+
+// fact is a line of a tier's summary.
+type fact struct{ label, text string }
+
+// facts sums up a tier's job: everything that somebody would otherwise add up.
+func facts(p *plan.Plan, t *plan.Tier) []fact {
+	parts := of(p, t)
+	if len(parts) == 0 {
+		return []fact{{"partitions", "none: no tag is of this tier"}}
+	}
+	list := []fact{
+		{"partitions", sizes(t, parts)},
+		{"compute", compute(t)},
+		{"one run", run(t)},
+		{"cost", cost(t)},
+	}
+	if t.Compute.Kind != plan.ComputeSingle {
+		list = append(list, fact{"on 1 cluster", single(t)})
+	}
+	return append(list, fact{"PI server", server(p, t, parts)})
+}
+
+// of gives a tier's partitions.
+func of(p *plan.Plan, t *plan.Tier) []*plan.Partition {
+	var parts []*plan.Partition
+	for i := range p.Partitions {
+		if p.Partitions[i].Tier == t.Name {
+			parts = append(parts, &p.Partitions[i])
+		}
+	}
+	return parts
+}
+
+func sizes(t *plan.Tier, parts []*plan.Partition) string {
+	least, most := parts[0].Tags, parts[0].Tags
+	for _, p := range parts {
+		least, most = min(least, p.Tags), max(most, p.Tags)
+	}
+	text := fmt.Sprintf("%s of %s", words.Count(len(parts)), between(words.Count(least), words.Plural(most, "tag")))
+	if len(parts) == 1 {
+		return text
+	}
+	return fmt.Sprintf("%s (%s-%s allowed), %s", text, words.Count(t.MinTags), words.Count(t.MaxTags), aboveMean(parts))
+}
+
+// between gives a range, or one value where both ends are the same.
+func between(least, most string) string {
+	if least == most || strings.HasPrefix(most, least+" ") {
+		return most
+	}
+	return least + "-" + most
+}
+
+// aboveMean says how far the greatest load is above the mean.
+func aboveMean(parts []*plan.Partition) string {
+	sum, greatest := 0.0, 0.0
+	for _, p := range parts {
+		sum, greatest = sum+p.Weight, max(greatest, p.Weight)
+	}
+	over := 100 * (greatest*float64(len(parts))/sum - 1)
+	if over < 0.05 {
+		return "equal load"
+	}
+	return "heaviest " + words.Number(over) + "% over mean"
+}
+
+func compute(t *plan.Tier) string {
+	c := t.Compute
+	spot := "spot worker"
+	if c.Pool {
+		spot = "pool worker"
+	}
+	switch {
+	case c.Kind == plan.ComputeServerless:
+		return "serverless, " + words.Plural(t.Partitions, "extraction task")
+	case c.Kind == plan.ComputeSingle && c.Workers == 0:
+		return "1 cluster for all tasks, a single node"
+	case c.Kind == plan.ComputeSingle:
+		return fmt.Sprintf("1 cluster for all tasks: 1 driver on demand, %s", words.Plural(c.Workers, spot))
+	}
+	machines := c.Workers + c.Clusters + 2
+	text := words.Plural(c.Clusters, "single-node cluster")
+	if c.Workers > 0 {
+		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Least), fmt.Sprint(c.Most)))
+	}
+	return fmt.Sprintf("%s, 1 orchestrator: %s", text, words.Plural(machines, "machine"))
+}
+
+func run(t *plan.Tier) string {
+	f := t.Forecast
+	steps := []string{}
+	for _, s := range []struct {
+		name    string
+		seconds float64
+	}{
+		{"start-up", f.StartupSeconds}, {"discover", f.DiscoverSeconds}, {"extract", f.ExtractSeconds},
+		{"consolidate", f.ConsolidateSeconds}, {"validate", f.ValidateSeconds},
+	} {
+		steps = append(steps, s.name+" "+words.Clock(s.seconds))
+	}
+	return words.Span(f.TotalSeconds) + " = " + strings.Join(steps, " · ")
+}
+
+func cost(t *plan.Tier) string {
+	f := t.Forecast
+	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+}
+
+// single is the same job on one cluster, to compare with.
+func single(t *plan.Tier) string {
+	f := t.Forecast
+	text := fmt.Sprintf("%s, %s a run, about %s a month", words.Span(f.SingleSeconds), words.Dollars(f.SingleCostPerRun), words.Dollars(f.SingleCostPerMonth))
+	if t.Partitions > plan.SingleMaxTasks {
+		text += fmt.Sprintf(", if it bore more than %d tasks", plan.SingleMaxTasks)
+	}
+	return text
+}
+
+func server(p *plan.Plan, t *plan.Tier, parts []*plan.Partition) string {
+	connections, least, most := 0, parts[0].Limits.Connections, 0
+	for _, part := range parts {
+		connections += part.Limits.Connections
+		least, most = min(least, part.Limits.Connections), max(most, part.Limits.Connections)
+	}
+	text := words.Short(t.Forecast.EventsPerRun) + " events"
+	if len(p.Tiers) > 1 {
+		text += " a run"
+	} else {
+		calls := 0.0
+		for i := range p.Sites {
+			calls += p.Sites[i].Calls
+		}
+		text += " in " + words.Plural(int(calls+0.5), "call")
+	}
+	if len(p.Sites) == 1 {
+		text += fmt.Sprintf(", %s of %s", words.Count(connections), words.Plural(p.Sites[0].Limits.Connections, "connection"))
+		if len(parts) > 1 {
+			text += ", " + between(fmt.Sprint(least), fmt.Sprint(most)) + " a partition"
+		}
+		return text
+	}
+	return text + ", " + between(fmt.Sprint(least), words.Plural(most, "connection")) + " a partition"
+}
+
+// cadence words how often a tier runs.
+func cadence(t *plan.Tier) string {
+	if t.Every == 0 {
+		return "cron " + t.Cron
+	}
+	if t.Every%(24*time.Hour) == 0 && t.Every > 24*time.Hour {
+		return "every " + words.Plural(int(t.Every/(24*time.Hour)), "day")
+	}
+	switch t.Every {
+	case time.Minute:
+		return "every minute"
+	case time.Hour:
+		return "every hour"
+	case 24 * time.Hour:
+		return "every day"
+	}
+	return "every " + words.Span(t.Every.Seconds())
+}
+
+// headline is the answer in one line: what is planned, in tags, sites, tiers and partitions.
+func headline(p *plan.Plan) []string {
+	site := words.Plural(len(p.Sites), "site")
+	if len(p.Sites) == 1 {
+		site = p.Sites[0].Name
+	}
+	parts := []string{words.Plural(p.Tags, "tag"), site}
+	if len(p.Tiers) == 1 {
+		parts = append(parts, cadence(&p.Tiers[0]))
+	} else {
+		parts = append(parts, words.Plural(len(p.Tiers), "tier"))
+	}
+	return append(parts, words.Plural(len(p.Partitions), "partition"))
+}
+
+// tierLine is a tier's headline, where there are several.
+func tierLine(t *plan.Tier) string {
+	return strings.Join([]string{words.Plural(t.Tags, "tag"), words.Plural(t.Sites, "site"), cadence(t), words.Plural(t.Partitions, "partition")}, " · ")
+}
+
+// basis says what the figures rest on.
+func basis(p *plan.Plan) string {
+	constant := map[string]float64{}
+	for _, a := range p.Assumed.Constants {
+		constant[a.Name] = a.Value
+	}
+	start := fmt.Sprintf("%s a cold start", words.Clock(constant["startup_classic"]))
+	if len(p.Tiers) > 0 && p.Tiers[0].Compute.Kind == plan.ComputeServerless {
+		start = fmt.Sprintf("%s a start", words.Span(constant["startup_serverless"]))
+	} else if len(p.Tiers) > 0 && p.Tiers[0].Compute.Pool {
+		start = fmt.Sprintf("%s a start from the pool", words.Span(constant["startup_pool"]))
+	}
+	return fmt.Sprintf("%s; PI %s s a call + %s ms a tag, %s at once",
+		start, words.Number(constant["pi_request"]), words.Number(1000*constant["pi_tag"]), words.Number(constant["pi_threads"]))
+}
+
+// id gives a partition's number as its manifest's name has it.
+func id(n int) string { return fmt.Sprintf("%04d", n) }
+
+// row is a line of the load table, or what stands for several.
+type row struct {
+	part    *plan.Partition
+	skipped string
+}
+
+// shown is how many partitions a tier may have before its table is shortened,
+// and how many of the heaviest and the lightest are shown then.
+const (
+	shown    = 12
+	heaviest = 4
+	lightest = 2
+)
+
+// rows chooses the partitions to show: all in order of id, or the extremes by load.
+func rows(parts []*plan.Partition, all bool) []row {
+	if all || len(parts) <= shown {
+		out := make([]row, len(parts))
+		for i, p := range parts {
+			out[i] = row{part: p}
+		}
+		return out
+	}
+	sorted := slices.Clone(parts)
+	slices.SortStableFunc(sorted, func(a, b *plan.Partition) int {
+		switch {
+		case a.Weight > b.Weight:
+			return -1
+		case a.Weight < b.Weight:
+			return 1
+		}
+		return a.ID - b.ID
+	})
+	var out []row
+	for _, p := range sorted[:heaviest] {
+		out = append(out, row{part: p})
+	}
+	rest := sorted[heaviest : len(sorted)-lightest]
+	most, least := rest[0].Weight, rest[len(rest)-1].Weight
+	text := fmt.Sprintf("… %s more", words.Count(len(rest)))
+	if low, high := words.Short(least), words.Short(most); low == high {
+		text += fmt.Sprintf(" of %s events/h", high)
+	} else {
+		text += fmt.Sprintf(" of %s to %s events/h", low, high)
+	}
+	out = append(out, row{skipped: text})
+	for _, p := range sorted[len(sorted)-lightest:] {
+		out = append(out, row{part: p})
+	}
+	return out
+}
+
+// change is a line of the list of changes.
+type change struct{ kind, what, where string }
+
+// fewTags is how many changed tags are listed one by one without being asked.
+const fewTags = 8
+
+// changes words the differences, collapsed.
+func changes(c *plan.Changes) []change {
+	if c.First {
+		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") + ", the first bundle"}}
+	}
+	var out []change
+	for _, kind := range []string{plan.Add, plan.Remove} {
+		var ids []string
+		for _, p := range c.Partitions {
+			if p.Kind == kind {
+				ids = append(ids, id(p.ID))
+			}
+		}
+		if len(ids) > 0 {
+			out = append(out, change{kind, words.Plural(len(ids), "partition"), words.List(ids, 8)})
+		}
+	}
+	tags := func(kind string, n int, doing, preposition string, count func(p plan.PartitionChange) int) {
+		if n == 0 {
+			return
+		}
+		var where []string
+		for _, p := range c.Partitions {
+			if k := count(p); k > 0 {
+				where = append(where, fmt.Sprintf("%s %s %s", words.Count(k), preposition, id(p.ID)))
+			}
+		}
+		what := strings.TrimSpace(words.Plural(n, "tag") + " " + doing)
+		if len(where) == 1 {
+			where[0] = preposition + " " + strings.TrimPrefix(where[0], fmt.Sprintf("%s %s ", words.Count(n), preposition))
+		}
+		out = append(out, change{kind, what, words.List(where, 4)})
+	}
+	tags(plan.Add, c.Added, "", "to", func(p plan.PartitionChange) int { return p.Added })
+	tags(plan.Remove, c.Removed, "", "from", func(p plan.PartitionChange) int { return p.Removed })
+	tags(plan.Change, c.Moved, "moved", "to", func(p plan.PartitionChange) int { return p.In })
+	tags(plan.Change, c.Renamed, "renamed", "in", func(p plan.PartitionChange) int { return p.Renamed })
+	tags(plan.Change, c.Edited, "edited", "in", func(p plan.PartitionChange) int { return p.Edited })
+	if c.Settings {
+		out = append(out, change{plan.Change, "settings", "pipeline.yml says something else than before"})
+	}
+	return out
+}
+
+// tagLine words the change of one tag, but for its name.
+func tagLine(t plan.TagChange) string {
+	switch {
+	case t.Kind == plan.Add:
+		return "to " + id(t.To)
+	case t.Kind == plan.Remove:
+		return "from " + id(t.From)
+	}
+	var what []string
+	if t.From != t.To {
+		what = append(what, id(t.From)+" to "+id(t.To))
+	}
+	if t.Was != "" {
+		what = append(what, "was "+t.Was)
+	}
+	if t.Edited {
+		what = append(what, "edited in "+id(t.To))
+	}
+	return strings.Join(what, ", ")
+}
+
+// advice splits a piece of advice into the change and what it brings.
+func advice(text string) (change, effect string) {
+	change, effect, _ = strings.Cut(text, " → ")
+	return change, effect
+}

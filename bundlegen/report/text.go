@@ -1,0 +1,220 @@
+package report
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/fatih/color"
+)
+
+// Options says how a report looks on a terminal.
+type Options struct {
+	Width int  // columns; 0 is 80. No line is wider, but for a next command that cannot be broken.
+	Color bool // ANSI colours: the caller knows about NO_COLOR, TERM and terminals
+	All   bool // every partition and every changed tag
+}
+
+// The layout uses what there is between these.
+const (
+	defaultWidth = 80
+	leastWidth   = 60
+	mostWidth    = 110
+)
+
+// Text writes a report for a terminal: the answer first, then each partition's
+// load, what changes, what to mind, and the next command last.
+func Text(w io.Writer, r Report, o Options) error {
+	t := newTerminal(w, o)
+	t.head(r.Plan)
+	for i := range r.Plan.Tiers {
+		t.tier(r.Plan, &r.Plan.Tiers[i])
+	}
+	t.changes(r.Changes)
+	t.warnings(r.Plan.Warnings)
+	if r.Next != "" {
+		t.line("")
+		t.line(t.strong.Sprint("next: ") + t.blue.Sprint(r.Next))
+	}
+	return t.out.Flush()
+}
+
+type terminal struct {
+	out                                         *bufio.Writer
+	width                                       int
+	all                                         bool
+	strong, faint, blue, green, red, yellow, no *color.Color
+}
+
+func newTerminal(w io.Writer, o Options) *terminal {
+	columns := o.Width
+	if columns == 0 {
+		columns = defaultWidth
+	}
+	t := &terminal{out: bufio.NewWriterSize(w, 64<<10), width: min(max(columns, leastWidth), mostWidth), all: o.All}
+	paint := func(attributes ...color.Attribute) *color.Color {
+		c := color.New(attributes...)
+		if o.Color {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c
+	}
+	t.strong, t.faint, t.blue = paint(color.Bold), paint(color.Faint), paint(color.FgCyan)
+	t.green, t.red, t.yellow, t.no = paint(color.FgGreen), paint(color.FgRed), paint(color.FgYellow), paint()
+	return t
+}
+
+// line writes one line. Errors come out of Flush.
+func (t *terminal) line(s string) { _, _ = t.out.WriteString(s + "\n") }
+
+// labelled writes a label in a column of its own and a text that is wrapped beside it.
+func (t *terminal) labelled(indent int, label string, labelWidth int, text string, paint *color.Color) {
+	start := indent + labelWidth
+	for i, line := range wrap(text, t.width-start) {
+		if i == 0 {
+			t.line(strings.Repeat(" ", indent) + paint.Sprint(label) + strings.Repeat(" ", max(0, labelWidth-width(label))) + line)
+		} else {
+			t.line(strings.Repeat(" ", start) + line)
+		}
+	}
+}
+
+func (t *terminal) head(p *plan.Plan) {
+	name := fit(clean(p.Name), t.width/2)
+	t.labelled(0, name, width(name)+3, clean(strings.Join(headline(p), " · ")), t.strong)
+}
+
+func (t *terminal) tier(p *plan.Plan, tier *plan.Tier) {
+	t.line("")
+	if len(p.Tiers) > 1 {
+		name := fit(clean(tier.Name), t.width/2)
+		t.labelled(0, name, width(name)+3, tierLine(tier), t.strong)
+		t.line("")
+	}
+	all := facts(p, tier)
+	for _, f := range all {
+		t.labelled(2, f.label, 14, f.text, t.faint)
+	}
+	if tier == &p.Tiers[len(p.Tiers)-1] {
+		t.labelled(2, "assumed", 14, basis(p), t.faint)
+	}
+	if parts := of(p, tier); len(parts) > 0 {
+		t.line("")
+		t.load(p, parts)
+	}
+}
+
+// load draws the partitions' loads as bars.
+func (t *terminal) load(p *plan.Plan, parts []*plan.Partition) {
+	greatest, sites, idWidth, tagsWidth, rateWidth := 0.0, 0, 4, 4, 8
+	for _, part := range parts {
+		greatest = max(greatest, part.Weight)
+		idWidth = max(idWidth, width(id(part.ID)))
+		tagsWidth = max(tagsWidth, width(words.Count(part.Tags)))
+		rateWidth = max(rateWidth, width(words.Short(part.Weight)))
+		sites = max(sites, width(clean(part.Site)))
+	}
+	siteWidth := 0
+	if len(p.Sites) > 1 {
+		siteWidth = min(max(sites, 4), 20)
+	}
+	idWidth = max(idWidth, len("partition"))
+	cells := func(number, tags, site, load, rate string) {
+		s := "  " + right(number, idWidth) + "  " + right(tags, tagsWidth)
+		if siteWidth > 0 {
+			s += "  " + left(fit(clean(site), siteWidth), siteWidth)
+		}
+		used := width(s) + 2 + 2 + rateWidth
+		columns := max(8, t.width-used)
+		t.line(strings.TrimRight(s+"  "+t.blue.Sprint(load)+strings.Repeat(" ", max(0, columns-width(load)))+"  "+right(rate, rateWidth), " "))
+	}
+	columns := t.width - (2 + idWidth + 2 + tagsWidth + 2 + 2 + rateWidth)
+	if siteWidth > 0 {
+		columns -= siteWidth + 2
+	}
+	cells("partition", "tags", "site", "", "events/h")
+	for _, r := range rows(parts, t.all) {
+		if r.part == nil {
+			t.line(t.faint.Sprint(fit("  "+right("", idWidth-1)+r.skipped+" (--all lists them)", t.width)))
+			continue
+		}
+		cells(id(r.part.ID), words.Count(r.part.Tags), r.part.Site, bar(r.part.Weight/greatest, max(8, columns)), words.Short(r.part.Weight))
+	}
+}
+
+func (t *terminal) changes(c *plan.Changes) {
+	if c == nil {
+		return
+	}
+	t.line("")
+	if c.Empty() {
+		t.line("  no changes since the last bundle")
+		return
+	}
+	if !c.First {
+		t.line("  since the last bundle")
+	}
+	list := changes(c)
+	whatWidth := 0
+	for _, l := range list {
+		whatWidth = max(whatWidth, width(l.what))
+	}
+	for _, l := range list {
+		t.labelled(2, l.kind+" "+l.what, whatWidth+5, l.where, t.of(l.kind))
+	}
+	if len(c.Tags) == 0 {
+		return
+	}
+	if !t.all && len(c.Tags) > fewTags {
+		t.line(t.faint.Sprint("    (--all lists the tags)"))
+		return
+	}
+	t.line("")
+	t.tags(c.Tags)
+}
+
+// tags lists changed tags, names cut so that what happens to them fits.
+func (t *terminal) tags(list []plan.TagChange) {
+	const nameWidth = 40
+	for _, tag := range list {
+		name := left(fit(clean(tag.Tag), nameWidth), nameWidth)
+		t.line(t.of(tag.Kind).Sprint("  "+tag.Kind) + " " + name + "  " + fit(clean(tagLine(tag)), t.width-nameWidth-6))
+	}
+}
+
+func (t *terminal) of(kind string) *color.Color {
+	switch kind {
+	case plan.Add:
+		return t.green
+	case plan.Remove:
+		return t.red
+	}
+	return t.yellow
+}
+
+func (t *terminal) warnings(list []plan.Warning) {
+	for _, w := range list {
+		t.line("")
+		t.labelled(0, "!", 2, clean(w.Message), t.yellow)
+		changeWidth := 0
+		for _, a := range w.Advice {
+			change, _ := advice(a)
+			changeWidth = max(changeWidth, width(clean(change)))
+		}
+		changeWidth = min(changeWidth, t.width/2)
+		for _, a := range w.Advice {
+			change, brings := advice(clean(a))
+			if width(change) > changeWidth {
+				// Too long for two columns: what it brings goes below.
+				t.labelled(4, "", 0, change, t.no)
+				t.labelled(6, "", 0, brings, t.no)
+				continue
+			}
+			t.labelled(4, change, changeWidth+3, brings, t.strong)
+		}
+	}
+}
