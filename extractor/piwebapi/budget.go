@@ -162,7 +162,7 @@ func (g *gate) leave(began time.Time, work float64, err *Error) {
 
 // narrow halves the limit, once for all requests that were under way together.
 func (g *gate) narrow(began time.Time) {
-	if began.After(g.narrowed) {
+	if !began.Before(g.narrowed) {
 		g.limit, g.narrowed = max(1, g.limit/2), time.Now()
 	}
 }

@@ -133,8 +133,12 @@ func (c *Client) get(ctx context.Context, r request) *Error {
 			return c.at(r).network(ctx, err)
 		}
 		began := time.Now()
-		err := c.exchange(ctx, r)
-		c.gate.leave(began, r.work, err)
+		bytes, err := c.exchange(ctx, r)
+		work := r.work
+		if work > 0 {
+			work += float64(bytes) / bytesOfWork
+		}
+		c.gate.leave(began, work, err)
 		if err == nil || err.Kind != RateLimited || c.gate.hopeless() {
 			return err
 		}
@@ -162,7 +166,7 @@ func (c *Client) persist(ctx context.Context, r request) error {
 // pauseBefore is how long to wait after so many failed tries.
 func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
 	if err.after > 0 {
-		return err.after
+		return min(err.after, patience)
 	}
 	return jitter(min(longestPause, c.backoff<<min(tries-1, 10)))
 }
@@ -176,8 +180,12 @@ func (c *Client) urlBytes(path, query string) int {
 	return len(c.base.Scheme) + len("://") + len(c.base.Host) + len(c.base.Path) + len(path) + len("?") + len(query)
 }
 
-// exchange sends a request once and has its body read.
-func (c *Client) exchange(ctx context.Context, r request) *Error {
+// bytesOfWork is how many bytes of an answer are about as much work for a server
+// as one more stream is. It need not be exact: only a fourfold growth counts.
+const bytesOfWork = 20_000
+
+// exchange sends a request once and has its body read, of so many bytes.
+func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *Error) {
 	at := c.at(r)
 	target := c.base.String() + r.path
 	if r.query != "" {
@@ -185,31 +193,35 @@ func (c *Client) exchange(ctx context.Context, r request) *Error {
 	}
 	resp, err := c.http.R().SetContext(ctx).Get(target)
 	if err != nil {
-		return at.network(ctx, err)
+		return 0, at.network(ctx, err)
 	}
 	raw := resp.RawResponse
 	body := &watched{r: raw.Body}
 	defer raw.Body.Close()
 	if raw.StatusCode != http.StatusOK && raw.StatusCode != http.StatusMultiStatus {
-		return at.refusal(raw, body)
+		return 0, at.refusal(raw, body)
 	}
 	c.known.Store(true)
-	err = r.read(body, raw.Header)
+	if err := r.read(body, raw.Header); err != nil {
+		return body.bytes, at.unread(ctx, body.err, err)
+	}
+	// To the end, so that the connection can be used again.
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+	return body.bytes, nil
+}
+
+// unread makes an Error of a good answer whose body could not be read, from what
+// the connection said last and what the reader of the body says.
+func (p place) unread(ctx context.Context, connection, reader error) *Error {
 	switch {
-	case err == nil:
-		// To the end, so that the connection can be used again.
-		_, _ = io.CopyN(io.Discard, body, 4<<10)
-		return nil
 	case ctx.Err() != nil:
-		return at.network(ctx, ctx.Err())
-	case body.err == nil || body.err == io.EOF:
-		return at.body(err)
-	case body.err == io.ErrUnexpectedEOF:
-		return at.body(body.err)
-	case errors.Is(body.err, errRequestTimeout):
-		return at.network(ctx, body.err)
-	default: // the connection broke amid the body
-		return at.body(body.err)
+		return p.network(ctx, ctx.Err())
+	case errors.Is(connection, errRequestTimeout):
+		return p.network(ctx, connection)
+	case connection == nil || connection == io.EOF:
+		return p.body(reader)
+	default: // it broke off
+		return p.body(connection)
 	}
 }
 
@@ -232,15 +244,17 @@ func (p place) refusal(resp *http.Response, body io.Reader) *Error {
 	return e
 }
 
-// watched keeps the first error that reading gave, since a decoder may turn it
-// into one of its own.
+// watched counts bytes and keeps the first error that reading gave, since a
+// decoder may turn it into one of its own.
 type watched struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	bytes int64
+	err   error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
+	w.bytes += int64(n)
 	if err != nil && w.err == nil {
 		w.err = err
 	}

@@ -103,7 +103,8 @@ func (r *reading) signIn(ctx context.Context) {
 // knock makes the smallest request there is, once, and does not wait behind
 // others for its turn.
 func (r *reading) knock(ctx context.Context) *Error {
-	return r.exchange(ctx, systemRequest(new(System)))
+	_, err := r.exchange(ctx, systemRequest(new(System)))
+	return err
 }
 
 // endsAll says which errors concern the site as a whole and are not tried again.
@@ -339,13 +340,13 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 	case err.Kind == TooLarge && r.width.refused(err, r.at(sent.request).urlBytes, sent.maxCount, len(s.tracks)):
 		r.again(s.tracks...) // planned anew, within what has been learned
 	case err.Retryable && err.Kind != Timeout && tries < r.attempts:
-		r.later(&span{tracks: s.tracks, tries: tries}, r.pauseBefore(tries, err))
+		r.later(&span{tracks: s.tracks, tries: tries, part: s.part}, r.pauseBefore(tries, err))
 	case (!one || t.step == 0 && !t.alone) && r.strike(ctx, err): // what one stream does after that is its own fault
 		r.stop(r.down(err))
 
 	// The same call will not do: it is made smaller, until one stream is to blame.
 	case !one:
-		if err.Kind == Timeout || err.Kind == Server {
+		if !s.part && (err.Kind == Timeout || err.Kind == Server) { // a part is slow for its bad stream
 			r.width.tooSlow(len(s.tracks))
 		}
 		r.split(s)
@@ -353,7 +354,7 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 		r.again(t)
 	case !t.alone:
 		t.alone = true
-		r.part(&span{tracks: s.tracks, tries: r.attempts - 1})
+		r.part(&span{tracks: s.tracks, part: true})
 	default:
 		r.refuse(t, err)
 	}
@@ -371,7 +372,7 @@ func (r *reading) split(s *span) {
 	ways := min(splitWays, n)
 	for i := ways; i > 0; i-- {
 		from, to := (i-1)*n/ways, i*n/ways
-		part := &span{tracks: s.tracks[from:to:to], tries: r.attempts - 1}
+		part := &span{tracks: s.tracks[from:to:to], tries: r.attempts - 1, part: true}
 		if len(part.tracks) == 1 {
 			part.tries = 0
 		}

@@ -127,7 +127,7 @@ func (k *counting) count(ctx context.Context, members []int) error {
 		return nil
 	case !errors.As(err, &e) || endsAll(e.Kind) || e.Retryable && e.Kind != Timeout || e.Kind == NotJSON:
 		return err
-	case e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed:
+	case e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed || strings.Contains(e.Message, "No HTTP resource"):
 		return unable(e)
 	case len(members) > 1:
 		half := len(members) / 2

@@ -35,6 +35,7 @@ func webIDParameter(webID string) string { return "&webId=" + url.QueryEscape(we
 type span struct {
 	tracks []*track
 	tries  int
+	part   bool // of a call that failed
 }
 
 // bounds gives the range that covers those of all streams.
@@ -86,9 +87,12 @@ func plan(tracks []*track, head int, l limits, connections int) []*span {
 	return spans
 }
 
-// near divides streams into groups in which an edge of the range differs by at
-// most a fifth of the range: that much may be read in vain, so that one stream
-// far behind does not make others read all that they have already.
+// little is a time whose events cost less than a call.
+const little = instant.Minute
+
+// near divides streams into groups in which an edge of the range differs by
+// little, or at most a fifth of the range: that much may be read in vain, so that
+// one stream far behind does not make others read all that they have already.
 func near(tracks []*track, edge func(*track) instant.Ticks) [][]*track {
 	slices.SortStableFunc(tracks, func(a, b *track) int { return cmp.Compare(edge(a), edge(b)) })
 	var groups [][]*track
@@ -96,7 +100,7 @@ func near(tracks []*track, edge func(*track) instant.Ticks) [][]*track {
 	shortest := instant.Ticks(0)
 	for i, t := range tracks {
 		length := t.end() - t.from
-		if i > first && edge(t)-edge(tracks[first]) > min(shortest, length)/5 {
+		if i > first && edge(t)-edge(tracks[first]) > max(little, min(shortest, length)/5) {
 			groups = append(groups, tracks[first:i:i])
 			first = i
 		}
