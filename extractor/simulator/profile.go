@@ -156,13 +156,13 @@ func (a *archive) profile(index int) profile {
 		minus:   seed>>32&7 == 0,
 	}
 	if !a.uniform {
-		p.groups = index%41 == 6 && a.quirks.has(DuplicateTimestamps) && p.period > 0
+		p.groups = index%41 == 6 && a.quirks.has(DuplicateTimestamps)
 		p.burst = index%211 == 11 && a.quirks.has(OneTimestampPage)
-		if p.groups {
-			p.period *= 4 // the groups have about as many events each
-		}
-		if p.burst {
+		switch {
+		case p.burst:
 			p.period = a.minute
+		case p.groups:
+			p.period = 4 * a.minute // the groups have about as many events each
 		}
 	}
 	p.seconds = p.period%instant.Second == 0

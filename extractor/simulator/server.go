@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -75,7 +77,8 @@ func (s *Server) Start(addr string) (string, error) {
 		return "", err
 	}
 	scheme := "http"
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: log.New(io.Discard, "", 0)} // clients that go away are none of ours
 	if s.ca != nil {
 		certificate, err := s.ca.issue(l.Addr())
 		if err != nil {
