@@ -68,7 +68,7 @@ func Diff(prev *Previous, p *Plan) *Changes {
 		return first(p)
 	}
 	origins := p.originsIn(prev)
-	c := &Changes{Settings: prev.Settings != "" && prev.Settings != p.Settings}
+	c := &Changes{Partitions: []PartitionChange{}, Tags: []TagChange{}, Settings: prev.Settings != "" && prev.Settings != p.Settings}
 	before := make(map[int]*PartitionChange, len(prev.Partitions))
 	kept := make([][]bool, len(prev.Partitions))
 	for i, q := range prev.Partitions {
@@ -145,7 +145,7 @@ func (c *Changes) member(prev *Previous, part *Partition, tag *inventory.Tag, o 
 
 // first is the difference from nothing. It does not list the tags: they are all of the plan's.
 func first(p *Plan) *Changes {
-	c := &Changes{First: true, Added: p.Tags}
+	c := &Changes{First: true, Added: p.Tags, Tags: []TagChange{}}
 	for i := range p.Partitions {
 		part := &p.Partitions[i]
 		c.Partitions = append(c.Partitions, PartitionChange{

@@ -270,8 +270,8 @@ func (b *builder) server(t int) (Warning, bool) {
 	n := len(b.groups[t][site].slots)
 	target := int(ceilTo(float64(b.counts[t][site])/float64(max(1, useful)), 100))
 	return Warning{Code: WarnServer,
-		Message: fmt.Sprintf("More than %s of %s read no faster: %s of %s share its PI server, which is assumed to work on %s requests at once.",
-			words.Plural(useful, "partition"), b.cfg.Sites[site].Name, words.Plural(n, "partition"), b.tiers[t].Name, words.Number(b.model.Threads)),
+		Message: fmt.Sprintf("More than %s of %s read no faster: %s%s share its PI server, which is assumed to work on %s requests at once.",
+			words.Plural(useful, "partition"), b.cfg.Sites[site].Name, words.Plural(n, "partition"), b.tierWords(t, "", " of %s"), words.Number(b.model.Threads)),
 		Advice: []string{
 			fmt.Sprintf("sizing.target_tags: %d, max_tags: %d%s%s", target, max(target, b.groups[t][site].rules.MaxTags), effect, "as fast with "+words.Plural(useful, "partition")),
 		}}, true

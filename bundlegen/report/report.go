@@ -293,7 +293,7 @@ func changes(c *plan.Changes) []change {
 			}
 		}
 		if len(ids) > 0 {
-			out = append(out, change{kind, words.Plural(len(ids), "partition"), words.List(ids, 8)})
+			out = append(out, change{kind, words.Plural(len(ids), "partition"), strings.Join(ids[:min(8, len(ids))], ", ") + more(len(ids)-8)})
 		}
 	}
 	tags := func(kind string, n int, doing, preposition string, count func(p plan.PartitionChange) int) {
@@ -310,7 +310,7 @@ func changes(c *plan.Changes) []change {
 		if len(where) == 1 {
 			where[0] = preposition + " " + strings.TrimPrefix(where[0], fmt.Sprintf("%s %s ", words.Count(n), preposition))
 		}
-		out = append(out, change{kind, what, words.List(where, 4)})
+		out = append(out, change{kind, what, places(where)})
 	}
 	tags(plan.Add, c.Added, "", "to", func(p plan.PartitionChange) int { return p.Added })
 	tags(plan.Remove, c.Removed, "", "from", func(p plan.PartitionChange) int { return p.Removed })
@@ -321,6 +321,23 @@ func changes(c *plan.Changes) []change {
 		out = append(out, change{plan.Change, "settings", "pipeline.yml says something else than before"})
 	}
 	return out
+}
+
+// more says how many things are not listed.
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %s more", words.Count(n))
+}
+
+// places lists what happens in which partition, the first three of them.
+func places(where []string) string {
+	const most = 3
+	if len(where) <= most+1 {
+		return words.List(where, most+1)
+	}
+	return strings.Join(where[:most], ", ") + " and " + words.Plural(len(where)-most, "other partition")
 }
 
 // tagLine words the change of one tag, but for its name.

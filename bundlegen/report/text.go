@@ -68,8 +68,8 @@ func newTerminal(w io.Writer, o Options) *terminal {
 	return t
 }
 
-// line writes one line. Errors come out of Flush.
-func (t *terminal) line(s string) { _, _ = t.out.WriteString(s + "\n") }
+// line writes one line, without space at its end. Errors come out of Flush.
+func (t *terminal) line(s string) { _, _ = t.out.WriteString(strings.TrimRight(s, " ") + "\n") }
 
 // labelled writes a label in a column of its own and a text that is wrapped beside it.
 func (t *terminal) labelled(indent int, label string, labelWidth int, text string, paint *color.Color) {
@@ -130,7 +130,7 @@ func (t *terminal) load(p *plan.Plan, parts []*plan.Partition) {
 		}
 		used := width(s) + 2 + 2 + rateWidth
 		columns := max(8, t.width-used)
-		t.line(strings.TrimRight(s+"  "+t.blue.Sprint(load)+strings.Repeat(" ", max(0, columns-width(load)))+"  "+right(rate, rateWidth), " "))
+		t.line(s + "  " + t.blue.Sprint(load) + strings.Repeat(" ", max(0, columns-width(load))) + "  " + right(rate, rateWidth))
 	}
 	columns := t.width - (2 + idWidth + 2 + tagsWidth + 2 + 2 + rateWidth)
 	if siteWidth > 0 {
@@ -179,7 +179,7 @@ func (t *terminal) changes(c *plan.Changes) {
 
 // tags lists changed tags, names cut so that what happens to them fits.
 func (t *terminal) tags(list []plan.TagChange) {
-	const nameWidth = 40
+	nameWidth := t.width / 2
 	for _, tag := range list {
 		name := left(fit(clean(tag.Tag), nameWidth), nameWidth)
 		t.line(t.of(tag.Kind).Sprint("  "+tag.Kind) + " " + name + "  " + fit(clean(tagLine(tag)), t.width-nameWidth-6))
