@@ -174,22 +174,6 @@ type entry struct {
 	Value any
 }
 
-// MarshalYAML writes the entries as a mapping.
-func (o ordered) MarshalYAML() (any, error) {
-	m := &yaml.Node{Kind: yaml.MappingNode}
-	for _, e := range o {
-		var k, v yaml.Node
-		if err := k.Encode(e.Key); err != nil {
-			return nil, err
-		}
-		if err := v.Encode(e.Value); err != nil {
-			return nil, err
-		}
-		m.Content = append(m.Content, &k, &v)
-	}
-	return m, nil
-}
-
 // yamlFile is a YAML file being written: top-level keys, an empty line between them.
 type yamlFile struct {
 	buf bytes.Buffer
@@ -211,10 +195,43 @@ func (y *yamlFile) section(comment, key string, value any) {
 	if comment != "" {
 		y.comment("%s", comment)
 	}
-	e := yaml.NewEncoder(&y.buf)
-	e.SetIndent(2)
+	y.entry(0, key, value)
+}
+
+const indent = 2
+
+// entry writes a key and its value. An ordered mapping is written entry by
+// entry: the encoder knows mappings of its own order only as trees, which take
+// three times as long.
+func (y *yamlFile) entry(depth int, key string, value any) {
+	entries, isOrdered := value.(ordered)
+	if isOrdered && len(entries) > 0 {
+		y.indented(depth, key, nil)
+		for _, e := range entries {
+			y.entry(depth+indent, e.Key, e.Value)
+		}
+		return
+	}
+	if isOrdered {
+		value = struct{}{}
+	}
+	y.indented(depth, key, value)
+}
+
+// indented encodes a key and its value; nil leaves the value to what follows.
+func (y *yamlFile) indented(depth int, key string, value any) {
+	var text bytes.Buffer
+	e := yaml.NewEncoder(&text)
+	e.SetIndent(indent)
 	if err := e.Encode(map[string]any{key: value}); err != nil && y.err == nil {
 		y.err = err
+	}
+	for line := range bytes.Lines(text.Bytes()) {
+		if value == nil {
+			line = append(bytes.TrimSuffix(line, []byte(" null\n")), '\n')
+		}
+		y.buf.Write(bytes.Repeat([]byte(" "), depth))
+		y.buf.Write(line)
 	}
 }
 

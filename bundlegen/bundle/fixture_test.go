@@ -50,7 +50,7 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 			key += "_" + t.Name
 		}
 		forecast := plan.Forecast{DiscoverSeconds: 20, ExtractSeconds: 95, ConsolidateSeconds: 15, TotalSeconds: 370, HealthSeconds: 555}
-		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: cron(t), Forecast: forecast})
+		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: t.Schedule(), Forecast: forecast})
 	}
 	p.Forecast = p.Tiers[0].Forecast
 	for _, s := range cfg.Sites {
@@ -79,13 +79,6 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 		p.Sites[site].Partitions++
 	}
 	return p
-}
-
-func cron(t config.Tier) string {
-	if t.Cron != "" {
-		return t.Cron
-	}
-	return fmt.Sprintf("0 0/%d * * * ?", int(t.Every.Minutes()))
 }
 
 func render(t testing.TB, cfg *config.Pipeline, p *plan.Plan) *bundle.Tree {

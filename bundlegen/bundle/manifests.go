@@ -1,18 +1,31 @@
 package bundle
 
 import (
-	"bytes"
+	"path"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-const bytesPerRow = 80 // a guess that saves growing the buffer
+// bytesPerRow is a guess that saves growing a manifest while it is written.
+const bytesPerRow = 80
 
-// manifestData renders the tags of a partition.
-func manifestData(part plan.Partition) ([]byte, error) {
-	var b bytes.Buffer
-	b.Grow(len(inventory.Header) + bytesPerRow*len(part.Members))
-	err := inventory.Write(&b, part.Members)
-	return b.Bytes(), err
+// manifestFiles renders the partitions, on all processors.
+func manifestFiles(partitions []plan.Partition) ([]File, error) {
+	files := make([]File, len(partitions))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, part := range partitions {
+		g.Go(func() error {
+			size := len(inventory.Header) + bytesPerRow*len(part.Members)
+			data, err := manifest.Append(make([]byte, 0, size), part.Members)
+			files[i] = File{Path: path.Join(manifest.Folder, manifest.FileName(part.ID)), Data: data}
+			return err
+		})
+	}
+	return files, g.Wait()
 }

@@ -3,13 +3,9 @@ package bundle
 import (
 	"fmt"
 	"path"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -47,21 +43,6 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 		return nil, fmt.Errorf("%s: %w", PlanFile, err)
 	}
 	return newTree(append(files, record)), nil
-}
-
-// manifestFiles renders the partitions, on all processors.
-func manifestFiles(partitions []plan.Partition) ([]File, error) {
-	files := make([]File, len(partitions))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, part := range partitions {
-		g.Go(func() error {
-			data, err := manifestData(part)
-			files[i] = File{Path: path.Join(manifest.Folder, manifest.FileName(part.ID)), Data: data}
-			return err
-		})
-	}
-	return files, g.Wait()
 }
 
 // textFiles renders what a bundle carries for people: its README, queries, and

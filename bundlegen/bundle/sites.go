@@ -21,7 +21,7 @@ const secretsFile = "secrets.json"
 // siteFiles renders sites.json and what it refers to: the sites' certificates
 // and Kerberos configurations, which are public.
 func siteFiles(cfg *config.Pipeline) ([]File, error) {
-	sites := manifest.Sites{Version: manifest.SitesVersion}
+	var sites manifest.Sites
 	var files []File
 	for _, s := range cfg.Sites {
 		m := SiteOf(s)
@@ -43,11 +43,11 @@ func siteFiles(cfg *config.Pipeline) ([]File, error) {
 		}
 		sites.Sites = append(sites.Sites, m)
 	}
-	data, err := jsonFile(sites)
-	if err != nil {
+	var data bytes.Buffer
+	if err := manifest.WriteSites(&data, sites); err != nil {
 		return nil, err
 	}
-	files = append(files, File{Path: manifest.SitesFile, Data: data})
+	files = append(files, File{Path: manifest.SitesFile, Data: data.Bytes()})
 
 	if cfg.Compute.Serverless {
 		f, err := serverlessSecrets(cfg)

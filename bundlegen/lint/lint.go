@@ -61,13 +61,14 @@ func Check(dir string) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range documents {
-		c.collect(d)
+	if !c.torn { // else everything that the torn file defines would be missing
+		for _, d := range documents {
+			c.collect(d)
+		}
+		c.resources()
+		c.targets()
+		c.references()
 	}
-	c.resources()
-	c.targets()
-	c.references()
-
 	slices.SortStableFunc(c.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
@@ -78,6 +79,7 @@ func Check(dir string) ([]Finding, error) {
 type checker struct {
 	dir      string
 	findings []Finding
+	torn     bool // a file could not be parsed
 
 	documents []source.Document
 	variables map[string]place            // by name
@@ -227,6 +229,7 @@ func (c *checker) syntax(err error) bool {
 	if !errors.As(err, &problems) {
 		return false
 	}
+	c.torn = true
 	for _, p := range problems {
 		c.findings = append(c.findings, Finding{File: p.File, Line: p.Line, Column: p.Column, Message: p.Text, Hint: regenerate})
 	}

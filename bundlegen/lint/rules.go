@@ -151,6 +151,9 @@ func (c *checker) schedule(s, base place) {
 	case cron.exists() && !strings.Contains(cron.text(), "${"):
 		if err := config.CheckCron(cron.text()); err != nil {
 			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+			if hint == "" {
+				hint = `every five minutes is "0 0/5 * * * ?", every night at three "0 0 3 * * ?"`
+			}
 			c.add(cron, text, "", hint)
 		}
 	}

@@ -1,0 +1,239 @@
+package bundle_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/lint"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// emitted writes a bundle and reads it back.
+func emitted(t testing.TB, cfg *config.Pipeline, partitions int) *bundle.Bundle {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "bundle")
+	require.NoError(t, err)
+	require.NoError(t, render(t, cfg, planOf(cfg, partitions)).Write(dir))
+	findings, err := lint.Check(dir)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	b, err := bundle.Read(dir)
+	require.NoError(t, err)
+	return b
+}
+
+func TestJobRunsDiscoveryThenExtractionsThenTheRest(t *testing.T) {
+	b := emitted(t, pipeline("."), 3)
+	require.Len(t, b.Roots(), 1)
+	j := b.Roots()[0]
+	require.Equal(t, "osipi_connector_orchestrator", j.Key)
+	require.Equal(t, "standard", j.Tier)
+	require.Equal(t, 1, j.MaxConcurrentRuns)
+	require.Equal(t, []bundle.Parameter{
+		{Name: "until_ms", Default: "{{job.start_time.timestamp_ms}}"}, {Name: "until"}, {Name: "run_id", Default: "{{job.run_id}}"},
+	}, j.Parameters)
+
+	keys, after := []string{}, map[string][]string{}
+	for _, task := range j.Tasks {
+		keys = append(keys, task.Key)
+		after[task.Key] = task.DependsOn
+		require.Equal(t, 3, task.MaxRetries, task.Key)
+		require.Equal(t, time.Minute, task.RetryInterval, task.Key)
+		require.True(t, task.RetryOnTimeout, task.Key)
+		require.Positive(t, task.Timeout, task.Key)
+		runIf := "ALL_SUCCESS"
+		if task.Key == "consolidate" || task.Key == "validate" {
+			runIf = "ALL_DONE"
+		}
+		require.Equal(t, runIf, task.RunIf, task.Key)
+	}
+	extractions := []string{"extract_timeseries_partition_0", "extract_timeseries_partition_1", "extract_timeseries_partition_2"}
+	require.Equal(t, append(append([]string{"discover_tags"}, extractions...), "consolidate", "validate"), keys)
+	for _, e := range extractions {
+		require.Equal(t, []string{"discover_tags"}, after[e])
+	}
+	require.Equal(t, extractions, after["consolidate"])
+	require.Equal(t, []string{"consolidate"}, after["validate"])
+}
+
+// What the job says is what pi-extractor takes, for any numbers.
+func TestTaskArgumentsAreThoseOfTheProgram(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		cfg := pipeline(".")
+		cfg.Extract.Settle = time.Duration(rapid.Int64Range(0, 1e12).Draw(rt, "settle"))
+		cfg.Extract.FailAbove = rapid.Float64Range(0, 1).Draw(rt, "fail above")
+		cfg.Compute.Layout = rapid.SampledFrom([]string{"liquid", "zorder"}).Draw(rt, "layout")
+		p := planOf(cfg, 2)
+		p.Partitions[1].Limits.RequestsPerSecond = rapid.Float64Range(0.001, 1e6).Draw(rt, "rate")
+		dir, err := os.MkdirTemp(t.TempDir(), "bundle")
+		require.NoError(rt, err)
+		require.NoError(rt, render(t, cfg, p).Write(dir))
+		b, err := bundle.Read(dir)
+		require.NoError(rt, err)
+		local, err := b.Resolve("", map[string]string{"var.pipeline": "osipi_connector", "workspace.file_path": "/a b/c"})
+		require.NoError(rt, err)
+
+		run := strings.NewReplacer("{{job.parameters.run_id}}", "r1", "{{job.parameters.until_ms}}", "1700000000000",
+			"{{job.parameters.until}}", "", "{{task.execution_count}}", "2")
+		for _, task := range local.Jobs[0].Tasks {
+			args := make([]string, len(task.Args))
+			for i, a := range task.Args {
+				args[i] = run.Replace(a)
+			}
+			got, err := manifest.Parse(task.EntryPoint, args)
+			require.NoError(rt, err, task.Key)
+			require.Equal(rt, "osipi_connector", got.Pipeline)
+			require.Equal(rt, "/a b/c", got.Bundle)
+			require.Equal(rt, "", got.SchemaPrefix)
+			require.Equal(rt, 2, got.Attempt)
+			require.Equal(rt, task.Timeout, time.Duration(got.TimeoutSecs)*time.Second)
+			switch task.Key {
+			case "discover_tags":
+				require.InDelta(rt, cfg.Extract.Settle.Seconds(), got.Settle, 1e-9)
+			case "extract_timeseries_partition_1":
+				require.Equal(rt, 1, got.Partition)
+				require.Equal(rt, p.Partitions[1].Limits, got.Limits)
+				require.Equal(rt, cfg.Extract.FailAbove, got.FailAbove)
+			case "consolidate":
+				require.True(rt, got.Maintenance)
+				require.Equal(rt, cfg.Compute.Layout, got.Layout)
+			}
+		}
+	})
+}
+
+func TestResolveByTarget(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Targets[1].Catalog, cfg.Targets[1].SchemaPrefix = "elsewhere", "p_"
+	b := emitted(t, cfg, 1)
+	require.Len(t, b.Targets, 2)
+	require.True(t, b.Targets[0].Default)
+
+	prod, err := b.Resolve("prod", map[string]string{"workspace.file_path": "/w"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"--pipeline=osipi_connector.prod", "--catalog=elsewhere", "--schema-prefix=p_", "--bundle=/w"}, prod.Jobs[0].Tasks[0].Args[:4])
+	require.Equal(t, "--pipeline=${var.pipeline}", b.Jobs[0].Tasks[0].Args[0], "the bundle itself stays as it was")
+
+	_, err = b.Resolve("prod", nil)
+	require.ErrorContains(t, err, "${workspace.file_path} has no value")
+	_, err = b.Resolve("staging", nil)
+	require.ErrorContains(t, err, "allowed: dev, prod")
+	b.Variables["catalog"] = "${var.pipeline}${var.catalog}"
+	_, err = b.Resolve("dev", map[string]string{"workspace.file_path": "/w"})
+	require.ErrorContains(t, err, "refers to itself")
+}
+
+func TestManyPartitionsRunInChildren(t *testing.T) {
+	for _, partitions := range []int{997, 998, 2001} {
+		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
+			b := emitted(t, pipeline("."), partitions)
+			require.Len(t, b.Roots(), 1)
+			parent := b.Roots()[0]
+			if partitions == 997 {
+				require.Len(t, b.Jobs, 1)
+				require.Len(t, parent.Tasks, bundle.MaxTasks)
+				return
+			}
+			seen, longest := map[string]bool{}, time.Duration(0)
+			for _, task := range parent.Tasks {
+				if task.RunJob == "" {
+					continue
+				}
+				require.Equal(t, map[string]string{
+					"until_ms": "{{job.parameters.until_ms}}", "until": "{{job.parameters.until}}", "run_id": "{{job.parameters.run_id}}",
+				}, task.RunParameters)
+				require.Equal(t, []string{"discover_tags"}, task.DependsOn)
+				require.Zero(t, task.MaxRetries, "the child's tasks have retries of their own")
+				child, ok := b.Job(task.RunJob)
+				require.True(t, ok)
+				require.LessOrEqual(t, len(child.Tasks), bundle.MaxTasks)
+				for _, c := range child.Tasks {
+					require.False(t, seen[c.Key], "%s is in two jobs", c.Key)
+					seen[c.Key], longest = true, max(longest, c.Timeout)
+					require.Empty(t, c.DependsOn)
+				}
+				require.GreaterOrEqual(t, task.Timeout, 4*longest)
+			}
+			require.Len(t, seen, partitions)
+			last := parent.Tasks[len(parent.Tasks)-2]
+			require.Equal(t, "consolidate", last.Key)
+			require.Equal(t, "ALL_DONE", last.RunIf)
+			require.Len(t, last.DependsOn, (partitions+999)/1000)
+			for _, key := range last.DependsOn {
+				require.True(t, strings.HasPrefix(key, "part_"), key)
+			}
+		})
+	}
+}
+
+func TestTiersHaveJobsOfTheirOwnAndOneLooksAfterTheTables(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "bulk", Every: time.Hour})
+	b := emitted(t, cfg, 4)
+	roots := b.Roots()
+	require.Len(t, roots, 2)
+	require.Equal(t, "osipi_connector_orchestrator_bulk", roots[1].Key)
+	for i, j := range roots {
+		require.Len(t, j.Tasks, 5)
+		for _, task := range j.Tasks {
+			if task.Key == "consolidate" {
+				require.Contains(t, task.Args, fmt.Sprintf("--maintenance=%v", i == 0))
+			}
+		}
+	}
+}
+
+func TestJobsThatWouldShareAKeyAreRefused(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "part_1", Every: time.Hour})
+	p := planOf(cfg, 2*998)
+	_, err := bundle.Render(cfg, p)
+	require.ErrorContains(t, err, "osipi_connector_orchestrator_part_1")
+	require.ErrorContains(t, err, "hint: ")
+}
+
+func TestOneVariableForTwoSecretsIsRefused(t *testing.T) {
+	cfg := pipeline(".")
+	second := cfg.Sites[0]
+	second.Name = "plant-b"
+	second.Auth.Password.Secret = "pi/plant-b"
+	cfg.Sites = append(cfg.Sites, second)
+	_, err := bundle.Render(cfg, planOf(cfg, 2))
+	require.ErrorContains(t, err, "PLANT_A_PASSWORD stands for two secrets")
+	require.ErrorContains(t, err, "hint: ")
+}
+
+func TestMissingCertificateIsNamed(t *testing.T) {
+	cfg := pipeline(t.TempDir())
+	cfg.Sites[0].TLS.CAFile = "certs/root.pem"
+	_, err := bundle.Render(cfg, planOf(cfg, 1))
+	require.ErrorContains(t, err, `tls.ca_file "certs/root.pem" of site plant-a`)
+	require.NotContains(t, err.Error(), cfg.Dir)
+}
+
+// A cluster holds the secrets of its own site only; the orchestrator those of all.
+func TestSecretsStayWithTheirSite(t *testing.T) {
+	cfg := pipeline(".")
+	second := cfg.Sites[0]
+	second.Name, second.Auth = "plant-b", config.Auth{Kind: "bearer", Token: config.Secret{Secret: "pi/token-b"}}
+	cfg.Sites = append(cfg.Sites, second)
+	data, ok := render(t, cfg, planOf(cfg, 2)).File(bundle.JobsFile)
+	require.True(t, ok)
+	clusters := strings.SplitAfter(string(data[:strings.Index(string(data), "\nresources:")]), "\n  extraction_")
+	require.Len(t, clusters, 3)
+	const a, b = "PLANT_A_PASSWORD: '{{secrets/pi/plant-a}}'", "PI_PLANT_B_TOKEN: '{{secrets/pi/token-b}}'"
+	require.Contains(t, clusters[0], a)
+	require.Contains(t, clusters[0], b)
+	require.Contains(t, clusters[1], a)
+	require.NotContains(t, clusters[1], b)
+	require.NotContains(t, clusters[2], a)
+	require.Contains(t, clusters[2], b)
+}
