@@ -124,18 +124,19 @@ func greet(ctx context.Context, transport http.RoundTripper, host string, within
 		if err == nil {
 			return meta, nil
 		}
-		pause := time.Duration(attempt) * time.Second
-		if attempt == greetings {
-			pause = 0
+		if attempt == greetings || !pause(limited, time.Duration(attempt)*time.Second) {
+			return nil, unanswered(ctx, host, within, err)
 		}
-		select {
-		case <-limited.Done():
-		case <-time.After(pause):
-			if attempt < greetings {
-				continue
-			}
-		}
-		return nil, unanswered(ctx, host, within, err)
+	}
+}
+
+// pause waits, and says whether ctx has lived to the end of it.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

@@ -46,13 +46,15 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(req.Context())
-	context.AfterFunc(verb, cancel) // the response's body is read under ctx: cancel only then
+	unbind := context.AfterFunc(verb, cancel)
+	done := func() { unbind(); cancel() }
 	req = req.Clone(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
 		req.Body = &upload{ReadCloser: req.Body, progress: l.alive}
 	}
 	resp, err := l.next.RoundTrip(req)
 	if err != nil {
+		done()
 		l.failed()
 		if cause := context.Cause(verb); cause != nil {
 			err = cause // rather than "context canceled"
@@ -60,6 +62,7 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	l.answered()
+	resp.Body = &download{ReadCloser: resp.Body, done: done} // it is read under ctx
 	return resp, nil
 }
 
@@ -130,6 +133,17 @@ func (u *upload) Read(p []byte) (int, error) {
 		u.progress()
 	}
 	return n, err
+}
+
+// download is a response's body that says when nothing more is read of it.
+type download struct {
+	io.ReadCloser
+	done func()
+}
+
+func (d *download) Close() error {
+	defer d.done()
+	return d.ReadCloser.Close()
 }
 
 // silent is the error for a workspace that does not answer any more.

@@ -146,10 +146,8 @@ func (s *session) watch(id int64, poll time.Duration) (*jobs.Run, error) {
 		if ended(run.State) {
 			return run, nil
 		}
-		select {
-		case <-s.ctx.Done():
+		if !pause(s.ctx, poll) {
 			return last, context.Cause(s.ctx)
-		case <-time.After(poll):
 		}
 	}
 }

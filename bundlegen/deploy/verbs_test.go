@@ -67,6 +67,46 @@ func TestFolderIsRelativeToTheWorkingDirectory(t *testing.T) {
 	require.NoError(t, CLI{}.Validate(t.Context(), filepath.Base(dir), "prod"))
 }
 
+// Credentials are found where the databricks program finds them.
+func TestProfiles(t *testing.T) {
+	for name, set := range map[string]func(t *testing.T, dir, host string) (file string){
+		"named by the environment": func(t *testing.T, _, host string) string {
+			t.Setenv("DATABRICKS_CONFIG_PROFILE", "plant")
+			return "[plant]\nhost = " + host
+		},
+		"of the host that the bundle names": func(t *testing.T, dir, host string) string {
+			edit(t, dir, "    workspace:\n", "    workspace:\n      host: "+host+"\n")
+			return "[plant]\nhost = " + host
+		},
+		"the file's default": func(_ *testing.T, _, host string) string {
+			return "[__settings__]\ndefault_profile = plant\n[plant]\nhost = " + host
+		},
+		"the file's DEFAULT": func(_ *testing.T, _, host string) string {
+			return "[DEFAULT]\nhost = " + host
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			environment(t, "", "")
+			dir := small(t)
+			file := set(t, dir, f.URL) + "\ntoken = " + f.token + "\n"
+			require.NoError(t, os.WriteFile(os.Getenv("DATABRICKS_CONFIG_FILE"), []byte(file), 0o600))
+			require.NoError(t, CLI{}.Validate(t.Context(), dir, "prod"))
+			assert.NotEmpty(t, f.sent("GET", "/api/2.0/preview/scim/v2/Me"))
+		})
+	}
+}
+
+// What a CI job has: a service principal's id and secret.
+func TestServicePrincipal(t *testing.T) {
+	f := newFake(t)
+	environment(t, f.URL, "")
+	t.Setenv("DATABRICKS_CLIENT_ID", "an-id")
+	t.Setenv("DATABRICKS_CLIENT_SECRET", "a-client-secret")
+	require.NoError(t, CLI{}.Validate(t.Context(), small(t), "prod"))
+	assert.NotEmpty(t, f.sent("POST", "/oidc/v1/token"))
+}
+
 func TestValidateIsStrict(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, says string }{
 		"a warning of loading":    {"engine: direct", "engine: direct\n  flavour: mint", "unknown field: flavour"},
