@@ -85,8 +85,11 @@ type Engine interface {
 	LastAttempts(ctx context.Context, runID string) (map[int]string, error)
 
 	// LandedBy lists, for each tag whose latest range was landed by a batch of the
-	// run, that range and how many events bronze has in it.
+	// run, that range.
 	LandedBy(ctx context.Context, runID string, partition int) ([]Landed, error)
+
+	// CountLanded counts the events that bronze has of each tag in its range.
+	CountLanded(ctx context.Context, tags []Landed) ([]int64, error)
 
 	// RecordCompleteness adds rows to monitoring.completeness.
 	RecordCompleteness(ctx context.Context, rows []Completeness) error
@@ -202,14 +205,13 @@ type Attempt struct {
 	Error      string
 }
 
-// Landed is the latest range of a tag and what bronze has of it.
+// Landed is the latest range of a tag that was landed.
 type Landed struct {
 	PointID     int64
 	WebID, Name string
 	PointType   string
 	Site        string
 	From, To    instant.Ticks
-	Events      int64
 }
 
 // Completeness is a row of monitoring.completeness.

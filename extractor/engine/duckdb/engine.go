@@ -161,21 +161,13 @@ func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) ([]e
   SELECT site, point_id, tag_webid, tag_name, from_ticks, watermark_ticks FROM {checkpoints.tag_watermarks}
   WHERE pipeline = $1 AND point_id IS NOT NULL AND batch_seq > 0 AND partition_id = $3 AND batch_id IN
     (SELECT batch_id FROM {monitoring.pipeline_metrics} WHERE pipeline = $1 AND run_id = $2 AND partition_id = $3 AND batch_id IS NOT NULL)
-  QUALIFY row_number() OVER (PARTITION BY site, point_id ORDER BY watermark_ticks DESC) = 1),
-counted AS (
-  SELECT l.point_id, l.site, count(*) AS events FROM latest l JOIN {bronze.pi_timeseries} b
-  ON b.tag_webid = l.tag_webid AND b.site = l.site AND b.pipeline = $1
-  AND b."timestamp" BETWEEN make_timestamp(l.from_ticks // 10) AND make_timestamp(l.watermark_ticks // 10)
-  AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns > l.from_ticks AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns <= l.watermark_ticks
-  WHERE b."timestamp" >= (SELECT make_timestamp(min(from_ticks) // 10) FROM latest)
-  GROUP BY ALL)
-SELECT l.site, l.point_id, l.tag_webid, l.tag_name, coalesce(t.point_type, ''), l.from_ticks, l.watermark_ticks, coalesce(c.events, 0)
-FROM latest l LEFT JOIN counted c ON c.point_id = l.point_id AND c.site = l.site
-LEFT JOIN {metadata.tags} t ON t.point_id = l.point_id AND t.site = l.site AND t.pipeline = $1
+  QUALIFY row_number() OVER (PARTITION BY site, point_id ORDER BY watermark_ticks DESC) = 1)
+SELECT l.site, l.point_id, l.tag_webid, l.tag_name, coalesce(t.point_type, ''), l.from_ticks, l.watermark_ticks
+FROM latest l LEFT JOIN {metadata.tags} t ON t.point_id = l.point_id AND t.site = l.site AND t.pipeline = $1
 ORDER BY l.site, l.point_id`,
 			[]any{e.pipeline, runID, partition}, func(r *sql.Rows) error {
 				var l engine.Landed
-				if err := r.Scan(&l.Site, &l.PointID, &l.WebID, &l.Name, &l.PointType, &l.From, &l.To, &l.Events); err != nil {
+				if err := r.Scan(&l.Site, &l.PointID, &l.WebID, &l.Name, &l.PointType, &l.From, &l.To); err != nil {
 					return err
 				}
 				out = append(out, l)
@@ -183,6 +175,45 @@ ORDER BY l.site, l.point_id`,
 			})
 	})
 	return out, err
+}
+
+// CountLanded implements engine.Engine.
+func (e *Engine) CountLanded(ctx context.Context, tags []engine.Landed) ([]int64, error) {
+	counts := make([]int64, len(tags))
+	if len(tags) == 0 {
+		return counts, nil
+	}
+	err := e.lake.transact(ctx, func(s *session) error {
+		if err := s.exec("CREATE OR REPLACE TEMP TABLE counting (i INTEGER, site VARCHAR, tag_webid VARCHAR, after BIGINT, until BIGINT)"); err != nil {
+			return err
+		}
+		first, last := tags[0].From, tags[0].To
+		if err := s.append("", "counting", func(add func(...driver.Value) error) error {
+			for i, t := range tags {
+				first, last = min(first, t.From), max(last, t.To)
+				if err := add(int32(i), t.Site, t.WebID, int64(t.From), int64(t.To)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		// The bounds as plain values let the scan leave out what is older.
+		return s.rows(`SELECT c.i, count(*) FROM {bronze.pi_timeseries} b JOIN counting c ON b.tag_webid = c.tag_webid AND b.site = c.site
+WHERE b.pipeline = $1 AND b."timestamp" BETWEEN $2 AND $3
+AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns > c.after AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns <= c.until GROUP BY c.i`,
+			[]any{e.pipeline, stamp(first), stamp(last)}, func(r *sql.Rows) error {
+				var i int
+				var n int64
+				if err := r.Scan(&i, &n); err != nil {
+					return err
+				}
+				counts[i] = n
+				return nil
+			})
+	})
+	return counts, err
 }
 
 // RecordCompleteness implements engine.Engine.

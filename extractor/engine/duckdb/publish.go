@@ -103,8 +103,11 @@ func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, e
 			return nil
 		}
 		if len(files) > 0 {
-			// The folder has bronze's columns in bronze's order.
-			if err := s.exec("INSERT INTO {bronze.pi_timeseries} SELECT * FROM read_parquet(" + list(files) + ")"); err != nil {
+			// The folder has bronze's columns in bronze's order. Its instants are of a
+			// type with a time zone, as Spark wants; a cast here would go through the
+			// calendar and cost more than all other columns together.
+			if err := s.exec(`INSERT INTO {bronze.pi_timeseries} SELECT * REPLACE (make_timestamp(epoch_us("timestamp")) AS "timestamp",
+make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_parquet(` + list(files) + ")"); err != nil {
 				return err
 			}
 		}
