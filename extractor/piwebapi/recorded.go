@@ -70,7 +70,7 @@ func newReading(c *Client, streams []Stream, sink Sink) *reading {
 	r := &reading{Client: c, sink: sink, open: len(streams), tracks: make([]*track, len(streams))}
 	r.changed = sync.NewCond(&r.mu)
 	for i, s := range streams {
-		r.tracks[i] = &track{Stream: s, from: s.After, rate: c.width.rate(s.WebID, s.EventsPerHour)}
+		r.tracks[i] = &track{Stream: s, from: s.After, rate: c.width.rate(s.WebID, s.EventsPerHour), urlBytes: len(webIDParameter(s.WebID))}
 	}
 	return r
 }
@@ -92,7 +92,7 @@ func (r *reading) start() {
 // accepted our credentials already: a wrong password is one failed sign-in then,
 // not one for each connection, which could lock the account.
 func (r *reading) signIn(ctx context.Context) {
-	if r.known.Load() || r.gate.most == 1 || len(r.tracks) <= fewStreams {
+	if r.known.Load() || r.open == 0 {
 		return
 	}
 	if err := r.knock(ctx); err != nil && err.Kind != RateLimited && endsAll(err.Kind) {
@@ -187,7 +187,6 @@ func (r *reading) fits(s *span, l limits) bool {
 // call is a span as it is sent.
 type call struct {
 	request
-	end      instant.Ticks
 	maxCount int
 }
 
@@ -240,7 +239,7 @@ func (r *reading) call(s *span, d *decode.Decoder, got []decode.Got, b *columns.
 		wants[i] = decode.Want{Index: t.Index, WebID: t.WebID, Name: t.Name, Numeric: t.Numeric, After: t.from, Until: t.end()}
 	}
 	q := head(s.tracks[0].WebID, from, end, maxCount)
-	c := call{end: end, maxCount: maxCount}
+	c := call{maxCount: maxCount}
 	if s.tracks[0].alone {
 		c.request = request{path: "/streams/" + url.PathEscape(s.tracks[0].WebID) + "/recorded", query: q + "&" + streamFields,
 			read: func(body io.Reader, _ http.Header) (err error) {
@@ -281,10 +280,13 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decod
 		t.events += int64(g.Kept)
 		switch {
 		case g.Err != nil:
-			e := r.at(sent.request).body(g.Err)
-			if endsAll(e.Kind) || e.Kind == NotFound || e.Kind == Forbidden || e.Kind == BadRequest {
+			switch e := r.at(sent.request).body(g.Err); e.Kind {
+			case Unauthorized, Forbidden, NotFound, BadRequest: // to this stream
 				r.refuse(t, e)
-			} else {
+			case RateLimited: // amid others that were not: a failure like any other
+				e.Kind = Server
+				fallthrough
+			default:
 				faulty, fault = append(faulty, t), e
 			}
 		case !g.Present:
@@ -309,7 +311,7 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decod
 	}
 	r.again(more...)
 	if len(faulty) > 0 {
-		r.failed(ctx, &span{tracks: faulty, tries: s.tries}, sent, fault)
+		r.failed(ctx, &span{tracks: faulty, tries: s.tries, part: true}, sent, fault)
 	}
 }
 

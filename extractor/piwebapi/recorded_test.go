@@ -268,6 +268,7 @@ func TestFaultOfOneStreamInAnAnswer(t *testing.T) {
 	}{
 		"forbidden": {`{"WebId":"` + id(1) + `","Name":"n","WebException":{"Errors":["no"],"StatusCode":403}}`, true},
 		"failing":   {`{"WebId":"` + id(1) + `","Name":"n","WebException":{"Errors":["no"],"StatusCode":500}}`, false},
+		"limited":   {`{"WebId":"` + id(1) + `","Name":"n","WebException":{"Errors":["Rate limit was reached"],"StatusCode":429}}`, false},
 		"left out":  {``, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,15 +358,17 @@ func TestSlowServer(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
-	f, streams := uniform(5000)
-	f.override = refuse(401, "Authorization has been denied for this request.")
-	c := client(t, f, settings{connections: 10})
-	k := newCatcher(c)
-	err := c.Recorded(t.Context(), streams, k)
-	assert.Equal(t, piwebapi.Unauthorized, asError(t, err).Kind)
-	assert.Equal(t, 1, f.all, "each further attempt may lock the account")
-	assert.Len(t, k.failures(), 5000)
-	k.verify(t, f, streams)
+	for _, connections := range []int{1, 10} {
+		f, streams := uniform(5000)
+		f.override = refuse(401, "Authorization has been denied for this request.")
+		c := client(t, f, settings{connections: connections})
+		k := newCatcher(c)
+		err := c.Recorded(t.Context(), streams, k)
+		assert.Equal(t, piwebapi.Unauthorized, asError(t, err).Kind)
+		assert.Equal(t, 1, f.all, "each further attempt may lock the account")
+		assert.Len(t, k.failures(), 5000)
+		k.verify(t, f, streams)
+	}
 }
 
 type brokenTransport struct{ err error }
@@ -384,7 +387,7 @@ func TestSiteDown(t *testing.T) {
 		"refused":       {brokenTransport{refused}, piwebapi.Unreachable, 30 * time.Second},
 		"proxy":         {site(html(502)), piwebapi.Server, 30 * time.Second},
 		"sign-in page":  {site(html(200)), piwebapi.NotJSON, time.Second},
-		"redirect":      {site(http.RedirectHandler("https://elsewhere.example/login?token=1", 302).ServeHTTP), piwebapi.NotJSON, time.Second},
+		"redirect":      {site(http.RedirectHandler("https://elsewhere.example/login?token=1", http.StatusFound).ServeHTTP), piwebapi.NotJSON, time.Second},
 		"archive fails": {site(refuse(500, "cannot connect")), piwebapi.Server, time.Minute},
 		"no permission": {site(refuse(403, "no")), piwebapi.Forbidden, time.Second},
 		"hangs":         {site(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), piwebapi.Timeout, 10 * time.Minute},

@@ -11,13 +11,14 @@ import (
 // track is a stream and how far it has been read.
 type track struct {
 	Stream
-	from   instant.Ticks // all up to here is read and handed over
-	step   instant.Ticks // the longest range that one call may ask for; 0 = any
-	least  int           // a smaller maxCount than this gets no further; 0 = any will do
-	rate   float64       // events an hour
-	events int64         // handed over
-	alone  bool          // ask by itself, not as a stream set of one
-	done   bool
+	from     instant.Ticks // all up to here is read and handed over
+	step     instant.Ticks // the longest range that one call may ask for; 0 = any
+	least    int           // a smaller maxCount than this gets no further; 0 = any will do
+	rate     float64       // events an hour
+	urlBytes int           // of its parameter
+	events   int64         // handed over
+	alone    bool          // ask by itself, not as a stream set of one
+	done     bool
 }
 
 // end is how far the next call reads it.
@@ -49,7 +50,7 @@ func bounds(tracks []*track) (from, end instant.Ticks) {
 
 // load is what t takes of a call that reads (from, end].
 func (t *track) load(l limits, from, end instant.Ticks) load {
-	return load{need: min(l.items, max(t.least, l.need(t.rate, end-from))), urlBytes: len(webIDParameter(t.WebID))}
+	return load{need: min(l.items, max(t.least, l.need(t.rate, end-from))), urlBytes: t.urlBytes}
 }
 
 // plan makes calls of streams: those whose ranges begin and end about together,
@@ -57,15 +58,15 @@ func (t *track) load(l limits, from, end instant.Ticks) load {
 // head is the length of the URL without streams.
 func plan(tracks []*track, head int, l limits, connections int) []*span {
 	var spans []*span
-	alone := func(t *track) bool { return t.alone }
+	var together []*track
 	for _, t := range tracks {
 		if t.alone {
 			spans = append(spans, &span{tracks: []*track{t}})
+		} else {
+			together = append(together, t)
 		}
 	}
-	tracks = slices.DeleteFunc(slices.Clone(tracks), alone)
-
-	for _, early := range near(tracks, func(t *track) instant.Ticks { return t.from }) {
+	for _, early := range near(together, func(t *track) instant.Ticks { return t.from }) {
 		for _, group := range near(early, (*track).end) {
 			from, end := bounds(group)
 			loads := make(map[*track]load, len(group))
