@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-func sameName(a, b string) bool { return strings.ToUpper(a) == strings.ToUpper(b) }
+// sameName compares names as PI does, without regard to case.
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // points lists a page of points.
 func (c *call) points() *problem {

@@ -1,10 +1,6 @@
 package simulator
 
-import (
-	"unicode/utf8"
-
-	"github.com/bundlegen/bundlegen/pipeline/instant"
-)
+import "github.com/bundlegen/bundlegen/pipeline/instant"
 
 const digitPairs = "00010203040506070809" +
 	"10111213141516171819" +
@@ -42,31 +38,31 @@ func appendPadded(dst []byte, v uint64, width int) []byte {
 	return append(dst, b[i:]...)
 }
 
-// appendJSONString appends s in quotes, with what JSON wants escaped.
+// appendJSONString appends s, which is UTF-8, in quotes, with what JSON wants
+// escaped.
 func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for i := 0; i < len(s); {
+	done := 0
+	for i := range len(s) {
 		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c < 0x20:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, n := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
+		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
 		}
-		i++
+		dst = append(dst, s[done:i]...)
+		done = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		}
 	}
+	dst = append(dst, s[done:]...)
 	return append(dst, '"')
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -27,4 +28,15 @@ func TestStampsAreExact(t *testing.T) {
 	}
 	fixed := newStampWriter("", "Z", true)
 	require.Equal(t, "2026-01-01T12:00:00.1000000Z", string(fixed.append(nil, instant.FromTime(time.Date(2026, 1, 1, 12, 0, 0, 1e8, time.UTC)))))
+}
+
+// Texts are escaped so that encoding/json reads the same.
+func TestTextsAreEscaped(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String().Draw(t, "text")
+		var back string
+		if err := json.Unmarshal(appendJSONString(nil, text), &back); err != nil || back != text {
+			t.Fatalf("%q became %q: %v", text, back, err)
+		}
+	})
 }
