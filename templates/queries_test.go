@@ -1,0 +1,74 @@
+package templates_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/templates"
+)
+
+// The queries run on tables as the tasks make them, and say what is there.
+func TestQueries(t *testing.T) {
+	lake, err := duckdb.Open(t.Context(), t.TempDir(), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, lake.Close()) })
+	require.NoError(t, lake.Engine("p").Claim(t.Context()))
+	for _, statement := range strings.Split(`
+		INSERT INTO metadata.tag_partitions (tag_webid, tag_name, site, tier, partition_id, plan_id, valid_from, valid_to, point_id, pipeline) VALUES
+			('w1', 'one', 'plant-a', 'standard', 0, 'x', TIMESTAMP '2020-01-01', NULL, 1, 'p'),
+			('w2', 'two', 'plant-a', 'standard', 1, 'x', TIMESTAMP '2020-01-01', NULL, 2, 'p');
+		INSERT INTO bronze.pi_timeseries (tag_webid, tag_name, site, timestamp, value, ingestion_timestamp, partition_date, pipeline)
+			SELECT 'w1', 'one', 'plant-a', CAST(current_date AS TIMESTAMP) + n * INTERVAL '1' MINUTE, n, CAST(current_date AS TIMESTAMP), current_date, 'p' FROM range(5) AS r(n);
+		INSERT INTO checkpoints.tag_watermarks (tag_webid, watermark_ticks, batch_seq, site, point_id, pipeline, updated_at) VALUES
+			('w1', 17000000000000000, 1, 'plant-a', 1, 'p', TIMESTAMP '2023-11-14'),
+			('w2', 17000000600000000, 1, 'plant-a', 2, 'p', TIMESTAMP '2023-11-14');
+		INSERT INTO monitoring.pipeline_metrics (run_id, partition_id, start_time, end_time, duration_seconds, tags_processed, points_ingested, status, pipeline, task, tier, site, attempt) VALUES
+			('r', 0, CAST(current_date AS TIMESTAMP), TIMESTAMP '2023-11-15 23:15:20', 181, 1, 5, 'SUCCEEDED', 'p', 'extract', 'standard', 'plant-a', 1),
+			('r', 1, CAST(current_date AS TIMESTAMP), TIMESTAMP '2023-11-15 23:00:00', 180, 1, 0, 'SUCCEEDED', 'p', 'extract', 'standard', 'plant-a', 1);
+		INSERT INTO monitoring.completeness (run_id, partition_id, site, tier, tags_checked, expected_events, landed_events, completeness, incomplete_tags, checked_at, pipeline) VALUES
+			('r', 0, 'plant-a', 'standard', 1, 5, 5, 1.0, 0, CAST(current_date AS TIMESTAMP), 'p'),
+			('r', 1, 'plant-a', 'standard', 1, 4, 3, 0.75, 1, CAST(current_date AS TIMESTAMP), 'p')`, ";") {
+		_, err := lake.DB().ExecContext(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+
+	want := map[string][]string{
+		"completeness.sql":    {"pipeline=p site=plant-a tier=standard tags_checked=2 incomplete_tags=1 expected_events=9 landed_events=8 worst_partition=0.75"},
+		"freshness.sql":       {"pipeline=p tier=standard tags=2 oldest_tag=2023-11-14 22:13:20 newest_tag=2023-11-14 22:14:20 last_run=2023-11-15 23:15:20 minutes_behind=1502"},
+		"partitions.sql":      {"pipeline=p partition_id=0 site=plant-a tier=standard tags=1 points=5", "pipeline=p partition_id=1 site=plant-a tier=standard tags=1 points=0 newest_event=<nil> last_landed=<nil>"},
+		"points-per-day.sql":  {"site=plant-a points=5 tags=1 points_per_tag=5"},
+		"slow-partitions.sql": {"pipeline=p tier=standard site=plant-a partition_id=0 attempt=1 duration_seconds=181 points_ingested=5 tags_processed=1 tags_failed=<nil> status=SUCCEEDED"},
+	}
+	queries, err := templates.Queries()
+	require.NoError(t, err)
+	require.Len(t, queries, len(want))
+	for _, q := range queries {
+		rows, err := lake.DB().QueryContext(t.Context(), string(q.Data))
+		require.NoError(t, err, q.Name)
+		columns, err := rows.Columns()
+		require.NoError(t, err)
+		var got []string
+		for rows.Next() {
+			values, targets := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				targets[i] = &values[i]
+			}
+			require.NoError(t, rows.Scan(targets...))
+			var line []string
+			for i, c := range columns {
+				line = append(line, fmt.Sprintf("%s=%v", c, values[i]))
+			}
+			got = append(got, strings.ReplaceAll(strings.Join(line, " "), " +0000 UTC", ""))
+		}
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+		require.Len(t, got, len(want[q.Name]), q.Name)
+		for i, w := range want[q.Name] {
+			require.Contains(t, got[i], w, q.Name)
+		}
+	}
+}
