@@ -98,6 +98,25 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// Flags that stand before the value are part of the shape, too.
+func TestFlagsBeforeTheValue(t *testing.T) {
+	const good, bad = `{"Timestamp":"2016-02-12T12:28:57Z","Good":true,"Value":1,"Annotated":`, `{"Timestamp":"2016-02-12T12:28:57Z","Good":false,"Value":1,"Annotated":`
+	var flags []uint8
+	for _, e := range stream(t, strings.Join([]string{good + "false}", bad + "true}", good + "true}", good + "true}", bad + "true}"}, ","), true) {
+		flags = append(flags, e.Flags&^columns.HasValue)
+	}
+	assert.Equal(t, []uint8{columns.Good, columns.Annotated, columns.Good | columns.Annotated, columns.Good | columns.Annotated, columns.Annotated}, flags)
+}
+
+// Of twins the last counts, whatever was learned from other items.
+func TestTwins(t *testing.T) {
+	const once, twice = `{"Timestamp":"2016-02-12T12:28:57Z","Value":1}`, `{"Timestamp":"2016-02-12T12:28:57Z","Value":1,"Value":2,"Timestamp":"2016-02-12T12:28:58Z","Value":3}`
+	events := stream(t, strings.Join([]string{once, once, twice, twice, twice}, ","), true)
+	for i, want := range []float64{1, 1, 3, 3, 3} {
+		assert.Equal(t, math.Float64bits(want), events[i].Bits)
+	}
+}
+
 func set(body string, maxCount int, wants ...decode.Want) ([]event, []decode.Got, error) {
 	var b columns.Batch
 	got := make([]decode.Got, len(wants))
@@ -249,6 +268,39 @@ func TestReaderErrors(t *testing.T) {
 	var b columns.Batch
 	_, err := decode.New().Stream(idle{}, decode.Want{}, 0, &b)
 	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+// A reader may give nothing now and then.
+func TestReaderThatDawdles(t *testing.T) {
+	var b columns.Batch
+	r := &dawdling{body: iotest.OneByteReader(strings.NewReader(seeds[0]))}
+	all := wants("Sinusoid")
+	require.NoError(t, decode.New().StreamSet(r, all, 0, &b, make([]decode.Got, 1)))
+	assert.Equal(t, 2, b.Len())
+}
+
+type dawdling struct {
+	body  io.Reader
+	reads int
+}
+
+func (d *dawdling) Read(p []byte) (int, error) {
+	if d.reads++; d.reads%2 == 0 {
+		return 0, nil
+	}
+	return d.body.Read(p)
+}
+
+// A fault is named by its place in the body, not in the window.
+func TestOffsetOfAFault(t *testing.T) {
+	body := strings.TrimSuffix(seeds[0], "}") + "!"
+	for _, window := range []int{8, 64, 1 << 16} {
+		var b columns.Batch
+		err := decode.NewWindow(window).StreamSet(strings.NewReader(body), wants("Sinusoid"), 0, &b, make([]decode.Got, 1))
+		var e *decode.FormatError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, int64(len(body)-1), e.Offset)
+	}
 }
 
 type idle struct{}

@@ -14,10 +14,11 @@ func (s span) of(data []byte) []byte { return data[s.from:s.to] }
 
 // item is one element of a stream's Items, as the generic way finds it.
 type item struct {
-	timestamp, value   span // as they stand, quotes included; empty when there is none
-	errors, exception  span
-	timestamps, values int // how often the key occurs: the last counts
-	flags              uint8
+	// Values as they stand, quotes included; empty where the key is missing.
+	// Of twins the last counts.
+	timestamp, value  span
+	errors, exception span
+	flags             uint8
 }
 
 var (
@@ -47,10 +48,8 @@ func (d *Decoder) readItem(data []byte, p int) (it item, next int, err error) {
 		switch s := (span{value, end}); string(d.plain(data[p+1 : key-1])) {
 		case "Timestamp":
 			it.timestamp = s
-			it.timestamps++
 		case "Value":
 			it.value = s
-			it.values++
 		case "Good":
 			it.flag(columns.Good, data[value])
 		case "Questionable":
@@ -92,7 +91,7 @@ func (it *item) failed(data []byte) bool {
 
 // ticksOf reads the item's timestamp.
 func (d *Decoder) ticksOf(data []byte, it *item) (int64, error) {
-	if it.timestamps == 0 {
+	if it.timestamp.to == 0 {
 		return 0, errNoTimestamp
 	}
 	if data[it.timestamp.from] != '"' {

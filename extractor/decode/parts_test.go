@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,6 +69,36 @@ func TestNumbersAtTies(t *testing.T) {
 		checkNumber(t, strconv.FormatUint(mantissa, 10)+"e"+strconv.Itoa(shift))
 		checkNumber(t, strconv.FormatUint(mantissa, 10)+"e-"+strconv.Itoa(shift+10))
 	})
+}
+
+// Numbers that are above the middle of two floats by less than the 64 bits of the
+// first division or product show: only the remainder tells. They are found by
+// solving for a small remainder.
+func TestNumbersJustAboveTies(t *testing.T) {
+	power := func(base, n int64) *big.Int { return new(big.Int).Exp(big.NewInt(base), big.NewInt(n), nil) }
+	for name, of := range map[string]struct {
+		a, b   *big.Int // digits x a = tie x b + rest
+		rest   int64    // that leaves ties with an even float below
+		suffix string
+	}{
+		"quotient": {power(2, 36), power(5, 19), 3, "e-19"}, // digits / 10^19 = tie / 2^55, nearly
+		"product":  {power(5, 19), power(2, 50), 1, "e19"},  // digits x 10^19 = tie x 2^69, nearly
+	} {
+		digits, found := new(big.Int).ModInverse(of.a, of.b), 0
+		digits.Mul(digits, big.NewInt(of.rest)).Mod(digits, of.b)
+		step := new(big.Int).Div(new(big.Int).Mul(power(2, 53), of.b), of.a)
+		step.Div(step, of.b) // to where ties have 54 bits
+		digits.Add(digits, step.Mul(step, of.b))
+		for range 2000 {
+			digits.Add(digits, of.b)
+			tie := new(big.Int).Div(new(big.Int).Mul(digits, of.a), of.b)
+			if tie.BitLen() == 54 && tie.Bit(0) == 1 && tie.Bit(1) == 0 && len(digits.String()) <= 19 {
+				checkNumber(t, digits.String()+of.suffix)
+				found++
+			}
+		}
+		assert.NotZero(t, found, name)
+	}
 }
 
 func FuzzNumber(f *testing.F) {

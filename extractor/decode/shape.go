@@ -29,9 +29,10 @@ const (
 	maxShape = 1024 // bytes; an item with longer constant parts is not worth it
 )
 
-// learn takes the shape of an item that the generic way has read, from begin to end.
+// learn takes the shape of an item that the generic way has read, from begin to
+// end, unless it has no value behind its timestamp.
 func (s *shape) learn(data []byte, begin, end int, it *item) {
-	if it.timestamps != 1 || it.values != 1 || it.value.from < it.timestamp.to || end-begin-(it.value.to-it.value.from) > maxShape {
+	if it.value.from < it.timestamp.to || end-begin-(it.value.to-it.value.from) > maxShape {
 		return
 	}
 	head := data[begin : it.timestamp.from+1]

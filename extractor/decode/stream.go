@@ -194,7 +194,7 @@ func (d *Decoder) other(b *columns.Batch) error {
 	}
 	data := w.buf[:w.end]
 	failed := it.failed(data)
-	if failed && it.timestamps == 0 { // it stands for the stream
+	if failed && it.timestamp.to == 0 { // it stands for the stream
 		d.stream.err = reported(it.exception.of(data), it.errors.of(data))
 		w.pos = end
 		return nil
