@@ -167,7 +167,7 @@ func judge(tasks []*scheduled, states []State) Outcome {
 		}
 	}
 	switch {
-	case good+odd == 0:
+	case good+odd == 0 && (bad > 0 || broken):
 		return NothingOK
 	case bad > 0 || odd > 0:
 		return PartlyDone

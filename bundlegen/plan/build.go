@@ -57,15 +57,20 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		Catalog:    cfg.Catalog,
 		Tags:       len(tags),
 		Sites:      b.sites,
-		Tiers:      b.tiers,
+		Tiers:      withTags(b.tiers),
 		Partitions: b.partitions(),
-		Forecast:   b.tiers[0].Forecast,
 		Warnings:   b.warnings(),
 		Assumed:    b.assumed(),
 		previous:   prev,
 	}
+	p.Forecast = p.Tiers[0].Forecast
 	p.ID = planID(p)
 	return p, nil
+}
+
+// withTags leaves out tiers that no tag is of: there is nothing for a job to do.
+func withTags(tiers []Tier) []Tier {
+	return slices.DeleteFunc(slices.Clone(tiers), func(t Tier) bool { return t.Partitions == 0 })
 }
 
 // builder is a plan in the making. A group is the partitions of one tier and

@@ -25,7 +25,7 @@ type Plan struct {
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
 	Sites      []Site      `json:"sites"`
-	Tiers      []Tier      `json:"tiers"`
+	Tiers      []Tier      `json:"tiers"`      // those that have tags, in the order of pipeline.yml
 	Partitions []Partition `json:"partitions"` // in order of ID
 	Forecast   Forecast    `json:"forecast"`   // of the first tier's job
 	Warnings   []Warning   `json:"warnings"`

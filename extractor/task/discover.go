@@ -267,8 +267,8 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 			a.result.Status = batch.Partial
 			continue
 		}
-		if l.skew > skewWarning || l.skew < -skewWarning {
-			note("the clock of site %s is %.0f s off this machine's; the earlier of the two is used", l.site, float64(l.skew)/float64(instant.Second))
+		if a.Params.Until == "" && max(l.skew, -l.skew) > skewWarning {
+			note("the clock of site %s is %s off this machine's; the earlier of the two is used", l.site, l.skew.Duration().Round(time.Second))
 		}
 	}
 	if n := len(next.gone); n > 0 {

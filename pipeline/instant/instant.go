@@ -7,6 +7,7 @@ package instant
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -34,6 +35,12 @@ func FromMillis(ms int64) Ticks { return Ticks(ms) * Millisecond }
 
 // FromDuration gives a length of time in ticks; what is finer than 100 ns is cut off.
 func FromDuration(d time.Duration) Ticks { return Ticks(d / 100) }
+
+// Duration gives a length of time; what is beyond 292 years is cut off.
+func (t Ticks) Duration() time.Duration {
+	const most = Ticks(math.MaxInt64 / 100)
+	return time.Duration(min(max(t, -most), most)) * 100
+}
 
 // Time gives t as a time.Time in UTC.
 func (t Ticks) Time() time.Time {
