@@ -11,6 +11,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 )
 
@@ -38,10 +39,11 @@ func generateCommand() *cli.Command {
 			if err := tree.Write(p.dir()); err != nil {
 				return err
 			}
+			what := words.Plural(p.plan.Tags, "tag") + " in " + words.Plural(len(p.plan.Partitions), "partition")
 			if len(differences) == 0 {
-				fmt.Fprintf(c.App.Writer, "%s is as it should be: %d tags in %d partitions\n", p.dir(), p.plan.Tags, len(p.plan.Partitions))
+				fmt.Fprintf(c.App.Writer, "%s is as it should be: %s\n", p.dir(), what)
 			} else {
-				fmt.Fprintf(c.App.Writer, "%s: %d tags in %d partitions, %d files written\n", p.dir(), p.plan.Tags, len(p.plan.Partitions), len(differences))
+				fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
 			}
 			if err := makeWheel(filepath.Join(p.dir(), "dist"), archOf(p.cfg)); err != nil {
 				// The folder is whole without it: deploying needs it, and says so.
@@ -65,7 +67,7 @@ func check(c *cli.Context, dir string, differences []bundle.Difference) error {
 		}
 		fmt.Fprintln(c.App.Writer, d)
 	}
-	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %d files\nhint: bundlegen generate%s", dir, len(differences), withConfig(c))
+	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s\nhint: bundlegen generate%s", dir, words.Plural(len(differences), "file"), withConfig(c))
 }
 
 func wheelCommand() *cli.Command {

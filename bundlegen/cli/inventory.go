@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -22,10 +23,13 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "init",
 		Usage: "writes a commented pipeline.yml; never overwrites one",
-		Flags: []cli.Flag{configFlag, &cli.StringFlag{Name: "server", Required: true, Usage: "the PI Web API's `URL`, with or without /piwebapi"}},
+		Flags: []cli.Flag{configFlag, &cli.StringFlag{Name: "server", Usage: "the PI Web API's `URL`, with or without /piwebapi"}},
 		Action: func(c *cli.Context) error {
+			if !c.IsSet("server") {
+				return errors.New("--server is missing\nhint: bundlegen init --server https://pi.example/piwebapi")
+			}
 			if _, err := config.NormalizeURL(c.String("server")); err != nil {
-				return fmt.Errorf("--server: %w", err)
+				return wrongServer(err)
 			}
 			path := c.String("config")
 			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
@@ -43,6 +47,15 @@ func initCommand() *cli.Command {
 			return nil
 		},
 	}
+}
+
+// wrongServer says what is wrong with --server; its value may hold a password.
+func wrongServer(err error) error {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return fmt.Errorf("--server %w\nhint: %s", err, hinted.Hint())
+	}
+	return fmt.Errorf("--server %w", err)
 }
 
 // withConfig repeats -c in a next command where it was given.
@@ -110,8 +123,8 @@ func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag)
 	if err := replaceFile(path, buf.Bytes()); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s: %d tags of %d sites (+%d, -%d, %d renamed)\nnext: bundlegen plan%s\n",
-		cfg.Inventory, len(found), len(cfg.Sites), change.Added, change.Removed, change.Renamed, withConfig(c))
+	fmt.Fprintf(c.App.Writer, "%s: %s of %s (+%d, -%d, %d renamed)\nnext: bundlegen plan%s\n",
+		cfg.Inventory, words.Plural(len(found), "tag"), words.Plural(len(cfg.Sites), "site"), change.Added, change.Removed, change.Renamed, withConfig(c))
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 )
 
 // target gives the deployment target, which must be one of the pipeline's.
@@ -56,7 +57,7 @@ func lintBundle(dir string) error {
 	for i, f := range findings {
 		lines[i] = f.String()
 	}
-	return fmt.Errorf("the bundle has %d faults:\n%s", len(findings), strings.Join(lines, "\n"))
+	return fmt.Errorf("the bundle has %s:\n%s", words.Plural(len(findings), "fault"), strings.Join(lines, "\n"))
 }
 
 func validateCommand() *cli.Command {
