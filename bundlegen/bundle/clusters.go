@@ -50,7 +50,8 @@ func clusterVariables(cfg *config.Pipeline, p *plan.Plan) ([]clusterVariable, er
 		first, ok := seen[part.Cluster]
 		if ok {
 			if first.Site != part.Site || first.Workers != part.Workers {
-				return nil, fmt.Errorf("partitions %d and %d differ in site or size but share cluster %s", first.ID, part.ID, part.Cluster)
+				return nil, fmt.Errorf("partitions %d (site %s) and %d (site %s) would share cluster %s, and with it their secrets\nhint: rename one of the sites, so that their names differ in more than case, - and _",
+					first.ID, first.Site, part.ID, part.Site, part.Cluster)
 			}
 			continue
 		}

@@ -218,6 +218,18 @@ func TestOneVariableForTwoSecretsIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "hint: ")
 }
 
+func TestSitesThatWouldShareAClusterAreRefused(t *testing.T) {
+	cfg := pipeline(".")
+	second := cfg.Sites[0]
+	second.Name = "plant_a"
+	cfg.Sites = append(cfg.Sites, second)
+	p := planOf(cfg, 2)
+	p.Partitions[1].Cluster = p.Partitions[0].Cluster
+	_, err := bundle.Render(cfg, p)
+	require.ErrorContains(t, err, "partitions 0 (site plant-a) and 1 (site plant_a) would share cluster")
+	require.ErrorContains(t, err, "hint: rename one of the sites")
+}
+
 func TestMissingCertificateIsNamed(t *testing.T) {
 	cfg := pipeline(t.TempDir())
 	cfg.Sites[0].TLS.CAFile = "certs/root.pem"
