@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/urfave/cli/v2"
 )
 
 func main() {
@@ -51,4 +53,13 @@ func (e *hintError) Unwrap() error { return e.err }
 
 func hint(err error, format string, args ...any) error {
 	return &hintError{err, fmt.Sprintf(format, args...)}
+}
+
+// badFlag says where flags are explained, unless err has a better hint already.
+func badFlag(c *cli.Context, err error) error {
+	var hinted *hintError
+	if errors.As(err, &hinted) {
+		return err
+	}
+	return hint(err, "see pi-simulator %s --help", c.Command.Name)
 }

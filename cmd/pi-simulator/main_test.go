@@ -160,7 +160,7 @@ func TestBadUse(t *testing.T) {
 		{"not a whole number of milliseconds", []string{"serve", "--uniform", "1500us"}},
 		{`there is no web id type "Short"`, []string{"serve", "--web-id-type", "Short"}},
 		{`--now: "noon" is not an instant`, []string{"serve", "--now", "noon"}},
-		{`Required flags "after, until" not set`, []string{"oracle"}},
+		{"--after is missing", []string{"oracle"}},
 		{`--after: "yesterday" is not an instant`, []string{"oracle", "--after", "yesterday", "--until", "2026-01-01T00:00:00Z"}},
 		{"is before --after", []string{"oracle", "--after", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"}},
 		{`there is no tag "x"`, append(oracle, "--tag", "x")},

@@ -21,8 +21,8 @@ func oracleCommand() *cli.Command {
 			"It needs no server. It knows no clock: events later than a server's now are\n" +
 			"those that it will show then. Exit codes: 0 ok, 1 error, 130 cancelled.",
 		Flags: append(archiveFlags(),
-			&cli.StringFlag{Name: "after", Required: true, Usage: "`INSTANT` that is before the first event"},
-			&cli.StringFlag{Name: "until", Required: true, Usage: "`INSTANT` of the last event, at most"},
+			&cli.StringFlag{Name: "after", Usage: "`INSTANT` that is before the first event"},
+			&cli.StringFlag{Name: "until", Usage: "`INSTANT` of the last event, at most"},
 			&cli.StringSliceFlag{Name: "tag", Usage: "`NAME` of a tag; may be given several times; default is all"},
 			&cli.BoolFlag{Name: "counts", Usage: "the number of events of each tag instead of the events"},
 		),
@@ -37,18 +37,11 @@ func printOracle(c *cli.Context) error {
 	}
 	o, err := archiveOptions(c)
 	if err != nil {
-		return err
+		return badFlag(c, err)
 	}
-	after, err := instant.Parse(c.String("after"))
+	after, until, err := timeRange(c)
 	if err != nil {
-		return fmt.Errorf("--after: %w", err)
-	}
-	until, err := instant.Parse(c.String("until"))
-	if err != nil {
-		return fmt.Errorf("--until: %w", err)
-	}
-	if until < after {
-		return fmt.Errorf("--until %s is before --after %s", until, after)
+		return badFlag(c, err)
 	}
 	oracle := simulator.NewOracle(o)
 	tags := oracle.Tags()
@@ -57,7 +50,7 @@ func printOracle(c *cli.Context) error {
 		for _, name := range names {
 			tag, ok := oracle.Find(name)
 			if !ok {
-				return fmt.Errorf("--tag: there is no tag %q", name)
+				return hint(fmt.Errorf("--tag: there is no tag %q", name), "pi-simulator oracle --counts without --tag lists all")
 			}
 			tags = append(tags, tag)
 		}
@@ -73,6 +66,25 @@ func printOracle(c *cli.Context) error {
 		return err
 	}
 	return w.Error()
+}
+
+// timeRange reads what --after and --until say.
+func timeRange(c *cli.Context) (after, until instant.Ticks, err error) {
+	for _, name := range []string{"after", "until"} {
+		if !c.IsSet(name) {
+			return 0, 0, fmt.Errorf("--%s is missing", name)
+		}
+	}
+	if after, err = instant.Parse(c.String("after")); err != nil {
+		return 0, 0, fmt.Errorf("--after: %w", err)
+	}
+	if until, err = instant.Parse(c.String("until")); err != nil {
+		return 0, 0, fmt.Errorf("--until: %w", err)
+	}
+	if until < after {
+		return 0, 0, fmt.Errorf("--until %s is before --after %s", until, after)
+	}
+	return after, until, nil
 }
 
 func printCounts(ctx context.Context, w *csv.Writer, oracle *simulator.Oracle, tags []simulator.Tag, after, until instant.Ticks) error {

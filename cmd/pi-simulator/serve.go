@@ -59,7 +59,7 @@ func serve(c *cli.Context) (err error) {
 	}
 	o, err := serveOptions(c)
 	if err != nil {
-		return err
+		return badFlag(c, err)
 	}
 	s := simulator.New(o)
 	url, err := s.Start(c.String("addr"))
