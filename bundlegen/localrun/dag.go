@@ -92,7 +92,7 @@ func (g graph) done() bool {
 func (g graph) stuck(keys []string) error {
 	for i := range g {
 		if !g[i].state.ended() {
-			return fmt.Errorf("task %q waits for itself: its dependencies form a circle; hint: bundlegen generate", keys[i])
+			return fmt.Errorf("task %q waits for itself: its dependencies form a circle\nhint: bundlegen generate", keys[i])
 		}
 	}
 	return nil

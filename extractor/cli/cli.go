@@ -68,7 +68,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 
 func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) (res task.Result, err error) {
 	if name == "reconcile" {
-		return res, errors.New("reconcile is not part of this version; hint: events that arrive or change late are not read again yet")
+		return res, errors.New("reconcile is not part of this version\nhint: events that arrive or change late are not read again yet")
 	}
 	engineName, dataDir, rest := ownFlags(args)
 	p, err := manifest.Parse(name, rest)
@@ -77,7 +77,7 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 	}
 	open, ok := engines[engineName]
 	if !ok {
-		return res, fmt.Errorf("--engine=%s: this build has %s; hint: %s", engineName, names(engines), "the static binary of the wheel has no DuckDB; bin/pi-extractor has")
+		return res, fmt.Errorf("--engine=%s; this build has: %s\nhint: the static binary of the wheel has no DuckDB; bin/pi-extractor has", engineName, names(engines))
 	}
 	eng, err := open(ctx, p, dataDir)
 	if err != nil {

@@ -111,7 +111,7 @@ func (f Folder) Header() (h batch.Header, whole bool, err error) {
 		return h, false, fmt.Errorf("%s: %w", filepath.Join(f.Dir, markerName), err)
 	}
 	if h.Number != f.Number || h.ID != f.BatchID || h.Partition != f.Partition {
-		return h, false, fmt.Errorf("%s: the marker is of another batch (partition %d, number %d); hint: a staging folder is never renamed or copied",
+		return h, false, fmt.Errorf("%s: the marker is of another batch (partition %d, number %d)\nhint: a staging folder is never renamed or copied",
 			filepath.Join(f.Dir, markerName), h.Partition, h.Number)
 	}
 	return h, true, nil

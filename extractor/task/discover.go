@@ -103,7 +103,7 @@ func (a *attempt) manifests() ([]wanted, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s has no manifests; hint: bundlegen generate", filepath.Join(a.Params.Bundle, manifest.Folder))
+		return nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", filepath.Join(a.Params.Bundle, manifest.Folder))
 	}
 	slices.Sort(files)
 	var out []wanted
@@ -166,7 +166,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 		g.Go(func() error {
 			site, ok := sites[name]
 			if !ok {
-				out[i].err = fmt.Errorf("sites.json has no site %q; hint: the bundle was changed by hand: generate it again", name)
+				out[i].err = fmt.Errorf("sites.json has no site %q\nhint: the bundle was changed by hand: generate it again", name)
 				return nil
 			}
 			out[i].err = a.ask(ctx, site, &out[i])
@@ -272,10 +272,10 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 		}
 	}
 	if n := len(next.gone); n > 0 {
-		note("%d tags of the bundle are not on their server any more, such as %q; hint: bundlegen discover, then generate", n, next.gone[0])
+		note("%d tags of the bundle are not on their server any more, such as %q\nhint: bundlegen discover, then generate", n, next.gone[0])
 	}
 	if next.joined > 0 {
-		note("%d tags are new on the server and joined the lightest partitions; hint: bundlegen discover, then generate, to plan for them", next.joined)
+		note("%d tags are new on the server and joined the lightest partitions\nhint: bundlegen discover, then generate, to plan for them", next.joined)
 	}
 	a.result.Tags = len(next.change.Tags)
 	return nil

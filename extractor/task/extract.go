@@ -67,7 +67,7 @@ func (a *attempt) run(ctx context.Context) (engine.Run, error) {
 			return r, nil
 		}
 	}
-	return engine.Run{}, fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run; hint: see the discover task's messages", a.Params.Site, a.Params.RunID)
+	return engine.Run{}, fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run\nhint: see the discover task's messages", a.Params.Site, a.Params.RunID)
 }
 
 func (a *attempt) site(name string) (*piwebapi.Client, error) {
@@ -77,7 +77,7 @@ func (a *attempt) site(name string) (*piwebapi.Client, error) {
 	}
 	site, ok := sites[name]
 	if !ok {
-		return nil, fmt.Errorf("sites.json has no site %q; hint: the bundle was deployed in part: deploy it again", name)
+		return nil, fmt.Errorf("sites.json has no site %q\nhint: the bundle was deployed in part: deploy it again", name)
 	}
 	return a.connect(site, a.Params.Limits)
 }
@@ -113,7 +113,7 @@ func (x *extraction) verdict() error {
 	x.result.Tags, x.result.Failed = x.tags-len(x.failed), len(x.failed)
 	x.result.Status = x.status(len(x.failed))
 	if x.result.Status == batch.Failed {
-		return fmt.Errorf("%w: %d of %d tags could not be read, more than the allowed %.1f%%; the rest is landed; hint: see monitoring.tag_errors",
+		return fmt.Errorf("%w: %d of %d tags could not be read, more than the allowed %.1f%%; the rest is landed\nhint: see monitoring.tag_errors",
 			ErrFailed, len(x.failed), x.tags, 100*x.Params.FailAbove)
 	}
 	return nil

@@ -59,7 +59,7 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	}
 	run, ok := steps[env.Params.Task]
 	if !ok {
-		return Result{}, fmt.Errorf("no task is called %q; hint: discover, extract, consolidate, validate", env.Params.Task)
+		return Result{}, fmt.Errorf("no task is called %q\nhint: discover, extract, consolidate, validate", env.Params.Task)
 	}
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)

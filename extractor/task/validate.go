@@ -136,10 +136,10 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part)
 func (a *attempt) judgement(broken, incomplete []string) error {
 	var all []error
 	if len(broken) > 0 {
-		all = append(all, fmt.Errorf("%w: extraction of partition %s; hint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(broken, ", ")))
+		all = append(all, fmt.Errorf("%w: extraction of partition %s\nhint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(broken, ", ")))
 	}
 	if len(incomplete) > 0 {
-		all = append(all, fmt.Errorf("%w: completeness below %.1f%% in partition %s; hint: see monitoring.completeness",
+		all = append(all, fmt.Errorf("%w: completeness below %.1f%% in partition %s\nhint: see monitoring.completeness",
 			ErrFailed, 100*a.Params.MinCompleteness, strings.Join(incomplete, ", ")))
 	}
 	return errors.Join(all...)

@@ -44,7 +44,7 @@ ORDER BY o.point_id`, []any{e.pipeline, partition, stamp(run.Assigned)}, func(r 
 				return err
 			}
 			if !mark.Valid {
-				return fmt.Errorf("tag %q has neither a watermark nor a pin; hint: the checkpoints were altered by hand; run discover again", t.Name)
+				return fmt.Errorf("tag %q has neither a watermark nor a pin\nhint: the checkpoints were altered by hand; run discover again", t.Name)
 			}
 			t.Watermark = instant.Ticks(mark.Int64)
 			st.Tags = append(st.Tags, t)
