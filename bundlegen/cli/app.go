@@ -14,6 +14,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // Version is set when the program is built.
@@ -80,7 +82,11 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fmt.Errorf("no command is called %q\nhint: bundlegen --help lists them", c.Args().First())
+				var commands []string
+				for _, command := range c.App.Commands {
+					commands = append(commands, command.Name)
+				}
+				return fmt.Errorf("no command is called %q\nhint: %sbundlegen --help lists all", c.Args().First(), meant(c.Args().First(), commands))
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -90,18 +96,40 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 		},
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = usageError
-		c.Before = noArguments
+		c.OnUsageError, c.Before, c.HideHelpCommand = usageError, noArguments, true
 	}
 	return app
 }
 
+// usageError says which flag is wrong, and what was meant where that can be told.
 func usageError(c *cli.Context, err error, _ bool) error {
-	name := "bundlegen"
+	name, flags := "bundlegen", c.App.Flags
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
-		name += " " + c.Command.Name
+		name, flags = name+" "+c.Command.Name, c.Command.Flags
 	}
-	return fmt.Errorf("%w\nhint: %s --help", err, name)
+	unknown, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
+	if !ok {
+		return fmt.Errorf("%w\nhint: %s --help", err, name)
+	}
+	var known []string
+	for _, f := range flags {
+		known = append(known, "--"+f.Names()[0])
+	}
+	unknown = "--" + strings.TrimLeft(unknown, "-")
+	return fmt.Errorf("there is no flag %s\nhint: %s%s --help lists all", unknown, meant(unknown, known), name)
+}
+
+// meant begins a hint with the known name that is nearest to a wrong one.
+func meant(wrong string, known []string) string {
+	if near := nearest.Of(wrong, known); near != "" {
+		return "did you mean " + near + "? "
+	}
+	return ""
+}
+
+// notAllowed refuses a flag's value. where says what allows just these.
+func notAllowed(flag, value, where string, allowed []string) error {
+	return fmt.Errorf("%s %s; allowed: %s\nhint: %s%s", flag, value, strings.Join(allowed, ", "), meant(value, allowed), where)
 }
 
 func noArguments(c *cli.Context) error {

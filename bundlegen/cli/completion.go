@@ -8,21 +8,34 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completions are scripts for shells; the program itself gives the words.
+// completions are scripts for shells; the program itself gives the words: flags
+// when the word that is being typed begins like one, commands otherwise.
 var completions = map[string]string{
-	"bash": `_bundlegen() { COMPREPLY=($(compgen -W "$("${COMP_WORDS[@]:0:$COMP_CWORD}" --generate-bash-completion 2>/dev/null)" -- "${COMP_WORDS[$COMP_CWORD]}")); }
+	"bash": `_bundlegen() {
+  local current="${COMP_WORDS[COMP_CWORD]}" given=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  [[ $current == -* ]] && given+=("$current")
+  COMPREPLY=($(compgen -W "$("${given[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
+}
 complete -o default -F _bundlegen bundlegen
 `,
 	"zsh": `#compdef bundlegen
-_bundlegen() { local -a words_; words_=("${(@f)$("${words[@]:0:$((CURRENT-1))}" --generate-bash-completion 2>/dev/null)}"); compadd -a words_ || _files; }
+_bundlegen() {
+  local -a given candidates
+  given=("${words[@]:0:$((CURRENT-1))}")
+  [[ ${words[CURRENT]} == -* ]] && given+=("${words[CURRENT]}")
+  candidates=("${(@f)$("${given[@]}" --generate-bash-completion 2>/dev/null)}")
+  compadd -a candidates || _files
+}
 compdef _bundlegen bundlegen
 `,
-	"fish": `complete -c bundlegen -a '(eval (commandline -opc) --generate-bash-completion 2>/dev/null)'
+	"fish": `complete -c bundlegen -a '(eval (commandline -opc) (string match -- "-*" (commandline -ct)) --generate-bash-completion 2>/dev/null)'
 `,
 	"powershell": `Register-ArgumentCompleter -Native -CommandName bundlegen -ScriptBlock {
   param($word, $ast, $cursor)
-  $parts = $ast.CommandElements | ForEach-Object { $_.ToString() } | Where-Object { $_ -ne $word }
-  & $parts[0] @($parts | Select-Object -Skip 1) --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+  $parts = @($ast.CommandElements | ForEach-Object { $_.ToString() } | Where-Object { $_ -ne $word })
+  $given = @($parts | Select-Object -Skip 1)
+  if ($word -like '-*') { $given += $word }
+  & $parts[0] @given --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
 }
 `,
 }
@@ -40,7 +53,7 @@ func completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			script, ok := completions[c.String("shell")]
 			if !ok {
-				return fmt.Errorf("--shell %s: allowed are %s", c.String("shell"), strings.Join(shells, ", "))
+				return notAllowed("--shell", c.String("shell"), "without it, bash's is printed", shells)
 			}
 			_, err := fmt.Fprint(c.App.Writer, script)
 			return err

@@ -110,8 +110,8 @@ server does not have any more are dropped.`,
 
 // writeInventory writes what was found, with what the file there says beside.
 func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag) error {
-	path := filepath.Join(cfg.Dir, cfg.Inventory)
-	old, err := loadInventory(cfg)
+	path := cfg.InventoryPath()
+	old, err := readInventory(cfg, nil) // an empty tier stays empty
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -147,17 +147,23 @@ func replaceFile(path string, data []byte) error {
 
 // loadInventory reads the pipeline's inventory.
 func loadInventory(cfg *config.Pipeline) ([]inventory.Tag, error) {
-	path := filepath.Join(cfg.Dir, cfg.Inventory)
+	var tiers []string
+	for _, t := range cfg.Tiers {
+		tiers = append(tiers, t.Name)
+	}
+	return readInventory(cfg, tiers)
+}
+
+// readInventory reads the inventory as tags of the given tiers; of any without one.
+func readInventory(cfg *config.Pipeline, tiers []string) ([]inventory.Tag, error) {
+	path := cfg.InventoryPath()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w\nhint: bundlegen discover writes it", err)
 	}
-	var opt inventory.Options
+	opt := inventory.Options{Tiers: tiers}
 	for _, s := range cfg.Sites {
 		opt.Sites = append(opt.Sites, s.Name)
-	}
-	for _, t := range cfg.Tiers {
-		opt.Tiers = append(opt.Tiers, t.Name)
 	}
 	return inventory.Parse(string(data), path, opt)
 }

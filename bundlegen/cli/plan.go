@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,9 +21,7 @@ type planned struct {
 }
 
 // dir is the bundle's folder.
-func (p *planned) dir() string { return bundleDir(p.cfg) }
-
-func bundleDir(cfg *config.Pipeline) string { return filepath.Join(cfg.Dir, cfg.Output, cfg.Name) }
+func (p *planned) dir() string { return p.cfg.BundleDir() }
 
 // makePlan reads the pipeline, its inventory and the bundle that is there, and plans.
 func makePlan(c *cli.Context) (*planned, error) {
@@ -36,7 +33,7 @@ func makePlan(c *cli.Context) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	previous, err := plan.ReadPrevious(bundleDir(cfg))
+	previous, err := plan.ReadPrevious(cfg.BundleDir())
 	if err != nil {
 		return nil, err
 	}
@@ -49,24 +46,23 @@ func makePlan(c *cli.Context) (*planned, error) {
 
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
 
+// formats are what a plan can be printed as.
+var formats = []string{"text", "json", "markdown"}
+
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
 		Flags: []cli.Flag{
 			configFlag, rebalanceFlag,
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT`: text, json or markdown"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json or markdown"},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
 			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
 		},
 		Action: func(c *cli.Context) error {
 			format := c.String("output")
-			switch format {
-			case "text", "json", "markdown":
-			case "html":
-				return errors.New("--output html is not part of this version\nhint: text, json or markdown")
-			default:
-				return fmt.Errorf("--output %s: allowed are text, json, markdown", format)
+			if !slices.Contains(formats, format) {
+				return notAllowed("--output", format, "without it, the plan is printed as text", formats)
 			}
 			p, err := makePlan(c)
 			if err != nil {

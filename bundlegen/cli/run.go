@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -54,7 +53,7 @@ func runCommand() *cli.Command {
 			default:
 				for _, f := range []string{"data", "engine", "retry-wait"} {
 					if c.IsSet(f) {
-						return fmt.Errorf("--%s belongs to --local", f)
+						return fmt.Errorf("--%s belongs to --local\nhint: give --local, or leave it out", f)
 					}
 				}
 				return runRemote(c, cfg, tiers)
@@ -73,7 +72,7 @@ func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
 		return names, nil
 	}
 	if !slices.Contains(names, want) {
-		return nil, fmt.Errorf("--tier %s: %s has no such tier; allowed: %s", want, cfg.File, strings.Join(names, ", "))
+		return nil, notAllowed("--tier", want, "the tiers are those of "+cfg.File, names)
 	}
 	return []string{want}, nil
 }
@@ -84,7 +83,7 @@ func untilFlag(c *cli.Context) error {
 	}
 	t, err := instant.Parse(c.String("until"))
 	if err != nil {
-		return fmt.Errorf("--until: %w", err)
+		return fmt.Errorf("--until: %w\nhint: Z is UTC; an offset such as +01:00 may stand instead", err)
 	}
 	if t > instant.FromTime(time.Now().AddDate(1, 0, 0)) {
 		return fmt.Errorf("--until %s is more than a year from now\nhint: what is landed up to there would not be read again", c.String("until"))
@@ -94,20 +93,17 @@ func untilFlag(c *cli.Context) error {
 
 func runLocal(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 	if c.String("engine") != "duckdb" {
-		return fmt.Errorf("--engine %s: this version has duckdb", c.String("engine"))
+		return notAllowed("--engine", c.String("engine"), "this version has one engine for local runs", []string{"duckdb"})
 	}
 	if err := config.CheckEnv(cfg); err != nil {
 		return err
 	}
-	dir := bundleDir(cfg)
+	dir := cfg.BundleDir()
 	tiers, err := emittedTiers(dir, tiers, c.IsSet("tier"))
 	if err != nil {
 		return err
 	}
-	data := c.String("data")
-	if !filepath.IsAbs(data) {
-		data = filepath.Join(cfg.Dir, data)
-	}
+	data := cfg.Path(c.String("data"))
 	outcome, err := localrun.Run(c.Context, localrun.Options{
 		Bundle: dir, Pipeline: cfg.Name, Data: data, Tiers: tiers, Until: c.String("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
 		Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
@@ -150,7 +146,7 @@ func runRemote(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := bundle.Read(bundleDir(cfg))
+	b, err := bundle.Read(cfg.BundleDir())
 	if err != nil {
 		return err
 	}
@@ -164,7 +160,7 @@ func runRemote(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 			if j.Tier != tier {
 				continue
 			}
-			res, err := deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Run(c.Context, bundleDir(cfg), name, j.Key, params)
+			res, err := deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Run(c.Context, cfg.BundleDir(), name, j.Key, params)
 			if err != nil {
 				return err
 			}

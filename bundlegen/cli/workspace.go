@@ -30,7 +30,7 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	case name == "":
 		return "", fmt.Errorf("no target\nhint: -t %s; allowed: %s", names[len(names)-1], strings.Join(names, ", "))
 	case !slices.Contains(names, name):
-		return "", fmt.Errorf("-t %s: %s has no such target; allowed: %s", name, cfg.File, strings.Join(names, ", "))
+		return "", notAllowed("-t", name, "the targets are those of "+cfg.File, names)
 	}
 	return name, nil
 }
@@ -41,8 +41,8 @@ func (p *planned) workspace(c *cli.Context) deploy.CLI {
 
 // existing checks that a bundle is there to work on.
 func existing(cfg *config.Pipeline) error {
-	if _, err := os.Stat(filepath.Join(bundleDir(cfg), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no bundle in %s\nhint: bundlegen generate", bundleDir(cfg))
+	if _, err := os.Stat(filepath.Join(cfg.BundleDir(), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no bundle in %s\nhint: bundlegen generate", cfg.BundleDir())
 	}
 	return nil
 }
@@ -70,10 +70,10 @@ func validateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := lintBundle(bundleDir(cfg)); err != nil {
+			if err := lintBundle(cfg.BundleDir()); err != nil {
 				return err
 			}
-			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Validate(c.Context, bundleDir(cfg), name)
+			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Validate(c.Context, cfg.BundleDir(), name)
 		},
 	}
 }
@@ -201,7 +201,7 @@ func destroyCommand() *cli.Command {
 					return err
 				}
 			}
-			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Destroy(c.Context, bundleDir(cfg), name, true)
+			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Destroy(c.Context, cfg.BundleDir(), name, true)
 		},
 	}
 }
