@@ -49,6 +49,8 @@ func (r *reader) readHeader(line int, text string) layout {
 				hint = "did you mean " + n + "?"
 			} else if len(row.values) == 1 && strings.ContainsAny(name, ";\t") {
 				hint = "separate the columns by commas"
+			} else if !slices.Contains(row.values, all[colTag]) {
+				hint = "the first line names the columns, and that of the points' names is called tag"
 			}
 			r.report(line, column, fmt.Sprintf("unknown column %s; allowed: %s", quote(name), strings.Join(all, ", ")), hint)
 		case slices.Contains(l, i):
