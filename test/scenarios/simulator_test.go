@@ -1,0 +1,82 @@
+package scenarios_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// simulatorWord starts a simulator, which ends with the script or by stop:
+//
+//	simulator start NAME FLAG...
+//	simulator stop NAME
+//
+// It sets NAME_URL, and, as far as there are any, NAME_USER, NAME_PASSWORD,
+// NAME_TOKEN and NAME_CA. Started again, it has the address that it had.
+func simulatorWord(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "simulator start|stop NAME FLAG...")
+	s, name := sceneOf(ts), args[1]
+	switch args[0] {
+	case "stop":
+		named(ts, "simulator "+name).stop()
+	case "start":
+		address := s.addresses[name]
+		if address == "" {
+			address = "127.0.0.1:0"
+		}
+		p := s.launch(ts, append([]string{"pi-simulator", "serve", "--addr", address}, args[2:]...))
+		s.processes["simulator "+name] = p
+		s.ready(ts, name, p)
+	default:
+		ts.Fatalf("simulator %s: start or stop", args[0])
+	}
+}
+
+// ready waits for the line that a simulator prints when it serves.
+func (s *scene) ready(ts *testscript.TestScript, name string, p *process) {
+	waitFor(ts, "the simulator", func() bool {
+		select {
+		case <-p.ended:
+			ts.Fatalf("the simulator ended: %s", p.stderr.String())
+		default:
+		}
+		return strings.Contains(p.stdout.String(), "\n")
+	})
+	var line struct {
+		URL      string `json:"url"`
+		Username string `json:"username"`
+		Password string `json:"password"`
+		Token    string `json:"token"`
+		CAFile   string `json:"ca_file"`
+	}
+	ts.Check(json.Unmarshal([]byte(p.stdout.String()), &line))
+	base, err := url.Parse(line.URL)
+	ts.Check(err)
+	s.addresses[name] = base.Host
+	prefix := strings.ToUpper(name)
+	for suffix, value := range map[string]string{"URL": line.URL, "USER": line.Username, "PASSWORD": line.Password, "TOKEN": line.Token, "CA": line.CAFile} {
+		if value != "" {
+			s.setenv(ts, prefix+"_"+suffix, value)
+		}
+	}
+}
+
+// website starts a server that answers every request alike, and that knows
+// nothing of PI; it sets NAME_URL.
+//
+//	website NAME STATUS TYPE FILE
+func website(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 4, "website NAME STATUS TYPE FILE")
+	status, body := number(ts, args[1]), ts.ReadFile(args[3])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", args[2])
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body)) // a client that went away is none of our business
+	}))
+	ts.Defer(server.Close)
+	sceneOf(ts).setenv(ts, strings.ToUpper(args[0])+"_URL", server.URL)
+}
