@@ -2,7 +2,6 @@ package localrun
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +24,7 @@ func Discover(ctx context.Context, sites []manifest.Site, bundleDir string, gete
 		g.Go(func() (err error) {
 			found[i], err = points(ctx, site, bundleDir, getenv, log, progress)
 			if err != nil {
-				return fmt.Errorf("site %s: %w", site.Name, err)
+				return err // it names the site
 			}
 			return nil
 		})

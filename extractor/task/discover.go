@@ -178,7 +178,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 	for i := range out {
 		a.result.Requests += out[i].requests
 		if out[i].err != nil {
-			down = append(down, fmt.Errorf("site %s: %w", out[i].site, out[i].err))
+			down = append(down, out[i].err) // it names the site
 		}
 	}
 	if len(down) == len(out) {
@@ -263,7 +263,7 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 	for i := range listings {
 		l := &listings[i]
 		if l.err != nil {
-			note("site %s could not be reached, and its tasks will fail: %v", l.site, l.err)
+			note("a site could not be listed, and its tasks will fail: %v", l.err)
 			a.result.Status = batch.Partial
 			continue
 		}

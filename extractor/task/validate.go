@@ -104,7 +104,7 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part)
 	for _, r := range runs {
 		client, err := a.connect(sites[r.Site], sites[r.Site].Limits)
 		if err != nil {
-			uncounted = append(uncounted, fmt.Errorf("site %s: %w", r.Site, err))
+			uncounted = append(uncounted, err) // it names the site
 			continue
 		}
 		for _, p := range parts {

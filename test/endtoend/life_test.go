@@ -14,7 +14,7 @@ import (
 // the whole table against the oracle after each step.
 func TestLifeOfAPlant(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, simulator.Options{Tags: 300, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}})
+	p := newPlant(t, simulator.Options{Tags: 150, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}})
 	p.plan()
 	now := start
 
@@ -22,7 +22,7 @@ func TestLifeOfAPlant(t *testing.T) {
 	p.run(0, now)
 	p.read(now)
 	first := p.compare()
-	require.Greater(t, first, 10_000)
+	require.Greater(t, first, 5_000)
 	p.run(0, now)
 	require.Equal(t, first, p.compare())
 	require.Zero(t, p.scalar("SELECT count(*) - count(DISTINCT (pipeline, site, point_id)) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL"), "compacted")
@@ -46,7 +46,7 @@ func TestLifeOfAPlant(t *testing.T) {
 	tags := p.sim.Oracle().Tags()
 	p.sim.AddTags(5)
 	require.NoError(t, p.sim.RenameTag(tags[3].Name, "renamed, and \"quoted\""))
-	require.NoError(t, p.sim.RenameTag(tags[250].Name, "../../etc/passwd"))
+	require.NoError(t, p.sim.RenameTag(tags[140].Name, "../../etc/passwd"))
 	require.NoError(t, p.sim.RemoveTag(tags[100].Name))
 	now += instant.Hour
 	out = p.run(0, now)
@@ -58,22 +58,22 @@ func TestLifeOfAPlant(t *testing.T) {
 	p.bundlegen(0, "discover")
 	moved := 0
 	p.editInventory(func(row map[string]string) bool {
-		if moved < 60 && !strings.Contains(row["tag"], "renamed") {
+		if moved < 30 && !strings.Contains(row["tag"], "renamed") {
 			row["tier"], moved = "bulk", moved+1
 		}
 		return true
 	})
-	require.Contains(t, p.bundlegen(2, "plan", "--detailed-exitcode"), "60")
+	require.Contains(t, p.bundlegen(2, "plan", "--detailed-exitcode"), "30")
 	p.bundlegen(0, "generate")
 	now += instant.Hour
 	p.run(0, now)
 	p.read(now)
 	p.compare()
-	require.EqualValues(t, 60, p.scalar("SELECT count(*) FROM metadata.tag_partitions WHERE valid_to IS NULL AND tier = 'bulk'"))
+	require.EqualValues(t, 30, p.scalar("SELECT count(*) FROM metadata.tag_partitions WHERE valid_to IS NULL AND tier = 'bulk'"))
 
-	t.Log("three days of outage are caught up in windows")
+	t.Log("fourteen hours of outage are caught up in windows")
 	before := p.scalar("SELECT count(*) FROM monitoring.pipeline_metrics WHERE status = 'CATCHING_UP'")
-	now += 30 * instant.Hour
+	now += 14 * instant.Hour
 	p.run(0, now)
 	p.read(now)
 	p.compare()
@@ -93,7 +93,7 @@ func TestLifeOfAPlant(t *testing.T) {
 			changed++
 		}
 	}
-	require.Greater(t, changed, 20)
+	require.Greater(t, changed, 10)
 	require.Zero(t, p.scalar(`SELECT count(*) FROM (SELECT site, point_id FROM metadata.tag_partitions WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1)`))
 
 	t.Log("completeness was measured in each run that read something, and nothing was missing")
@@ -105,6 +105,9 @@ func TestLifeOfAPlant(t *testing.T) {
 // TestEveryQuirk reads the same archive from servers that differ from one another in one quirk.
 func TestEveryQuirk(t *testing.T) {
 	for _, q := range simulator.Quirks() {
+		if q.Quirk == simulator.AuthLoop {
+			continue // a server that lets nobody in has nothing to compare
+		}
 		t.Run(q.Name, func(t *testing.T) {
 			t.Parallel()
 			o := simulator.Options{Tags: 40, MaxItemsPerCall: 4000, BurstSize: 1500}
@@ -118,8 +121,8 @@ func TestEveryQuirk(t *testing.T) {
 			p.run(0, start)
 			p.read(start)
 			p.compare()
-			p.run(0, start+3*instant.Hour)
-			p.read(start + 3*instant.Hour)
+			p.run(0, start+2*instant.Hour)
+			p.read(start + 2*instant.Hour)
 			require.NotZero(t, p.compare())
 		})
 	}
