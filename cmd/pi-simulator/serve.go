@@ -27,6 +27,7 @@ func serveCommand() *cli.Command {
 			&cli.DurationFlag{Name: "tag-latency", Usage: "and of each tag that a call reads (50ms)"},
 			&cli.IntFlag{Name: "threads", Usage: "calls worked on at once, others queue; 0 is no bound"},
 			&cli.StringFlag{Name: "rate-limit", Usage: "`N[/DURATION]` requests of a client, such as 1000/1s; default none"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` befalls every N-th request, or each: 429, html; and of those that read streams: cut, hang, web-exception"},
 			&cli.IntFlag{Name: "max-items", Value: 150_000, Usage: "MaxReturnedItemsPerCall"},
 			&cli.IntFlag{Name: "max-url", Value: 16 << 10, Usage: "bytes of a URL"},
 			&cli.StringFlag{Name: "auth", Value: "anonymous", Usage: "anonymous, basic or bearer"},
@@ -106,6 +107,9 @@ func serveOptions(c *cli.Context) (simulator.Options, error) {
 	}
 	if o.RateLimit, err = rateLimit(c.String("rate-limit")); err != nil {
 		return o, fmt.Errorf("--rate-limit: %w", err)
+	}
+	if o.Faults, err = faults(c.StringSlice("fault")); err != nil {
+		return o, fmt.Errorf("--fault: %w", err)
 	}
 	if c.IsSet("ca-file") && !o.TLS {
 		return o, hint(fmt.Errorf("--ca-file is of no use without --tls"), "add --tls")
