@@ -26,7 +26,7 @@ type part struct {
 	Plain   string
 	Left    string `yaml:"-"`
 	Common  `yaml:",inline"`
-	private string //nolint:unused // stands for fields that YAML never reaches
+	private string //lint:ignore U1000 stands for fields that YAML never reaches
 }
 
 type Common struct {

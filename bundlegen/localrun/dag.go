@@ -83,11 +83,6 @@ func (g graph) met(i int) bool {
 	}
 }
 
-// done says that nothing runs and nothing will.
-func (g graph) done() bool {
-	return !slices.ContainsFunc(g, func(n node) bool { return !n.state.ended() })
-}
-
 // stuck says why a graph that has nothing running cannot go on.
 func (g graph) stuck(keys []string) error {
 	for i := range g {

@@ -36,7 +36,7 @@ func Merge(found, old []Tag) Merged {
 			continue
 		}
 		kept[at] = true
-		if strings.ToLower(old[at].Name) != strings.ToLower(t.Name) {
+		if !strings.EqualFold(old[at].Name, t.Name) {
 			m.Renamed++
 		}
 		t.Tier, t.EventsPerHour = old[at].Tier, old[at].EventsPerHour

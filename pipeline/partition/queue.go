@@ -13,8 +13,6 @@ func (a queued) before(b queued) bool {
 	return a.key < b.key || a.key == b.key && a.partition < b.partition
 }
 
-func (q *queue) empty() bool { return len(q.entries) == 0 }
-
 // top is the first partition. The queue must not be empty.
 func (q *queue) top() int { return q.entries[0].partition }
 

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -299,9 +298,6 @@ func (p *plant) owners() map[string]int64 {
 	require.NoError(p.t, rows.Err())
 	return out
 }
-
-// deadline bounds a child process that should long have ended.
-const deadline = 2 * time.Minute
 
 func (p *plant) text(name string) string {
 	data, err := os.ReadFile(filepath.Join(p.dir, name))
