@@ -89,6 +89,15 @@ type extraction struct {
 	client *piwebapi.Client
 	tags   int
 	failed map[int64]bool // point ids that failed in this attempt: not asked for again
+	sample string         // the first of these, and why
+}
+
+// fail notes that a tag failed in this attempt.
+func (x *extraction) fail(o *batch.Outcome) {
+	if len(x.failed) == 0 {
+		x.sample = fmt.Sprintf("for instance %q: %s", o.Name, o.Error)
+	}
+	x.failed[o.PointID] = true
 }
 
 func (x *extraction) late() bool {
@@ -112,9 +121,14 @@ func (x *extraction) ranges(state engine.State) []batch.Range {
 func (x *extraction) verdict() error {
 	x.result.Tags, x.result.Failed = x.tags-len(x.failed), len(x.failed)
 	x.result.Status = x.status(len(x.failed))
-	if x.result.Status == batch.Failed {
-		return fmt.Errorf("%w: %d of %d tags could not be read, more than the allowed %.1f%%; the rest is landed\nhint: see monitoring.tag_errors",
-			ErrFailed, len(x.failed), x.tags, 100*x.Params.FailAbove)
+	what := fmt.Sprintf("%d of %d tags could not be read", len(x.failed), x.tags)
+	switch {
+	case x.result.Status == batch.Failed && len(x.failed) == x.tags:
+		return fmt.Errorf("%w: none of %d tags could be read\n%s", ErrFailed, x.tags, x.sample)
+	case x.result.Status == batch.Failed:
+		return fmt.Errorf("%w: %s, more than the allowed %g%%; the others are landed\n%s", ErrFailed, what, 100*x.Params.FailAbove, x.sample)
+	case x.result.Status == batch.Partial:
+		x.result.Notes = append(x.result.Notes, what+" (all in monitoring.tag_errors), "+x.sample)
 	}
 	return nil
 }
@@ -140,12 +154,17 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
 	defer release()
 	h.Outcomes = outcomes(state.Tags, ranges)
-	err := x.read(ctx, folder, &h, state.Tags, ranges)
-	if err != nil || !landed(&h) {
-		return errors.Join(err, x.giveUp(ctx, folder, &h))
+	reading, err := x.read(ctx, folder, &h, state.Tags, ranges)
+	switch {
+	case err != nil:
+		return errors.Join(err, folder.Remove())
+	case !landed(&h):
+		return errors.Join(reading, x.giveUp(ctx, folder, &h))
 	}
 	h.Ended = instant.FromTime(time.Now())
-	h.Status = x.judge(&h)
+	if h.Status = x.judge(&h); reading != nil {
+		h.Status = batch.Failed // the site failed in the middle: what was read until then is landed
+	}
 	if err := folder.Seal(&h); err != nil {
 		return errors.Join(fmt.Errorf("stage batch %d of partition %d: %w", h.Number, h.Partition, err), folder.Remove())
 	}
@@ -159,8 +178,9 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 		return nil
 	}
 	x.result.Events += h.Events
-	x.recorded = h.Status != batch.CatchingUp
-	return nil
+	// The batch's row tells how the attempt ended, but for the reason of a failure.
+	x.recorded = h.Status != batch.CatchingUp && reading == nil
+	return reading
 }
 
 // outcomes begins with nothing read of any tag.
@@ -185,13 +205,10 @@ func landed(h *batch.Header) bool {
 // giveUp throws a batch away that holds nothing: a number is not taken for it.
 func (x *extraction) giveUp(ctx context.Context, folder stage.Folder, h *batch.Header) error {
 	err := folder.Remove()
-	if ctx.Err() != nil {
-		return err
-	}
 	var rows []engine.TagError
 	for _, o := range h.Outcomes {
 		if o.Error != "" {
-			x.failed[o.PointID] = true
+			x.fail(&o)
 			rows = append(rows, engine.TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
 		}
 	}
@@ -205,7 +222,7 @@ func (x *extraction) judge(h *batch.Header) string {
 	for i := range h.Outcomes {
 		o := &h.Outcomes[i]
 		if o.Error != "" {
-			x.failed[o.PointID] = true
+			x.fail(o)
 		} else if o.To < x.run.Until {
 			more = true
 		}
@@ -216,10 +233,12 @@ func (x *extraction) judge(h *batch.Header) string {
 	return x.status(len(x.failed))
 }
 
-// read asks PI for the ranges and stages what it answers.
-func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, tags []batch.Tag, ranges []batch.Range) error {
+// read asks PI for the ranges and stages what it answers. reading is why the
+// site as a whole could not be read to the end: what h then says of each tag is
+// right nevertheless. With err the folder is of no use.
+func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, tags []batch.Tag, ranges []batch.Range) (reading, err error) {
 	if err := folder.Create(); err != nil {
-		return fmt.Errorf("staging folder: %w", err)
+		return nil, fmt.Errorf("staging folder: %w", err)
 	}
 	labels := stage.Labels{Site: h.Site, Pipeline: h.Pipeline, BatchID: h.ID, Ingested: h.Started}
 	streams := make([]piwebapi.Stream, len(ranges))
@@ -230,17 +249,21 @@ func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Hea
 	}
 	writer, err := folder.CreateWriter(0, labels)
 	if err != nil {
-		return fmt.Errorf("staging file: %w", err)
+		return nil, fmt.Errorf("staging file: %w", err)
 	}
 	sink := newSink(x, writer, h)
 	before := x.client.Requests()
-	err = errors.Join(x.client.Recorded(ctx, streams, sink), sink.wait(), writer.Close())
+	reading = x.client.Recorded(ctx, streams, sink)
+	err = errors.Join(sink.wait(), writer.Close())
 	h.Events, h.Requests = writer.Events(), x.client.Requests()-before
 	x.result.Requests += h.Requests
-	if ctx.Err() != nil {
-		return ctx.Err()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
 	}
-	return err
+	return reading, nil
 }
 
 func numeric(pointType string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 
@@ -70,22 +71,29 @@ func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, er
 	return out, nil
 }
 
-// broken lists the partitions whose extraction did not end well in this run.
+// broken lists the partitions whose extraction did not end well in this run:
+// those of the assignment, and those that tried though they have no tags,
+// because their site could never be listed.
 func (a *attempt) broken(ctx context.Context, parts []part) ([]string, error) {
 	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
 	if err != nil {
 		return nil, fmt.Errorf("read monitoring.pipeline_metrics: %w", err)
 	}
-	var out []string
+	site, ids := map[int]string{}, slices.Collect(maps.Keys(last))
 	for _, p := range parts {
-		switch status := last[p.id]; status {
+		site[p.id], ids = " of site "+p.site, append(ids, p.id)
+	}
+	slices.Sort(ids)
+	var out []string
+	for _, id := range slices.Compact(ids) {
+		switch status := last[id]; status {
 		case batch.Succeeded, batch.Partial:
 		case batch.Lagging:
-			a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d is not caught up yet; the next run goes on", p.id))
+			a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d%s is not caught up yet; the next run goes on", id, site[id]))
 		case "":
-			out = append(out, fmt.Sprintf("%d (site %s): did not end", p.id, p.site))
+			out = append(out, fmt.Sprintf("%d%s did not end", id, site[id]))
 		default:
-			out = append(out, fmt.Sprintf("%d (site %s): %s", p.id, p.site, status))
+			out = append(out, fmt.Sprintf("%d%s: %s", id, site[id], status))
 		}
 	}
 	return out, nil
