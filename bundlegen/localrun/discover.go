@@ -12,17 +12,22 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
+// Source is a site that is asked for its points.
+type Source struct {
+	Site   manifest.Site
+	Folder string // what the site's files (certificates) are relative to
+}
+
 // Discover asks every site for its points, side by side, and gives them as
-// tags without a tier or a rate: what PI does not know. bundleDir is the folder
-// that the sites' files (certificates) are relative to. progress is told the
+// tags without a tier or a rate: what PI does not know. progress is told the
 // number of points of a site so far; it is called from several goroutines.
-func Discover(ctx context.Context, sites []manifest.Site, bundleDir string, getenv func(string) (string, bool), log *slog.Logger, progress func(site string, points int)) ([]inventory.Tag, error) {
-	found := make([][]inventory.Tag, len(sites))
+func Discover(ctx context.Context, sources []Source, getenv func(string) (string, bool), log *slog.Logger, progress func(site string, points int)) ([]inventory.Tag, error) {
+	found := make([][]inventory.Tag, len(sources))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
-	for i, site := range sites {
+	for i, source := range sources {
 		g.Go(func() (err error) {
-			found[i], err = points(ctx, site, bundleDir, getenv, log, progress)
+			found[i], err = points(ctx, source, getenv, log, progress)
 			if err != nil {
 				return err // it names the site
 			}
@@ -39,8 +44,9 @@ func Discover(ctx context.Context, sites []manifest.Site, bundleDir string, gete
 	return out, nil
 }
 
-func points(ctx context.Context, site manifest.Site, bundleDir string, getenv func(string) (string, bool), log *slog.Logger, progress func(string, int)) ([]inventory.Tag, error) {
-	transport, err := auth.NewTransport(site, bundleDir, getenv)
+func points(ctx context.Context, source Source, getenv func(string) (string, bool), log *slog.Logger, progress func(string, int)) ([]inventory.Tag, error) {
+	site := source.Site
+	transport, err := auth.NewTransport(site, source.Folder, getenv)
 	if err != nil {
 		return nil, err
 	}
