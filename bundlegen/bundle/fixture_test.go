@@ -87,3 +87,17 @@ func render(t testing.TB, cfg *config.Pipeline, p *plan.Plan) *bundle.Tree {
 	require.NoError(t, err)
 	return tree
 }
+
+// certificate is that of an authority made for these tests.
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBfTCCASOgAwIBAgIUKZo0onQ71MgaAUb2XYYmB6nn99gwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIUGxhbnQgQ0EwIBcNMjYxMTIzMDUwNDQ3WhgPMjEyNjEwMzAw
+NTA0NDdaMBMxETAPBgNVBAMMCFBsYW50IENBMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEBqhWJZcnlNTw1jnOAUJxxzmReVnFvyVOKuXauTpS7Xl+e83PY4COx44w
+r5/tL2VSr8bXNHG0lmEgp5K/jZMTA6NTMFEwHQYDVR0OBBYEFE5zAuoXqi+quTNC
+X6qv9qV7mRbUMB8GA1UdIwQYMBaAFE5zAuoXqi+quTNCX6qv9qV7mRbUMA8GA1Ud
+EwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgd/iH8EfcdyxFcDTdVPjnO7jo
+Lww++WBGnuDVSFJJRRMCIQC4ykb+MyjOAbGi/w9YNoyKk0xnX73tsyzYw0wsdKVK
+/w==
+-----END CERTIFICATE-----
+`

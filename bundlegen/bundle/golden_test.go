@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte("-----BEGIN CERTIFICATE-----\n"), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(certificate), 0o644))
 			cfg := pipeline(dir)
 			c.change(cfg)
 			p := planOf(cfg, c.partitions)

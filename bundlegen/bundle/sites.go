@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ func siteFiles(cfg *config.Pipeline) ([]File, error) {
 			data, err := readReferred(cfg, s.Name, "tls.ca_file", s.TLS.CAFile)
 			if err != nil {
 				return nil, err
+			}
+			if err := checkAuthority(data); err != nil {
+				return nil, fmt.Errorf("%s: tls.ca_file %q of site %s %w", cfg.File, s.TLS.CAFile, s.Name, err)
 			}
 			files = append(files, File{Path: m.TLS.CAFile, Data: data})
 		}
@@ -116,6 +120,17 @@ func serverlessSecrets(cfg *config.Pipeline) (File, error) {
 		Secrets map[string]string `json:"secrets"` // environment variable -> scope/key
 	}{1, secrets})
 	return File{Path: secretsFile, Data: data}, err
+}
+
+// checkAuthority refuses what is no certificate, and what must not be in a bundle.
+func checkAuthority(data []byte) error {
+	switch {
+	case bytes.Contains(data, []byte("PRIVATE KEY-----")):
+		return errors.New("holds a private key, which would be readable in the bundle\nhint: give the authority's certificate alone")
+	case !x509.NewCertPool().AppendCertsFromPEM(data):
+		return errors.New("holds no certificate in PEM form\nhint: give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on")
+	}
+	return nil
 }
 
 // readReferred reads a file that pipeline.yml names for a site.

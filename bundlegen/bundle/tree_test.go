@@ -98,7 +98,7 @@ func TestWriteTouchesOnlyWhatDiffers(t *testing.T) {
 func TestWriteRemovesWhatIsNoLongerPartOfTheBundle(t *testing.T) {
 	dir := t.TempDir()
 	cfg := pipeline(dir)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte("certificate"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(certificate), 0o644))
 	cfg.Sites[0].TLS = config.TLS{CAFile: "ca.pem"}
 	out := filepath.Join(dir, "out")
 	require.NoError(t, render(t, cfg, planOf(cfg, 4)).Write(out))
