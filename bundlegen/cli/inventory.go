@@ -16,7 +16,6 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
-	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 func initCommand() *cli.Command {
@@ -81,13 +80,13 @@ server does not have any more are dropped.`,
 			if err := config.CheckEnv(cfg); err != nil {
 				return err
 			}
-			var sites []manifest.Site
-			for _, s := range cfg.Sites {
-				sites = append(sites, bundle.SiteOf(s))
+			sources, err := sources(cfg)
+			if err != nil {
+				return err
 			}
 			tell := screenOf(c.App.ErrWriter)
 			var mu sync.Mutex
-			found, err := localrun.Discover(c.Context, sites, cfg.Dir, os.LookupEnv, logger(c.App.ErrWriter), func(site string, points int) {
+			found, err := localrun.Discover(c.Context, sources, os.LookupEnv, logger(c.App.ErrWriter), func(site string, points int) {
 				if tell.terminal {
 					mu.Lock()
 					defer mu.Unlock()
@@ -106,6 +105,24 @@ server does not have any more are dropped.`,
 			return writeInventory(c, cfg, found)
 		},
 	}
+}
+
+// sources gives the sites with their certificates where pipeline.yml has them:
+// there may be no bundle yet.
+func sources(cfg *config.Pipeline) ([]localrun.Source, error) {
+	var out []localrun.Source
+	for _, s := range cfg.Sites {
+		source := localrun.Source{Site: bundle.SiteOf(s), Folder: cfg.Dir}
+		if s.TLS.CAFile != "" {
+			path := cfg.Path(s.TLS.CAFile)
+			if _, err := os.Stat(path); err != nil {
+				return nil, fmt.Errorf("%s: tls.ca_file of site %s: %w\nhint: the path is relative to the folder of pipeline.yml", cfg.File, s.Name, err)
+			}
+			source.Folder, source.Site.TLS.CAFile = filepath.Dir(path), filepath.Base(path)
+		}
+		out = append(out, source)
+	}
+	return out, nil
 }
 
 // writeInventory writes what was found, with what the file there says beside.
