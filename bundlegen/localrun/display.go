@@ -61,7 +61,7 @@ type bars struct {
 	count map[*scheduled]int64
 }
 
-const barTemplate = `{{string . "name" | printf "%-10s"}} {{bar . "▕" "█" "▌" " " "▏"}} {{percent . }} {{string . "events" | printf "%20s"}}`
+const barTemplate = `{{string . "name" | printf "%-10s"}} {{bar . "▕" "█" "▌" " " "▏"}} {{percent . "%3.0f%%" "    "}} {{string . "events" | printf "%24s"}}`
 
 // newBars makes the bars of a run; w is a terminal.
 func newBars(w io.Writer, extractions []*scheduled, most int) (*bars, error) {
@@ -85,7 +85,14 @@ func newBar(name string) *pb.ProgressBar {
 	return bar
 }
 
-func (b *bars) started(*scheduled) {}
+// started names a task that has no bar of its own in the bar of all.
+func (b *bars) started(t *scheduled) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.spec.params.Task != manifest.TaskExtract {
+		b.all.Set("events", t.spec.Key)
+	}
+}
 
 func (b *bars) progress(t *scheduled, p task.Progress) {
 	b.mu.Lock()

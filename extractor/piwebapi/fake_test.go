@@ -108,8 +108,8 @@ func (f *fakeSite) serve(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case len(r.URL.String()) > cmp.Or(f.maxURL, 16<<10):
 		refuse(414, "too long")(w, r)
-	case r.URL.Path == "/piwebapi/system":
-		fmt.Fprint(w, `{"ProductTitle":"PI Web API","ProductVersion":"1.13"}`)
+	case r.URL.Path == "/piwebapi/dataservers":
+		fmt.Fprint(w, `{"Items":[{"Name":"PISRV1"}]}`)
 	case len(ids) > 0:
 		f.recorded(w, r, ids)
 	default:

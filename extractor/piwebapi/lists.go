@@ -26,17 +26,15 @@ type System struct {
 	ProductVersion string `json:"ProductVersion"`
 }
 
-// System asks for the product's name and version. It is the cheapest request
-// that needs valid credentials.
+// System asks for the product's name and version.
 func (c *Client) System(ctx context.Context) (System, error) {
 	var s System
-	err := c.persist(ctx, systemRequest(&s))
+	err := c.persist(ctx, request{path: "/system", query: "selectedFields=ProductTitle%3BProductVersion%3BWebException", read: into(&s)})
 	return s, err
 }
 
-func systemRequest(s *System) request {
-	return request{path: "/system", query: "selectedFields=ProductTitle%3BProductVersion%3BWebException", read: into(s)}
-}
+// maxList is the most that a list may hold: a page of a thousand points is one.
+const maxList = 256 << 20
 
 // listed is a body that holds a list.
 type listed[T any] struct{ Items []T }
@@ -49,9 +47,12 @@ func into[T any](v *T) func(io.Reader, http.Header) error {
 // readJSON reads a body of JSON into v, with the decoder's errors for bodies
 // that are cut, no JSON, or an exception.
 func readJSON[T any](r io.Reader, v *T) error {
-	body, err := io.ReadAll(r)
+	body, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	if err != nil {
 		return err
+	}
+	if len(body) > maxList {
+		return fmt.Errorf("a list of more than %d MB", maxList>>20)
 	}
 	var fresh T // a try before this one leaves nothing behind
 	var syntax *json.SyntaxError
