@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,18 +113,28 @@ func makeWheel(out string, arch wheel.Arch) error {
 	return wheel.Write(out, name, data)
 }
 
-// edited refuses a bundle that somebody changed by hand, and shows how.
-func edited(_ context.Context, dir string) error {
-	differences, err := bundle.HandEdited(dir)
-	if err != nil || len(differences) == 0 {
+// edited refuses a bundle that somebody changed by hand, and shows how: which
+// files, by the hashes of the last generate, and how they differ from what
+// generate would write now.
+func edited(tree *bundle.Tree, dir string) error {
+	byHand, err := bundle.HandEdited(dir)
+	if err != nil || len(byHand) == 0 {
+		return err
+	}
+	now, err := tree.Compare(dir)
+	if err != nil {
 		return err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s was edited by hand, and generate would undo it; nothing was changed\n", dir)
-	for _, d := range differences {
-		fmt.Fprintln(&b, d)
-		b.WriteString(d.UnifiedByHand())
+	for _, e := range byHand {
+		fmt.Fprintln(&b, e)
+		for _, d := range now {
+			if d.Path == e.Path {
+				b.WriteString(d.UnifiedByHand())
+			}
+		}
 	}
-	b.WriteString("hint: put the change into pipeline.yml (or a target's variables), then bundlegen generate")
-	return fmt.Errorf("%s", b.String())
+	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate writes the folder anew")
+	return errors.New(b.String())
 }

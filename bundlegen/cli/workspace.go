@@ -105,11 +105,11 @@ func deployCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := edited(c.Context, p.dir()); err != nil {
-				return err
-			}
 			tree, err := bundle.Render(p.cfg, p.plan)
 			if err != nil {
+				return err
+			}
+			if err := edited(tree, p.dir()); err != nil {
 				return err
 			}
 			if err := tree.Write(p.dir()); err != nil {

@@ -1,0 +1,139 @@
+package cli_test
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/databricks/cli/libs/testserver"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/bundlegen/cli"
+)
+
+// walk is a pipeline in a folder, and the CLI's own fake workspace.
+type walk struct {
+	t       *testing.T
+	dir     string
+	uploads []string
+}
+
+func newWalk(t *testing.T) *walk {
+	w := &walk{t: t, dir: t.TempDir()}
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "DATABRICKS_") {
+			t.Setenv(name, "") // restores it afterwards
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+	server := testserver.New(t)
+	testserver.AddDefaultHandlers(server)
+	server.RequestCallback = func(r *testserver.Request) {
+		if r.Method == "POST" && strings.Contains(r.URL.Path, "/import-file/") {
+			w.uploads = append(w.uploads, r.URL.Path)
+		}
+	}
+	for name, value := range map[string]string{
+		"HOME": t.TempDir(), "DATABRICKS_CONFIG_FILE": filepath.Join(t.TempDir(), "none"), "DATABRICKS_CACHE_ENABLED": "false",
+		"DATABRICKS_RATE_LIMIT": "10000", "DATABRICKS_HOST": server.URL, "DATABRICKS_TOKEN": "dapi" + uuid.NewString(),
+	} {
+		t.Setenv(name, value)
+	}
+	w.write("pipeline.yml", `version: 1
+name: walk
+catalog: main
+sites:
+  - {name: plant-a, url: https://pi.plant-a.example, auth: {kind: basic, username: svc_pi, password: {secret: pi/plant-a}}}
+sizing: {min_tags: 1, target_tags: 2, max_tags: 3}
+tiers: [{name: standard, every: 15m}]
+`)
+	w.write("inventory.csv", "tag,point_id\none,1\ntwo,2\nthree,3\nfour,4\n")
+	// No static program stands beside a test: a wheel that is there already does.
+	w.write("bundles/walk/dist/pi_extractor-0.1.0+habc-py3-none-manylinux2014_x86_64.whl", "PK")
+	return w
+}
+
+func (w *walk) write(name, text string) {
+	path := filepath.Join(w.dir, name)
+	require.NoError(w.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(w.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func (w *walk) read(name string) string {
+	data, err := os.ReadFile(filepath.Join(w.dir, name))
+	require.NoError(w.t, err)
+	return string(data)
+}
+
+// bundlegen runs a command, expects its exit code, and gives what it printed.
+func (w *walk) bundlegen(code int, args ...string) string {
+	w.t.Helper()
+	var out bytes.Buffer
+	args = append([]string{"bundlegen", args[0], "-c", filepath.Join(w.dir, "pipeline.yml")}, args[1:]...)
+	got := cli.Main(w.t.Context(), args, cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out})
+	require.Equal(w.t, code, got, out.String())
+	require.NotContains(w.t, out.String(), os.Getenv("DATABRICKS_TOKEN"))
+	return out.String()
+}
+
+// TestWalkToAWorkspace goes the last part of the way: validate, deploy, deploy
+// again, a tag more, an edit by hand, destroy.
+func TestWalkToAWorkspace(t *testing.T) {
+	w := newWalk(t)
+	require.Contains(t, w.bundlegen(1, "validate", "-t", "prod"), "bundlegen generate")
+	w.bundlegen(0, "generate")
+	w.bundlegen(0, "validate", "-t", "prod")
+
+	t.Log("without a terminal nobody can be asked")
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod"), "--auto-approve")
+	require.Empty(t, w.uploads)
+
+	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "1 to add")
+	require.Contains(t, strings.Join(w.uploads, "\n"), "partitions/partition-0001.csv")
+	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "0 to add, 0 to change, 0 to delete")
+
+	t.Log("a tag more: deploy generates by itself")
+	w.write("inventory.csv", w.read("inventory.csv")+"five,5\n")
+	w.uploads = nil
+	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "0 to add, 0 to change")
+	var manifests []string
+	for _, u := range w.uploads {
+		if strings.HasSuffix(u, ".csv") {
+			manifests = append(manifests, filepath.Base(u))
+		}
+	}
+	require.Len(t, manifests, 1, "only the manifest that has the tag")
+
+	t.Log("an edit by hand is refused, shown, and left as it is")
+	job := w.read("bundles/walk/databricks-loadbalanced.yml")
+	w.write("bundles/walk/databricks-loadbalanced.yml", strings.Replace(job, "max_retries: 3", "max_retries: 9", 1))
+	w.uploads = nil
+	out := w.bundlegen(1, "deploy", "-t", "prod", "--auto-approve")
+	require.Contains(t, out, "edited by hand")
+	require.Contains(t, out, "max_retries: 9")
+	require.Contains(t, out, "hint:")
+	require.Empty(t, w.uploads)
+	require.Contains(t, w.read("bundles/walk/databricks-loadbalanced.yml"), "max_retries: 9")
+	w.write("bundles/walk/databricks-loadbalanced.yml", job)
+
+	require.Contains(t, w.bundlegen(1, "destroy", "-t", "prod"), "--auto-approve")
+	w.bundlegen(0, "destroy", "-t", "prod", "--auto-approve")
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "nowhere", "--auto-approve"), "allowed: dev, prod")
+}
+
+// TestWorkspaceThatIsNotThere ends with what to do.
+func TestWorkspaceThatIsNotThere(t *testing.T) {
+	w := newWalk(t)
+	w.bundlegen(0, "generate")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Setenv("DATABRICKS_HOST", "http://"+closed.Addr().String())
+	require.NoError(t, closed.Close())
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod", "--auto-approve"), "hint:")
+	require.NoError(t, os.Unsetenv("DATABRICKS_HOST"))
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod", "--auto-approve"), "DATABRICKS_HOST")
+}
