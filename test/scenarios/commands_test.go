@@ -29,6 +29,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"ended":     ended,
 	"simulator": simulatorWord,
 	"website":   website,
+	"asked":     asked,
 	"held":      held,
 	"disk":      diskWord,
 	"readonly":  readonly,
@@ -195,7 +196,7 @@ func compare(ts *testscript.TestScript, before, after map[string]string) {
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 2, "start NAME PROGRAM ARG...")
 	s := sceneOf(ts)
-	s.processes[args[0]] = s.launch(ts, args[1:])
+	s.processes[args[0]] = launch(ts, args[1:])
 }
 
 // interrupt does what Ctrl-C does to a program in the background.

@@ -41,7 +41,7 @@ func TestScenarios(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("BUILT", real)
-			s := &scene{vars: env.Vars, processes: map[string]*process{}, addresses: map[string]string{}, remembered: map[string]map[string]string{}}
+			s := newScene()
 			env.Values[sceneKey{}] = s
 			env.Defer(s.end)
 			// What the machine that runs the tests has set must not show.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,10 +26,15 @@ type scene struct {
 	processes  map[string]*process
 	addresses  map[string]string            // host:port of simulators, also of stopped ones
 	remembered map[string]map[string]string // what folders had, see remember
+	asked      map[string]*atomic.Int64     // how often websites were asked
 	disk       *disk
 }
 
 type sceneKey struct{}
+
+func newScene() *scene {
+	return &scene{processes: map[string]*process{}, addresses: map[string]string{}, remembered: map[string]map[string]string{}, asked: map[string]*atomic.Int64{}}
+}
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value(sceneKey{}).(*scene) }
 
@@ -41,18 +48,16 @@ func (s *scene) end() {
 	}
 }
 
-func (s *scene) setenv(ts *testscript.TestScript, name, value string) {
-	ts.Setenv(name, value)
-	s.set = append(s.set, name)
-}
-
-// environment is what a program in the background gets.
-func (s *scene) environment(ts *testscript.TestScript) []string {
-	env := slices.Clone(s.vars)
-	for _, name := range s.set {
-		env = append(env, name+"="+ts.Getenv(name))
-	}
-	return env
+// environment is what the script has set by now, for a program in the background.
+func environment(ts *testscript.TestScript) []string {
+	f, err := os.CreateTemp("", "environment-")
+	ts.Check(err)
+	defer os.Remove(f.Name())
+	defer f.Close()
+	ts.Check(ts.Exec("sh", "-c", `env -0 > "$0"`, f.Name())) // not to stdout, which is logged
+	data, err := io.ReadAll(f)
+	ts.Check(err)
+	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
 }
 
 // process is a program in the background.
@@ -63,10 +68,10 @@ type process struct {
 }
 
 // launch starts a program in the background.
-func (s *scene) launch(ts *testscript.TestScript, args []string) *process {
+func launch(ts *testscript.TestScript, args []string) *process {
 	path := filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], args[0])
 	p := &process{cmd: exec.Command(path, args[1:]...), ended: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env = ts.MkAbs("."), s.environment(ts)
+	p.cmd.Dir, p.cmd.Env = ts.MkAbs("."), environment(ts)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	ts.Check(p.cmd.Start())
 	go func() {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -28,7 +29,7 @@ func simulatorWord(ts *testscript.TestScript, neg bool, args []string) {
 		if address == "" {
 			address = "127.0.0.1:0"
 		}
-		p := s.launch(ts, append([]string{"pi-simulator", "serve", "--addr", address}, args[2:]...))
+		p := launch(ts, append([]string{"pi-simulator", "serve", "--addr", address}, args[2:]...))
 		s.processes["simulator "+name] = p
 		s.ready(ts, name, p)
 	default:
@@ -60,7 +61,7 @@ func (s *scene) ready(ts *testscript.TestScript, name string, p *process) {
 	prefix := strings.ToUpper(name)
 	for suffix, value := range map[string]string{"URL": line.URL, "USER": line.Username, "PASSWORD": line.Password, "TOKEN": line.Token, "CA": line.CAFile} {
 		if value != "" {
-			s.setenv(ts, prefix+"_"+suffix, value)
+			ts.Setenv(prefix+"_"+suffix, value)
 		}
 	}
 }
@@ -72,11 +73,22 @@ func (s *scene) ready(ts *testscript.TestScript, name string, p *process) {
 func website(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 4, "website NAME STATUS TYPE FILE")
 	status, body := number(ts, args[1]), ts.ReadFile(args[3])
+	requests := new(atomic.Int64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
 		w.Header().Set("Content-Type", args[2])
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body)) // a client that went away is none of our business
 	}))
 	ts.Defer(server.Close)
-	sceneOf(ts).setenv(ts, strings.ToUpper(args[0])+"_URL", server.URL)
+	sceneOf(ts).asked[args[0]] = requests
+	ts.Setenv(strings.ToUpper(args[0])+"_URL", server.URL)
+}
+
+// asked waits until a website was asked for the first time.
+//
+//	asked NAME
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "asked NAME")
+	waitFor(ts, "a request to "+args[0], func() bool { return sceneOf(ts).asked[args[0]].Load() > 0 })
 }
