@@ -39,7 +39,7 @@ type Folder struct {
 // New names the folder of a batch; nothing is made yet.
 func New(root, pipeline string, partition int, number int64, batchID string) Folder {
 	return Folder{
-		Dir:       filepath.Join(partitionDir(root, pipeline, partition), fmt.Sprintf("%012d-%s", number, batchID)),
+		Dir:       filepath.Join(partitionDir(root, pipeline, partition), folderName(number, batchID)),
 		Partition: partition, Number: number, BatchID: batchID,
 	}
 }
@@ -47,10 +47,15 @@ func New(root, pipeline string, partition int, number int64, batchID string) Fol
 func pipelineDir(root, pipeline string) string { return filepath.Join(root, url.PathEscape(pipeline)) }
 
 func partitionDir(root, pipeline string, partition int) string {
-	return filepath.Join(pipelineDir(root, pipeline), fmt.Sprintf("p%04d", partition))
+	return filepath.Join(pipelineDir(root, pipeline), partitionName(partition))
 }
 
-// Partitions lists the partitions that have folders, in ascending order.
+func partitionName(partition int) string { return fmt.Sprintf("p%04d", partition) }
+
+func folderName(number int64, batchID string) string { return fmt.Sprintf("%012d-%s", number, batchID) }
+
+// Partitions lists the partitions that have folders, in ascending order. Names
+// that are not a partition's are passed over.
 func Partitions(root, pipeline string) ([]int, error) {
 	entries, err := os.ReadDir(pipelineDir(root, pipeline))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +66,8 @@ func Partitions(root, pipeline string) ([]int, error) {
 	}
 	var out []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), "p")); err == nil && e.IsDir() {
+		n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), "p"))
+		if err == nil && n >= 0 && e.IsDir() && e.Name() == partitionName(n) {
 			out = append(out, n)
 		}
 	}
@@ -84,7 +90,7 @@ func List(root, pipeline string, partition int) ([]Folder, error) {
 	for _, e := range entries {
 		number, id, ok := strings.Cut(e.Name(), "-")
 		n, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil || !e.IsDir() {
+		if !ok || err != nil || !e.IsDir() || e.Name() != folderName(n, id) {
 			continue
 		}
 		out = append(out, Folder{Dir: filepath.Join(dir, e.Name()), Partition: partition, Number: n, BatchID: id})
@@ -98,7 +104,8 @@ func List(root, pipeline string, partition int) ([]Folder, error) {
 	return out, nil
 }
 
-// Header reads the folder's marker. whole is false, without an error, when there is none.
+// Header reads the folder's marker. whole is false, without an error, when there
+// is none. A marker that was made for another folder is an error.
 func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	data, err := os.ReadFile(filepath.Join(f.Dir, markerName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,9 +117,9 @@ func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	if err := json.Unmarshal(data, &h); err != nil {
 		return h, false, fmt.Errorf("%s: %w", filepath.Join(f.Dir, markerName), err)
 	}
-	if h.Number != f.Number || h.ID != f.BatchID || h.Partition != f.Partition {
-		return h, false, fmt.Errorf("%s: the marker is of another batch (partition %d, number %d)\nhint: a staging folder is never renamed or copied",
-			filepath.Join(f.Dir, markerName), h.Partition, h.Number)
+	if own := New("", h.Pipeline, h.Partition, h.Number, h.ID).Dir; !strings.HasSuffix(f.Dir, string(filepath.Separator)+own) {
+		return h, false, fmt.Errorf("%s: the marker is of another folder, %s\nhint: a staging folder is never renamed or copied",
+			filepath.Join(f.Dir, markerName), own)
 	}
 	return h, true, nil
 }

@@ -4,7 +4,7 @@ import "github.com/bundlegen/bundlegen/extractor/columns"
 
 // maxTextBytes ends a row group early when its texts are large: it bounds what a
 // writer holds of them.
-const maxTextBytes = 4 << 20
+const maxTextBytes = 2 << 20
 
 // rows are the events of a row group that is being filled. The zero value is ready.
 type rows struct {
