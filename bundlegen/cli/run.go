@@ -48,6 +48,9 @@ func runCommand() *cli.Command {
 			switch {
 			case c.Bool("local") && c.String("target") != "":
 				return errors.New("--local and -t exclude each other\nhint: --local runs here, -t TARGET on Databricks")
+			case !c.Bool("local") && c.String("target") == "":
+				return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks",
+					withConfig(c), cfg.Targets[len(cfg.Targets)-1].Name)
 			case c.Bool("local"):
 				return runLocal(c, cfg, tiers)
 			default:

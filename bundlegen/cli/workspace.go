@@ -28,7 +28,7 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	name := c.String("target")
 	switch {
 	case name == "":
-		return "", fmt.Errorf("no target\nhint: -t %s; allowed: %s", names[len(names)-1], strings.Join(names, ", "))
+		return "", fmt.Errorf("-t is missing; allowed: %s\nhint: bundlegen %s%s -t %s", strings.Join(names, ", "), c.Command.Name, withConfig(c), names[len(names)-1])
 	case !slices.Contains(names, name):
 		return "", notAllowed("-t", name, "the targets are those of "+cfg.File, names)
 	}
@@ -196,7 +196,7 @@ func destroyCommand() *cli.Command {
 				return err
 			}
 			if !c.Bool("auto-approve") {
-				fmt.Fprintf(c.App.Writer, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", cfg.Name, name)
+				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", cfg.Name, name)
 				if err := ask(c, "destroy"); err != nil {
 					return err
 				}
