@@ -20,7 +20,8 @@ func serveCommand() *cli.Command {
 		Usage: "serves until SIGINT or SIGTERM",
 		Description: "Prints one line of JSON when it is ready: url, auth, username and password or\n" +
 			"token, ca_file (with --tls), tags, data_server. Credentials are made up unless\n" +
-			"environment variables name them. Exit codes: 0 ended by a signal, 1 error.",
+			"environment variables name them. With --stats, prints one more line at its end:\n" +
+			"what it was asked. Exit codes: 0 ended by a signal, 1 error.",
 		Flags: append(archiveFlags(),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "`HOST:PORT` to listen on; port 0 is any free one"},
 			&cli.DurationFlag{Name: "latency", Usage: "of each call (910ms)"},
@@ -34,6 +35,7 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "username-env", Usage: "`NAME` of the environment variable with the user name, for basic"},
 			&cli.StringFlag{Name: "password-env", Usage: "`NAME` of the environment variable with the password, for basic"},
 			&cli.StringFlag{Name: "token-env", Usage: "`NAME` of the environment variable with the token, for bearer"},
+			&cli.BoolFlag{Name: "stats", Usage: "prints a line of JSON at the end: requests, by_endpoint, by_status, events, max_concurrent, max_per_second"},
 			&cli.BoolFlag{Name: "tls", Usage: "serves https with a certificate of a CA made for this run"},
 			&cli.StringFlag{Name: "ca-file", Usage: "where to write that CA's certificate; default is a temporary file, removed at the end"},
 		),
@@ -52,6 +54,16 @@ type ready struct {
 	CAFile     string `json:"ca_file,omitempty"`
 	Tags       int    `json:"tags"`
 	DataServer string `json:"data_server"`
+}
+
+// counted is the line that serve prints at its end with --stats. Fields are only ever added.
+type counted struct {
+	Requests      int64            `json:"requests"`
+	ByEndpoint    map[string]int64 `json:"by_endpoint"` // parts of batches included
+	ByStatus      map[int]int64    `json:"by_status"`
+	Events        int64            `json:"events"` // that were sent
+	MaxConcurrent int              `json:"max_concurrent"`
+	MaxPerSecond  int              `json:"max_per_second"` // requests in any second
 }
 
 func serve(c *cli.Context) (err error) {
@@ -86,7 +98,11 @@ func serve(c *cli.Context) (err error) {
 		return err
 	}
 	<-c.Context.Done()
-	return nil
+	if !c.Bool("stats") {
+		return nil
+	}
+	n := s.Stats()
+	return json.NewEncoder(c.App.Writer).Encode(counted{n.Requests, n.ByEndpoint, n.ByStatus, n.Events, n.MaxConcurrent, n.MaxPerSecond})
 }
 
 // serveOptions reads the flags of serve.
