@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -79,7 +80,11 @@ func wheelCommand() *cli.Command {
 			&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor of the clusters: `ARCH` amd64 or arm64"},
 		},
 		Action: func(c *cli.Context) error {
-			return makeWheel(c.String("out"), wheel.Arch(c.String("arch")))
+			arch, arches := c.String("arch"), []string{string(wheel.AMD64), string(wheel.ARM64)}
+			if !slices.Contains(arches, arch) {
+				return notAllowed("--arch", arch, "it is the processor of the clusters' nodes", arches)
+			}
+			return makeWheel(c.String("out"), wheel.Arch(arch))
 		},
 	}
 }
@@ -92,7 +97,8 @@ func archOf(cfg *config.Pipeline) wheel.Arch {
 	return wheel.ArchOf(cfg.Compute.NodeType)
 }
 
-// makeWheel makes the wheel from the static program that stands beside this one.
+// makeWheel makes the wheel from the static program that stands beside this one,
+// unless it is there.
 func makeWheel(out string, arch wheel.Arch) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -106,11 +112,7 @@ func makeWheel(out string, arch wheel.Arch) error {
 	if err != nil {
 		return fmt.Errorf("%w\nhint: make build leaves the static programs beside bundlegen", err)
 	}
-	name, data, err := wheel.Build(wheel.Options{Binary: binary, Arch: arch, Version: Version})
-	if err != nil {
-		return err
-	}
-	return wheel.Write(out, name, data)
+	return wheel.Ensure(out, wheel.Options{Binary: binary, Arch: arch, Version: Version})
 }
 
 // edited refuses a bundle that somebody changed by hand, and shows how: which

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -57,13 +59,20 @@ func wrongServer(err error) error {
 	return fmt.Errorf("--server %w", err)
 }
 
-// withConfig repeats -c in a next command where it was given.
+// withConfig repeats -c in a next command where it was given, such that a shell takes it.
 func withConfig(c *cli.Context) string {
 	if !c.IsSet("config") {
 		return ""
 	}
-	return " -c " + c.String("config")
+	path := c.String("config")
+	if !plain.MatchString(path) {
+		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return " -c " + path
 }
+
+// plain is what shells take without quotes.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
 func discoverCommand() *cli.Command {
 	return &cli.Command{

@@ -42,28 +42,52 @@ type Options struct {
 // the same bytes. The wheel's version ends in a hash of its content, so that pip
 // on a running cluster never takes a new wheel for one that it has.
 func Build(o Options) (name string, data []byte, err error) {
-	platform, err := o.Arch.platform()
+	members, name, err := assemble(o)
 	if err != nil {
 		return "", nil, err
 	}
+	data, err = pack(members)
+	return name, data, err
+}
+
+// Ensure puts the wheel of o into a folder, as Write does, unless it is there
+// already: its name tells, and packing one takes seconds.
+func Ensure(dir string, o Options) error {
+	members, name, err := assemble(o)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+		return removeOthers(dir, name)
+	}
+	data, err := pack(members)
+	if err != nil {
+		return err
+	}
+	return Write(dir, name, data)
+}
+
+// assemble gives the files of the wheel, and the wheel's name.
+func assemble(o Options) (members []member, name string, err error) {
+	platform, err := o.Arch.platform()
+	if err != nil {
+		return nil, "", err
+	}
 	if err := checkBinary(o.Binary, o.Arch); err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
 	release, err := releaseOf(o.Version)
 	if err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
-	members, err := packageMembers(o.Binary)
-	if err != nil {
-		return "", nil, err
+	if members, err = packageMembers(o.Binary); err != nil {
+		return nil, "", err
 	}
 	tag := "py3-none-" + platform
 	version := release + "+" + contentHash(members, tag)
 	members = append(members, metadata(version, tag)...)
 	members = append(members, record(members, version))
-
-	data, err = pack(members)
-	return fmt.Sprintf("%s-%s-%s.whl", Package, version, tag), data, err
+	return members, fmt.Sprintf("%s-%s-%s.whl", Package, version, tag), nil
 }
 
 // member is a file of the wheel.
@@ -206,6 +230,11 @@ func Write(dir, name string, data []byte) error {
 	if err := os.Rename(temp.Name(), filepath.Join(dir, name)); err != nil {
 		return err
 	}
+	return removeOthers(dir, name)
+}
+
+// removeOthers removes all wheels of the package but one.
+func removeOthers(dir, name string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
