@@ -74,7 +74,7 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("stdout is for results, and this is none: %s", out)
 	}
 	said := ts.ReadFile("stderr")
-	if !strings.HasPrefix(said, "error: ") || !strings.Contains(said, "hint: ") {
+	if !strings.Contains("\n"+said, "\nerror: ") || !strings.Contains(said, "\nhint: ") {
 		ts.Fatalf("no error or no hint")
 	}
 	if strings.Contains(said, "goroutine ") {

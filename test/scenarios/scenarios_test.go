@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,6 +22,21 @@ var update = flag.Bool("update", false, "rewrite what scripts compare with")
 
 // built is where make build leaves the programs.
 var built = filepath.Join("..", "..", "bin")
+
+// TestMain lets more scenarios run side by side than there are processors, since
+// most of the time they wait: for retries, for a slow server, for a workspace
+// that does not answer.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 func TestScenarios(t *testing.T) {
 	root, err := os.MkdirTemp("", "scenarios-")
