@@ -112,7 +112,8 @@ func makeWheel(out string, arch wheel.Arch) error {
 	if err != nil {
 		return fmt.Errorf("%w\nhint: make build leaves the static programs beside bundlegen", err)
 	}
-	return wheel.Ensure(out, wheel.Options{Binary: binary, Arch: arch, Version: Version})
+	_, err = wheel.Ensure(out, wheel.Options{Binary: binary, Arch: arch, Version: Version})
+	return err
 }
 
 // edited refuses a bundle that somebody changed by hand, and shows how: which

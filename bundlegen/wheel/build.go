@@ -5,13 +5,13 @@ package wheel
 import (
 	"archive/zip"
 	"bytes"
-	"compress/flate"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/flate"
 
 	"github.com/bundlegen/bundlegen/templates"
 )
@@ -50,21 +52,35 @@ func Build(o Options) (name string, data []byte, err error) {
 	return name, data, err
 }
 
-// Ensure puts the wheel of o into a folder, as Write does, unless it is there
-// already: its name tells, and packing one takes seconds.
-func Ensure(dir string, o Options) error {
+// Ensure puts the wheel of o into a folder, as Write does, and gives its name. A
+// wheel that is there whole is left as it is: its name tells what is in it, and
+// packing one takes a good part of a second.
+func Ensure(dir string, o Options) (name string, err error) {
 	members, name, err := assemble(o)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-		return removeOthers(dir, name)
+	if holds(filepath.Join(dir, name), members) {
+		return name, removeOthers(dir, name)
 	}
 	data, err := pack(members)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return Write(dir, name, data)
+	return name, Write(dir, name, data)
+}
+
+// holds says whether the zip at path has these files and no others, by their
+// names, sizes and checksums. One that was cut short has no directory to say so.
+func holds(path string, members []member) bool {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return false
+	}
+	defer z.Close()
+	return slices.EqualFunc(z.File, members, func(f *zip.File, m member) bool {
+		return f.Name == m.name && f.UncompressedSize64 == uint64(len(m.data)) && f.CRC32 == crc32.ChecksumIEEE(m.data)
+	})
 }
 
 // assemble gives the files of the wheel, and the wheel's name.
@@ -84,7 +100,8 @@ func assemble(o Options) (members []member, name string, err error) {
 		return nil, "", err
 	}
 	tag := "py3-none-" + platform
-	version := release + "+" + contentHash(members, tag)
+	// What the metadata say is content, too; they name the version themselves, so the hash is of those without it.
+	version := release + "+" + contentHash(append(metadata(release, tag), members...))
 	members = append(members, metadata(version, tag)...)
 	members = append(members, record(members, version))
 	return members, fmt.Sprintf("%s-%s-%s.whl", Package, version, tag), nil
@@ -150,9 +167,8 @@ func record(members []member, version string) member {
 
 // contentHash tells two contents apart; 12 hexadecimal digits behind a letter,
 // since a part of a version that is all digits would lose its leading zeros.
-func contentHash(members []member, tag string) string {
+func contentHash(members []member) string {
 	h := sha256.New()
-	fmt.Fprintln(h, tag)
 	for _, m := range members {
 		fmt.Fprintf(h, "%s %d\n", m.name, len(m.data))
 		h.Write(m.data)
@@ -187,12 +203,16 @@ func checkBinary(binary []byte, arch Arch) error {
 	return nil
 }
 
+// level is the last that is fast: beyond it, a percent less costs five times the
+// time. Uploads over 10 MB have broken deploys; this leaves a wheel below 9.
+const level = 7
+
 // pack makes the zip. Times are the earliest that a zip can hold.
 func pack(members []member) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
-		return flate.NewWriter(w, flate.BestCompression) // uploads over 10 MB have broken deploys
+		return flate.NewWriter(w, level)
 	})
 	for _, m := range members {
 		h := &zip.FileHeader{Name: m.name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +64,73 @@ func TestBuildIsDeterministicAndNamedByContent(t *testing.T) {
 
 	other, _ := build(wheel.Options{Binary: append(bytes.Clone(binary), 0), Arch: wheel.AMD64, Version: "v1.2.3"})
 	require.NotEqual(t, name, other, "another content is another version")
+}
+
+func TestEnsurePacksOnlyWhatIsNotThere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dist")
+	o := wheel.Options{Binary: fakeBinary(t, "amd64"), Arch: wheel.AMD64, Version: "1.2.3"}
+	name, built, err := wheel.Build(o)
+	require.NoError(t, err)
+	path := filepath.Join(dir, name)
+	ensure := func(o wheel.Options) string {
+		name, err := wheel.Ensure(dir, o)
+		require.NoError(t, err)
+		return name
+	}
+	isBuilt := func() {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(built, data))
+	}
+	require.Equal(t, name, ensure(o))
+	isBuilt()
+
+	long := time.Unix(1_000_000_000, 0)
+	require.NoError(t, os.Chtimes(path, long, long))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pi_extractor-1-py3-none-any.whl"), nil, 0o644))
+	require.Equal(t, name, ensure(o))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, long, info.ModTime(), "it was left alone")
+	require.Equal(t, []string{name}, names(t, dir), "an older one goes all the same")
+
+	t.Run("a wheel that is not whole is made anew", func(t *testing.T) {
+		for _, broken := range [][]byte{nil, built[:len(built)/2], []byte("not a zip")} {
+			require.NoError(t, os.WriteFile(path, broken, 0o644))
+			require.Equal(t, name, ensure(o))
+			isBuilt()
+		}
+	})
+	t.Run("a wheel with other content in it is made anew", func(t *testing.T) {
+		_, other, err := wheel.Build(wheel.Options{Binary: append(bytes.Clone(o.Binary), 0), Arch: o.Arch, Version: o.Version})
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, other, 0o644))
+		require.Equal(t, name, ensure(o))
+		isBuilt()
+	})
+	t.Run("other content is another wheel", func(t *testing.T) {
+		o := o
+		o.Binary = append(bytes.Clone(o.Binary), 0)
+		next := ensure(o)
+		require.NotEqual(t, name, next)
+		require.Equal(t, []string{next}, names(t, dir))
+	})
+	t.Run("what a node could not run is refused", func(t *testing.T) {
+		before := names(t, dir)
+		_, err := wheel.Ensure(dir, wheel.Options{Binary: []byte("#!/bin/sh\n"), Arch: wheel.AMD64, Version: "1.0"})
+		require.ErrorContains(t, err, "hint: ")
+		require.Equal(t, before, names(t, dir))
+	})
+}
+
+func names(t *testing.T, dir string) []string {
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 func TestBuildForARM(t *testing.T) {
@@ -117,13 +185,7 @@ func TestWriteLeavesOneWheel(t *testing.T) {
 	require.NoError(t, wheel.Write(dir, "pi_extractor-1-py3-none-any.whl", []byte("old")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "theirs-1-py3-none-any.whl"), nil, 0o644))
 	require.NoError(t, wheel.Write(dir, "pi_extractor-2-py3-none-any.whl", []byte("new")))
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	require.Equal(t, []string{"pi_extractor-2-py3-none-any.whl", "theirs-1-py3-none-any.whl"}, names)
+	require.Equal(t, []string{"pi_extractor-2-py3-none-any.whl", "theirs-1-py3-none-any.whl"}, names(t, dir))
 }
 
 func TestArchOf(t *testing.T) {
