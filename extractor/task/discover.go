@@ -271,11 +271,17 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 			note("the clock of site %s is %s off this machine's; the earlier of the two is used", l.site, l.skew.Duration().Round(time.Second))
 		}
 	}
-	if n := len(next.gone); n > 0 {
+	switch n := len(next.gone); {
+	case n == 1:
+		note("1 tag of the bundle is not on its server any more: %q\nhint: bundlegen discover, then generate", next.gone[0])
+	case n > 1:
 		note("%d tags of the bundle are not on their server any more, such as %q\nhint: bundlegen discover, then generate", n, next.gone[0])
 	}
-	if next.joined > 0 {
-		note("%d tags are new on the server and joined the lightest partitions\nhint: bundlegen discover, then generate, to plan for them", next.joined)
+	switch n := next.joined; {
+	case n == 1:
+		note("1 tag is new on the server and joined the lightest partition\nhint: bundlegen discover, then generate, to plan for it")
+	case n > 1:
+		note("%d tags are new on the server and joined the lightest partitions\nhint: bundlegen discover, then generate, to plan for them", n)
 	}
 	a.result.Tags = len(next.change.Tags)
 	return nil
