@@ -1,0 +1,120 @@
+// Command bench measures the built programs from outside: how long a plan of a
+// million tags takes, what an event costs from HTTP to the table, and how close
+// an extraction comes to what a slow server bears. Every figure stands beside
+// something that was measured in the same run, since machines differ and are
+// noisy: compare ratios, not seconds.
+//
+//	go run ./test/bench [-quick] [-only plan,land,server,decode] [-seed N] [-bin DIR]
+//
+// It needs the programs of `make build`.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// bench is a run of the benchmarks.
+type bench struct {
+	ctx     context.Context
+	bin     string // folder of the built programs
+	dir     string // scratch; removed at the end
+	seed    uint64
+	quick   bool // a tenth of the slow server's latencies
+	out     io.Writer
+	summary []line
+}
+
+// sections are the benchmarks, in order.
+var sections = []struct {
+	name string
+	run  func(*bench) error
+}{
+	{"plan", (*bench).planning},
+	{"land", (*bench).landing},
+	{"server", (*bench).slowServer},
+	{"decode", (*bench).decoding},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	b := &bench{ctx: ctx, out: out}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies: 20 s instead of 3 minutes")
+	flags.Uint64Var(&b.seed, "seed", 20261123, "of the simulator's archive and of all choices at random")
+	flags.StringVar(&b.bin, "bin", "bin", "folder of the built programs")
+	only := flags.String("only", "", "names of sections, with commas: "+strings.Join(names(), ","))
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen := names()
+	if *only != "" {
+		chosen = strings.Split(*only, ",")
+	}
+	for _, name := range chosen {
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("-only: there is no section %q\nhint: %s", name, strings.Join(names(), ","))
+		}
+	}
+	if b.bin, err = filepath.Abs(b.bin); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath(filepath.Join(b.bin, "bundlegen")); err != nil {
+		return fmt.Errorf("%w\nhint: make build", err)
+	}
+	if b.dir, err = os.MkdirTemp("", "bundlegen-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+
+	began := time.Now()
+	if err := b.machine(); err != nil {
+		return err
+	}
+	for _, s := range sections {
+		if !slices.Contains(chosen, s.name) {
+			continue
+		}
+		if err := s.run(b); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	b.summarize(time.Since(began))
+	return nil
+}
+
+func names() []string {
+	var out []string
+	for _, s := range sections {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// program gives the path of a built program.
+func (b *bench) program(name string) string { return filepath.Join(b.bin, name) }
+
+// folder makes a scratch folder.
+func (b *bench) folder(name string) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	return dir, os.MkdirAll(dir, 0o700)
+}
