@@ -124,7 +124,7 @@ func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs emitted, job
 		states[i] = graph[i].state
 	}
 	writeTable(o.Stdout, tasks, states)
-	writeTroubles(o.Stderr, tasks, states)
+	writeTroubles(o.Stderr, tasks, states, o.Data)
 	if err != nil {
 		return NothingOK, err
 	}

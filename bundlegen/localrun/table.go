@@ -7,6 +7,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -63,12 +64,16 @@ func writeTable(w io.Writer, tasks []*scheduled, states []State) {
 	}
 }
 
-// writeTroubles says of each task that did not end well what happened, the same words once.
-func writeTroubles(w io.Writer, tasks []*scheduled, states []State) {
+// writeTroubles says of each task that did not end well what happened, the same
+// words once. data is the data folder.
+func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string) {
 	said := map[string]bool{}
 	for i, t := range tasks {
 		var msg string
+		disk := duckdb.DiskTrouble(t.err)
 		switch {
+		case disk != "":
+			msg = fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest\nhint: mend that, then give the same command again", data, disk)
 		case t.err != nil:
 			msg = t.err.Error()
 		case states[i] == Skipped:

@@ -79,14 +79,13 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 }
 
 func openError(path string, err error) error {
-	switch msg := err.Error(); {
-	case strings.Contains(msg, "Conflicting lock") || strings.Contains(msg, "Could not set lock"):
+	if contains(err.Error(), "Conflicting lock", "Could not set lock") {
 		return fmt.Errorf("%s: %w\nhint: wait for it to end, or give another folder with --data", path, engine.ErrInUse)
-	case errors.Is(err, os.ErrPermission) || strings.Contains(msg, "Permission denied") || strings.Contains(msg, "read-only"):
-		return fmt.Errorf("%s cannot be written: %w\nhint: the data folder must be writable for this user", path, err)
-	default:
-		return fmt.Errorf("%s: %w", path, err)
 	}
+	if trouble := DiskTrouble(err); trouble != "" {
+		return fmt.Errorf("data folder %s %s\nhint: mend that, or give another folder with --data", filepath.Dir(path), trouble)
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Close closes the data folder.
