@@ -33,7 +33,7 @@ func diskWord(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 2, "disk mount FOLDER SIZE, disk resize SIZE")
 	s := sceneOf(ts)
 	if args[0] == "resize" {
-		ts.Check(run(append(append([]string{}, s.disk.enter...), "mount", "-o", "remount,size="+args[1], s.disk.dir)))
+		ts.Check(run(append(append([]string{}, s.disk.enter...), "mount", "-t", "tmpfs", "-o", "remount,size="+args[1], "tmpfs", s.disk.dir)))
 		return
 	}
 	dir, size := ts.MkAbs(args[1]), args[2]
@@ -85,12 +85,25 @@ func mountApart(work, dir, size string) (*disk, error) {
 	}, nil
 }
 
-// outside gives the path by which this process sees a file of the script.
-func (d *disk) outside(path string) string {
-	if d == nil {
-		return path
+// outside gives the path of a folder's files as this process sees them: its own
+// copy, where another world has the disk.
+func (d *disk) outside(ts *testscript.TestScript, folder string) string {
+	if d == nil || d.root == "" {
+		return folder
 	}
-	return d.root + path
+	out, err := os.MkdirTemp("", "lake-")
+	ts.Check(err)
+	ts.Defer(func() { _ = os.RemoveAll(out) })
+	entries, err := os.ReadDir(d.root + folder)
+	ts.Check(err)
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			data, err := os.ReadFile(filepath.Join(d.root+folder, e.Name()))
+			ts.Check(err)
+			ts.Check(os.WriteFile(filepath.Join(out, e.Name()), data, 0o600))
+		}
+	}
+	return out
 }
 
 func run(args []string) error {

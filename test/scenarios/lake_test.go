@@ -76,7 +76,7 @@ func complete(ts *testscript.TestScript, neg bool, args []string) {
 
 // query gives a query's rows as texts.
 func query(ts *testscript.TestScript, folder, text string) [][]string {
-	path := sceneOf(ts).disk.outside(filepath.Join(ts.MkAbs(folder), "lake.duckdb"))
+	path := filepath.Join(sceneOf(ts).disk.outside(ts, ts.MkAbs(folder)), "lake.duckdb")
 	db, err := sql.Open("duckdb", path+"?access_mode=READ_ONLY")
 	ts.Check(err)
 	defer db.Close()
