@@ -21,8 +21,6 @@ import (
 
 // scene is what a running script has beyond its folder.
 type scene struct {
-	vars       []string // the environment that the script began with
-	set        []string // names of the variables that words set since
 	processes  map[string]*process
 	addresses  map[string]string            // host:port of simulators, also of stopped ones
 	remembered map[string]map[string]string // what folders had, see remember
