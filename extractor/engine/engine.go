@@ -240,6 +240,9 @@ type TagError struct {
 // ErrZombie says that a later run has taken over: this attempt must stop.
 var ErrZombie = errors.New("a later run has taken this partition's tags over: this attempt stops here, and nothing of it is lost")
 
+// ErrNoTables says that a task other than discover came first.
+var ErrNoTables = errors.New("there are no tables yet: discover makes them, and has not run")
+
 // ErrInUse says that another process has the data folder.
 var ErrInUse = errors.New("the data folder is in use by another run")
 

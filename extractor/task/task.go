@@ -103,6 +103,9 @@ func (a *attempt) record(ctx context.Context, failure error) error {
 		row.Error = failure.Error()
 	}
 	if err := a.Engine.RecordAttempt(ctx, row); err != nil {
+		if errors.Is(failure, engine.ErrNoTables) {
+			return nil // there is nothing to record it in
+		}
 		return fmt.Errorf("record the attempt in pipeline_metrics: %w", err)
 	}
 	return nil

@@ -168,13 +168,22 @@ func (l *Lake) transact(ctx context.Context, f func(s *session) error) (err erro
 	if err := f(s); err != nil {
 		// The context may be gone, and the connection goes back to the pool: roll back regardless.
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return err
+		return known(err)
 	}
 	if err := s.exec("COMMIT"); err != nil {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return err
 	}
 	return nil
+}
+
+// known gives the engine's own error where DuckDB's, of which only the text
+// tells, means the same.
+func known(err error) error {
+	if text := err.Error(); contains(text, "Catalog Error: Table with name", "could not create appender: Table") && contains(text, "does not exist", "could not be found") {
+		return fmt.Errorf("%w\nhint: run discover first, or the whole job", engine.ErrNoTables)
+	}
+	return err
 }
 
 func (s *session) exec(query string, args ...any) error {
