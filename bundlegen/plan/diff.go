@@ -68,6 +68,7 @@ func Diff(prev *Previous, p *Plan) *Changes {
 		return first(p)
 	}
 	origins := p.originsIn(prev)
+	edited := p.editedSince(prev, origins)
 	c := &Changes{Partitions: []PartitionChange{}, Tags: []TagChange{}, Settings: prev.Settings != "" && prev.Settings != p.Settings}
 	before := make(map[int]*PartitionChange, len(prev.Partitions))
 	kept := make([][]bool, len(prev.Partitions))
@@ -89,7 +90,7 @@ func Diff(prev *Previous, p *Plan) *Changes {
 			if o.part >= 0 {
 				kept[o.part][o.tag] = true
 			}
-			c.member(prev, part, &part.Members[k], o, change, before)
+			c.member(prev, part, k, o, edited[i][k], change, before)
 		}
 	}
 	for i, q := range prev.Partitions {
@@ -111,7 +112,8 @@ func Diff(prev *Previous, p *Plan) *Changes {
 }
 
 // member notes what happens to one tag of a partition.
-func (c *Changes) member(prev *Previous, part *Partition, tag *inventory.Tag, o origin, change *PartitionChange, all map[int]*PartitionChange) {
+func (c *Changes) member(prev *Previous, part *Partition, k int, o origin, edited bool, change *PartitionChange, all map[int]*PartitionChange) {
+	tag := &part.Members[k]
 	if o.part < 0 {
 		c.Added++
 		change.Added++
@@ -121,7 +123,6 @@ func (c *Changes) member(prev *Previous, part *Partition, tag *inventory.Tag, o 
 	from := prev.Partitions[o.part].ID
 	was := &prev.Partitions[o.part].Tags[o.tag]
 	moved, renamed := from != part.ID, was.Name != tag.Name
-	edited := was.attributes != prev.attributesOf(tag)
 	if !moved && !renamed && !edited {
 		return
 	}
@@ -141,6 +142,23 @@ func (c *Changes) member(prev *Previous, part *Partition, tag *inventory.Tag, o 
 		change.Edited++
 	}
 	c.Tags = append(c.Tags, t)
+}
+
+// editedSince says of each member of each partition whether its attributes are
+// other ones than in prev. A million hashes are worth all processors.
+func (p *Plan) editedSince(prev *Previous, origins [][]origin) [][]bool {
+	edited := make([][]bool, len(p.Partitions))
+	_ = each(len(p.Partitions), func(i int) error {
+		members := p.Partitions[i].Members
+		edited[i] = make([]bool, len(members))
+		for k, o := range origins[i] {
+			if o.part >= 0 {
+				edited[i][k] = prev.Partitions[o.part].Tags[o.tag].attributes != prev.attributesOf(&members[k])
+			}
+		}
+		return nil
+	}) // it gives no error
+	return edited
 }
 
 // first is the difference from nothing. It does not list the tags: they are all of the plan's.
