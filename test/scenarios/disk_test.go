@@ -40,7 +40,11 @@ func diskWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o755))
 	asRoot := run([]string{"mount", "-t", "tmpfs", "-o", "mode=777,size=" + size, "tmpfs", dir})
 	if asRoot == nil {
-		s.disk = &disk{dir: dir, remove: func() { _ = run([]string{"umount", dir}) }}
+		s.disk = &disk{dir: dir, remove: func() {
+			if run([]string{"umount", dir}) != nil { // something still has a file open there
+				_ = run([]string{"umount", "--lazy", dir})
+			}
+		}}
 		return
 	}
 	var asAnyone error
