@@ -9,18 +9,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/internal/fixedseed"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected errors")
 
 // TestMain fixes the seed of the property tests, unless one is given.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if seed := flag.Lookup("rapid.seed"); seed.Value.String() == "0" {
-		if err := seed.Value.Set("1"); err != nil {
-			panic(err)
-		}
-	}
+	fixedseed.Set()
 	os.Exit(m.Run())
 }
 

@@ -19,11 +19,15 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/fixedseed"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fixedseed.Set()
+	goleak.VerifyTestMain(m)
+}
 
 // fakeSite is a PI Web API in memory: a RoundTripper, so that tests run on a
 // fake clock. It serves what recorded reading needs, strictly.

@@ -15,10 +15,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/fixedseed"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fixedseed.Set()
+	goleak.VerifyTestMain(m)
+}
 
 // noon is what the servers of these tests take for now.
 const noon = 1_767_268_800 * instant.Second // 2026-01-01T12:00:00Z
