@@ -63,7 +63,7 @@ var hints = [...]string{
 	Server:       "look at PI Web API's and the PI Data Archive's logs at this time",
 	NotJSON:      "check sites[].url: it should end in /piwebapi; a proxy or a sign-in page may have answered instead",
 	Truncated:    "a proxy or the server cut the answer; if it stays, lower sites[].limits.items_per_call",
-	Timeout:      "raise sites[].retry.timeout_seconds, or lower sites[].limits.connections and items_per_call",
+	Timeout:      "raise sites[].retry.timeout, or lower sites[].limits.connections and items_per_call",
 }
 
 // Error is what a request, or the reading of a stream, failed with. Its text is
