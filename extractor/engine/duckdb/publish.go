@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
@@ -74,6 +76,17 @@ func (e *Engine) Folder(partition int, number int64, batchID string) (stage.Fold
 	}
 }
 
+// largeBatch is the number of events from which on publishing takes all the
+// memory that DuckDB may have.
+const largeBatch = 500_000
+
+// giveBack returns to the system what reading and staging took, which is garbage
+// by now: DuckDB's memory would come on top of it.
+func giveBack() {
+	runtime.GC() // pools let go of what they hold at the second collection
+	debug.FreeOSMemory()
+}
+
 // Publish implements engine.Engine. One transaction holds the decision, the
 // events, the watermarks and the metrics: no one ever sees a part of it.
 func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
@@ -90,6 +103,9 @@ func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, e
 	}
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
+	if h.Events >= largeBatch {
+		giveBack()
+	}
 	verdict := Applied
 	err = e.lake.transact(ctx, func(s *session) error {
 		free, applied, err := e.standing(s, &h)
