@@ -160,7 +160,7 @@ func (prev *Previous) readPlan(bundle string) error {
 }
 
 func damaged(file, what string) error {
-	return fmt.Errorf("%s: the earlier bundle is damaged: %s\nhint: restore it, for instance with `git checkout`; nothing was changed", file, what)
+	return fmt.Errorf("%s: the earlier bundle is damaged: %s\nhint: restore the folder, by `git checkout` or from a backup; nothing was changed", file, what)
 }
 
 // attributesOf is a hash of everything in a manifest's row but the tag's name, id and place.

@@ -126,12 +126,12 @@ func (c *Client) DataServer(ctx context.Context, name string) (DataServer, error
 		}
 		names = append(names, strconv.Quote(s.Name))
 	}
+	if len(names) == 0 {
+		return DataServer{}, c.at(request{path: "/dataservers"}).fault(NotJSON, 0, "it lists no data server: it is no PI Web API, or its user may see none", false)
+	}
 	problem := fmt.Sprintf("it has no data server %q", name)
 	if name == "" {
 		problem = "it has several data servers, and sites[].data_server names none of them"
-	}
-	if len(names) == 0 {
-		problem, names = "it has no data server", []string{"none"}
 	}
 	slices.Sort(names)
 	if len(names) > 20 {
