@@ -106,13 +106,13 @@ func (b *bench) landKind(name string, args []string) (err error) {
 	b.printf("%-8s %6.0f = %6.0f %6.0f %7.0f %6.0f %6.0f  %9.0f %6.1fx  %8s %8s\n", name, l.each, parts.decode, parts.read-parts.decode, parts.parquet, parts.duckdb, rest,
 		parts.json, parts.json/l.each, thousands(int64(speed)), mib(l.rss))
 	if name != kinds[len(kinds)-1].name {
-		b.sum("HTTP to table, "+name, "", fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("encoding/json alone: %.1f x", parts.json/l.each))
+		b.sum("HTTP to table, "+name, "", fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each))
 		return nil
 	}
 	b.printf("fixed cost of a run, with nothing new: %.2f s of CPU, %.2f s, %s\n", l.fixed.cpu.Seconds(), l.fixed.wall.Seconds(), mib(l.fixed.rss))
 	b.printf("the best public client takes %s ns an event: %.0f x; the connector that people use, %s: %.0f x\n",
 		thousands(bestClient), bestClient/l.each, thousands(connector), connector/l.each)
-	b.sum("HTTP to table, "+name, fmt.Sprintf("%d ns", aimedCost), fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("encoding/json alone: %.1f x", parts.json/l.each))
+	b.sum("HTTP to table, "+name, fmt.Sprintf("%d ns", aimedCost), fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each))
 	b.sum("  of it decoding / Parquet / DuckDB", "", fmt.Sprintf("%.0f / %.0f / %.0f", parts.read, parts.parquet, parts.duckdb), "")
 	return nil
 }

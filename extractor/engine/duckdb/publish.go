@@ -78,7 +78,7 @@ func (e *Engine) Folder(partition int, number int64, batchID string) (stage.Fold
 
 // largeBatch is the number of events from which on publishing takes all the
 // memory that DuckDB may have.
-const largeBatch = 500_000
+const largeBatch = 100_000
 
 // giveBack returns to the system what reading and staging took, which is garbage
 // by now: DuckDB's memory would come on top of it.
