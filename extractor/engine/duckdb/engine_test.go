@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,4 +71,15 @@ func (s *subject) Count(t *testing.T, table string) int {
 	var n int
 	require.NoError(t, s.lake.DB().QueryRow("SELECT count(*) FROM "+table).Scan(&n))
 	return n
+}
+
+func TestPathsThatTheDriverMisreads(t *testing.T) {
+	for _, name := range []string{"50%", "what?"} {
+		_, err := duckdb.Open(t.Context(), filepath.Join(t.TempDir(), name), "")
+		require.ErrorContains(t, err, name)
+		require.ErrorContains(t, err, "hint:")
+	}
+	lake, err := duckdb.Open(t.Context(), filepath.Join(t.TempDir(), "a: b, 'c' \"d\" #é"), "")
+	require.NoError(t, err)
+	require.NoError(t, lake.Close())
 }

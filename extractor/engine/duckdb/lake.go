@@ -51,6 +51,14 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
 	}
 	path := filepath.Join(dir, FileName)
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if strings.ContainsAny(abs, "?%") {
+		// The driver takes the path for a URL.
+		return nil, fmt.Errorf("data folder %q: DuckDB's driver cannot open a path with ? or %%\nhint: --data names a folder", filepath.Dir(abs))
+	}
 	settings := []string{
 		"SET memory_limit='" + memoryLimit + "'",
 		fmt.Sprintf("SET threads=%d", runtime.GOMAXPROCS(0)),
@@ -60,7 +68,7 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 		"SET disabled_compression_methods='fsst,zstd,dictionary'",
 		"SET autoinstall_known_extensions=false",
 	}
-	connector, err := duckdb.NewConnector(path+"?storage_compatibility_version="+fileVersion, func(conn driver.ExecerContext) error {
+	connector, err := duckdb.NewConnector(abs+"?storage_compatibility_version="+fileVersion, func(conn driver.ExecerContext) error {
 		for _, s := range settings {
 			if _, err := conn.ExecContext(ctx, s, nil); err != nil {
 				return err
