@@ -183,13 +183,14 @@ func loadInventory(cfg *config.Pipeline) ([]inventory.Tag, error) {
 // readInventory reads the inventory as tags of the given tiers; of any without one.
 func readInventory(cfg *config.Pipeline, tiers []string) ([]inventory.Tag, error) {
 	path := cfg.InventoryPath()
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w\nhint: bundlegen discover writes it", err)
 	}
+	defer f.Close() // only read: closing cannot lose anything
 	opt := inventory.Options{Tiers: tiers}
 	for _, s := range cfg.Sites {
 		opt.Sites = append(opt.Sites, s.Name)
 	}
-	return inventory.Parse(string(data), path, opt)
+	return inventory.Read(f, path, opt)
 }
