@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -23,8 +25,25 @@ type planned struct {
 // dir is the bundle's folder.
 func (p *planned) dir() string { return p.cfg.BundleDir() }
 
+// Planning a million tags allocates much and keeps most of it: collecting half
+// as often saves a tenth of the time, and the limit keeps the process below 1 GiB.
+const (
+	planningGC     = 200       // percent
+	planningMemory = 850 << 20 // bytes, from which on memory is collected eagerly
+)
+
+// tuneForPlanning sets the garbage collector for a command that plans, unless
+// the environment does.
+func tuneForPlanning() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(planningGC)
+		debug.SetMemoryLimit(planningMemory)
+	}
+}
+
 // makePlan reads the pipeline, its inventory and the bundle that is there, and plans.
 func makePlan(c *cli.Context) (*planned, error) {
+	tuneForPlanning()
 	cfg, err := config.Load(c.String("config"))
 	if err != nil {
 		return nil, err

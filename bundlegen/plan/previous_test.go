@@ -245,7 +245,7 @@ func TestDamagedBundles(t *testing.T) {
 	}{
 		"a manifest is cut off": {func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "partitions", "partition-0001.csv"), 5)
-		}, []string{"partition-0001.csv", "damaged", "hint: restore it"}},
+		}, []string{"partition-0001.csv", "damaged", "hint: restore the folder"}},
 		"a manifest is empty": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "partitions", "partition-0001.csv"), []byte(inventory.Header+"\n"), 0o644)
 		}, []string{"partition-0001.csv", "damaged"}},
@@ -255,7 +255,7 @@ func TestDamagedBundles(t *testing.T) {
 		}, []string{"partition-0001.csv", "mixes"}},
 		"a manifest is gone": {func(dir string) error {
 			return os.Remove(filepath.Join(dir, "partitions", "partition-0001.csv"))
-		}, []string{"partition-0001.csv is missing", "hint: restore it"}},
+		}, []string{"partition-0001.csv is missing", "hint: restore the folder"}},
 		"a manifest too many": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "partitions", "partition-0009.csv"), []byte("site,tag,tier\na,x,standard\n"), 0o644)
 		}, []string{"plan.json", "partition-0009.csv"}},
