@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -33,7 +35,7 @@ func diskWord(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 2, "disk mount FOLDER SIZE, disk resize SIZE")
 	s := sceneOf(ts)
 	if args[0] == "resize" {
-		ts.Check(run(append(append([]string{}, s.disk.enter...), "mount", "-t", "tmpfs", "-o", "remount,size="+args[1], "tmpfs", s.disk.dir)))
+		ts.Check(s.disk.resize(args[1]))
 		return
 	}
 	dir, size := ts.MkAbs(args[1]), args[2]
@@ -53,6 +55,19 @@ func diskWord(ts *testscript.TestScript, neg bool, args []string) {
 			"run the tests as root, or allow namespaces: sudo sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0",
 			asRoot, asAnyone)
 	}
+}
+
+// resize gives the file system another bound. A smaller one is refused as long
+// as more is in use, and what deleted files held is given back a little later.
+func (d *disk) resize(size string) (err error) {
+	for range 100 {
+		err = run(append(slices.Clone(d.enter), "mount", "-t", "tmpfs", "-o", "remount,size="+size, "tmpfs", d.dir))
+		if err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
 }
 
 // mountApart mounts a file system in a namespace, which needs no root. The
