@@ -163,7 +163,7 @@ func runRemote(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 			if j.Tier != tier {
 				continue
 			}
-			res, err := deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Run(c.Context, cfg.BundleDir(), name, j.Key, params)
+			res, err := workspace(c).Run(c.Context, cfg.BundleDir(), name, j.Key, params)
 			if err != nil {
 				return err
 			}

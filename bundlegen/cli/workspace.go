@@ -35,7 +35,8 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	return name, nil
 }
 
-func (p *planned) workspace(c *cli.Context) deploy.CLI {
+// workspace gives the verbs on a workspace, which print where this command does.
+func workspace(c *cli.Context) deploy.CLI {
 	return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}
 }
 
@@ -73,7 +74,7 @@ func validateCommand() *cli.Command {
 			if err := lintBundle(cfg.BundleDir()); err != nil {
 				return err
 			}
-			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Validate(c.Context, cfg.BundleDir(), name)
+			return workspace(c).Validate(c.Context, cfg.BundleDir(), name)
 		},
 	}
 }
@@ -141,7 +142,7 @@ func ensureWheel(p *planned) error {
 
 // apply validates, shows what changes, asks, and deploys just that.
 func apply(c *cli.Context, p *planned, name string) error {
-	ws := p.workspace(c)
+	ws := workspace(c)
 	if err := ws.Validate(c.Context, p.dir(), name); err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func destroyCommand() *cli.Command {
 					return err
 				}
 			}
-			return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}.Destroy(c.Context, cfg.BundleDir(), name, true)
+			return workspace(c).Destroy(c.Context, cfg.BundleDir(), name, true)
 		},
 	}
 }

@@ -237,6 +237,17 @@ type TagError struct {
 	Watermark   instant.Ticks
 }
 
+// FailedTags gives a row for each tag that a batch could not read.
+func FailedTags(h *batch.Header) []TagError {
+	var rows []TagError
+	for _, o := range h.Outcomes {
+		if o.Error != "" {
+			rows = append(rows, TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
+		}
+	}
+	return rows
+}
+
 // ErrZombie says that a later run has taken over: this attempt must stop.
 var ErrZombie = errors.New("a later run has taken this partition's tags over: this attempt stops here, and nothing of it is lost")
 

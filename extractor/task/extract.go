@@ -205,30 +205,27 @@ func landed(h *batch.Header) bool {
 // giveUp throws a batch away that holds nothing: a number is not taken for it.
 func (x *extraction) giveUp(ctx context.Context, folder stage.Folder, h *batch.Header) error {
 	err := folder.Remove()
-	var rows []engine.TagError
-	for _, o := range h.Outcomes {
-		if o.Error != "" {
-			x.fail(&o)
-			rows = append(rows, engine.TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
+	x.note(h)
+	return errors.Join(err, x.Engine.RecordTagErrors(ctx, engine.FailedTags(h)))
+}
+
+// note notes which tags failed in a batch.
+func (x *extraction) note(h *batch.Header) {
+	for i := range h.Outcomes {
+		if o := &h.Outcomes[i]; o.Error != "" {
+			x.fail(o)
 		}
 	}
-	return errors.Join(err, x.Engine.RecordTagErrors(ctx, rows))
 }
 
 // judge notes which tags failed, and says what the batch's row in
 // pipeline_metrics shows: how the attempt ended if this batch is its last.
 func (x *extraction) judge(h *batch.Header) string {
-	more := false
+	x.note(h)
 	for i := range h.Outcomes {
-		o := &h.Outcomes[i]
-		if o.Error != "" {
-			x.fail(o)
-		} else if o.To < x.run.Until {
-			more = true
+		if o := &h.Outcomes[i]; o.Error == "" && o.To < x.run.Until {
+			return batch.CatchingUp
 		}
-	}
-	if more {
-		return batch.CatchingUp
 	}
 	return x.status(len(x.failed))
 }

@@ -188,13 +188,7 @@ func (e *Engine) decide(s *session, h *batch.Header, fence instant.Ticks) error 
 	if err != nil {
 		return err
 	}
-	var failed []engine.TagError
-	for _, o := range h.Outcomes {
-		if o.Error != "" {
-			failed = append(failed, engine.TagError{RunID: h.RunID, Partition: h.Partition, WebID: o.WebID, Name: o.Name, Site: h.Site, PointID: o.PointID, Error: o.Error, Watermark: o.To})
-		}
-	}
-	if err := e.appendErrors(s, failed, h.ID); err != nil {
+	if err := e.appendErrors(s, engine.FailedTags(h), h.ID); err != nil {
 		return err
 	}
 	if fence > 0 {
