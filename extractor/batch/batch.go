@@ -72,6 +72,7 @@ type Outcome struct {
 // Header is everything of a batch but its events: the content of the folder's
 // marker, from which any later process can publish it.
 type Header struct {
+	Version   int           `json:"version"` // HeaderVersion; stage.Folder.Seal sets it
 	Pipeline  string        `json:"pipeline"`
 	Epoch     string        `json:"epoch"`
 	RunID     string        `json:"run_id"`
@@ -87,6 +88,17 @@ type Header struct {
 	Events    int64         `json:"events"`
 	Requests  int64         `json:"requests"`
 	Outcomes  []Outcome     `json:"outcomes"`
+	Files     []File        `json:"files"` // the data; stage.Folder.Seal sets them
+}
+
+// HeaderVersion is the version of Header that this program writes. It reads
+// older ones: 0 has no list of files.
+const HeaderVersion = 1
+
+// File is a data file of a folder.
+type File struct {
+	Name string `json:"name"` // relative to the folder, with slashes
+	Size int64  `json:"size"` // bytes
 }
 
 // NewID makes a batch_id.

@@ -43,7 +43,8 @@ type Engine interface {
 	Recover(ctx context.Context, partition int) error
 
 	// Owners gives the assignment in force at an instant; 0 means the latest.
-	Owners(ctx context.Context, at instant.Ticks) ([]Owner, error)
+	// changed is the instant of the latest change of all, 0 when there was none.
+	Owners(ctx context.Context, at instant.Ticks) (owners []Owner, changed instant.Ticks, err error)
 
 	// Fence decides an empty batch under the partition's next number, so that an
 	// attempt of a run that was assigned before run.Assigned can only lose there.
@@ -51,7 +52,10 @@ type Engine interface {
 	Fence(ctx context.Context, partition int, run Run) error
 
 	// Assign records a change of owners and the pins of tags that have no
-	// watermark, all of it or nothing. Partitions that lose a tag are fenced before.
+	// watermark. The change of owners is one commit, and whoever sees it sees its
+	// pins. Partitions that lose a tag are fenced before. It fails with ErrRaced,
+	// and no owner is changed, when another change came after c.Seen: two jobs of
+	// one pipeline may start at the same instant.
 	Assign(ctx context.Context, c Change) error
 
 	// RecordRuns records what a run reads, for each site. A run and site that is
@@ -106,6 +110,19 @@ type Engine interface {
 
 	// Close gives up what the engine holds. Nothing that was promised depends on it.
 	Close() error
+}
+
+// Steps is told of each durable step that a method of an engine is about to
+// take, by name; the method ends with the error that it returns. It is nil but
+// in tests, which stop an attempt between two steps, for a while or for good.
+type Steps func(step string) error
+
+// At tells of a step.
+func (s Steps) At(step string) error {
+	if s == nil {
+		return nil
+	}
+	return s(step)
 }
 
 // Verdict is what became of a folder.
@@ -165,6 +182,7 @@ type Tag struct {
 // Change is a change of the assignment.
 type Change struct {
 	At     instant.Ticks // from when on: whole microseconds, later than any change before
+	Seen   instant.Ticks // the latest change that this one was made from, as Owners gave it
 	Close  []Key         // tags whose present ownership ends: moved, renamed or gone
 	Open   []Owner       // ownerships that begin
 	Pins   []Pin
@@ -253,6 +271,9 @@ var ErrZombie = errors.New("a later run has taken this partition's tags over: th
 
 // ErrNoTables says that a task other than discover came first.
 var ErrNoTables = errors.New("there are no tables yet: discover makes them, and has not run")
+
+// ErrRaced says that the assignment was changed by another task meanwhile: it is to be made anew.
+var ErrRaced = errors.New("the assignment of tags was changed by another job of this pipeline meanwhile")
 
 // ErrInUse says that another process has the data folder.
 var ErrInUse = errors.New("the data folder is in use by another run")

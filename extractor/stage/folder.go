@@ -8,7 +8,10 @@
 //     later process can publish the batch without asking PI again;
 //   - a folder without a marker is torn: nothing in it is ever read.
 //
-// A folder stands at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/.
+// A folder stands at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/. Its data are the
+// files data-*.parquet, which Writer writes, and data/*.parquet, which Spark does.
+// Where several processes share ROOT, a lease beside the folder says how long its
+// writer may be at work: a torn folder without a lease in force is dead.
 package stage
 
 import (
@@ -19,14 +22,27 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
-const markerName = "batch.json"
+const (
+	markerName  = "batch.json"
+	leaseSuffix = ".lease"
+)
+
+// Lease says who writes a folder, and until when at most.
+type Lease struct {
+	RunID   string    `json:"run_id"`
+	Attempt int       `json:"attempt"`
+	Expires time.Time `json:"expires"`
+}
 
 // Folder is a batch's staging folder.
 type Folder struct {
@@ -34,6 +50,7 @@ type Folder struct {
 	Partition int
 	Number    int64
 	BatchID   string
+	Lease     Lease // written by Create; the zero value: none, since no other process sees ROOT
 }
 
 // New names the folder of a batch; nothing is made yet.
@@ -105,53 +122,144 @@ func List(root, pipeline string, partition int) ([]Folder, error) {
 }
 
 // Header reads the folder's marker. whole is false, without an error, when there
-// is none. A marker that was made for another folder is an error.
+// is none, or when it was not written to its end. A marker that was made for
+// another folder, or by a newer program, is an error.
 func (f Folder) Header() (h batch.Header, whole bool, err error) {
-	data, err := os.ReadFile(filepath.Join(f.Dir, markerName))
+	path := filepath.Join(f.Dir, markerName)
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, false, nil
 	}
 	if err != nil {
 		return h, false, err
 	}
-	if err := json.Unmarshal(data, &h); err != nil {
-		return h, false, fmt.Errorf("%s: %w", filepath.Join(f.Dir, markerName), err)
+	var cut *json.SyntaxError
+	switch err := json.Unmarshal(data, &h); {
+	case errors.As(err, &cut) && cut.Offset >= int64(len(data)):
+		return batch.Header{}, false, nil // no beginning of a JSON object is one
+	case err != nil:
+		return h, false, fmt.Errorf("%s: %w", path, err)
+	case h.Version > batch.HeaderVersion:
+		return h, false, fmt.Errorf("%s: version %d is newer than this program, which knows %d\nhint: a newer bundle ran on these tables: deploy that one again, and it publishes this batch", path, h.Version, batch.HeaderVersion)
 	}
 	if own := New("", h.Pipeline, h.Partition, h.Number, h.ID).Dir; !strings.HasSuffix(f.Dir, string(filepath.Separator)+own) {
-		return h, false, fmt.Errorf("%s: the marker is of another folder, %s\nhint: a staging folder is never renamed or copied",
-			filepath.Join(f.Dir, markerName), own)
+		return h, false, fmt.Errorf("%s: the marker is of another folder, %s\nhint: a staging folder is never renamed or copied", path, own)
 	}
 	return h, true, nil
 }
 
 // DataFiles lists the folder's Parquet files, sorted. An empty batch has none.
 func (f Folder) DataFiles() ([]string, error) {
-	return filepath.Glob(filepath.Join(globEscape(f.Dir), "data-*.parquet"))
+	own, err := filepath.Glob(filepath.Join(globEscape(f.Dir), "data-*.parquet"))
+	if err != nil {
+		return nil, err
+	}
+	sparks, err := filepath.Glob(filepath.Join(globEscape(f.DataDir()), "*.parquet"))
+	return append(own, sparks...), err
+}
+
+// DataDir is the folder that Spark writes the data to; Spark makes it.
+func (f Folder) DataDir() string { return filepath.Join(f.Dir, "data") }
+
+// files lists the data files with their sizes.
+func (f Folder) files() ([]batch.File, error) {
+	paths, err := f.DataFiles()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]batch.File, len(paths))
+	for i, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(f.Dir, p)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = batch.File{Name: filepath.ToSlash(name), Size: info.Size()}
+	}
+	return out, nil
+}
+
+// Check says whether the data files are those that the marker lists.
+func (f Folder) Check(h *batch.Header) error {
+	if h.Version == 0 {
+		return nil // it has no list
+	}
+	have, err := f.files()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(have, h.Files) {
+		return fmt.Errorf("%s: its data files are not those that %s lists\nhint: nobody but the tasks may change the staging folders; restore it, or see its ranges in %s", f.Dir, markerName, markerName)
+	}
+	return nil
 }
 
 func globEscape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// Create makes the folder.
-func (f Folder) Create() error { return os.MkdirAll(f.Dir, 0o700) }
+// Create makes the folder, its lease first.
+func (f Folder) Create() error {
+	if f.Lease != (Lease{}) {
+		data, err := json.Marshal(f.Lease)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(f.Dir), 0o700); err != nil {
+			return err
+		}
+		if err := writeSynced(f.Dir+leaseSuffix, data); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(f.Dir, 0o700)
+}
 
-// Seal makes the folder whole. Every data file is closed and synced by now
-// (Writer.Close does that): the marker must not be durable before them.
+// ReadLease gives the folder's lease; ok is false when there is none that can be read.
+func (f Folder) ReadLease() (l Lease, ok bool) {
+	data, err := os.ReadFile(f.Dir + leaseSuffix)
+	return l, err == nil && json.Unmarshal(data, &l) == nil
+}
+
+// Release ends the folder's lease: its writer is done with it, whole or torn.
+func (f Folder) Release() error {
+	if err := os.Remove(f.Dir + leaseSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Seal makes the folder whole, and h say what data it has. Every data file is
+// closed and synced by now (Writer.Close does that; Spark's are when its job
+// ends): the marker must not be durable before them.
 func (f Folder) Seal(h *batch.Header) error {
+	h.Version = batch.HeaderVersion
+	var err error
+	if h.Files, err = f.files(); err != nil {
+		return err
+	}
 	data, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(f.Dir, markerName+".tmp")
-	if err := writeSynced(tmp, data); err != nil {
+	path := filepath.Join(f.Dir, markerName)
+	if err := writeSynced(path+".tmp", data); err != nil {
 		return err
 	}
 	// The names of the data files first, then the marker's, then the folder's own.
 	if err := syncDir(f.Dir); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, filepath.Join(f.Dir, markerName)); err != nil {
+	err = os.Rename(path+".tmp", path)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) {
+		// A volume of Databricks knows no rename. A marker that was not written to
+		// its end does not parse, so it may be written in its place.
+		err = writeSynced(path, data)
+	}
+	if err != nil {
 		return err
 	}
 	for _, d := range []string{f.Dir, filepath.Dir(f.Dir), filepath.Dir(filepath.Dir(f.Dir))} {
@@ -168,7 +276,10 @@ func (f Folder) Remove() error {
 	if err := os.Remove(filepath.Join(f.Dir, markerName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.RemoveAll(f.Dir)
+	if err := os.RemoveAll(f.Dir); err != nil {
+		return err
+	}
+	return f.Release()
 }
 
 func writeSynced(path string, data []byte) error {
@@ -185,5 +296,9 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
+		err = nil // a volume of Databricks has no folders to sync: its files are objects
+	}
+	return errors.Join(err, d.Close())
 }

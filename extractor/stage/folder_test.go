@@ -54,9 +54,22 @@ func TestFolderIsTornUntilSealed(t *testing.T) {
 	h, whole, err := f.Header()
 	require.NoError(t, err)
 	require.True(t, whole)
-	require.Equal(t, *header(f), h)
+	want := *header(f)
+	want.Version = batch.HeaderVersion
+	want.Files = []batch.File{{Name: "data-0.parquet", Size: h.Files[0].Size}}
+	require.Equal(t, want, h)
+	require.NoError(t, f.Check(&h))
 
-	require.NoError(t, os.WriteFile(filepath.Join(f.Dir, "batch.json"), []byte("{"), 0o600))
+	marker, err := os.ReadFile(filepath.Join(f.Dir, "batch.json"))
+	require.NoError(t, err)
+	for n := range marker {
+		require.NoError(t, os.WriteFile(filepath.Join(f.Dir, "batch.json"), marker[:n], 0o600))
+		require.False(t, isWhole(t, f), "the first %d bytes of a marker are none", n)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(f.Dir, "batch.json"), []byte(`{"version": 99}`), 0o600))
+	_, _, err = f.Header()
+	require.ErrorContains(t, err, "newer than this program")
+	require.NoError(t, os.WriteFile(filepath.Join(f.Dir, "batch.json"), []byte("{]}"), 0o600))
 	_, whole, err = f.Header()
 	require.ErrorContains(t, err, "batch.json")
 	require.False(t, whole)

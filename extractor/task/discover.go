@@ -49,29 +49,49 @@ func discover(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	owners, err := a.Engine.Owners(ctx, 0)
-	if err != nil {
-		return fmt.Errorf("read metadata.tag_partitions: %w", err)
-	}
 	planID, err := a.planID()
 	if err != nil {
 		return err
 	}
-	next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
-	next.change.At = later(earlier)
-	for _, p := range next.fence {
-		// An attempt that still reads for p must lose before p's tags have another reader.
-		if err := a.Engine.Fence(ctx, p, engine.Run{ID: a.Params.RunID, Assigned: next.change.At}); err != nil {
-			return fmt.Errorf("fence partition %d: %w", p, err)
-		}
-	}
-	if err := a.Engine.Assign(ctx, next.change); err != nil {
-		return fmt.Errorf("assign tags: %w", err)
+	next, err := a.assign(ctx, manifests, earlier, listings, planID)
+	if err != nil {
+		return err
 	}
 	if err := a.Engine.RecordRuns(ctx, a.runs(listings, next.change.At, planID)); err != nil {
 		return fmt.Errorf("record the run: %w", err)
 	}
 	return a.summarize(listings, next)
+}
+
+// mostRaces is how often discover makes its assignment anew when other jobs of
+// the pipeline change it meanwhile: each has its own turn by then.
+const mostRaces = 20
+
+// assign gives tags their owners: from the owners as they are, behind fences,
+// in one commit.
+func (a *attempt) assign(ctx context.Context, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
+	for race := 1; ; race++ {
+		owners, seen, err := a.Engine.Owners(ctx, 0)
+		if err != nil {
+			return assignment{}, fmt.Errorf("read metadata.tag_partitions: %w", err)
+		}
+		next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
+		next.change.At, next.change.Seen = later(earlier, seen), seen
+		for _, p := range next.fence {
+			// An attempt that still reads for p must lose before p's tags have another reader.
+			if err := a.Engine.Fence(ctx, p, engine.Run{ID: a.Params.RunID, Assigned: next.change.At}); err != nil {
+				return assignment{}, fmt.Errorf("fence partition %d: %w", p, err)
+			}
+		}
+		err = a.Engine.Assign(ctx, next.change)
+		switch {
+		case errors.Is(err, engine.ErrRaced) && race < mostRaces:
+			continue
+		case err != nil:
+			return assignment{}, fmt.Errorf("assign tags: %w", err)
+		}
+		return next, nil
+	}
 }
 
 func recoverAll(ctx context.Context, e engine.Engine) error {
@@ -88,8 +108,8 @@ func recoverAll(ctx context.Context, e engine.Engine) error {
 }
 
 // later gives an instant of assignment: now, in whole microseconds, and after any before it.
-func later(earlier []engine.Run) instant.Ticks {
-	at := instant.FromTime(time.Now())
+func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
+	at := max(instant.FromTime(time.Now()), changed+instant.Microsecond)
 	for _, r := range earlier {
 		at = max(at, r.Assigned+instant.Microsecond)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -22,6 +23,7 @@ import (
 // Env is what a task runs in.
 type Env struct {
 	Engine   engine.Engine
+	Shards   shard.Runner // reads on the workers of a cluster; nil: this process reads
 	Params   manifest.Parameters
 	Getenv   func(string) (string, bool) // where secrets are found
 	Log      *slog.Logger

@@ -48,7 +48,7 @@ type part struct {
 // partitions gives the partitions that the run's tier has by the run's own assignment.
 func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, error) {
 	at := runs[0].Assigned
-	owners, err := a.Engine.Owners(ctx, at)
+	owners, _, err := a.Engine.Owners(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("read metadata.tag_partitions: %w", err)
 	}

@@ -53,12 +53,13 @@ var flags = []flag{
 	{name: "max-window-seconds", tasks: only(TaskExtract), allowed: "a number above 0", field: func(p *Parameters) value { return positiveOf(&p.MaxWindow) }},
 	{name: "fail-above", tasks: only(TaskExtract), allowed: "a share from 0 to 1", field: func(p *Parameters) value { return shareOf(&p.FailAbove) }},
 	{name: "tags-per-shard", tasks: only(TaskExtract), allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.TagsPerShard, 1, math.MaxInt32) }},
+	{name: "shards", tasks: only(TaskExtract), optional: true, allowed: "executors or driver", field: func(p *Parameters) value { return (*place)(&p.Shards) }},
 
 	{name: "backfill-seconds", tasks: only(TaskDiscover), allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Backfill) }},
 	{name: "settle-seconds", tasks: only(TaskDiscover), allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Settle) }},
 
 	{name: "maintenance", tasks: only(TaskConsolidate), allowed: "true or false", field: func(p *Parameters) value { return (*truth)(&p.Maintenance) }},
-	{name: "layout", tasks: only(TaskConsolidate), allowed: "liquid or zorder", field: func(p *Parameters) value { return (*layout)(&p.Layout) }},
+	{name: "layout", tasks: only(TaskDiscover, TaskConsolidate), allowed: "liquid or zorder", field: func(p *Parameters) value { return (*layout)(&p.Layout) }},
 
 	{name: "min-completeness", tasks: only(TaskValidate), allowed: "a share from 0 to 1", field: func(p *Parameters) value { return shareOf(&p.MinCompleteness) }},
 	{name: "sample-tags", tasks: only(TaskValidate), allowed: "a whole number of at least 0; 0 = all", field: func(p *Parameters) value { return integerOf(&p.SampleTags, 0, math.MaxInt32) }},

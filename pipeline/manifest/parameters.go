@@ -30,14 +30,17 @@ type Parameters struct {
 	MaxWindow    float64 // seconds
 	FailAbove    float64 // share of the partition's tags (0 to 1)
 	TagsPerShard int
+	Shards       string // where shards run: executors (the default), or driver, on compute whose workers have no way out to the network
 
 	// discover
 	Backfill float64 // seconds
 	Settle   float64 // seconds
 
+	// discover and consolidate
+	Layout string // of bronze: liquid or zorder
+
 	// consolidate
-	Maintenance bool   // compact watermarks and optimize bronze: true for the first tier only
-	Layout      string // liquid or zorder
+	Maintenance bool // compact watermarks and optimize bronze: true for the first tier only
 
 	// validate
 	MinCompleteness float64 // 0 to 1

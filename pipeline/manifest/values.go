@@ -96,6 +96,18 @@ func (l *layout) set(s string) error {
 	return nil
 }
 
+// place is where shards run.
+type place string
+
+func (l *place) text() string { return string(*l) }
+func (l *place) set(s string) error {
+	if s != "executors" && s != "driver" {
+		return errValue
+	}
+	*l = place(s)
+	return nil
+}
+
 // instantText is an instant in RFC 3339, kept as it was written; "" for none.
 type instantText string
 

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,13 +12,15 @@ import (
 )
 
 // Owners implements engine.Engine.
-func (e *Engine) Owners(ctx context.Context, at instant.Ticks) ([]engine.Owner, error) {
+func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, changed instant.Ticks, err error) {
 	when, args := "valid_to IS NULL", []any{e.pipeline}
 	if at != 0 {
 		when, args = "valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2)", append(args, stamp(at))
 	}
-	var out []engine.Owner
-	err := e.lake.transact(ctx, func(s *session) error {
+	err = e.lake.transact(ctx, func(s *session) error {
+		if changed, err = e.changed(s); err != nil {
+			return err
+		}
 		return s.rows(`SELECT point_id, tag_webid, tag_name, site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1)
 FROM {metadata.tag_partitions} WHERE pipeline = $1 AND `+when+` ORDER BY site, point_id`, args, func(r *sql.Rows) error {
 			var o engine.Owner
@@ -28,12 +31,22 @@ FROM {metadata.tag_partitions} WHERE pipeline = $1 AND `+when+` ORDER BY site, p
 			return nil
 		})
 	})
-	return out, err
+	return out, changed, err
+}
+
+// changed gives the instant of the latest change of owners.
+func (e *Engine) changed(s *session) (at instant.Ticks, err error) {
+	var micros int64
+	err = s.row(`SELECT coalesce(max(epoch_us(greatest(valid_from, coalesce(valid_to, valid_from)))), 0) FROM {metadata.tag_partitions} WHERE pipeline = ?`, []any{e.pipeline}, &micros)
+	return instant.Ticks(micros) * instant.Microsecond, err
 }
 
 // Assign implements engine.Engine.
 func (e *Engine) Assign(ctx context.Context, c engine.Change) error {
 	return e.lake.transact(ctx, func(s *session) error {
+		if changed, err := e.changed(s); err != nil || changed > c.Seen {
+			return cmp.Or(err, engine.ErrRaced)
+		}
 		for _, step := range []func(*session, engine.Change) error{e.closeOwners, e.openOwners, e.pin, e.describe} {
 			if err := step(s, c); err != nil {
 				return err

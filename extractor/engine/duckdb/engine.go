@@ -20,6 +20,12 @@ import (
 type Engine struct {
 	lake     *Lake
 	pipeline string
+	steps    engine.Steps
+}
+
+// WithSteps gives the engine with its steps told of, for tests.
+func (e *Engine) WithSteps(steps engine.Steps) *Engine {
+	return &Engine{lake: e.lake, pipeline: e.pipeline, steps: steps}
 }
 
 var _ engine.Engine = (*Engine)(nil)

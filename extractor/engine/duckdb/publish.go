@@ -106,6 +106,9 @@ func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, e
 	if h.Events >= largeBatch {
 		giveBack()
 	}
+	if err := e.steps.At("publish"); err != nil {
+		return Lost, err
+	}
 	verdict := Applied
 	err = e.lake.transact(ctx, func(s *session) error {
 		free, applied, err := e.standing(s, &h)
@@ -131,6 +134,9 @@ make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_
 	})
 	if err != nil {
 		return Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
+	}
+	if err := e.steps.At("remove folder"); err != nil {
+		return verdict, err
 	}
 	// Decided by another, or applied and durable: either way the folder has done its work.
 	return verdict, f.Remove()
@@ -199,6 +205,9 @@ func (e *Engine) decide(s *session, h *batch.Header, fence instant.Ticks) error 
 
 // Fence implements engine.Engine.
 func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error {
+	if err := e.steps.At("fence"); err != nil {
+		return err
+	}
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {

@@ -71,7 +71,9 @@ func (f *fixture) assign(c engine.Change, fences ...int) {
 	for _, p := range fences {
 		require.NoError(f.t, f.e.Fence(f.ctx, p, f.run()))
 	}
-	c.At = f.at
+	_, seen, err := f.e.Owners(f.ctx, 0)
+	require.NoError(f.t, err)
+	c.At, c.Seen = f.at, seen
 	require.NoError(f.t, f.e.Assign(f.ctx, c))
 }
 
@@ -314,7 +316,7 @@ func history(f *fixture) {
 	then := f.at
 	f.assign(engine.Change{Close: []engine.Key{{Site: site, PointID: 2}}, Open: []engine.Owner{owner(2, 1)}}, 0)
 	at := func(when instant.Ticks) map[int64]int {
-		owners, err := f.e.Owners(f.ctx, when)
+		owners, _, err := f.e.Owners(f.ctx, when)
 		require.NoError(f.t, err)
 		out := map[int64]int{}
 		for _, o := range owners {
@@ -357,7 +359,7 @@ func twoPipelines(f *fixture) {
 	f.land(0, pin+2*second)
 	other := f.s.Engine("q")
 	require.NoError(f.t, other.Claim(f.ctx))
-	owners, err := other.Owners(f.ctx, 0)
+	owners, _, err := other.Owners(f.ctx, 0)
 	require.NoError(f.t, err)
 	require.Empty(f.t, owners)
 	g := *f
