@@ -223,6 +223,7 @@ func (b *jobBuilder) discover() task {
 		TimeoutSecs: b.ownTimeout(b.tier.Forecast.DiscoverSeconds),
 		Backfill:    b.cfg.Extract.Backfill.Seconds(),
 		Settle:      b.cfg.Extract.Settle.Seconds(),
+		Layout:      b.cfg.Compute.Layout,
 	})
 }
 
@@ -246,6 +247,7 @@ func (b *jobBuilder) extraction() ([]task, error) {
 			MaxWindow:    b.cfg.Extract.MaxWindow.Seconds(),
 			FailAbove:    b.cfg.Extract.FailAbove,
 			TagsPerShard: perShard,
+			Shards:       b.shards(),
 		}))
 	}
 	return tasks, nil
@@ -338,6 +340,15 @@ func (b *jobBuilder) jobClusters(tasks []task) []jobCluster {
 // enough from its forecast that only a task that hangs meets it.
 func (b *jobBuilder) ownTimeout(forecast float64) int {
 	return max(minTaskSeconds, wholeMinutes(startupAllowance+slackFactor*forecast))
+}
+
+// shards says where an extraction's shards run: beside the driver on serverless
+// compute, whose user code has no way out to the network from anywhere else.
+func (b *jobBuilder) shards() string {
+	if b.cfg.Compute.Serverless {
+		return manifest.ShardsOnDriver
+	}
+	return manifest.ShardsOnExecutors
 }
 
 // tagsPerShard is one worker's share of a partition of this tier.

@@ -83,6 +83,7 @@ func TestTaskArgumentsAreThoseOfTheProgram(t *testing.T) {
 		cfg.Extract.Settle = time.Duration(rapid.Int64Range(0, 1e12).Draw(rt, "settle"))
 		cfg.Extract.FailAbove = rapid.Float64Range(0, 1).Draw(rt, "fail above")
 		cfg.Compute.Layout = rapid.SampledFrom([]string{"liquid", "zorder"}).Draw(rt, "layout")
+		cfg.Compute.Serverless = rapid.Bool().Draw(rt, "serverless")
 		p := planOf(cfg, 2)
 		p.Partitions[1].Limits.RequestsPerSecond = rapid.Float64Range(0.001, 1e6).Draw(rt, "rate")
 		local, err := readBack(t, render(t, cfg, p)).Resolve("", map[string]string{"var.pipeline": "osipi_connector", "workspace.file_path": "/a b/c"})
@@ -105,10 +106,12 @@ func TestTaskArgumentsAreThoseOfTheProgram(t *testing.T) {
 			switch task.Key {
 			case "discover_tags":
 				require.InDelta(rt, cfg.Extract.Settle.Seconds(), got.Settle, 1e-9)
+				require.Equal(rt, cfg.Compute.Layout, got.Layout)
 			case "extract_timeseries_partition_1":
 				require.Equal(rt, 1, got.Partition)
 				require.Equal(rt, p.Partitions[1].Limits, got.Limits)
 				require.Equal(rt, cfg.Extract.FailAbove, got.FailAbove)
+				require.Equal(rt, map[bool]string{false: "executors", true: "driver"}[cfg.Compute.Serverless], got.Shards)
 			case "consolidate":
 				require.True(rt, got.Maintenance)
 				require.Equal(rt, cfg.Compute.Layout, got.Layout)

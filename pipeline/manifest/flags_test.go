@@ -41,9 +41,11 @@ func anyParameters(t *rapid.T, task string) manifest.Parameters {
 		p.MaxWindow = rapid.Float64Range(1e-3, 1e9).Draw(t, "window")
 		p.FailAbove = share.Draw(t, "fail")
 		p.TagsPerShard = count.Draw(t, "shard")
+		p.Shards = rapid.SampledFrom([]string{manifest.ShardsOnExecutors, manifest.ShardsOnDriver}).Draw(t, "shards")
 	case manifest.TaskDiscover:
 		p.Backfill = rapid.Float64Range(0, 1e9).Draw(t, "backfill")
 		p.Settle = rapid.Float64Range(0, 1e9).Draw(t, "settle")
+		p.Layout = rapid.SampledFrom([]string{"liquid", "zorder"}).Draw(t, "layout")
 	case manifest.TaskConsolidate:
 		p.Maintenance = rapid.Bool().Draw(t, "maintenance")
 		p.Layout = rapid.SampledFrom([]string{"liquid", "zorder"}).Draw(t, "layout")
@@ -74,8 +76,8 @@ func TestArgsThenParseIsIdentity(t *testing.T) {
 func TestArgsOfEachTask(t *testing.T) {
 	common := "pipeline catalog schema-prefix bundle tier run-id until-ms until timeout-seconds attempt "
 	for task, own := range map[string]string{
-		manifest.TaskDiscover:    "backfill-seconds settle-seconds",
-		manifest.TaskExtract:     "partition site requests-per-second connections items-per-call max-window-seconds fail-above tags-per-shard",
+		manifest.TaskDiscover:    "backfill-seconds settle-seconds layout",
+		manifest.TaskExtract:     "partition site requests-per-second connections items-per-call max-window-seconds fail-above tags-per-shard shards",
 		manifest.TaskConsolidate: "maintenance layout",
 		manifest.TaskValidate:    "min-completeness sample-tags",
 	} {
@@ -107,25 +109,25 @@ func valid(task string) manifest.Parameters {
 	return manifest.Parameters{
 		Task: task, Pipeline: "p", Catalog: "c", Bundle: "b", Tier: "t", RunID: "r", UntilMillis: 1, Attempt: 1,
 		Site: "s", Limits: manifest.Limits{RequestsPerSecond: 0.5, Connections: 1, ItemsPerCall: 1},
-		MaxWindow: 1, TagsPerShard: 1, Layout: "liquid",
+		MaxWindow: 1, TagsPerShard: 1, Shards: manifest.ShardsOnExecutors, Layout: "liquid",
 	}
 }
 
 func TestWhatMayBeLeftOut(t *testing.T) {
 	got, err := manifest.Parse(manifest.TaskDiscover, []string{
 		"--pipeline=p", "--catalog=c", "--bundle=b", "--tier=t", "--run-id=r",
-		"--until=2026-01-31T12:00:00Z", "--backfill-seconds=3600", "--settle-seconds=-0"})
+		"--until=2026-01-31T12:00:00Z", "--backfill-seconds=3600", "--settle-seconds=-0", "--layout=zorder"})
 	require.NoError(t, err)
 	require.Equal(t, manifest.Parameters{
 		Task: "discover", Pipeline: "p", Catalog: "c", Bundle: "b", Tier: "t", RunID: "r",
-		Until: "2026-01-31T12:00:00Z", Attempt: 1, Backfill: 3600}, got)
+		Until: "2026-01-31T12:00:00Z", Attempt: 1, Backfill: 3600, Layout: "zorder"}, got)
 
 	for _, task := range manifest.Tasks() {
 		all := valid(task).Args(nil)
 		for i, arg := range all {
 			name, _, _ := strings.Cut(arg, "=")
 			_, err := manifest.Parse(task, slices.Delete(slices.Clone(all), i, i+1))
-			if slices.Contains([]string{"--schema-prefix", "--until", "--timeout-seconds", "--attempt"}, name) {
+			if slices.Contains([]string{"--schema-prefix", "--until", "--timeout-seconds", "--attempt", "--shards"}, name) {
 				require.NoError(t, err, name)
 			} else {
 				require.ErrorContains(t, err, name, "of %s", task)
@@ -140,12 +142,14 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ task, arg, want string }{
 		{"extract", "--partitoin=1", "unknown flag \"--partitoin\"\nhint: did you mean --partition?"},
 		{"extract", "--colour=red", "hint: known are --pipeline, "},
-		{"extract", "--layout=liquid", "flag --layout is not one of extract\nhint: it belongs to consolidate"},
+		{"extract", "--layout=liquid", "flag --layout is not one of extract\nhint: it belongs to discover, consolidate"},
 		{"extract", "--partition", "flag --partition has no value"},
 		{"extract", "7", `argument "7" is not of the form --name=value`},
 		{"extract", "--site=x", "flag --site is there twice"},
 		{"consolidate", "--maintenance=yes", `flag --maintenance: "yes" is not allowed` + "\nhint: allowed is true or false"},
 		{"consolidate", "--layout=hilbert", "hint: allowed is liquid or zorder"},
+		{"discover", "--layout=", "hint: allowed is liquid or zorder"},
+		{"extract", "--shards=drivers", "hint: allowed is executors or driver"},
 		{"extract", "--partition=-1", "at least 0"},
 		{"extract", "--partition=99999999999", "at least 0"},
 		{"extract", "--attempt=0", "at least 1"},

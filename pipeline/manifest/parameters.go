@@ -8,6 +8,12 @@ const (
 	TaskValidate    = "validate"
 )
 
+// Where the shards of an extraction run.
+const (
+	ShardsOnExecutors = "executors"
+	ShardsOnDriver    = "driver"
+)
+
 // Parameters is everything that a task is told by the emitted job. One struct
 // serves all tasks; Args leaves out what a task has no use for.
 type Parameters struct {
@@ -30,7 +36,7 @@ type Parameters struct {
 	MaxWindow    float64 // seconds
 	FailAbove    float64 // share of the partition's tags (0 to 1)
 	TagsPerShard int
-	Shards       string // where shards run: executors (the default), or driver, on compute whose workers have no way out to the network
+	Shards       string // where shards run: ShardsOnExecutors ("" means the same), or ShardsOnDriver on compute whose workers have no way out to the network
 
 	// discover
 	Backfill float64 // seconds

@@ -101,7 +101,7 @@ type place string
 
 func (l *place) text() string { return string(*l) }
 func (l *place) set(s string) error {
-	if s != "executors" && s != "driver" {
+	if s != ShardsOnExecutors && s != ShardsOnDriver {
 		return errValue
 	}
 	*l = place(s)
