@@ -1,0 +1,378 @@
+package spark
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// Open implements engine.Engine: one statement is one snapshot of every table it reads.
+func (e *Engine) Open(ctx context.Context, partition int, run engine.Run) (engine.State, error) {
+	var st engine.State
+	var l ledger
+	const tag = 1
+	err := e.query(ctx, `SELECT 1 AS kind, o.point_id, o.tag_webid, o.tag_name, coalesce(o.point_type, ''), coalesce(o.units, ''), coalesce(o.events_per_hour, -1D),
+  coalesce(max(CASE WHEN w.batch_seq > 0 THEN w.watermark_ticks END), min(CASE WHEN w.batch_seq = 0 THEN w.watermark_ticks END))
+FROM {metadata.tag_partitions} o LEFT JOIN {checkpoints.tag_watermarks} w ON w.pipeline = :pipeline AND w.site = o.site AND w.point_id = o.point_id
+WHERE o.pipeline = :pipeline AND o.partition_id = :partition AND o.valid_from <= timestamp_micros(:at) AND (o.valid_to IS NULL OR o.valid_to > timestamp_micros(:at))
+GROUP BY ALL
+UNION ALL SELECT 2, w.batch_seq, w.batch_id, '', '', '', -1D, coalesce(w.fence_ticks, 0) FROM {checkpoints.tag_watermarks} w
+WHERE w.pipeline = :pipeline AND w.partition_id = :partition AND w.point_id IS NULL
+UNION ALL SELECT 2, 0, `+latestEpoch+`, '', '', '', -1D, 0`,
+		args{"partition": partition, "at": micros(run.Assigned)}, func(r row) error {
+			var kind int
+			var t batch.Tag
+			var mark *int64
+			if err := r.scan(&kind, &t.PointID, &t.WebID, &t.Name, &t.PointType, &t.Units, &t.EventsPerHour, &mark); err != nil {
+				return err
+			}
+			switch {
+			case kind != tag && t.PointID == 0:
+				l.epoch = t.WebID
+			case kind != tag:
+				l.entries = append(l.entries, entry{number: t.PointID, batchID: t.WebID, fence: instant.Ticks(*mark)})
+			case mark == nil:
+				return fmt.Errorf("tag %q has neither a watermark nor a pin\nhint: the checkpoints were altered by hand; run discover again", t.Name)
+			default:
+				t.Watermark = instant.Ticks(*mark)
+				st.Tags = append(st.Tags, t)
+			}
+			return nil
+		})
+	if err != nil {
+		return st, err
+	}
+	l.sort()
+	if l.zombie(run) {
+		return st, engine.ErrZombie
+	}
+	st.Epoch, st.Last = l.epoch, l.last()
+	sortedBy(st.Tags, func(a, b batch.Tag) int { return cmp.Compare(a.PointID, b.PointID) })
+	return st, nil
+}
+
+// Publish implements engine.Engine: decide, then apply.
+func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
+	h, whole, err := f.Header()
+	if err != nil {
+		return engine.Lost, err
+	}
+	if !whole {
+		return engine.Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+	}
+	if err := f.Check(&h); err != nil {
+		return engine.Lost, err
+	}
+	verdict, err := e.publish(ctx, f, &h)
+	if err != nil {
+		return engine.Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
+	}
+	return verdict, nil
+}
+
+func (e *Engine) publish(ctx context.Context, f stage.Folder, h *batch.Header) (engine.Verdict, error) {
+	l, err := e.decide(ctx, h, 0)
+	if err != nil {
+		return engine.Lost, err
+	}
+	if l.winner(h.Number) != h.ID {
+		applied, err := e.hasMetrics(ctx, l, h)
+		if err != nil {
+			return engine.Lost, err
+		}
+		verdict := engine.Lost
+		if applied {
+			verdict = engine.Applied
+		}
+		return verdict, e.remove(f)
+	}
+	if err := e.applyPending(ctx, h.Partition, l, h.Number); err != nil {
+		return engine.Lost, err
+	}
+	return engine.Applied, e.remove(f)
+}
+
+// hasMetrics says whether a batch that the ledger does not name was applied, and
+// its entry compacted away since.
+func (e *Engine) hasMetrics(ctx context.Context, l ledger, h *batch.Header) (found bool, err error) {
+	if l.winner(h.Number) != "" || l.epoch != h.Epoch {
+		return false, nil
+	}
+	err = e.query(ctx, `SELECT count(*) > 0 FROM {monitoring.pipeline_metrics} WHERE pipeline = :pipeline AND batch_id = :id`, args{"id": h.ID}, func(r row) error { return r.scan(&found) })
+	return found, err
+}
+
+// remove removes a folder whose number is decided by another, or applied.
+func (e *Engine) remove(f stage.Folder) error {
+	if err := e.Steps.At("remove folder"); err != nil {
+		return err
+	}
+	return e.staged(f.Remove())
+}
+
+// errRestored says that a table of ours went back in time.
+var errRestored = errors.New("checkpoints.tag_watermarks took the batch's rows before, and does not have them: the table was restored to an older version\n" +
+	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze to start anew; or restore checkpoints.tag_watermarks to its newest version")
+
+// decide takes the number of h, if it is free: its outcomes become watermarks,
+// and one row with a null point stands for the batch itself, in one commit with
+// the token of the number. A repeated append is a silent no-op, so only the
+// ledger, read after it, tells whose the number is.
+//
+// Rows of an epoch that is over are not appended at all: its ranges are read anew.
+func (e *Engine) decide(ctx context.Context, h *batch.Header, fence instant.Ticks) (l ledger, err error) {
+	decision := e.decision(h, fence)
+	for try := 1; ; try++ {
+		if err := e.Steps.At("decide"); err != nil {
+			return l, err
+		}
+		failed := e.given(decision, func(query string, a args) error {
+			with := args{"epoch": h.Epoch}
+			for k, v := range a {
+				with[k] = v
+			}
+			return e.appendQuery(ctx, tables.Watermarks, "SELECT * FROM ("+query+") WHERE "+latestEpoch+" = :epoch", with, e.token(h))
+		})
+		if failed != nil && (ctx.Err() != nil || errors.Is(failed, errLauncher)) {
+			return l, failed // there is nobody left to ask
+		}
+		if err := e.Steps.At("read back"); err != nil {
+			return l, err
+		}
+		if l, err = e.readLedger(ctx, h.Partition); err != nil {
+			return l, cmp.Or(failed, err)
+		}
+		switch stands := l.of(h.Number, h.ID); {
+		case stands != free || l.epoch != h.Epoch:
+			return l, nil
+		case failed == nil:
+			return l, errRestored
+		case try == mostTries || !isConflict(failed):
+			return l, failed
+		}
+		if err := e.pause(ctx, try); err != nil {
+			return l, err
+		}
+	}
+}
+
+func (e *Engine) token(h *batch.Header) token {
+	return token{app: fmt.Sprintf("%s/%d/%s", e.Options.Pipeline, h.Partition, h.Epoch), version: h.Number, batchID: h.ID}
+}
+
+// decision gives the rows that decide a batch, or a fence.
+func (e *Engine) decision(h *batch.Header, fence instant.Ticks) *rows {
+	now := time.Now().UnixMicro()
+	out := rowsOf(tables.Watermarks)
+	for i := range h.Outcomes {
+		o := &h.Outcomes[i]
+		if o.To <= o.From {
+			continue // nothing was read: the watermark stays
+		}
+		out.add(record{"tag_webid": o.WebID, "tag_name": o.Name, "watermark_ticks": o.To, "from_ticks": o.From, "partition_id": h.Partition, "batch_seq": h.Number,
+			"batch_id": h.ID, "updated_at": now, "site": h.Site, "point_id": o.PointID, "pipeline": e.Options.Pipeline})
+	}
+	batchRow := record{"partition_id": h.Partition, "batch_seq": h.Number, "batch_id": h.ID, "updated_at": now, "pipeline": e.Options.Pipeline}
+	if h.Site != "" {
+		batchRow["site"] = h.Site
+	}
+	if fence > 0 {
+		batchRow["fence_ticks"] = fence
+	}
+	out.add(batchRow)
+	return out
+}
+
+// applyPending applies what a ledger has decided and not applied, in order of number.
+func (e *Engine) applyPending(ctx context.Context, partition int, l ledger, upTo int64) error {
+	pending := l.pending(upTo)
+	if len(pending) == 0 {
+		return nil
+	}
+	folders, err := stage.List(e.Staging, e.Options.Pipeline, partition)
+	if err != nil {
+		return e.staged(err)
+	}
+	for _, n := range pending {
+		if err := e.apply(ctx, partition, n, folders); err != nil {
+			return fmt.Errorf("apply batch %d of partition %d: %w", n.number, partition, err)
+		}
+	}
+	return nil
+}
+
+// apply brings a decided batch into bronze. The row in pipeline_metrics is
+// written only when the data's commit was seen: it is what says "applied".
+func (e *Engine) apply(ctx context.Context, partition int, n entry, folders []stage.Folder) error {
+	var f stage.Folder
+	for _, candidate := range folders {
+		if candidate.BatchID == n.batchID {
+			f = candidate
+		}
+	}
+	var h batch.Header
+	whole := false
+	if f.Dir != "" {
+		var err error
+		if h, whole, err = f.Header(); err != nil {
+			return err
+		}
+	}
+	if !whole {
+		return e.withoutFolder(ctx, partition, n)
+	}
+	if err := f.Check(&h); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"append data", func() error { return e.appendData(ctx, f, &h) }},
+		{"append errors", func() error { return e.appendErrors(ctx, engine.FailedTags(&h), h.ID, e.token(&h)) }},
+		{"append metrics", func() error { return e.appendRows(ctx, tables.Metrics, metricsOf(&h), e.token(&h)) }},
+	} {
+		if err := e.Steps.At(step.name); err != nil {
+			return err
+		}
+		if err := step.do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendData appends the folder's events to bronze.
+func (e *Engine) appendData(ctx context.Context, f stage.Folder, h *batch.Header) error {
+	if h.Events == 0 {
+		return nil
+	}
+	query := "SELECT " + names(bronzeColumns()) + " FROM parquet." + quote(f.Dir+"/data-*.parquet")
+	if len(h.Files) > 0 && strings.HasPrefix(h.Files[0].Name, "data/") {
+		// What workers wrote has the shards' closing rows in it.
+		query = "SELECT " + names(bronzeColumns()) + " FROM parquet." + quote(f.DataDir()) + " WHERE `closing` IS NULL"
+	}
+	return e.appendQuery(ctx, tables.Timeseries, query, nil, e.token(h))
+}
+
+func bronzeColumns() []string {
+	out := make([]string, len(tables.Timeseries.Columns))
+	for i, c := range tables.Timeseries.Columns {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// withoutFolder deals with a batch that is decided, and whose folder is gone.
+// Another task may have applied it meanwhile; or its row in pipeline_metrics was
+// deleted after it was applied, and bronze tells; else it is lost, loudly.
+func (e *Engine) withoutFolder(ctx context.Context, partition int, n entry) error {
+	l, err := e.readLedger(ctx, partition)
+	if err != nil {
+		return err
+	}
+	for _, now := range l.entries {
+		if now.number == n.number && now.applied {
+			return nil
+		}
+	}
+	if len(l.pending(n.number)) == 0 {
+		return nil // applied, and compacted away
+	}
+	var events int64
+	if err := e.query(ctx, `SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = :pipeline AND batch_id = :id`, args{"id": n.batchID}, func(r row) error { return r.scan(&events) }); err != nil {
+		return err
+	}
+	if events == 0 {
+		lost := &engine.LostBatch{Partition: partition, Number: n.number, BatchID: n.batchID}
+		return cmp.Or[error](e.rangesOf(ctx, lost), lost)
+	}
+	again := rowsOf(tables.Metrics)
+	again.add(record{"partition_id": partition, "points_ingested": events, "status": batch.Succeeded, "pipeline": e.Options.Pipeline, "task": "extract", "batch_id": n.batchID, "batch_seq": n.number,
+		"error": "this row was deleted and made again from what bronze has"})
+	return e.appendRows(ctx, tables.Metrics, again, token{batchID: n.batchID})
+}
+
+// rangesOf fills in what a lost batch had read.
+func (e *Engine) rangesOf(ctx context.Context, lost *engine.LostBatch) error {
+	return e.query(ctx, `SELECT point_id, tag_webid, tag_name, from_ticks, watermark_ticks FROM {checkpoints.tag_watermarks}
+WHERE pipeline = :pipeline AND partition_id = :partition AND batch_id = :id AND point_id IS NOT NULL ORDER BY point_id`,
+		args{"partition": lost.Partition, "id": lost.BatchID}, func(r row) error {
+			var o batch.Outcome
+			err := r.scan(&o.PointID, &o.WebID, &o.Name, &o.From, &o.To)
+			lost.Ranges = append(lost.Ranges, o)
+			return err
+		})
+}
+
+// Fence implements engine.Engine: an empty batch takes the next number, and the
+// one after it when another batch was faster.
+func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error {
+	l, err := e.readLedger(ctx, partition)
+	for err == nil && !l.fencedBy(run) {
+		h := batch.Header{Pipeline: e.Options.Pipeline, Epoch: l.epoch, Partition: partition, Number: l.last() + 1, ID: "fence-" + uuid.NewString(), RunID: run.ID, Site: run.Site}
+		l, err = e.decide(ctx, &h, run.Assigned)
+	}
+	if err != nil {
+		return err
+	}
+	// Whoever gets the partition's tags now must find what was decided before the fence.
+	return e.applyPending(ctx, partition, l, math.MaxInt64)
+}
+
+// fencedBy says whether a run's fence, or a later one, stands.
+func (l *ledger) fencedBy(run engine.Run) bool { return l.fence() >= run.Assigned }
+
+// Recover implements engine.Engine.
+func (e *Engine) Recover(ctx context.Context, partition int) error {
+	// The folders first: one that is sealed and decided after that is not missed by the ledger.
+	folders, err := stage.List(e.Staging, e.Options.Pipeline, partition)
+	if err != nil {
+		return e.staged(err)
+	}
+	l, err := e.readLedger(ctx, partition)
+	if err != nil {
+		return err
+	}
+	if err := e.applyPending(ctx, partition, l, math.MaxInt64); err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if err := e.tidy(ctx, f, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidy publishes a folder whose number is free, and removes one of no more use.
+func (e *Engine) tidy(ctx context.Context, f stage.Folder, l ledger) error {
+	h, whole, err := f.Header()
+	switch {
+	case err != nil:
+		return err
+	case !whole && e.dead(f):
+		return e.remove(f)
+	case !whole:
+		return nil // its writer may be at work
+	case h.Epoch != l.epoch:
+		return e.remove(f) // of tables that are no more: its ranges are read anew
+	case l.of(h.Number, h.ID) == free:
+		_, err := e.Publish(ctx, f)
+		return err
+	default:
+		return e.remove(f)
+	}
+}
