@@ -65,9 +65,11 @@ type Job struct{ Key, Tier, Cadence string }
 
 // Target is one deployment target.
 type Target struct {
-	Name       string
-	Production bool
-	RunAs      string // "" = who deploys
+	Name         string
+	Production   bool
+	RunAs        string // "" = who deploys
+	Catalog      string
+	SchemaPrefix string // before the name of each schema; "" = none
 }
 
 // Secret is a secret that the tasks read from an environment variable.

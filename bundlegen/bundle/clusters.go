@@ -160,7 +160,9 @@ func baseCluster(cfg *config.Pipeline, workers int, secrets []secretEnv) *cluste
 	if workers == 0 {
 		c.SparkConf = map[string]string{
 			"spark.databricks.cluster.profile": "singleNode",
-			"spark.master":                     "local[*]",
+			// Behind the comma: how often a task may fail. Without it Spark in one
+			// process takes the first failure for the last.
+			"spark.master": "local[*, 4]",
 		}
 		if c.CustomTags == nil {
 			c.CustomTags = map[string]string{}

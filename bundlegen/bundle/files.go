@@ -25,6 +25,10 @@ const written = "Written by `bundlegen generate`: change pipeline.yml, not this 
 // rootFile renders databricks.yml: what the bundle is called, what may be
 // overridden, where it is deployed to.
 func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
+	arch, err := processor(cfg)
+	if err != nil {
+		return File{}, err
+	}
 	var y yamlFile
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
@@ -36,19 +40,14 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 	})
 	y.section("The wheel carries the static pi-extractor. It is not committed: this makes it, or says what is missing.",
 		"artifacts", map[string]artifact{wheel.Package: {
-			Type: "whl", Path: ".", Build: buildCommand(cfg), Files: []artifactFile{{Source: "dist/*.whl"}},
+			Type: "whl", Path: ".", Build: buildCommand(arch), Files: []artifactFile{{Source: "dist/*.whl"}},
 		}})
 	y.section("", "targets", targets(cfg, p))
 	return y.file(RootFile)
 }
 
-// buildCommand passes when there is a wheel, else has bundlegen make one for the
-// processors of the configured machines.
-func buildCommand(cfg *config.Pipeline) string {
-	arch := wheel.AMD64
-	if !cfg.Compute.Serverless {
-		arch = wheel.ArchOf(cfg.Compute.NodeType)
-	}
+// buildCommand passes when there is a wheel, else has bundlegen make one.
+func buildCommand(arch wheel.Arch) string {
 	return "ls dist/*.whl >/dev/null 2>&1" +
 		" || bundlegen wheel --arch " + string(arch) + " -o dist" +
 		" || { echo 'There is no wheel in dist/, and bundlegen did not make one: put bundlegen on the PATH, or a released wheel into dist/.'; exit 1; }"

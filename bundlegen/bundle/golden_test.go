@@ -30,7 +30,7 @@ func TestGolden(t *testing.T) {
 			c.Monitoring.Webhooks = []string{"0481e838-0a59-4eff-9541-a4ca6f149574"}
 		}},
 		"azure": {2, func(c *config.Pipeline) {
-			c.Compute.Cloud, c.Compute.NodeType, c.Compute.OrchestratorType = "azure", "Standard_D4ps_v5", "Standard_D2ds_v5"
+			c.Compute.Cloud, c.Compute.NodeType, c.Compute.OrchestratorType = "azure", "Standard_D4ps_v5", "Standard_D2pds_v5"
 			c.Compute.Photon = true
 			c.Sites[0].TLS.CAFile = "ca.pem"
 			c.Sites[0].TLS.CA = config.Secret{Secret: "pi/ca"}

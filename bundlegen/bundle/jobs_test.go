@@ -259,3 +259,17 @@ func TestSecretsStayWithTheirSite(t *testing.T) {
 	require.NotContains(t, clusters[2], a)
 	require.Contains(t, clusters[2], b)
 }
+
+// All tasks install one wheel, so all machines have to be able to run it.
+func TestMachinesOfTwoKindsAreRefused(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Compute.NodeType, cfg.Compute.OrchestratorType = "m6gd.xlarge", "m5d.large"
+	_, err := bundle.Render(cfg, planOf(cfg, 1))
+	require.EqualError(t, err, "compute.node_type m6gd.xlarge has arm64 processors, compute.orchestrator_node_type m5d.large has amd64: one wheel cannot serve both\n"+
+		"hint: leave orchestrator_node_type out, or choose one with arm64 processors")
+
+	cfg.Compute.OrchestratorType = "m6gd.large"
+	data, ok := render(t, cfg, planOf(cfg, 1)).File(bundle.RootFile)
+	require.True(t, ok)
+	require.Contains(t, string(data), "bundlegen wheel --arch arm64 -o dist")
+}

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -20,7 +21,10 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 		data.Jobs = append(data.Jobs, templates.Job{Key: t.JobKey, Tier: t.Name, Cadence: cadence(t)})
 	}
 	for _, t := range cfg.Targets {
-		data.Targets = append(data.Targets, templates.Target{Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal})
+		data.Targets = append(data.Targets, templates.Target{
+			Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal,
+			Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix,
+		})
 	}
 	secrets, err := secretsOfAll(cfg.Sites)
 	if err != nil {

@@ -68,6 +68,7 @@ func Check(dir string) ([]Finding, error) {
 		c.resources()
 		c.targets()
 		c.references()
+		c.wheels()
 	}
 	slices.SortStableFunc(c.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -86,6 +87,7 @@ type checker struct {
 	kinds     map[string]map[string]place // resources, by kind and key
 	order     []place                     // of all resources
 	targetsAt []place
+	machines  []place // node types
 }
 
 // place is a value of the configuration and where it stands.

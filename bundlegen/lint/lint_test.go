@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -199,4 +200,31 @@ func TestTooManyTasks(t *testing.T) {
 	findings := check(t, many(1000, 9000))
 	require.Len(t, findings, 1)
 	require.Contains(t, findings[0], "the job is too large for one request; allowed: less than 8 MB")
+}
+
+// A wheel for other processors than the machines have would be found out by pip,
+// on the node.
+func TestWheelForOtherMachines(t *testing.T) {
+	const x86, arm = "dist/pi_extractor-1.0.0+h1-py3-none-manylinux2014_x86_64.whl", "dist/pi_extractor-1.0.0+h1-py3-none-manylinux2014_aarch64.whl"
+	files := func(node string, wheels ...string) map[string]string {
+		all := map[string]string{"databricks.yml": strings.Replace(root, "num_workers: 2", "num_workers: 2, node_type_id: "+node, 1), "jobs.yml": jobs}
+		for _, w := range wheels {
+			all[w] = ""
+		}
+		return all
+	}
+	require.Empty(t, check(t, files("m6gd.xlarge")), "no wheel is no fault")
+	require.Empty(t, check(t, files("m6gd.xlarge", arm)))
+	require.Empty(t, check(t, files("m5d.xlarge", x86)))
+	require.Empty(t, check(t, files(`"${var.catalog}"`, x86)))
+	require.Empty(t, check(t, files("m5d.xlarge", "dist/pi_extractor-0.1.0+abc-py3-none-any.whl")))
+
+	found := findings(t, files("m6gd.xlarge", x86, arm))
+	require.Len(t, found, 1)
+	require.Regexp(t, `^databricks\.yml:7:\d+: variables\.small\.default\.node_type_id: "m6gd\.xlarge": has arm64 processors, and `+
+		regexp.QuoteMeta(x86)+` is for amd64\nhint: bundlegen wheel --arch arm64 -o .*dist$`, found[0].String())
+
+	pool := "resources:\n  instance_pools:\n    p: {node_type_id: n2-standard-4}\n"
+	require.Contains(t, check(t, map[string]string{"databricks.yml": root, "jobs.yml": jobs + pool[len("resources:\n"):], arm: ""})[0],
+		`resources.instance_pools.p.node_type_id: "n2-standard-4": has amd64 processors`)
 }

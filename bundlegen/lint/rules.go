@@ -39,6 +39,7 @@ func (c *checker) resources() {
 		case strings.HasPrefix(r.path, "resources.jobs."):
 			c.job(r)
 		case strings.HasPrefix(r.path, "resources.instance_pools."):
+			c.machine(r)
 			c.cloud(r)
 		}
 	}
@@ -218,7 +219,17 @@ func (c *checker) cluster(p place) {
 	}
 	c.enum(p.get("data_security_mode"), "SINGLE_USER", "USER_ISOLATION", "NONE", "DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_DEDICATED")
 	c.enum(p.get("runtime_engine"), "STANDARD", "PHOTON")
+	c.machine(p)
 	c.cloud(p)
+}
+
+// machine keeps the types of a cluster's or pool's machines, for wheels.
+func (c *checker) machine(p place) {
+	for _, key := range []string{"node_type_id", "driver_node_type_id"} {
+		if node := p.get(key); node.text() != "" && !strings.Contains(node.text(), "${") {
+			c.machines = append(c.machines, node)
+		}
+	}
 }
 
 // cloud checks what differs between clouds, of a cluster or a pool.

@@ -3,6 +3,7 @@ package wheel
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Arch is the processor that a wheel's binary is made for, by Go's name of it.
@@ -37,4 +38,15 @@ func (a Arch) platform() (string, error) {
 		return "manylinux2014_aarch64", nil
 	}
 	return "", fmt.Errorf("processor %q is not one that a wheel is made for\nhint: allowed are %s and %s", string(a), AMD64, ARM64)
+}
+
+// ArchOfFile gives the processor that a wheel is for, as its file's name says; ok
+// is false for a wheel that is for any, or for none that is known here.
+func ArchOfFile(name string) (arch Arch, ok bool) {
+	for _, arch := range []Arch{AMD64, ARM64} {
+		if tag, err := arch.platform(); err == nil && strings.HasSuffix(name, "-"+tag+".whl") {
+			return arch, true
+		}
+	}
+	return "", false
 }
