@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -74,6 +75,24 @@ func (t *texts) add(text string) {
 	}
 	t.bytes = append(t.bytes, text...)
 	t.offsets = append(t.offsets, int32(len(t.bytes)))
+}
+
+// repeat adds a text n times.
+func (t *texts) repeat(text string, n int) {
+	if len(t.offsets) == 0 {
+		t.offsets = append(t.offsets, 0)
+	}
+	at := len(t.bytes)
+	t.bytes = slices.Grow(t.bytes, n*len(text))[:at+n*len(text)]
+	// Each copy doubles what there is.
+	for all, done := t.bytes[at:], copy(t.bytes[at:], text); done < len(all); {
+		done += copy(all[done:], all[:done])
+	}
+	t.offsets = slices.Grow(t.offsets, n)
+	for range n {
+		at += len(text)
+		t.offsets = append(t.offsets, int32(at))
+	}
 }
 
 // array gives the texts, at least one, until the next reset.

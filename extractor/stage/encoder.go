@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 
@@ -119,15 +120,11 @@ func (e *encoder) date(column file.ColumnChunkWriter, r *rows) error {
 	d := &e.days
 	d.reset()
 	indices := e.indicesFor(r)
-	from, to, at := int64(0), int64(0), int32(0) // a day, and its index: most events are of the day of the one before
+	var of day
+	last, at := int32(0), int32(-1) // a day, and its index
 	for i, t := range r.Ticks {
-		if t < from || t >= to {
-			day := t / int64(instant.Day)
-			if t%int64(instant.Day) < 0 {
-				day--
-			}
-			from, to = day*int64(instant.Day), (day+1)*int64(instant.Day)
-			at = d.index(int32(day))
+		if day := of.of(t); day != last || at < 0 {
+			last, at = day, d.index(day)
 		}
 		indices[i] = at
 	}
@@ -229,21 +226,28 @@ func (e *encoder) flag(flag uint8) func(file.ColumnChunkWriter, *rows) error {
 // bitmapOf gives a bit for every row: whether it has the flag. The bits are good
 // until the next call.
 func (e *encoder) bitmapOf(flags []uint8, flag uint8) []byte {
-	size := (len(flags) + 7) / 8
-	if cap(e.bitmap) < size {
-		e.bitmap = make([]byte, size, (rowGroup+7)/8)
+	if e.bitmap == nil {
+		e.bitmap = make([]byte, 0, (rowGroup+7)/8)
 	}
-	e.bitmap = e.bitmap[:size]
+	e.bitmap = bitmapOf(e.bitmap, flags, flag)
+	return e.bitmap
+}
+
+// bitmapOf gives a bit for every row: whether it has the flag. It uses the
+// memory of into where there is enough.
+func bitmapOf(into []byte, flags []uint8, flag uint8) []byte {
+	size := (len(flags) + 7) / 8
+	into = slices.Grow(into[:0], size)[:size]
 	shift := bits.TrailingZeros8(flag)
 	for i := range len(flags) / 8 {
-		e.bitmap[i] = gather(binary.LittleEndian.Uint64(flags[8*i:]) >> shift)
+		into[i] = gather(binary.LittleEndian.Uint64(flags[8*i:]) >> shift)
 	}
 	if rest := len(flags) % 8; rest > 0 {
 		var last [8]byte
 		copy(last[:], flags[len(flags)-rest:])
-		e.bitmap[size-1] = gather(binary.LittleEndian.Uint64(last[:]) >> shift)
+		into[size-1] = gather(binary.LittleEndian.Uint64(last[:]) >> shift)
 	}
-	return e.bitmap
+	return into
 }
 
 // gather makes a byte of the lowest bits of eight bytes. The product adds byte i
