@@ -1,0 +1,171 @@
+package localspark
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// build makes the environment in its place, since a virtual environment cannot
+// be moved; what an earlier attempt left goes first. The caller has the lock.
+func (h *Home) build(ctx context.Context, log *slog.Logger) error {
+	begun := time.Now()
+	python, err := findPython(ctx)
+	if err != nil {
+		return err
+	}
+	log.Info("Spark " + SparkVersion + " is set up on this machine, once: 825 MB in " + h.dir)
+	if err := os.RemoveAll(h.dir); err != nil {
+		return fmt.Errorf("remove what is left of an earlier set-up: %w", err)
+	}
+	if err := os.MkdirAll(h.dir, 0o755); err != nil {
+		return fmt.Errorf("the cache of Spark: %w\nhint: %s names a folder that this user may write", err, CacheVariable)
+	}
+	if err := h.makeVenv(ctx, python); err != nil {
+		return err
+	}
+	log.Info("installing the Python packages: pyspark, delta-spark, pyarrow, pandas, grpcio")
+	if err := h.installPackages(ctx); err != nil {
+		return err
+	}
+	log.Info("fetching the jars of Delta Lake")
+	if err := h.fetchJars(ctx); err != nil {
+		return err
+	}
+	if err := h.writeStamp(); err != nil {
+		return fmt.Errorf("set up Spark: %w", err)
+	}
+	log.Info(fmt.Sprintf("Spark is set up, in %.0f s", time.Since(begun).Seconds()))
+	return nil
+}
+
+func (h *Home) makeVenv(ctx context.Context, python string) error {
+	venv := filepath.Join(h.dir, "venv")
+	if out, err := h.run(ctx, nil, python, "-m", "venv", venv); err != nil {
+		return fmt.Errorf("%s makes no virtual environment: %w\n%s\nhint: sudo apt-get install -y python3-venv", python, err, lastLines(out, 3))
+	}
+	found, err := filepath.Glob(filepath.Join(globEscape(venv), "lib", "python3.*", "site-packages"))
+	if err != nil || len(found) != 1 {
+		return fmt.Errorf("the virtual environment in %s has %d folders of packages instead of one", venv, len(found))
+	}
+	h.site = found[0]
+	return nil
+}
+
+// installPackages lets pip install exactly what is pinned. Pip's own settings,
+// such as a mirror or a proxy, hold.
+func (h *Home) installPackages(ctx context.Context) error {
+	list := filepath.Join(h.dir, "requirements.txt")
+	if err := os.WriteFile(list, []byte(requirements), 0o644); err != nil {
+		return err
+	}
+	install := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"}
+	for _, what := range [][]string{{buildTool}, {"--no-build-isolation", "-r", list}} {
+		if out, err := h.run(ctx, nil, h.Python(), append(install, what...)...); err != nil {
+			return fmt.Errorf("the Python packages of Spark could not be installed: %w\n%s\n"+
+				"hint: this once the network is needed; pip takes a mirror from PIP_INDEX_URL and a proxy from HTTPS_PROXY", err, lastLines(out, 3))
+		}
+	}
+	return nil
+}
+
+// fetchJars lets Spark fetch Delta Lake as it does for spark.jars.packages, by
+// submitting an empty program, and checks what came.
+func (h *Home) fetchJars(ctx context.Context) error {
+	work := filepath.Join(h.dir, "fetch")
+	empty, sparkHome := filepath.Join(work, "nothing.py"), filepath.Join(work, "home")
+	if err := h.link(sparkHome); err != nil {
+		return err
+	}
+	if err := os.WriteFile(empty, nil, 0o644); err != nil {
+		return err
+	}
+	env := append(h.environment(sparkHome, h.Python()), "SPARK_CONF_DIR="+work)
+	out, err := h.run(ctx, env, filepath.Join(sparkHome, "bin", "spark-submit"), "--master", "local", "--conf", "spark.jars.ivy="+work, "--packages", deltaPackage, empty)
+	if err != nil {
+		return fmt.Errorf("the jars of Delta Lake could not be fetched: %w\n%s\n"+
+			"hint: this once the network is needed; Spark takes a mirror from DEFAULT_ARTIFACT_REPOSITORY, Java a proxy from JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…", err, lastLines(out, 3))
+	}
+	if err := os.MkdirAll(filepath.Join(h.dir, "jars"), 0o755); err != nil {
+		return err
+	}
+	for i, target := range h.jars() {
+		source := filepath.Join(work, "jars", jars[i].file)
+		if err := checkSum(source, jars[i].sha256); err != nil {
+			return err
+		}
+		if err := os.Rename(source, target); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(work)
+}
+
+func checkSum(path, want string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("the jars of Delta Lake: %w\nhint: try again", err)
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
+		return fmt.Errorf("%s has the SHA-256 %s, and %s is expected\nhint: the repository that it came from has another file by that name", filepath.Base(path), got, want)
+	}
+	return nil
+}
+
+// run runs a program to its end and gives its output; it ends with ctx. env nil
+// is this process's own.
+func (h *Home) run(ctx context.Context, env []string, program string, args ...string) (output string, err error) {
+	out, err := os.CreateTemp("", "localspark-*.log")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, out.Close(), os.Remove(out.Name())) }()
+	cmd := exec.Command(program, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
+	p, err := Start(cmd)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+	}
+	p.Stop(5 * time.Second)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if !p.State().Success() {
+		err = errors.New(p.State().String())
+	}
+	text, readErr := os.ReadFile(out.Name())
+	return string(text), errors.Join(err, readErr)
+}
+
+// lastLines gives the last lines of a text that are not empty.
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, " \r\n"); line != "" {
+			lines = append(lines, "  "+line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

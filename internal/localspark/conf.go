@@ -1,0 +1,192 @@
+package localspark
+
+import (
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Options says what a session is like and where it lives.
+type Options struct {
+	// Dir holds all of the session: metastore/ and warehouse/ are what lasts,
+	// spark.log tells what happened, the rest is gone after Close. One session at a
+	// time has a folder.
+	Dir string
+	// Master is where Spark runs tasks. "" is Executors executor processes of one
+	// core and a gigabyte each for a server, and two threads that retry for a
+	// classic session.
+	Master string
+	// Python is the interpreter of the workers, such as Venv gives; "" is the home's.
+	Python string
+	// Env holds KEY=VALUE on top of this process's environment, for the server, and
+	// so for the workers, which inherit it.
+	Env []string
+	// Conf holds Spark's settings on top of those here.
+	Conf map[string]string
+}
+
+// Executors is the number of executor processes of a server, as Options leaves it.
+const Executors = 2
+
+func (o Options) python(h *Home) string {
+	if o.Python != "" {
+		return o.Python
+	}
+	return h.Python()
+}
+
+// folders of a session.
+func (o Options) home() string { return filepath.Join(o.Dir, "home") }
+func (o Options) conf() string { return filepath.Join(o.Dir, "conf") }
+func (o Options) temp() string { return filepath.Join(o.Dir, "tmp") }
+
+// prepare makes the session's folders and its settings. master is what "" stands for.
+func (h *Home) prepare(o *Options, master string, more map[string]string) error {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return err
+	}
+	if err := checkPath(dir); err != nil {
+		return err
+	}
+	o.Dir = dir
+	if o.Master == "" {
+		o.Master = master
+	}
+	o.clean() // what a killed session left
+	for _, d := range []string{o.conf(), o.temp()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return fmt.Errorf("Spark's folder: %w", err)
+		}
+	}
+	if err := h.link(o.home()); err != nil {
+		return fmt.Errorf("Spark's folder: %w", err)
+	}
+	settings := h.settings(*o)
+	maps.Copy(settings, more)
+	maps.Copy(settings, o.Conf)
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(&text, "%s %s\n", name, strings.ReplaceAll(settings[name], `\`, `\\`))
+	}
+	for name, data := range map[string]string{"spark-defaults.conf": text.String(), "log4j2.properties": logSettings} {
+		if err := os.WriteFile(filepath.Join(o.conf(), name), []byte(data), 0o600); err != nil {
+			return fmt.Errorf("Spark's folder: %w", err)
+		}
+	}
+	return nil
+}
+
+// clean removes what is of no use after a session; what cannot be removed does no harm.
+func (o Options) clean() {
+	for _, d := range []string{o.home(), o.conf(), o.temp()} {
+		_ = os.RemoveAll(d)
+	}
+}
+
+// settings are Spark's for small data on one machine, with tables that last.
+func (h *Home) settings(o Options) map[string]string {
+	return map[string]string{
+		"spark.master":          o.Master,
+		"spark.driver.memory":   "1g",
+		"spark.executor.memory": "1024m",
+		"spark.jars":            strings.Join(h.jars(), ","),
+
+		// Nobody else on this machine or beyond may take part.
+		"spark.driver.host":         "127.0.0.1",
+		"spark.driver.bindAddress":  "127.0.0.1",
+		"spark.authenticate":        "true",
+		"spark.authenticate.secret": rand.Text(),
+		"spark.ui.enabled":          "false",
+		"spark.ui.killEnabled":      "false",
+
+		// Delta tables, and a metastore that outlives the process.
+		"spark.sql.extensions":                                 "io.delta.sql.DeltaSparkSessionExtension",
+		"spark.sql.catalog.spark_catalog":                      "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+		"spark.sql.catalogImplementation":                      "hive",
+		"spark.hadoop.javax.jdo.option.ConnectionURL":          "jdbc:derby:;databaseName=" + filepath.Join(o.Dir, "metastore") + ";create=true",
+		"spark.sql.warehouse.dir":                              filepath.Join(o.Dir, "warehouse"),
+		"spark.sql.session.timeZone":                           "UTC",
+		"spark.sql.shuffle.partitions":                         "4",
+		"spark.databricks.delta.snapshotPartitions":            "2",
+		"spark.task.maxFailures":                               "4",
+		"spark.speculation":                                    "false",
+		"spark.ui.showConsoleProgress":                         "false",
+		"spark.sql.execution.arrow.pyspark.enabled":            "true",
+		"spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
+
+		// Whatever is for a while only stays in the folder.
+		"spark.local.dir":                         o.temp(),
+		"spark.driver.extraJavaOptions":           javaOptions(o),
+		"spark.executor.extraJavaOptions":         javaOptions(o),
+		"spark.hadoop.hive.exec.scratchdir":       filepath.Join(o.temp(), "hive"),
+		"spark.hadoop.hive.exec.local.scratchdir": filepath.Join(o.temp(), "hive"),
+	}
+}
+
+func javaOptions(o Options) string {
+	return `"-Djava.io.tmpdir=` + o.temp() + `" "-Dderby.stream.error.file=` + filepath.Join(o.temp(), "derby.log") + `"`
+}
+
+// logSettings keep spark.log to what is worth reading, and to the line that says
+// where the server listens.
+const logSettings = `rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{yyyy-MM-dd HH:mm:ss.SSS} %p %c{1}: %m%n%ex
+logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
+logger.server.level = info
+`
+
+// checkPath refuses paths that Spark's settings, Derby's address or a class
+// path would take apart.
+func checkPath(path string) error {
+	if i := strings.IndexAny(path, `;:,"'\%#*?{}[]$`+"`\n\r\t"); i >= 0 {
+		return fmt.Errorf("%q: Spark cannot work in a folder whose path has %q", path, path[i])
+	}
+	return nil
+}
+
+// misleading are the variables of this process's environment that would turn a
+// session into another one; those that begin with SPARK_ and PYSPARK_ are too.
+var misleading = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "HADOOP_CONF_DIR", "HADOOP_HOME", "YARN_CONF_DIR", "HIVE_CONF_DIR", "HIVE_HOME", "MASTER"}
+
+// environment gives this process's environment, without what misleads, with a
+// SPARK_HOME and a Python first on PATH.
+func (h *Home) environment(sparkHome, python string) []string {
+	var out []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if name == "PATH" || strings.HasPrefix(name, "SPARK_") || strings.HasPrefix(name, "PYSPARK_") || slices.Contains(misleading, name) {
+			continue
+		}
+		out = append(out, kv)
+	}
+	return append(out,
+		"SPARK_HOME="+sparkHome,
+		"SPARK_LOCAL_IP=127.0.0.1",
+		"SPARK_LOCAL_HOSTNAME=127.0.0.1",
+		"PYSPARK_PYTHON="+python,
+		"PYSPARK_DRIVER_PYTHON="+python,
+		"JAVA_HOME="+h.java,
+		"PATH="+filepath.Dir(python)+string(os.PathListSeparator)+filepath.Join(h.java, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
+	)
+}
+
+// Classic prepares a folder for classic sessions, which run Spark within the
+// client's own process, with the settings of Server. It gives the whole
+// environment of such a client: SPARK_HOME, SPARK_CONF_DIR and so on, and
+// nothing of Connect.
+func (h *Home) Classic(o Options) (env []string, err error) {
+	if err := h.prepare(&o, "local[2,4]", nil); err != nil {
+		return nil, err
+	}
+	return append(h.environment(o.home(), o.python(h)), append([]string{"SPARK_CONF_DIR=" + o.conf(), "TMPDIR=" + o.temp()}, o.Env...)...), nil
+}
