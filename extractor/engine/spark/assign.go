@@ -12,7 +12,7 @@ import (
 )
 
 // changed is a query for the instant of the latest change of owners, in microseconds.
-const changed = `(SELECT coalesce(unix_micros(max(greatest(valid_from, coalesce(valid_to, valid_from)))), 0) FROM {metadata.tag_partitions} WHERE pipeline = :pipeline)`
+const changed = `(SELECT coalesce(unix_micros(max(greatest(valid_from, coalesce(valid_to, valid_from)))), 0) AS micros FROM {metadata.tag_partitions} WHERE pipeline = :pipeline)`
 
 // Owners implements engine.Engine.
 func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, last instant.Ticks, err error) {
@@ -104,7 +104,7 @@ func (e *Engine) changeOwners(ctx context.Context, c engine.Change) error {
 		for k, v := range a {
 			with[k] = v
 		}
-		return e.change(ctx, `MERGE INTO {metadata.tag_partitions} t USING (SELECT * FROM (`+query+`) WHERE `+changed+` <= :seen) s
+		return e.change(ctx, `MERGE INTO {metadata.tag_partitions} t USING (SELECT n.* FROM (`+query+`) n CROSS JOIN `+changed+` g WHERE g.micros <= :seen) s
 ON NOT s.opens AND t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id AND t.valid_to IS NULL
 WHEN MATCHED THEN UPDATE SET valid_to = s.valid_to
 WHEN NOT MATCHED AND s.opens THEN INSERT (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(values, ", ")+`)`, with)

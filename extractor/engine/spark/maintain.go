@@ -67,7 +67,8 @@ func (e *Engine) Optimize(ctx context.Context) error {
 
 // optimizeBronze gives the statement that lays bronze out. Clustering finds by
 // itself what changed; Z-order is told the days: those of what was landed since
-// the last consolidation that ended well.
+// the day before the last consolidation that ended well: a batch is read before it is
+// applied.
 func (e *Engine) optimizeBronze(ctx context.Context) (string, error) {
 	t := tables.Timeseries
 	if e.Layout != ZOrder {
@@ -75,10 +76,9 @@ func (e *Engine) optimizeBronze(ctx context.Context) (string, error) {
 	}
 	var day *string
 	if err := e.query(ctx, `SELECT CAST(min(partition_date) AS STRING) FROM {bronze.pi_timeseries} WHERE ingestion_timestamp >=
-coalesce((SELECT max(start_time) FROM {monitoring.pipeline_metrics} WHERE pipeline = :pipeline AND task = 'consolidate' AND status = 'SUCCEEDED'), timestamp_micros(0))`,
+coalesce((SELECT max(start_time) FROM {monitoring.pipeline_metrics} WHERE pipeline = :pipeline AND task = 'consolidate' AND status = 'SUCCEEDED') - INTERVAL '1' DAY, timestamp_micros(0))`,
 		nil, func(r row) error { return r.scan(&day) }); err != nil || day == nil {
 		return "", err
 	}
 	return fmt.Sprintf("OPTIMIZE %s WHERE partition_date >= DATE%s ZORDER BY (%s)", e.name(t), literal(*day), names(t.Cluster)), nil
 }
-
