@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -42,6 +43,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 	if args[1] == "--version" {
 		fmt.Fprintln(stdout, "pi-extractor", Version)
 		return exitOK
+	}
+	if args[1] == shardCommand && len(args) == 2 {
+		return runShard(ctx, os.Stdin, stdout, stderr, getenv)
 	}
 	if slices.Contains(args[2:], "--help") {
 		fmt.Fprint(stdout, manifest.Usage(args[1]))
@@ -122,6 +126,7 @@ tasks
   validate      compares what was landed with what PI counts
 
 The parameters are those of the emitted job: pi-extractor TASK --help lists them.
+On a cluster's workers Spark starts: pi-extractor shard (its spec on standard input, an Arrow stream on standard output)
 Here the tasks of a whole job are run by: bundlegen run --local
 
 engines of this build: ` + names(engines) + `

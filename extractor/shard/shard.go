@@ -10,8 +10,12 @@
 //
 // A shard is bound to its driver: it ends when its output pipe is dead, and when
 // the driver's beat has been silent for Silence. One that Spark started again
-// waits for Respite before its first request, so that its forerunner's share of
-// the site's budget is free by then.
+// (PI_EXTRACTOR_RETRY=1 in its environment) waits for Respite before its first
+// request, so that its forerunner's share of the site's budget is free by then.
+//
+// A site that fails as a whole, and a shard that lacks what it needs for it, such
+// as a secret, is the closing's Failure: the stream is whole, and Spark's trying
+// again would help nobody. The process fails only where its stream is of no use.
 package shard
 
 import (
@@ -39,7 +43,7 @@ type Spec struct {
 	Shard   int           `json:"shard"`        // 0, 1, 2 … within the batch
 	Site    manifest.Site `json:"site"`         // Limits are the shard's share of the budget
 	CA      string        `json:"ca,omitempty"` // PEM of Site.TLS.CAFile, which workers may not see
-	Driver  string        `json:"driver"`       // host:port of the driver's beat; "" = none
+	Driver  string        `json:"driver"`       // host:port of the driver's beat, see Beat.Address; "" = none
 	Streams []Stream      `json:"streams"`
 }
 
@@ -75,7 +79,8 @@ type Outcome struct {
 type Runner interface {
 	// RunShards runs the shards, at most lanes of them at once, and writes what
 	// they read to the folder, which exists. It gives the closing of every shard,
-	// in order: an error where any is missing or says less than the folder has.
-	// Labels are those of the columns that are the same in every row.
+	// in order, as Complete does: an error where any is missing or says less than
+	// the folder has. Of labels it is given those that are the same in every row.
+	// It fills in the specs' Driver.
 	RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []Spec, lanes int) ([]Closing, error)
 }

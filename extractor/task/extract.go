@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
-	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/engine"
-	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -27,12 +26,12 @@ func extract(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	client, err := a.site(run.Site)
+	reader, err := a.reader(run.Site)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	x := &extraction{attempt: a, run: run, client: client, failed: map[int64]bool{}}
+	defer reader.close()
+	x := &extraction{attempt: a, run: run, reader: reader, failed: map[int64]bool{}}
 	for {
 		if err := a.Engine.Recover(ctx, a.Params.Partition); err != nil {
 			return fmt.Errorf("recover partition %d: %w", a.Params.Partition, err)
@@ -70,23 +69,11 @@ func (a *attempt) run(ctx context.Context) (engine.Run, error) {
 	return engine.Run{}, fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run\nhint: see the discover task's messages", a.Params.Site, a.Params.RunID)
 }
 
-func (a *attempt) site(name string) (*piwebapi.Client, error) {
-	sites, err := a.sites()
-	if err != nil {
-		return nil, err
-	}
-	site, ok := sites[name]
-	if !ok {
-		return nil, fmt.Errorf("sites.json has no site %q\nhint: the bundle was deployed in part: deploy it again", name)
-	}
-	return a.connect(site, a.Params.Limits)
-}
-
 // extraction is an extract task under way.
 type extraction struct {
 	*attempt
 	run    engine.Run
-	client *piwebapi.Client
+	reader reader
 	tags   int
 	failed map[int64]bool // point ids that failed in this attempt: not asked for again
 	sample string         // the first of these, and why
@@ -230,37 +217,34 @@ func (x *extraction) judge(h *batch.Header) string {
 	return x.status(len(x.failed))
 }
 
-// read asks PI for the ranges and stages what it answers. reading is why the
-// site as a whole could not be read to the end: what h then says of each tag is
-// right nevertheless. With err the folder is of no use.
+// read has the ranges read and staged. reading is why the site as a whole could
+// not be read to the end: what h then says of each tag is right nevertheless.
+// With err the folder is of no use.
 func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, tags []batch.Tag, ranges []batch.Range) (reading, err error) {
 	if err := folder.Create(); err != nil {
 		return nil, fmt.Errorf("staging folder: %w", err)
 	}
 	labels := stage.Labels{Site: h.Site, Pipeline: h.Pipeline, BatchID: h.ID, Ingested: h.Started}
-	streams := make([]piwebapi.Stream, len(ranges))
-	for i, r := range ranges {
-		t := &tags[r.Tag]
-		labels.WebID, labels.Name, labels.Units = append(labels.WebID, t.WebID), append(labels.Name, t.Name), append(labels.Units, t.Units)
-		streams[i] = piwebapi.Stream{Index: int32(i), WebID: t.WebID, Name: t.Name, Numeric: numeric(t.PointType), EventsPerHour: t.EventsPerHour, After: r.After, Until: r.Until}
-	}
-	writer, err := folder.CreateWriter(0, labels)
+	got, err := x.reader.read(ctx, folder, labels, streams(tags, ranges), x.watch(len(ranges)))
+	x.result.Requests += got.Requests
 	if err != nil {
-		return nil, fmt.Errorf("staging file: %w", err)
-	}
-	sink := newSink(x, writer, h)
-	before := x.client.Requests()
-	reading = x.client.Recorded(ctx, streams, sink)
-	err = errors.Join(sink.wait(), writer.Close())
-	h.Events, h.Requests = writer.Events(), x.client.Requests()-before
-	x.result.Requests += h.Requests
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
 		return nil, err
 	}
-	return reading, nil
+	h.Events, h.Requests = got.Events, got.Requests
+	for i, o := range got.Outcomes {
+		out := &h.Outcomes[i]
+		out.To, out.Events, out.Error = o.Through, o.Events, o.Error
+	}
+	return got.Failure, nil
+}
+
+func streams(tags []batch.Tag, ranges []batch.Range) []shard.Stream {
+	out := make([]shard.Stream, len(ranges))
+	for i, r := range ranges {
+		t := &tags[r.Tag]
+		out[i] = shard.Stream{WebID: t.WebID, Name: t.Name, Units: t.Units, Numeric: numeric(t.PointType), EventsPerHour: t.EventsPerHour, After: r.After, Until: r.Until}
+	}
+	return out
 }
 
 func numeric(pointType string) bool {
@@ -271,75 +255,25 @@ func numeric(pointType string) bool {
 	return false
 }
 
-// sink takes what the client reads: one goroutine writes, so that reading and
-// writing go on side by side, with few batches in between.
-type sink struct {
-	x       *extraction
-	h       *batch.Header
-	batches chan *columns.Batch
-	failed  chan struct{} // closed when writing failed
-	done    chan struct{}
-	err     error // of writing; read after done
-
-	mu       sync.Mutex
-	progress Progress
-}
-
-func newSink(x *extraction, w *stage.Writer, h *batch.Header) *sink {
-	s := &sink{x: x, h: h, batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
-	s.progress = Progress{Tags: x.tags, Done: x.tags - len(h.Outcomes), Events: x.result.Events}
-	go func() {
-		defer close(s.done)
-		for b := range s.batches {
-			if s.err == nil {
-				if s.err = w.Write(b); s.err != nil {
-					s.err = fmt.Errorf("staging file: %w", s.err)
-					close(s.failed)
+// watch tells of progress while a batch of so many tags is read.
+func (x *extraction) watch(reading int) shard.Watch {
+	var mu sync.Mutex
+	progress := Progress{Tags: x.tags, Done: x.tags - reading, Events: x.result.Events}
+	tell := func(change func()) {
+		mu.Lock()
+		change()
+		p := progress
+		mu.Unlock()
+		x.Progress(p)
+	}
+	return shard.Watch{
+		Events: func(n int) { tell(func() { progress.Events += int64(n) }) },
+		Done: func(_ int, o shard.Outcome) {
+			tell(func() {
+				if o.Error != "" || o.Through >= x.run.Until {
+					progress.Done++
 				}
-			}
-			x.client.Free(b)
-		}
-	}()
-	return s
-}
-
-// Events implements piwebapi.Sink.
-func (s *sink) Events(ctx context.Context, b *columns.Batch) error {
-	events := int64(b.Len()) // b is not ours any more once it is sent
-	select {
-	case s.batches <- b:
-	case <-s.failed:
-		return errors.New("staging failed")
-	case <-ctx.Done():
-		return ctx.Err()
+			})
+		},
 	}
-	s.mu.Lock()
-	s.progress.Events += events
-	p := s.progress
-	s.mu.Unlock()
-	s.x.Progress(p)
-	return nil
-}
-
-// Done implements piwebapi.Sink.
-func (s *sink) Done(o piwebapi.Outcome) {
-	out := &s.h.Outcomes[o.Index]
-	out.To, out.Events = o.Through, o.Events
-	if o.Err != nil {
-		out.Error = o.Err.Error()
-	}
-	s.mu.Lock()
-	if o.Err != nil || o.Through >= s.x.run.Until {
-		s.progress.Done++
-	}
-	p := s.progress
-	s.mu.Unlock()
-	s.x.Progress(p)
-}
-
-// wait ends the writing: nothing is handed over any more.
-func (s *sink) wait() error {
-	close(s.batches)
-	<-s.done
-	return s.err
 }

@@ -28,6 +28,7 @@ type Env struct {
 	Getenv   func(string) (string, bool) // where secrets are found
 	Log      *slog.Logger
 	Progress func(Progress) // called from several goroutines; may be nil
+	Respite  time.Duration  // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
 }
 
 // Progress is how far an extraction is.
@@ -39,12 +40,12 @@ type Progress struct {
 
 // Result is what a task did.
 type Result struct {
-	Status   string // one of the statuses in package batch
-	Tags     int
-	Failed   int
-	Events   int64
-	Requests int64
-	Notes    []string // what a person should know: one sentence each
+	Status   string   `json:"status"` // one of the statuses in package batch
+	Tags     int      `json:"tags"`
+	Failed   int      `json:"failed"`
+	Events   int64    `json:"events"`
+	Requests int64    `json:"requests"`
+	Notes    []string `json:"notes"` // what a person should know: one sentence each
 }
 
 // ErrFailed says that a task ended, landed what it could, and counts as failed.

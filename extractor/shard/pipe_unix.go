@@ -1,0 +1,29 @@
+//go:build unix
+
+package shard
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// dead says whether w is a pipe that nobody reads any more.
+func dead(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		state := []unix.PollFd{{Fd: int32(fd)}} // what is wrong with it is told without being asked for
+		n, err := unix.Poll(state, 0)
+		gone = err == nil && n > 0 && state[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
+	return err == nil && gone
+}

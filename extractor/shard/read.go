@@ -1,0 +1,107 @@
+package shard
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+)
+
+// Writer takes events: a stage.Writer or a stage.ArrowWriter. The batch is the
+// caller's again when Write returns.
+type Writer interface {
+	Write(b *columns.Batch) error
+}
+
+// Watch is told how a reading goes on, from several goroutines. Its functions
+// may be nil.
+type Watch struct {
+	Events func(n int)                 // so many more were read
+	Done   func(stream int, o Outcome) // a stream has come to its end
+}
+
+// Reading is what became of streams that were read.
+type Reading struct {
+	Outcomes []Outcome // in the streams' order
+	Events   int64     // written
+	Requests int64
+	// Failure is why the site as a whole could not be read to the end; what
+	// Outcomes say is right nevertheless. Nil when it was.
+	Failure error
+}
+
+// Read reads streams by a client into w: in a shard's process, and in a task's
+// that has no shards. One goroutine writes, so that reading and writing go on
+// side by side, with few batches in between. The error is w's or the context's:
+// what was written is of
+// no use then, and of the reading only Requests counts.
+func Read(ctx context.Context, client *piwebapi.Client, streams []Stream, w Writer, watch Watch) (Reading, error) {
+	s := &sink{client: client, watch: watch, outcomes: make([]Outcome, len(streams)),
+		batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
+	go s.write(w)
+	before := client.Requests()
+	failure := client.Recorded(ctx, asked(streams), s)
+	close(s.batches)
+	<-s.done
+	out := Reading{Outcomes: s.outcomes, Events: s.events, Requests: client.Requests() - before, Failure: failure}
+	if ctx.Err() != nil {
+		return out, ctx.Err()
+	}
+	return out, s.err
+}
+
+// sink takes what the client reads.
+type sink struct {
+	client   *piwebapi.Client
+	watch    Watch
+	outcomes []Outcome
+	batches  chan *columns.Batch
+	failed   chan struct{} // closed when writing failed
+	done     chan struct{} // closed when writing has ended
+	events   int64         // written; to be read after done, as err
+	err      error
+}
+
+func (s *sink) write(w Writer) {
+	defer close(s.done)
+	for b := range s.batches {
+		if s.err == nil {
+			events := int64(b.Len())
+			if s.err = w.Write(b); s.err != nil {
+				close(s.failed)
+			} else {
+				s.events += events
+			}
+		}
+		s.client.Free(b)
+	}
+}
+
+// Events implements piwebapi.Sink.
+func (s *sink) Events(ctx context.Context, b *columns.Batch) error {
+	n := b.Len() // b is not ours any more once it is sent
+	select {
+	case s.batches <- b:
+	case <-s.failed:
+		return errors.New("writing failed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.watch.Events != nil {
+		s.watch.Events(n)
+	}
+	return nil
+}
+
+// Done implements piwebapi.Sink.
+func (s *sink) Done(o piwebapi.Outcome) {
+	out := Outcome{Through: o.Through, Events: o.Events}
+	if o.Err != nil {
+		out.Error = o.Err.Error()
+	}
+	s.outcomes[o.Index] = out
+	if s.watch.Done != nil {
+		s.watch.Done(int(o.Index), out)
+	}
+}

@@ -1,0 +1,88 @@
+package shard
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+)
+
+// maxSpec bounds what a process reads as its spec, in bytes: far more than a
+// thousand tags with the longest names take.
+const maxSpec = 64 << 20
+
+// Encode gives the spec as the one line of JSON that a process reads, with the
+// line's end.
+func (s Spec) Encode() ([]byte, error) {
+	s.Version = SpecVersion
+	line, err := json.Marshal(s)
+	return append(line, '\n'), err
+}
+
+// readSpec reads a spec, strictly. It reads one line, not up to the end: the
+// other side may keep its end open.
+func readSpec(r io.Reader) (Spec, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxSpec)).ReadBytes('\n')
+	switch {
+	case err == io.EOF && len(line) == maxSpec:
+		return Spec{}, fmt.Errorf("it is longer than %d MiB", maxSpec>>20)
+	case err == io.EOF && len(line) == 0:
+		return Spec{}, errors.New("standard input is empty")
+	case err != nil && err != io.EOF:
+		return Spec{}, err
+	}
+	// The version first: what another version wrote may be wrong in our eyes.
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(line, &head); err != nil {
+		return Spec{}, err
+	}
+	if head.Version != SpecVersion {
+		return Spec{}, fmt.Errorf("it has version %d, and this program knows %d\nhint: the driver and its workers run different wheels: start the cluster anew", head.Version, SpecVersion)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields()
+	var s Spec
+	if err := decoder.Decode(&s); err != nil {
+		return Spec{}, err
+	}
+	return s, s.check()
+}
+
+// check says what a process could not work with.
+func (s *Spec) check() error {
+	if s.Shard < 0 || len(s.Streams) == 0 {
+		return fmt.Errorf("it is of shard %d with %d streams", s.Shard, len(s.Streams))
+	}
+	for i := range s.Streams {
+		if t := &s.Streams[i]; t.After > t.Until {
+			return fmt.Errorf("its stream %d, %q, has no range: (%s, %s]", i, t.Name, t.After, t.Until)
+		}
+	}
+	return nil
+}
+
+// Labels adds the streams' own to labels that are the same for all.
+func Labels(common stage.Labels, streams []Stream) stage.Labels {
+	common.WebID, common.Name, common.Units = make([]string, len(streams)), make([]string, len(streams)), make([]string, len(streams))
+	for i := range streams {
+		common.WebID[i], common.Name[i], common.Units[i] = streams[i].WebID, streams[i].Name, streams[i].Units
+	}
+	return common
+}
+
+// asked gives the streams as the client takes them: each by its index.
+func asked(streams []Stream) []piwebapi.Stream {
+	out := make([]piwebapi.Stream, len(streams))
+	for i := range streams {
+		s := &streams[i]
+		out[i] = piwebapi.Stream{Index: int32(i), WebID: s.WebID, Name: s.Name, Numeric: s.Numeric, EventsPerHour: s.EventsPerHour, After: s.After, Until: s.Until}
+	}
+	return out
+}

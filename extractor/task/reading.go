@@ -1,0 +1,151 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// reader reads a batch's streams from their site into the batch's folder, which
+// exists. With an error the folder is of no use.
+type reader interface {
+	read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error)
+	close()
+}
+
+// reader gives what reads a site: the workers of a cluster, or else this process.
+func (a *attempt) reader(name string) (reader, error) {
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	site, ok := sites[name]
+	if !ok {
+		return nil, fmt.Errorf("sites.json has no site %q\nhint: the bundle was deployed in part: deploy it again", name)
+	}
+	client, err := a.connect(site, a.Params.Limits) // nothing is sent yet, but what is missing is said
+	if err != nil {
+		return nil, err
+	}
+	if a.Shards == nil {
+		return alone{client}, nil
+	}
+	client.Close()
+	return a.workers(site)
+}
+
+// alone reads in this process.
+type alone struct{ client *piwebapi.Client }
+
+func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error) {
+	writer, err := folder.CreateWriter(0, shard.Labels(labels, streams))
+	if err != nil {
+		return shard.Reading{}, fmt.Errorf("staging file: %w", err)
+	}
+	got, err := shard.Read(ctx, r.client, streams, writer, watch)
+	failed := writer.Close()
+	switch {
+	case ctx.Err() != nil:
+		return got, ctx.Err()
+	case err != nil || failed != nil:
+		return got, fmt.Errorf("staging file: %w", cmp.Or(failed, err)) // Close says what failed first
+	}
+	return got, nil
+}
+
+func (r alone) close() { r.client.Close() }
+
+// workers reads by shards.
+type workers struct {
+	runner shard.Runner
+	spec   shard.Spec      // what is the same in every shard's
+	share  manifest.Limits // of the partition
+	most   int             // tags a shard
+	begin  time.Time       // no request is made before
+}
+
+func (a *attempt) workers(site manifest.Site) (*workers, error) {
+	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits, most: a.Params.TagsPerShard, begin: a.started}
+	if site.TLS.CAFile != "" {
+		pem, err := os.ReadFile(filepath.Join(a.Params.Bundle, site.TLS.CAFile))
+		if err != nil {
+			return nil, fmt.Errorf("the certificate authority of site %q: %w", site.Name, err)
+		}
+		w.spec.CA = string(pem)
+	}
+	if a.Params.Attempt > 1 {
+		// The shards of an attempt that died read on for a while: their share of
+		// the site's budget is ours only then.
+		w.begin = a.started.Add(cmp.Or(a.Respite, shard.Respite))
+	}
+	return w, nil
+}
+
+func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error) {
+	if err := shard.Sleep(ctx, time.Until(w.begin)); err != nil {
+		return shard.Reading{}, err
+	}
+	parts := shard.Split(streams, w.most)
+	lanes := shard.Lanes(w.share, len(parts))
+	closings, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
+	switch {
+	case ctx.Err() != nil:
+		return shard.Reading{}, ctx.Err()
+	case err != nil:
+		return shard.Reading{}, fmt.Errorf("read by shards: %w", err)
+	}
+	got := gather(closings, parts, len(streams))
+	watch.Events(int(got.Events))
+	for i, o := range got.Outcomes {
+		watch.Done(i, o)
+	}
+	return got, nil
+}
+
+func (w *workers) close() {}
+
+// specs says what each shard does. Shard i runs in lane i mod lanes, one after
+// the other, and has that lane's share of the budget.
+func (w *workers) specs(streams []shard.Stream, parts [][]int, lanes int) []shard.Spec {
+	shares := shard.Share(w.share, lanes)
+	out := make([]shard.Spec, len(parts))
+	for i, part := range parts {
+		s := w.spec
+		s.Shard, s.Site.Limits, s.Streams = i, shares[i%lanes], make([]shard.Stream, len(part))
+		for j, stream := range part {
+			s.Streams[j] = streams[stream]
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// gather makes one reading of what shards say of their parts of so many streams.
+func gather(closings []shard.Closing, parts [][]int, streams int) shard.Reading {
+	got := shard.Reading{Outcomes: make([]shard.Outcome, streams)}
+	var failures []string
+	for i, c := range closings {
+		got.Events, got.Requests = got.Events+c.Events, got.Requests+c.Requests
+		for j, stream := range parts[i] {
+			got.Outcomes[stream] = c.Streams[j]
+		}
+		if c.Failure != "" && !slices.Contains(failures, c.Failure) {
+			failures = append(failures, c.Failure)
+		}
+	}
+	if len(failures) > 0 {
+		got.Failure = errors.New(strings.Join(failures, "\n"))
+	}
+	return got
+}
