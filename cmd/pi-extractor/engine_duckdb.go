@@ -15,8 +15,9 @@ import (
 // engines are those that this build has. DuckDB is a C library: the static
 // binary in the wheel is built without cgo, and so without it.
 var engines = map[string]cli.OpenEngine{
-	"duckdb": func(ctx context.Context, p manifest.Parameters, dataDir string) (engine.Engine, error) {
-		lake, err := duckdb.Open(ctx, dataDir, p.SchemaPrefix)
+	"spark": openSpark,
+	"duckdb": func(ctx context.Context, p manifest.Parameters, own cli.Own) (engine.Engine, error) {
+		lake, err := duckdb.Open(ctx, own.Data, p.SchemaPrefix)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,6 @@ package main
 
 import "github.com/bundlegen/bundlegen/extractor/cli"
 
-// engines are those that this build has: none yet in the static binary, whose
-// engine is Spark's.
-var engines = map[string]cli.OpenEngine{}
+// engines are those that this build has: the static binary is the wheel's, and
+// runs on Spark.
+var engines = map[string]cli.OpenEngine{"spark": openSpark}

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -30,8 +32,21 @@ const (
 // Version is set when the program is built.
 var Version = "dev"
 
-// OpenEngine opens an engine for a task.
-type OpenEngine func(ctx context.Context, p manifest.Parameters, dataDir string) (engine.Engine, error)
+// OpenEngine opens an engine for a task. An engine that is a shard.Runner too
+// reads on workers.
+type OpenEngine func(ctx context.Context, p manifest.Parameters, own Own) (engine.Engine, error)
+
+// Own are the flags that the emitted job does not give.
+type Own struct {
+	Engine string // --engine
+	Data   string // --data: DuckDB's data folder
+	Pipe   string // --pipe: the launcher's pipe, as numbers of two file descriptors: R,W
+	Getenv func(string) (string, bool)
+}
+
+// resultVariable names a file for what the task did, as JSON: for a program that
+// started this one. Nothing is written when it is not set.
+const resultVariable = "PI_EXTRACTOR_RESULT"
 
 // Main runs one task and gives the exit code. What the task did goes to
 // stdout, one line; all else to stderr.
@@ -52,6 +67,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		return exitOK
 	}
 	result, err := run(ctx, args[1], args[2:], stderr, getenv, engines)
+	err = errors.Join(err, leaveResult(result, getenv))
 	for _, n := range result.Notes {
 		fmt.Fprintln(stderr, "note:", n)
 	}
@@ -74,37 +90,60 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 	if name == "reconcile" {
 		return res, errors.New("reconcile is not part of this version\nhint: events that arrive or change late are not read again yet")
 	}
-	engineName, dataDir, rest := ownFlags(args)
+	own, rest := ownFlags(args)
+	own.Getenv = getenv
 	p, err := manifest.Parse(name, rest)
 	if err != nil {
 		return res, err
 	}
-	open, ok := engines[engineName]
+	open, ok := engines[own.Engine]
 	if !ok {
-		return res, fmt.Errorf("--engine=%s; this build has: %s\nhint: the static binary of the wheel has no DuckDB; bin/pi-extractor has", engineName, names(engines))
+		return res, fmt.Errorf("--engine=%s; this build has: %s\nhint: the static binary of the wheel has no DuckDB; bin/pi-extractor has", own.Engine, names(engines))
 	}
-	eng, err := open(ctx, p, dataDir)
+	eng, err := open(ctx, p, own)
 	if err != nil {
 		return res, err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	return task.Run(ctx, task.Env{Engine: eng, Params: p, Getenv: getenv, Log: log})
+	env := task.Env{Engine: eng, Params: p, Getenv: getenv, Log: log}
+	if runner, ok := eng.(shard.Runner); ok && p.Shards != "driver" {
+		env.Shards = runner
+	}
+	return task.Run(ctx, env)
 }
 
-// ownFlags takes --engine and --data out of the arguments.
-func ownFlags(args []string) (engineName, dataDir string, rest []string) {
-	engineName, dataDir = "duckdb", "data"
+// leaveResult writes what the task did where the starting program wants it.
+func leaveResult(r task.Result, getenv func(string) (string, bool)) error {
+	path, ok := getenv(resultVariable)
+	if !ok || path == "" {
+		return nil
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".tmp", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}
+
+// ownFlags takes this program's own flags out of the arguments.
+func ownFlags(args []string) (own Own, rest []string) {
+	own = Own{Engine: "duckdb", Data: "data"}
 	for _, a := range args {
 		if v, ok := strings.CutPrefix(a, "--engine="); ok {
-			engineName = v
+			own.Engine = v
 		} else if v, ok := strings.CutPrefix(a, "--data="); ok {
-			dataDir = v
+			own.Data = v
+		} else if v, ok := strings.CutPrefix(a, "--pipe="); ok {
+			own.Pipe = v
 		} else {
 			rest = append(rest, a)
 		}
 	}
-	return engineName, dataDir, rest
+	return own, rest
 }
 
 func names(engines map[string]OpenEngine) string {

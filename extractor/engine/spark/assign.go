@@ -3,6 +3,8 @@ package spark
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -101,9 +103,7 @@ func (e *Engine) changeOwners(ctx context.Context, c engine.Change) error {
 	}
 	err := e.given(source, func(query string, a args) error {
 		with := args{"seen": micros(c.Seen)}
-		for k, v := range a {
-			with[k] = v
-		}
+		maps.Copy(with, a)
 		return e.change(ctx, `MERGE INTO {metadata.tag_partitions} t USING (SELECT n.* FROM (`+query+`) n CROSS JOIN `+changed+` g WHERE g.micros <= :seen) s
 ON NOT s.opens AND t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id AND t.valid_to IS NULL
 WHEN MATCHED THEN UPDATE SET valid_to = s.valid_to
@@ -157,18 +157,16 @@ func (e *Engine) describe(ctx context.Context, c engine.Change) error {
 	for _, column := range described {
 		differs += " OR NOT t." + column + " <=> s." + column
 	}
-	var sites []string
-	for _, s := range c.Sites {
-		sites = append(sites, literal(s))
+	sites, named := make([]string, len(c.Sites)), args{"at": now}
+	for i, s := range c.Sites {
+		name := fmt.Sprint("site", i)
+		sites[i], named[name] = ":"+name, s
 	}
 	return e.given(source, func(query string, a args) error {
-		with := args{"at": now}
-		for k, v := range a {
-			with[k] = v
-		}
+		maps.Copy(named, a)
 		return e.change(ctx, `MERGE INTO {metadata.tags} t USING (`+query+`) s ON t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id
 WHEN MATCHED AND (`+differs+`) THEN UPDATE SET *
 WHEN NOT MATCHED THEN INSERT *
-WHEN NOT MATCHED BY SOURCE AND t.pipeline = :pipeline AND t.removed_at IS NULL AND t.site IN (`+strings.Join(sites, ", ")+`) THEN UPDATE SET removed_at = timestamp_micros(:at)`, with)
+WHEN NOT MATCHED BY SOURCE AND t.pipeline = :pipeline AND t.removed_at IS NULL AND t.site IN (`+strings.Join(sites, ", ")+`) THEN UPDATE SET removed_at = timestamp_micros(:at)`, named)
 	})
 }

@@ -97,9 +97,7 @@ type args map[string]any
 
 func (e *Engine) with(a args) map[string]any {
 	out := map[string]any{"pipeline": e.Options.Pipeline}
-	for k, v := range a {
-		out[k] = v
-	}
+	maps.Copy(out, a)
 	return out
 }
 

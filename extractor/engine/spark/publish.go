@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"time"
@@ -140,9 +141,7 @@ func (e *Engine) decide(ctx context.Context, h *batch.Header, fence instant.Tick
 		}
 		failed := e.given(decision, func(query string, a args) error {
 			with := args{"epoch": h.Epoch}
-			for k, v := range a {
-				with[k] = v
-			}
+			maps.Copy(with, a)
 			return e.appendQuery(ctx, tables.Watermarks, "SELECT * FROM ("+query+") WHERE "+latestEpoch+" = :epoch", with, e.token(h))
 		})
 		if failed != nil && (ctx.Err() != nil || errors.Is(failed, errLauncher)) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -120,9 +121,7 @@ func (e *Engine) CountLanded(ctx context.Context, tags []engine.Landed) ([]int64
 	}
 	err := e.given(asked, func(query string, a args) error {
 		with := args{"first": micros(first), "last": micros(last)}
-		for k, v := range a {
-			with[k] = v
-		}
+		maps.Copy(with, a)
 		// The bounds as plain values let the scan leave out what is older.
 		return e.query(ctx, `SELECT c.i, count(*) FROM {bronze.pi_timeseries} b JOIN (`+query+`) c ON b.tag_webid = c.tag_webid AND b.site = c.site
 WHERE b.pipeline = :pipeline AND b.`+"`timestamp`"+` BETWEEN timestamp_micros(:first) AND timestamp_micros(:last)

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/cli"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/engine/spark"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// stagingVariable names a folder that driver and workers share, for staging; without
+// it there is a volume of Unity Catalog.
+const stagingVariable = "PI_EXTRACTOR_STAGING"
+
+// openSpark greets the launcher that started this process.
+func openSpark(ctx context.Context, p manifest.Parameters, own cli.Own) (engine.Engine, error) {
+	replies, requests, err := pipe(own.Pipe)
+	if err != nil {
+		return nil, err
+	}
+	session, err := spark.Dial(ctx, replies, requests)
+	if err != nil {
+		return nil, errors.Join(err, replies.Close(), requests.Close())
+	}
+	staging, _ := own.Getenv(stagingVariable)
+	return hungUp{spark.New(session, spark.Options{
+		Pipeline: p.Pipeline, Catalog: p.Catalog, SchemaPrefix: p.SchemaPrefix, Layout: p.Layout, Staging: staging,
+		RunID: p.RunID, Attempt: p.Attempt, Timeout: time.Duration(p.TimeoutSecs) * time.Second,
+	}), replies, requests}, nil
+}
+
+// pipe opens the launcher's pipe. The processes that this one starts do not get it.
+func pipe(numbers string) (replies, requests *os.File, err error) {
+	var r, w int
+	if n, err := fmt.Sscanf(numbers, "%d,%d", &r, &w); err != nil || n != 2 || r < 3 || w < 3 {
+		return nil, nil, fmt.Errorf("--pipe=%s: two file descriptors R,W are allowed\nhint: the wheel's launcher gives them; by hand use --engine=duckdb", numbers)
+	}
+	for _, fd := range []int{r, w} {
+		syscall.CloseOnExec(fd)
+		// Or closing would not end a read that waits.
+		if err := syscall.SetNonblock(fd, true); err != nil {
+			return nil, nil, fmt.Errorf("--pipe=%s: %w", numbers, err)
+		}
+	}
+	return os.NewFile(uintptr(r), "launcher's answers"), os.NewFile(uintptr(w), "requests to the launcher"), nil
+}
+
+// hungUp closes the pipe with its engine.
+type hungUp struct {
+	*spark.Engine
+	replies, requests *os.File
+}
+
+func (h hungUp) Close() error {
+	return errors.Join(h.Engine.Close(), h.requests.Close(), h.replies.Close())
+}
