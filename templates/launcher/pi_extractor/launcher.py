@@ -1,27 +1,30 @@
-"""Starts the binary, passes its output on, and turns its exit code into an outcome."""
+"""Starts the program, serves its pipe, passes its output on, and turns its exit code into an outcome."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
-from typing import IO, Callable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Callable, Mapping, Sequence
 
-BINARY = "pi-extractor"
+from pi_extractor import pipe, session
+from pi_extractor.binary import local_copy
+from pi_extractor.outcome import TaskFailed
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 # 3: some tags failed, the rest is landed. A retry would help nobody.
 SUCCESS = (0, 3)
 FORWARDED = (signal.SIGTERM, signal.SIGINT)
-
-
-class TaskFailed(RuntimeError):
-    """The task did not succeed; the job counts the attempt as failed."""
+# What may be left to do when the program has ended, or has lost its pipe.
+END_SECONDS = 20.0
 
 
 def discover() -> None:
@@ -46,29 +49,16 @@ def run(task: str, arguments: Sequence[str]) -> None:
     A SystemExit, even of 0, counts as a failure in a job, so none is raised.
     """
     environment = {**os.environ, **missing_secrets(arguments, os.environ)}
-    with tempfile.TemporaryDirectory(prefix="pi-extractor-") as folder:
-        code = call([local_copy(folder), task, *arguments], environment)
+    code = call(session.start(), task, arguments, environment)
     if code not in SUCCESS:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise TaskFailed(f"pi-extractor {task} {how}; its own messages stand above")
 
 
-def local_copy(folder: str) -> str:
-    """Copy the binary to local disk as an executable.
+def call(spark: SparkSession, task: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the program, serving its pipe, its output going to ours as it comes; give its exit code.
 
-    A cluster may install wheels on a file system that runs no programs, or lose
-    the mode of their files.
-    """
-    target = os.path.join(folder, BINARY)
-    shutil.copyfile(Path(__file__).with_name(BINARY), target)
-    os.chmod(target, 0o755)
-    return target
-
-
-def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command, its output going to ours as it comes; give its exit code.
-
-    Signals that ask us to end are passed on, and the command is waited for: it
+    Signals that ask us to end are passed on, and the program is waited for: it
     ends at a point from which the next attempt goes on.
     """
     received: list[int] = []
@@ -81,21 +71,89 @@ def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
             process.send_signal(number)
 
     with handling(forward):
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process, requests, answers = start(task, arguments, environment)
         for number in received:  # came before there was a process
             process.send_signal(number)
-        pumps = [
-            threading.Thread(target=pump, args=(process.stdout, sys.stdout), daemon=True),
-            threading.Thread(target=pump, args=(process.stderr, sys.stderr), daemon=True),
-        ]
-        for thread in pumps:
-            thread.start()
+        server = thread(serve, spark, requests, answers, process)
+        pumps = [thread(pump, process.stdout, sys.stdout), thread(pump, process.stderr, sys.stderr)]
         code = process.wait()
-        for thread in pumps:
-            thread.join()
+        finish(spark, server)
+        for each in pumps:
+            each.join(END_SECONDS)  # what the program started may hold its output open
     return code
+
+
+def start(
+    task: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
+    """Start the program; give our ends of its pipes.
+
+    No other process has any end of them, so each side sees when the other dies.
+    """
+    theirs_in, ours_out = os.pipe()
+    ours_in, theirs_out = os.pipe()
+    requests, answers = os.fdopen(ours_in, "rb"), os.fdopen(ours_out, "wb")
+    try:
+        process = subprocess.Popen(
+            [local_copy(), task, "--engine=spark", f"--pipe={theirs_in},{theirs_out}", *arguments],
+            env=environment,
+            pass_fds=(theirs_in, theirs_out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        requests.close()
+        answers.close()
+        raise TaskFailed(
+            f"this machine cannot run the wheel's pi-extractor: {error}\n"
+            "hint: the bundle's wheel is for one kind of processor; TMPDIR names a folder that programs may run from"
+        ) from error
+    finally:
+        os.close(theirs_in)
+        os.close(theirs_out)
+    return process, requests, answers
+
+
+def serve(
+    spark: SparkSession, requests: IO[bytes], answers: IO[bytes], process: subprocess.Popen[bytes]
+) -> None:
+    """Serve the program's pipe, then close it. A program that breaks the protocol must end soon."""
+    try:
+        with requests, answers:
+            pipe.serve(spark, requests, answers)
+    except OSError:
+        pass  # the program is gone: its exit code tells the rest
+    except pipe.ProtocolError:
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def finish(spark: SparkSession, server: threading.Thread) -> None:
+    """Wait, with a bound, for the end of serving. What Spark still does for a dead program is interrupted."""
+    server.join(1)
+    if server.is_alive():
+        thread(interrupt, spark, server)
+        server.join(END_SECONDS)
+
+
+def interrupt(spark: SparkSession, server: threading.Thread) -> None:
+    """Interrupt the session until serving ends: one statement may be several jobs."""
+    while server.is_alive():
+        try:
+            spark.interruptAll()
+        except Exception:  # Spark is dead, or too old for it
+            return
+        time.sleep(0.5)
+
+
+def thread(function: Callable[..., None], *arguments: object) -> threading.Thread:
+    """Start a thread that does not keep this process alive."""
+    started = threading.Thread(target=function, args=arguments, daemon=True)
+    started.start()
+    return started
 
 
 class handling:
@@ -149,6 +207,6 @@ def missing_secrets(arguments: Sequence[str], environment: Mapping[str, str]) ->
     }
     if not wanted:
         return {}
-    from databricks.sdk.runtime import dbutils  # only on Databricks
+    from databricks.sdk.runtime import dbutils  # type: ignore[import-not-found, unused-ignore]  # only on Databricks
 
     return {name: dbutils.secrets.get(*secret.split("/", 1)) for name, secret in wanted.items()}
