@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,7 +23,7 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag, targetFlag,
 			&cli.BoolFlag{Name: "local", Usage: "run the emitted job on this machine"},
-			&cli.StringFlag{Name: "engine", Value: "duckdb", Usage: "where a local run's tables live: `ENGINE` duckdb"},
+			&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"},
 			&cli.StringFlag{Name: "data", Value: "data", Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
 			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order"},
@@ -95,8 +94,8 @@ func untilFlag(c *cli.Context) error {
 }
 
 func runLocal(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
-	if c.String("engine") != "duckdb" {
-		return notAllowed("--engine", c.String("engine"), "this version has one engine for local runs", []string{"duckdb"})
+	if !slices.Contains(localrun.Engines(), c.String("engine")) {
+		return notAllowed("--engine", c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
 	if err := config.CheckEnv(cfg); err != nil {
 		return err
@@ -107,16 +106,17 @@ func runLocal(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 		return err
 	}
 	data := cfg.Path(c.String("data"))
-	outcome, err := localrun.Run(c.Context, localrun.Options{
-		Bundle: dir, Pipeline: cfg.Name, Data: data, Tiers: tiers, Until: c.String("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
+	options := localrun.Options{
+		Bundle: dir, Pipeline: cfg.Name, Engine: c.String("engine"), Data: data, Tiers: tiers, Until: c.String("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
 		Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
-	})
+	}
+	outcome, err := localrun.Run(c.Context, options)
 	if err != nil {
 		return err
 	}
 	switch outcome {
 	case localrun.OK:
-		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", filepath.Join(data, "lake.duckdb"))
+		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", options.Tables())
 		return nil
 	case localrun.PartlyDone:
 		return exit(exitPartial)

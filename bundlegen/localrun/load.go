@@ -13,9 +13,9 @@ import (
 // emitted is a bundle with what a local run puts in the place of a target.
 type emitted struct{ *bundle.Bundle }
 
-// load reads the emitted folder. Here the pipeline's key is its bare name, and
-// schemas have no prefix.
-func load(dir, pipeline string) (emitted, error) {
+// load reads the emitted folder. Here the pipeline's key is its bare name, schemas
+// have no prefix, and the catalog, where it is not "", is another one.
+func load(dir, pipeline, catalog string) (emitted, error) {
 	b, err := bundle.Read(dir)
 	if err != nil {
 		return emitted{}, err
@@ -24,7 +24,11 @@ func load(dir, pipeline string) (emitted, error) {
 	if err != nil {
 		return emitted{}, err
 	}
-	b, err = b.Resolve("", map[string]string{"var.pipeline": pipeline, "var.schema_prefix": "", "workspace.file_path": abs})
+	here := map[string]string{"var.pipeline": pipeline, "var.schema_prefix": "", "workspace.file_path": abs}
+	if catalog != "" {
+		here["var.catalog"] = catalog
+	}
+	b, err = b.Resolve("", here)
 	return emitted{b}, err
 }
 

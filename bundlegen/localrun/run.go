@@ -1,8 +1,10 @@
-// Package localrun runs an emitted job on this machine, with DuckDB as the
-// lake: the same tasks with the same parameters in the same order as
-// Databricks would, read from the bundle's YAML and nothing else. It also asks
-// the sites for their points (bundlegen discover). It is the only package of
-// bundlegen that uses the extractor.
+// Package localrun runs an emitted job on this machine: the same tasks with the
+// same parameters in the same order as Databricks would, read from the bundle's
+// YAML and nothing else. Its tables live in DuckDB, and then the tasks run in
+// this process, or in Delta, and then they are those of the bundle's wheel, each
+// in a process of its own, on a Spark of this machine. It also asks the sites for
+// their points (bundlegen discover). It is the only package of bundlegen that
+// uses the extractor.
 package localrun
 
 import (
@@ -12,15 +14,12 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
-	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -29,6 +28,7 @@ import (
 type Options struct {
 	Bundle    string        // the emitted folder
 	Pipeline  string        // NAME: the key of everything that is landed
+	Engine    string        // where tables live: one of Engines
 	Data      string        // the data folder
 	Tiers     []string      // in order; each tier's job runs once
 	Until     string        // RFC 3339, used as given; "" = now
@@ -58,39 +58,49 @@ const (
 // Stdout as a table, all else to Stderr. An error is a cancelled context, or
 // what kept the run from beginning; failures of tasks are in the Outcome.
 func Run(ctx context.Context, o Options) (Outcome, error) {
-	jobs, err := load(o.Bundle, o.Pipeline)
+	kind, err := o.kind()
 	if err != nil {
 		return NothingOK, err
 	}
-	lake, err := duckdb.Open(ctx, o.Data, "")
+	jobs, err := load(o.Bundle, o.Pipeline, kind.catalog)
 	if err != nil {
 		return NothingOK, err
 	}
+	lake, err := kind.open(ctx, o)
+	if err != nil {
+		return NothingOK, err
+	}
+	outcome, err := runTiers(ctx, o, lake, jobs)
+	if err := errors.Join(err, lake.close()); err != nil {
+		return NothingOK, err
+	}
+	return outcome, nil
+}
+
+// runTiers runs the tiers' jobs one after the other, and gives the worst outcome.
+func runTiers(ctx context.Context, o Options, lake lake, jobs emitted) (Outcome, error) {
 	worst := OK
 	for _, tier := range o.Tiers {
 		job, err := jobs.ofTier(tier)
 		if err != nil {
-			return NothingOK, errors.Join(err, lake.Close())
+			return NothingOK, err
 		}
 		if len(o.Tiers) > 1 {
 			fmt.Fprintf(o.Stdout, "%s\n", job.Key)
 		}
 		outcome, err := runJob(ctx, o, lake, jobs, job)
 		if err != nil {
-			return NothingOK, errors.Join(err, lake.Close())
+			return NothingOK, err
 		}
 		worst = max(worst, outcome)
-	}
-	if err := lake.Close(); err != nil {
-		return NothingOK, fmt.Errorf("close the data folder: %w", err)
 	}
 	return worst, nil
 }
 
 // runJob runs one job to its end.
-func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs emitted, job bundle.Job) (Outcome, error) {
+func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.Job) (Outcome, error) {
 	values := map[string]string{
-		"job.run_id":                  uuid.NewString(),
+		runID:                         uuid.NewString(),
 		"job.start_time.timestamp_ms": strconv.FormatInt(time.Now().UnixMilli(), 10),
 	}
 	values, err := bind(values, job, map[string]string{"until": o.Until})
@@ -105,16 +115,11 @@ func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs emitted, job
 	if err != nil {
 		return NothingOK, err
 	}
-	engine := lake.Engine(o.Pipeline)
 	s := &scheduler{
-		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: budget(o.Bundle).fits,
+		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: newBudget(o.Bundle, lake.sideBySide()).fits,
 		started: screen.started, ended: screen.ended,
 		run: func(ctx context.Context, t *scheduled, attempt int) (task.Result, error) {
-			p, err := t.spec.parse(attempt)
-			if err != nil {
-				return task.Result{}, err
-			}
-			return task.Run(ctx, task.Env{Engine: engine, Params: p, Getenv: o.Getenv, Log: o.Log, Progress: func(p task.Progress) { screen.progress(t, p) }})
+			return lake.attempt(ctx, &t.spec, attempt, func(p task.Progress) { screen.progress(t, p) })
 		},
 	}
 	err = s.runAll(ctx)
@@ -124,12 +129,15 @@ func runJob(ctx context.Context, o Options, lake *duckdb.Lake, jobs emitted, job
 		states[i] = graph[i].state
 	}
 	writeTable(o.Stdout, tasks, states)
-	writeTroubles(o.Stderr, tasks, states, o.Data)
+	writeTroubles(o.Stderr, tasks, states, o.Data, lake.trouble)
 	if err != nil {
 		return NothingOK, err
 	}
 	return judge(tasks, states), nil
 }
+
+// runID is the reference to the id of a job's run.
+const runID = "job.run_id"
 
 func (o Options) display(tasks []*scheduled) (display, error) {
 	if !o.Terminal {
@@ -180,15 +188,9 @@ func judge(tasks []*scheduled, states []State) Outcome {
 
 // parse gives the parameters of an attempt.
 func (t *spec) parse(attempt int) (manifest.Parameters, error) {
-	values := maps.Clone(t.values)
-	values["task.execution_count"] = strconv.Itoa(attempt)
-	args := make([]string, len(t.Args))
-	for i, a := range t.Args {
-		v, err := resolve(a, values)
-		if err != nil {
-			return manifest.Parameters{}, fmt.Errorf("task %s: %w", t.Key, err)
-		}
-		args[i] = v
+	args, err := t.arguments(attempt)
+	if err != nil {
+		return manifest.Parameters{}, err
 	}
 	p, err := manifest.Parse(t.EntryPoint, args)
 	if err != nil {
@@ -197,40 +199,18 @@ func (t *spec) parse(attempt int) (manifest.Parameters, error) {
 	return p, nil
 }
 
-// mostAtOnce bounds the extractions that this machine runs side by side: they
-// wait for PI most of the time, but each takes some memory.
-var mostAtOnce = max(16, 4*runtime.GOMAXPROCS(0))
-
-// siteLimits is what each site bears, by name.
-type siteLimits map[string]manifest.Limits
-
-func budget(bundleDir string) siteLimits {
-	out := siteLimits{}
-	if s, err := manifest.LoadSites(filepath.Join(bundleDir, manifest.SitesFile)); err == nil {
-		for _, site := range s.Sites {
-			out[site.Name] = site.Limits
+// arguments gives the arguments of an attempt, as a cluster would hand them to
+// the wheel's entry point.
+func (t *spec) arguments(attempt int) ([]string, error) {
+	values := maps.Clone(t.values)
+	values["task.execution_count"] = strconv.Itoa(attempt)
+	args := make([]string, len(t.Args))
+	for i, a := range t.Args {
+		v, err := resolve(a, values)
+		if err != nil {
+			return nil, fmt.Errorf("task %s: %w", t.Key, err)
 		}
+		args[i] = v
 	}
-	return out
-}
-
-// fits says whether an extraction may run beside those that run: as many at
-// once as the machine and the site's budget bear, and always one.
-func (l siteLimits) fits(running []*scheduled, next *scheduled) bool {
-	if next.spec.params.Task != manifest.TaskExtract {
-		return true
-	}
-	extractions, connections := 0, next.spec.params.Limits.Connections
-	alone := true
-	for _, r := range running {
-		if r.spec.params.Task != manifest.TaskExtract {
-			continue
-		}
-		extractions++
-		if r.spec.params.Site == next.spec.params.Site {
-			connections, alone = connections+r.spec.params.Limits.Connections, false
-		}
-	}
-	site, known := l[next.spec.params.Site]
-	return extractions < mostAtOnce && (alone || !known || connections <= site.Connections)
+	return args, nil
 }

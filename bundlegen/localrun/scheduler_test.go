@@ -150,7 +150,7 @@ func TestCancel(t *testing.T) {
 
 // TestBudget holds tasks of one site to its connections, and lets others pass.
 func TestBudget(t *testing.T) {
-	l := siteLimits{"a": {Connections: 10}, "b": {Connections: 1}}
+	l := budget{sideBySide: 16, sites: map[string]manifest.Limits{"a": {Connections: 10}, "b": {Connections: 1}}}
 	extraction := func(site string, connections int) *scheduled {
 		return &scheduled{spec: spec{params: manifest.Parameters{Task: manifest.TaskExtract, Site: site, Limits: manifest.Limits{Connections: connections}}}}
 	}
@@ -158,7 +158,7 @@ func TestBudget(t *testing.T) {
 	require.True(t, l.fits(running, extraction("a", 4)))
 	require.False(t, l.fits(running, extraction("a", 5)))
 	require.True(t, l.fits(running, extraction("b", 3)), "one may always run")
-	for range mostAtOnce {
+	for range l.sideBySide {
 		running = append(running, extraction("c", 1))
 	}
 	require.False(t, l.fits(running, extraction("d", 1)))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -65,12 +64,13 @@ func writeTable(w io.Writer, tasks []*scheduled, states []State) {
 }
 
 // writeTroubles says of each task that did not end well what happened, the same
-// words once. data is the data folder.
-func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string) {
+// words once. data is the data folder, and trouble says of an error whether it
+// comes from that.
+func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string, trouble func(error) string) {
 	said := map[string]bool{}
 	for i, t := range tasks {
 		var msg string
-		disk := duckdb.DiskTrouble(t.err)
+		disk := trouble(t.err)
 		switch {
 		case disk != "":
 			msg = fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest\nhint: mend that, then give the same command again", data, disk)

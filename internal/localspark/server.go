@@ -127,9 +127,10 @@ func answers(address string) bool {
 func (s *Server) Remote() string { return "sc://localhost:" + s.port }
 
 // Env gives the whole environment of a client process: this process's own,
-// without what would mislead Spark, and where the server is.
+// without what would mislead Spark, and where the server is. What such a process
+// leaves in its temporary folder goes with the server.
 func (s *Server) Env() []string {
-	return append(s.home.environment(s.options.home(), s.options.python(s.home)), "SPARK_REMOTE="+s.Remote(), tokenName+"="+s.token)
+	return append(s.home.environment(s.options.home(), s.options.python(s.home)), "SPARK_REMOTE="+s.Remote(), tokenName+"="+s.token, "TMPDIR="+s.options.temp())
 }
 
 // Pid is the number of the server's process.

@@ -1,0 +1,50 @@
+package localrun
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/extractor/task"
+)
+
+// duckLake runs tasks in this process, with the tables in one DuckDB file.
+type duckLake struct {
+	o      Options
+	file   *duckdb.Lake
+	engine engine.Engine
+}
+
+func duckDBFile(data string) string { return filepath.Join(data, duckdb.FileName) }
+
+func openDuckDB(ctx context.Context, o Options) (lake, error) {
+	file, err := duckdb.Open(ctx, o.Data, "")
+	if err != nil {
+		return nil, err
+	}
+	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline)}, nil
+}
+
+func (l *duckLake) attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error) {
+	p, err := t.parse(number)
+	if err != nil {
+		return task.Result{}, err
+	}
+	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Progress: progress})
+}
+
+// sideBySide counts on extractions waiting for PI most of the time; each takes
+// some memory.
+func (l *duckLake) sideBySide() int { return max(16, 4*runtime.GOMAXPROCS(0)) }
+
+func (l *duckLake) trouble(err error) string { return duckdb.DiskTrouble(err) }
+
+func (l *duckLake) close() error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("close the data folder: %w", err)
+	}
+	return nil
+}

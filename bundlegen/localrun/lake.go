@@ -1,0 +1,64 @@
+package localrun
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bundlegen/bundlegen/extractor/task"
+)
+
+// lake is where the tables of a run live, and what runs tasks on them. It is
+// safe for concurrent use.
+type lake interface {
+	// attempt runs one attempt of a task to its end. When ctx is cancelled it ends
+	// soon, at a point from which another attempt goes on, with ctx's cause.
+	// progress is told how far an extraction is.
+	attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error)
+	// sideBySide is how many extractions this machine bears at once.
+	sideBySide() int
+	// trouble says what is wrong with the data folder, in words that follow its
+	// name, when err comes from that and does not say so itself; else "".
+	trouble(err error) string
+	// close gives the data folder free for others.
+	close() error
+}
+
+// engineKind is one of the engines that a local run may have.
+type engineKind struct {
+	name    string
+	catalog string // that tables are in, instead of the bundle's; "" = the bundle's
+	open    func(ctx context.Context, o Options) (lake, error)
+	tables  func(data string) string // where in the data folder the tables are
+}
+
+var kinds = []engineKind{
+	{name: "duckdb", open: openDuckDB, tables: duckDBFile},
+	{name: "spark", open: openSpark, tables: sparkWarehouse, catalog: sparkCatalog},
+}
+
+// Engines lists what Options.Engine may be, the default first.
+func Engines() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+func (o Options) kind() (engineKind, error) {
+	i := slices.IndexFunc(kinds, func(k engineKind) bool { return k.name == o.Engine })
+	if i < 0 {
+		return engineKind{}, fmt.Errorf("engine %q is none of %v", o.Engine, Engines())
+	}
+	return kinds[i], nil
+}
+
+// Tables is where a run leaves its tables.
+func (o Options) Tables() string {
+	kind, err := o.kind()
+	if err != nil {
+		return o.Data // Run says what is wrong
+	}
+	return kind.tables(o.Data)
+}

@@ -1,0 +1,206 @@
+package localrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/localspark"
+)
+
+// endGrace is how long a task has to end after it was asked to: it may be
+// between two durable steps.
+const endGrace = 20 * time.Second
+
+// sparkCatalog is the one catalog that open Spark has.
+const sparkCatalog = "spark_catalog"
+
+const (
+	remoteVariable  = "SPARK_REMOTE"         // a Spark Connect server of the user's own
+	stagingVariable = "PI_EXTRACTOR_STAGING" // the folder that driver and workers share
+)
+
+// sparkLake runs tasks as processes of the bundle's wheel, with the tables in
+// Delta. All of it is in one folder of the data folder:
+//
+//	lock         held while a run is at work
+//	venv         the wheel, as a cluster installs it
+//	metastore    the tables' names
+//	warehouse    the tables
+//	staging      batches before they are published
+//	logs         RUN/TASK-ATTEMPT.log: what each process said
+//	spark.log    what Spark said
+type sparkLake struct {
+	o       Options
+	dir     string // of all that
+	bin     string // the virtual environment's programs
+	home    *localspark.Home
+	staging string
+	remote  string // the user's own server; "" = one that is started here
+	unlock  func() error
+	grace   time.Duration
+
+	mu     sync.Mutex
+	server *localspark.Server
+}
+
+func sparkFolder(data string) string    { return filepath.Join(data, "spark") }
+func sparkWarehouse(data string) string { return filepath.Join(sparkFolder(data), "warehouse") }
+
+// openSpark makes everything ready for tasks.
+func openSpark(ctx context.Context, o Options) (_ lake, err error) {
+	l := &sparkLake{o: o, grace: endGrace}
+	l.remote, _ = o.Getenv(remoteVariable)
+	if l.dir, err = filepath.Abs(sparkFolder(o.Data)); err != nil {
+		return nil, err
+	}
+	file, err := findWheel(o.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	if l.unlock, err = lockData(l.dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.close())
+		}
+	}()
+	if err := l.prepareStaging(); err != nil {
+		return nil, err
+	}
+	if l.home, err = localspark.Ensure(ctx, slog.New(lines{o.Stderr})); err != nil {
+		return nil, err
+	}
+	python, err := l.home.Venv(ctx, filepath.Join(l.dir, "venv"), file)
+	if err != nil {
+		return nil, err
+	}
+	l.bin = filepath.Dir(python)
+	if l.remote == "" {
+		fmt.Fprintf(o.Stderr, "starting Spark %s with %d executors\n", localspark.SparkVersion, localspark.Executors)
+		if _, err := l.running(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// machines gives how the name of a wheel ends that runs on a processor.
+var machines = map[string]string{"amd64": "_x86_64.whl", "arm64": "_aarch64.whl"}
+
+// findWheel gives the one wheel that generate put into the bundle.
+func findWheel(bundleDir string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(bundleDir, "dist", wheel.Package+"-*.whl"))
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("%s has %d wheels of %s, and a job's tasks are one's\nhint: bundlegen generate makes it", filepath.Join(bundleDir, "dist"), len(found), wheel.Package)
+	}
+	machine, ok := machines[runtime.GOARCH]
+	if runtime.GOOS != "linux" || !ok || !strings.HasSuffix(found[0], machine) {
+		return "", fmt.Errorf("%s is for another kind of machine than this one, which is %s/%s\n"+
+			"hint: --engine duckdb runs the job here too; a wheel is for the processors of the node types in compute", found[0], runtime.GOOS, runtime.GOARCH)
+	}
+	return found[0], nil
+}
+
+// lockData makes the folder and takes it for this process. The kernel gives a
+// dead process's lock back.
+func lockData(dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("%w\nhint: wait for it to end, or give another folder with --data", engine.ErrInUse)
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// running gives the server that is started here; one that died is started anew.
+func (l *sparkLake) running(ctx context.Context) (*localspark.Server, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server != nil {
+		select {
+		case <-l.server.Done():
+			l.o.Log.Warn("Spark is started anew", "because", l.server.Err())
+			l.server.Close()
+			l.server = nil
+		default:
+			return l.server, nil
+		}
+	}
+	server, err := l.home.Server(ctx, localspark.Options{
+		Dir: l.dir, Python: filepath.Join(l.bin, "python"), Env: []string{stagingVariable + "=" + l.staging},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.server = server
+	return server, nil
+}
+
+func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error) {
+	args, err := t.arguments(number)
+	if err != nil {
+		return task.Result{}, err
+	}
+	p := process{
+		grace:   l.grace,
+		program: filepath.Join(l.bin, wheel.Binary+"-"+t.EntryPoint), args: args,
+		output: filepath.Join(l.dir, "logs", t.values[runID], fmt.Sprintf("%s-%d.log", t.Key, number)),
+	}
+	if l.remote != "" {
+		p.env = append(os.Environ(), remoteVariable+"="+l.remote)
+	} else {
+		server, err := l.running(ctx)
+		if err != nil {
+			return task.Result{}, err
+		}
+		p.env, p.spark = server.Env(), server
+	}
+	p.env = append(p.env, stagingVariable+"="+l.staging)
+	result, err := p.run(ctx)
+	if err == nil {
+		tags := result.Tags + result.Failed
+		progress(task.Progress{Tags: tags, Done: tags, Events: result.Events})
+	}
+	return result, err
+}
+
+// sideBySide has two extractions for each executor: while one waits for PI or
+// publishes, the other's shards run.
+func (l *sparkLake) sideBySide() int { return 2 * localspark.Executors }
+
+// trouble leaves it to the task's own words.
+func (l *sparkLake) trouble(error) string { return "" }
+
+func (l *sparkLake) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server != nil {
+		l.server.Close()
+	}
+	return l.unlock()
+}
