@@ -1,0 +1,277 @@
+package templates_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/internal/localspark"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+	"github.com/bundlegen/bundlegen/templates"
+)
+
+// answer is what a query gives, in values that both engines can say: numbers,
+// booleans, nulls, and texts for all else.
+type answer struct {
+	Columns []string `json:"columns"`
+	Rows    [][]any  `json:"rows"`
+}
+
+// Both engines give the same rows, in the same order, for every query.
+func TestQueriesGiveTheSameOnBothEngines(t *testing.T) {
+	queries, err := templates.Queries()
+	require.NoError(t, err)
+	for today := midnight(); ; today = midnight() {
+		rows := history(today)
+		onSpark := askSpark(t, rows, queries)
+		onDuckDB := askDuckDB(t, rows, queries)
+		if midnight() != today {
+			continue // what is of today is not any more
+		}
+		for _, q := range queries {
+			require.Greater(t, len(onDuckDB[q.Name].Rows), 2, "%s has something to compare", q.Name)
+			require.Equal(t, onDuckDB[q.Name], onSpark[q.Name], q.Name)
+		}
+		return
+	}
+}
+
+func midnight() time.Time { return time.Now().UTC().Truncate(24 * time.Hour) }
+
+// rowsOf holds a table's rows as texts, by column; a column that is not there is null.
+type rowsOf map[string][]map[string]string
+
+// history is some weeks of two pipelines: events inside and outside of every
+// window that a query has, tags that moved, runs before and after midnight,
+// values on both sides of each bound, ties, and nulls. The seed is fixed.
+func history(today time.Time) rowsOf {
+	random := rand.New(rand.NewPCG(4, 2026))
+	at := func(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
+	days := func(n int) time.Time { return today.AddDate(0, 0, -n) }
+	rows := rowsOf{}
+	add := func(table tables.Table, pairs ...string) {
+		row := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			row[pairs[i]] = pairs[i+1]
+		}
+		name := table.Schema + "." + table.Name
+		rows[name] = append(rows[name], row)
+	}
+	number := func(n int) string { return strconv.Itoa(n) }
+	for tag := range 24 {
+		pipeline := []string{"p.dev", "p.prod"}[tag%2]
+		site, tier := []string{"plant-a", "plant b"}[tag/2%2], []string{"standard", "bulk"}[tag/4%2]
+		webid, partition := fmt.Sprintf("F1%02d", tag), tag%8
+		owned := func(partition int, from, to string) {
+			pairs := []string{"tag_webid", webid, "site", site, "tier", tier, "partition_id", number(partition), "point_id", number(tag), "pipeline", pipeline, "valid_from", from}
+			if to != "" {
+				pairs = append(pairs, "valid_to", to)
+			}
+			add(tables.TagPartitions, pairs...)
+		}
+		if tag%3 == 0 { // it moved, at an instant at which rows were landed
+			owned(partition+8, at(days(40)), at(days(3)))
+			owned(partition, at(days(3)), "")
+		} else {
+			owned(partition, at(days(40)), "")
+		}
+		for n := range 12 {
+			when := days(random.IntN(34)).Add(time.Duration(random.IntN(86_400_000_000)) * time.Microsecond)
+			if n == 0 {
+				when = days([]int{0, 7, 8, 30, 31}[tag%5]) // the very bounds
+			}
+			landed := when.Add(time.Hour)
+			if n == 1 {
+				landed = days(3)
+			}
+			add(tables.Timeseries, "tag_webid", webid, "site", site, "pipeline", pipeline, "timestamp", at(when), "timestamp_100ns", "7",
+				"value", "1.5", "ingestion_timestamp", at(landed), "partition_date", when.Format(time.DateOnly))
+		}
+		ticks := instant.FromTime(days(1+tag%3).Add(time.Duration(tag)*time.Minute)) - 1 // just before a second
+		for seq := range 3 {
+			add(tables.Watermarks, "tag_webid", webid, "watermark_ticks", strconv.FormatInt(int64(ticks)-int64(2-seq)*int64(instant.Second), 10),
+				"partition_id", number(partition), "batch_seq", number(seq), "site", site, "point_id", number(tag), "pipeline", pipeline, "updated_at", at(days(1)))
+		}
+	}
+	for n := range 40 {
+		start := today.Add(time.Duration(n/2-10) * time.Minute) // a few before midnight, one at it
+		task := []string{"extract", "extract", "extract", "validate"}[n%4]
+		add(tables.Metrics, "run_id", "r"+number(n), "partition_id", number(n%8), "start_time", at(start), "end_time", at(start.Add(3*time.Minute)),
+			"duration_seconds", number(178+n%6), "tags_processed", "3", "points_ingested", number(n*1000), "status", "SUCCEEDED",
+			"pipeline", []string{"p.dev", "p.prod"}[n%2], "task", task, "tier", []string{"standard", "bulk"}[n/2%2], "site", "plant-a", "attempt", number(1+n%2))
+	}
+	for n := range 36 {
+		add(tables.Completeness, "run_id", "r", "partition_id", number(n%8), "site", "plant-a", "tier", []string{"standard", "bulk"}[n%2],
+			"tags_checked", number(10+n), "expected_events", number(1000*n), "landed_events", number(999*n), "completeness", fmt.Sprint(1-float64(n)/100),
+			"incomplete_tags", number(n%3), "checked_at", at(days(n-1).Add(-time.Microsecond*time.Duration(n%2))), "pipeline", "p.prod")
+	}
+	return rows
+}
+
+// used lists the tables that rows are for.
+func (r rowsOf) used() []tables.Table {
+	var all []tables.Table
+	for _, t := range tables.All {
+		if len(r[t.Schema+"."+t.Name]) > 0 {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// texts gives a table's rows in the order of its columns.
+func (r rowsOf) texts(t tables.Table) [][]any {
+	var all [][]any
+	for _, row := range r[t.Schema+"."+t.Name] {
+		line := make([]any, len(t.Columns))
+		for i, c := range t.Columns {
+			if text, ok := row[c.Name]; ok {
+				line[i] = text
+			}
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func askDuckDB(t *testing.T, rows rowsOf, queries []templates.Text) map[string]answer {
+	t.Helper()
+	lake, err := duckdb.Open(t.Context(), t.TempDir(), "")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, lake.Close()) }()
+	require.NoError(t, lake.Engine("p").Claim(t.Context()))
+	for _, table := range rows.used() {
+		marks := strings.TrimSuffix(strings.Repeat("?, ", len(table.Columns)), ", ")
+		for _, row := range rows.texts(table) {
+			_, err := lake.DB().ExecContext(t.Context(), "INSERT INTO "+table.Schema+"."+table.Name+" VALUES ("+marks+")", row...)
+			require.NoError(t, err, table.Name)
+		}
+	}
+	answers := map[string]answer{}
+	for _, q := range queries {
+		answers[q.Name] = ask(t, lake.DB(), string(q.Data))
+	}
+	return answers
+}
+
+// ask runs a query on DuckDB.
+func ask(t *testing.T, db *sql.DB, query string) answer {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	require.NoError(t, err, query)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	types, err := rows.ColumnTypes()
+	require.NoError(t, err)
+	a := answer{Columns: columns}
+	for rows.Next() {
+		values, targets := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(targets...))
+		for i := range values {
+			values[i] = plain(values[i], types[i].DatabaseTypeName())
+		}
+		a.Rows = append(a.Rows, values)
+	}
+	require.NoError(t, rows.Err())
+	return a
+}
+
+// plain is a value as queries.py writes it.
+func plain(value any, typeName string) any {
+	switch v := value.(type) {
+	case time.Time:
+		if typeName == "DATE" {
+			return v.Format(time.DateOnly)
+		}
+		return v.UTC().Format("2006-01-02 15:04:05.000000")
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(v).Float64()
+		return f
+	case int64:
+		return float64(v)
+	case int32:
+		return float64(v)
+	}
+	return value
+}
+
+func askSpark(t *testing.T, rows rowsOf, queries []templates.Text) map[string]answer {
+	t.Helper()
+	type table struct {
+		Name    string      `json:"name"`
+		Columns [][2]string `json:"columns"`
+		Rows    [][]any     `json:"rows"`
+	}
+	task := struct {
+		Schemas []string          `json:"schemas"`
+		Tables  []table           `json:"tables"`
+		Views   []string          `json:"views"`
+		Queries map[string]string `json:"queries"`
+	}{Schemas: tables.Schemas, Queries: map[string]string{}}
+	for _, u := range rows.used() {
+		made := table{Name: u.Schema + "." + u.Name, Rows: rows.texts(u)}
+		for _, c := range u.Columns {
+			made.Columns = append(made.Columns, [2]string{c.Name, string(c.Type)})
+		}
+		task.Tables = append(task.Tables, made)
+	}
+	view := tables.CurrentWatermarks
+	task.Views = []string{"CREATE VIEW " + view.Schema + "." + view.Name + " AS " + strings.ReplaceAll(view.Select, "{checkpoints}", tables.Checkpoints)}
+	for _, q := range queries {
+		task.Queries[q.Name] = string(q.Data)
+	}
+	data, err := json.Marshal(task)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "task.json")
+	require.NoError(t, os.WriteFile(file, data, 0o600))
+
+	var answers map[string]answer
+	require.NoError(t, json.Unmarshal(runOnSpark(t, "testdata/queries.py", file), &answers))
+	return answers
+}
+
+// runOnSpark runs a script with a Spark session of its own, which nothing
+// outlives, and gives what it writes to standard output.
+func runOnSpark(t *testing.T, script string, args ...string) []byte {
+	t.Helper()
+	home, err := localspark.Ensure(t.Context(), slog.Default())
+	require.NoError(t, err)
+	// A session that lasts some seconds is not worth a metastore, the planning of
+	// large queries, or the better of Java's compilers: half the time is theirs.
+	env, err := home.Classic(localspark.Options{
+		Dir: t.TempDir(),
+		Env: []string{"JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"},
+		Conf: map[string]string{
+			"spark.sql.catalogImplementation":           "in-memory",
+			"spark.sql.shuffle.partitions":              "1",
+			"spark.sql.adaptive.enabled":                "false",
+			"spark.databricks.delta.snapshotPartitions": "1",
+		},
+	})
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), home.Python(), append([]string{script}, args...)...)
+	cmd.Env = env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s", &stderr)
+	return stdout.Bytes()
+}
