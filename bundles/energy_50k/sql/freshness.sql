@@ -5,8 +5,9 @@ WITH tags AS (
   SELECT
     p.pipeline,
     p.tier,
+    -- whole seconds; the remainder goes first, or a quotient of this size is rounded up
     TIMESTAMP '1970-01-01 00:00:00Z'
-      + CAST(floor(w.watermark_ticks / 10000000) AS BIGINT) * INTERVAL '1' SECOND AS landed_up_to
+      + CAST((w.watermark_ticks - w.watermark_ticks % 10000000) / 10000000 AS BIGINT) * INTERVAL '1' SECOND AS landed_up_to
   FROM metadata.tag_partitions p
   JOIN checkpoints.current_watermarks w
     ON  w.pipeline = p.pipeline

@@ -18,4 +18,4 @@ LEFT JOIN bronze.pi_timeseries t
   AND (p.valid_to IS NULL OR t.ingestion_timestamp < p.valid_to)
   AND t.partition_date >= current_date - INTERVAL '7' DAY
 GROUP BY p.pipeline, p.partition_id, p.site, p.tier
-ORDER BY p.pipeline, p.partition_id;
+ORDER BY p.pipeline, p.partition_id, p.tier;

@@ -15,4 +15,4 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 180
-ORDER BY duration_seconds DESC, start_time;
+ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;
