@@ -180,8 +180,8 @@ func TestShardsKeepToTheirShare(t *testing.T) {
 	share := manifest.Limits{RequestsPerSecond: 40, Connections: 4, ItemsPerCall: 30}
 	shares := Share(share, 3)
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(1200*time.Millisecond, cancel)
 	var running sync.WaitGroup
 	for lane := range shares {
 		s := p.spec("")
@@ -391,6 +391,7 @@ func TestBadSpecs(t *testing.T) {
 	} {
 		require.NotEqual(t, string(good), c.text)
 		process := p.process(t, p.spec(""), io.Discard)
+		process.silence = time.Minute
 		process.stdin = strings.NewReader(c.text)
 		require.ErrorContains(t, process.run(t.Context()), "the shard's spec: ")
 		process.stdin = strings.NewReader(c.text)
