@@ -11,6 +11,8 @@ from pi_extractor.outcome import TaskFailed
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+MOST_RETRIES = 5  # of a call to a server of Spark Connect; the waits between them grow to 4 s
+
 
 def start() -> SparkSession:
     """Give this process's session: the cluster's, SPARK_REMOTE's, or one that starts here."""
@@ -42,11 +44,11 @@ def is_remote(session: SparkSession) -> bool:
 
 
 def limit_retries(session: SparkSession) -> None:
-    """Ask a server that does not answer for ten seconds, not for ten minutes."""
+    """Ask a server that does not answer for ten seconds or so, not for ten minutes."""
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     remote: Any = session
-    remote.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=4000)])
+    remote.client.set_retry_policies([DefaultPolicy(max_retries=MOST_RETRIES, max_backoff=4000)])
 
 
 def require_delta(session: SparkSession) -> None:

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 SECRET = "hunter2-hunter2"  # in the environment of every process, and nowhere else
 
 
-def until(what: Callable[[], Any], seconds: float = 30) -> Any:
+def until(what: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until something is true, and give it."""
     end = time.monotonic() + seconds
     while not (found := what()):
@@ -55,6 +55,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def environment(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What a process needs to run the launcher on a Spark of its own."""
+    if missing := {"PI_TEST_SPARK_HOME", "PI_TEST_SPARK_CONF"} - set(os.environ):
+        pytest.exit(f"{' and '.join(sorted(missing))} must be set: see conftest.py", returncode=pytest.ExitCode.USAGE_ERROR)
     folder = tmp_path_factory.mktemp("spark")
     shutil.copytree(os.environ["PI_TEST_SPARK_CONF"], folder / "conf")
     own = {
@@ -65,6 +67,9 @@ def environment(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # Sessions that live for seconds: what the best code costs is never earned back.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.codegen.wholeStage": "false",
     }
     with open(folder / "conf" / "spark-defaults.conf", "a") as file:
         file.writelines(f"\n{name} {value}" for name, value in own.items())
@@ -141,7 +146,7 @@ class Launcher:
         self.folder = Path(environment["FAKE_FOLDER"])
         self.environment = dict(environment)
         if kind == "connect":
-            until(server.is_up, 60)
+            until(server.is_up, 120)
             self.environment["SPARK_REMOTE"] = f"sc://127.0.0.1:{server.port}"
         reading, writing = os.pipe()
         self.process = subprocess.Popen(

@@ -80,7 +80,7 @@ SCHEMA = "shard INT, n BIGINT, retry STRING"
 
 
 def shard() -> None:
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     spec = sys.stdin.buffer.readline()
     assert spec.endswith(b"\n") and sys.stdin.buffer.read() == b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -16,16 +17,15 @@ time.sleep(0.5)
 mark("at-work", str(os.getpid()))
 while "error" not in (answer := pipe.receive()):
     assert answer["busy"]
-try:
-    pipe.id = 1
-    pipe.sql("SELECT 1")
-except Refused as refused:
-    mark("at-error", json.dumps([answer, refused.args]))
+mark("at-error", json.dumps(answer))
 mark("at-eof", json.dumps(pipe.receive()))"""
     )
     program = int(spark.marked("at-work"))
     os.kill(spark.spark_pid(), signal.SIGKILL)
-    until((spark.folder / "at-error").exists, 40)
+    answer = json.loads(spark.marked("at-error"))
+    assert answer["id"] == 1
+    of_the_wire = {"Py4JError", "Py4JNetworkError", "ConnectionRefusedError", "ConnectionResetError", "RetriesExceeded"}
+    assert answer["error"]["type"] in of_the_wire
     assert is_running(program)
 
     spark.process.kill()
