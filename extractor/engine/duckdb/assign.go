@@ -43,6 +43,11 @@ func (e *Engine) changed(s *session) (at instant.Ticks, err error) {
 
 // Assign implements engine.Engine.
 func (e *Engine) Assign(ctx context.Context, c engine.Change) error {
+	if err := e.steps.At("assign"); err != nil {
+		return err
+	}
+	e.lake.publish.Lock() // two changes side by side would both find none that is later
+	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {
 		if changed, err := e.changed(s); err != nil || changed > c.Seen {
 			return cmp.Or(err, engine.ErrRaced)

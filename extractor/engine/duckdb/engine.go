@@ -7,8 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -33,35 +31,50 @@ var _ engine.Engine = (*Engine)(nil)
 // Close does nothing: the Lake is its opener's to close.
 func (e *Engine) Close() error { return nil }
 
-// Claim implements engine.Engine.
+// Claim implements engine.Engine: one transaction, which leaves nothing behind
+// when the checkpoints are found to be lost.
 func (e *Engine) Claim(ctx context.Context) error {
-	tx, err := e.lake.db.BeginTx(ctx, nil)
-	if err != nil {
+	if err := e.steps.At("claim"); err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	if err := e.lake.create(ctx, tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
+	e.lake.publish.Lock()
+	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {
-		if err := s.exec("INSERT INTO {checkpoints.epochs} SELECT ?, ? WHERE NOT EXISTS (FROM {checkpoints.epochs})", uuid.NewString(), now()); err != nil {
-			return err
-		}
-		var landed, checked int64
-		if err := s.row("SELECT count(*) FROM {checkpoints.tag_watermarks} WHERE pipeline = ? AND batch_seq > 0", []any{e.pipeline}, &checked); err != nil || checked > 0 {
-			return err
-		}
-		if err := s.row("SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = ?", []any{e.pipeline}, &landed); err != nil {
-			return err
-		}
-		if landed > 0 {
-			return &engine.LostCheckpoints{Pipeline: e.pipeline, Rows: landed}
+		for _, step := range []func(*session) error{e.lake.create, e.checkDropped, e.checkRestored} {
+			if err := step(s); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+// checkDropped refuses to go on where bronze has rows of the pipeline and the
+// checkpoints have none.
+func (e *Engine) checkDropped(s *session) error {
+	var checked int64
+	if err := s.row("SELECT count(*) FROM {checkpoints.tag_watermarks} WHERE pipeline = ? AND batch_seq > 0", []any{e.pipeline}, &checked); err != nil || checked > 0 {
+		return err
+	}
+	return e.lost(s, "SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = ?")
+}
+
+// checkRestored refuses to go on where bronze has rows of batches whose numbers
+// the checkpoints take for free: they went back to an older state.
+func (e *Engine) checkRestored(s *session) error {
+	return e.lost(s, `SELECT count(*) FROM {bronze.pi_timeseries} b WHERE b.pipeline = $1 AND b.batch_id IN (
+  SELECT m.batch_id FROM {monitoring.pipeline_metrics} m
+  LEFT JOIN (SELECT partition_id, max(batch_seq) AS last FROM {checkpoints.tag_watermarks} WHERE pipeline = $1 AND point_id IS NULL GROUP BY partition_id) w USING (partition_id)
+  WHERE m.pipeline = $1 AND m.batch_id IS NOT NULL AND m.batch_seq > coalesce(w.last, 0))`)
+}
+
+// lost fails when a query finds rows of bronze that have no checkpoints.
+func (e *Engine) lost(s *session, query string) error {
+	var rows int64
+	if err := s.row(query, []any{e.pipeline}, &rows); err != nil || rows == 0 {
+		return err
+	}
+	return &engine.LostCheckpoints{Pipeline: e.pipeline, Rows: rows}
 }
 
 // Partitions implements engine.Engine.
@@ -95,6 +108,11 @@ UNION SELECT DISTINCT partition_id FROM {metadata.tag_partitions} WHERE pipeline
 
 // RecordRuns implements engine.Engine.
 func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
+	if err := e.steps.At("record runs"); err != nil {
+		return err
+	}
+	e.lake.publish.Lock() // two inserts side by side would both find nothing recorded
+	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {
 		for _, r := range runs {
 			if err := s.exec(`INSERT INTO {metadata.runs} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
@@ -255,6 +273,9 @@ func (e *Engine) appendErrors(s *session, rows []engine.TagError, batchID string
 
 // Compact implements engine.Engine.
 func (e *Engine) Compact(ctx context.Context) error {
+	if err := e.steps.At("compact"); err != nil {
+		return err
+	}
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {
@@ -272,6 +293,9 @@ func (e *Engine) Compact(ctx context.Context) error {
 // checkpoint, which merges small row groups and gives deleted space back. Where
 // another transaction is under way it is left to the next time.
 func (e *Engine) Optimize(ctx context.Context) error {
+	if err := e.steps.At("checkpoint"); err != nil {
+		return err
+	}
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
 	_, err := e.lake.db.ExecContext(ctx, "CHECKPOINT")

@@ -2,8 +2,9 @@ package duckdb_test
 
 import (
 	"context"
+	"database/sql"
+	"flag"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,67 +12,75 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/extractor/engine/enginetest"
-	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-func TestConformance(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T) enginetest.Subject {
-		s := &subject{dir: t.TempDir()}
-		s.open(t)
-		t.Cleanup(func() { require.NoError(t, s.lake.Close()) })
-		return s
-	})
-}
+var schedules = flag.Int("schedules", 16, "how many schedules of each interleaving are run")
 
+func TestConformance(t *testing.T) { enginetest.Run(t, newSubject(t)) }
+
+// subject is a data folder under test.
 type subject struct {
 	dir  string
 	lake *duckdb.Lake
 }
 
-func (s *subject) open(t *testing.T) {
+func newSubject(t testing.TB) *subject {
+	s := &subject{dir: t.TempDir()}
+	s.open(t)
+	t.Cleanup(func() { require.NoError(t, s.lake.Close()) })
+	return s
+}
+
+func (s *subject) open(t testing.TB) {
 	var err error
-	s.lake, err = duckdb.Open(context.Background(), s.dir, "")
+	s.lake, err = duckdb.Open(context.Background(), s.dir, "test_")
 	require.NoError(t, err)
 }
 
-func (s *subject) Engine(pipeline string) engine.Engine { return s.lake.Engine(pipeline) }
+func (s *subject) Engine(_ testing.TB, p enginetest.Process) engine.Engine {
+	return s.lake.Engine(p.Pipeline).WithSteps(p.Steps)
+}
 
-func (s *subject) Reopen(t *testing.T) {
+func (s *subject) Reopen(t testing.TB) {
 	require.NoError(t, s.lake.Close())
 	s.open(t)
 }
 
-func (s *subject) Events(t *testing.T) []string {
-	rows, err := s.lake.DB().Query(`SELECT tag_webid || '@' || (epoch_us("timestamp") * 10 + timestamp_100ns) AS e FROM bronze.pi_timeseries ORDER BY e`)
+func (s *subject) Fresh(t testing.TB) enginetest.Subject { return newSubject(t) }
+
+func (s *subject) Query(t testing.TB, query string) [][]string {
+	rows, err := s.lake.DB().Query(query)
 	require.NoError(t, err)
-	defer rows.Close()
-	var out []string
+	defer func() { require.NoError(t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	var out [][]string
 	for rows.Next() {
-		var e string
-		require.NoError(t, rows.Scan(&e))
-		out = append(out, e)
+		values, at := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			at[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(at...))
+		texts := make([]string, len(columns))
+		for i, v := range values {
+			texts[i] = v.String
+		}
+		out = append(out, texts)
 	}
 	require.NoError(t, rows.Err())
 	return out
 }
 
-func (s *subject) DropCheckpoints(t *testing.T) {
-	_, err := s.lake.DB().Exec("DROP SCHEMA checkpoints CASCADE")
+func (s *subject) Exec(t testing.TB, statement string) {
+	_, err := s.lake.DB().Exec(statement)
 	require.NoError(t, err)
 }
 
-func (s *subject) Watermark(t *testing.T, pipeline string, point int64) instant.Ticks {
-	var w instant.Ticks
-	require.NoError(t, s.lake.DB().QueryRow("SELECT watermark_ticks FROM checkpoints.current_watermarks WHERE pipeline = ? AND point_id = ?", pipeline, point).Scan(&w))
-	return w
-}
+func (s *subject) Schema(name string) string { return `"test_` + name + `"` }
 
-func (s *subject) Count(t *testing.T, table string) int {
-	require.Equal(t, 1, strings.Count(table, "."))
-	var n int
-	require.NoError(t, s.lake.DB().QueryRow("SELECT count(*) FROM "+table).Scan(&n))
-	return n
-}
+func (s *subject) Micros() string { return "epoch_us" }
+
+func (s *subject) Schedules() int { return *schedules }
 
 func TestPathsThatTheDriverMisreads(t *testing.T) {
 	for _, name := range []string{"50%", "what?"} {

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
@@ -127,11 +128,15 @@ func (l *Lake) expand(query string) string {
 	return query
 }
 
-// create makes what is missing, as one transaction.
-func (l *Lake) create(ctx context.Context, tx *sql.Tx) error {
+// create makes what is missing. Checkpoints that are made anew begin a new epoch.
+func (l *Lake) create(s *session) error {
 	types := map[tables.Type]string{
 		tables.String: "VARCHAR", tables.Timestamp: "TIMESTAMP", tables.TinyInt: "TINYINT", tables.Int: "INTEGER",
 		tables.BigInt: "BIGINT", tables.Double: "DOUBLE", tables.Boolean: "BOOLEAN", tables.Date: "DATE",
+	}
+	var there int
+	if err := s.row("SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", []any{l.prefix + tables.Checkpoints, tables.Watermarks.Name}, &there); err != nil {
+		return err
 	}
 	var ddl []string
 	for _, s := range tables.Schemas {
@@ -145,13 +150,16 @@ func (l *Lake) create(ctx context.Context, tx *sql.Tx) error {
 		ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", l.name(t), strings.Join(cols, ", ")))
 	}
 	v := tables.CurrentWatermarks
-	ddl = append(ddl, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", l.schema(v.Schema), quote(v.Name), l.expand(v.Select)))
-	for _, s := range ddl {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
+	ddl = append(ddl, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", l.schema(v.Schema), quote(v.Name), v.Select))
+	if there == 0 {
+		ddl = append(ddl, "DELETE FROM {checkpoints.epochs}")
+	}
+	for _, statement := range ddl {
+		if err := s.exec(statement); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.exec("INSERT INTO {checkpoints.epochs} SELECT ?, ? WHERE NOT EXISTS (FROM {checkpoints.epochs})", uuid.NewString(), now())
 }
 
 // session is one connection, on which transactions and appenders see each other.

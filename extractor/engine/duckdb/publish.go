@@ -95,23 +95,52 @@ func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, e
 		return Lost, err
 	}
 	if !whole {
-		return Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+		return e.gone(ctx, f)
 	}
 	files, err := f.DataFiles()
 	if err != nil {
 		return Lost, err
 	}
+	if err := e.steps.At("publish"); err != nil {
+		return Lost, err
+	}
+	verdict, err := e.land(ctx, &h, files)
+	if err != nil {
+		return Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
+	}
+	// Decided by another, or applied and durable: either way the folder has done its work.
+	return verdict, e.remove(f)
+}
+
+// gone gives what became of a folder that another task has published and removed
+// meanwhile.
+func (e *Engine) gone(ctx context.Context, f stage.Folder) (verdict engine.Verdict, err error) {
+	err = e.lake.transact(ctx, func(s *session) error {
+		applied, err := e.applied(s, f.BatchID)
+		if err != nil || applied {
+			verdict = Applied
+			return err
+		}
+		verdict = Lost
+		last, _, err := e.last(s, f.Partition)
+		if err == nil && f.Number > last {
+			return fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+		}
+		return err
+	})
+	return verdict, err
+}
+
+// land is the transaction of Publish.
+func (e *Engine) land(ctx context.Context, h *batch.Header, files []string) (verdict engine.Verdict, err error) {
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
 	if h.Events >= largeBatch {
 		giveBack()
 	}
-	if err := e.steps.At("publish"); err != nil {
-		return Lost, err
-	}
-	verdict := Applied
+	verdict = Applied
 	err = e.lake.transact(ctx, func(s *session) error {
-		free, applied, err := e.standing(s, &h)
+		free, applied, err := e.standing(s, h)
 		if err != nil {
 			return err
 		}
@@ -130,16 +159,17 @@ make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_
 				return err
 			}
 		}
-		return e.decide(s, &h, 0)
+		return e.decide(s, h, 0)
 	})
-	if err != nil {
-		return Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
-	}
+	return verdict, err
+}
+
+// remove removes a folder that is of no more use.
+func (e *Engine) remove(f stage.Folder) error {
 	if err := e.steps.At("remove folder"); err != nil {
-		return verdict, err
+		return err
 	}
-	// Decided by another, or applied and durable: either way the folder has done its work.
-	return verdict, f.Remove()
+	return f.Remove()
 }
 
 // Applied and Lost are the engine's verdicts, named here for short.
@@ -161,9 +191,15 @@ func (e *Engine) standing(s *session, h *batch.Header) (free, applied bool, err 
 	if err != nil || h.Number > last {
 		return h.Number > last, false, err
 	}
+	applied, err = e.applied(s, h.ID)
+	return false, applied, err
+}
+
+// applied says whether a batch is in bronze.
+func (e *Engine) applied(s *session, batchID string) (bool, error) {
 	var rows int64
-	err = s.row("SELECT count(*) FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND batch_id = ?", []any{e.pipeline, h.ID}, &rows)
-	return false, rows > 0, err
+	err := s.row("SELECT count(*) FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND batch_id = ?", []any{e.pipeline, batchID}, &rows)
+	return rows > 0, err
 }
 
 // decide takes the number of h: its outcomes become watermarks, and one row
@@ -240,7 +276,7 @@ func (e *Engine) Recover(ctx context.Context, partition int) error {
 			return err
 		}
 		if !whole {
-			if err := f.Remove(); err != nil {
+			if err := e.remove(f); err != nil {
 				return err
 			}
 			continue
