@@ -20,14 +20,15 @@
 //	{"v":1,"id":3,"verb":"shards","specs":["…","…"],"lanes":2,"schema":"tag_webid STRING, …","select":["tag_webid","…"],"path":"…/data"}
 //
 // sql runs one statement with named parameters (:name; texts, numbers, booleans,
-// nulls) and gives its rows. append runs a query and appends its rows to a
+// nulls; args may be left out) and gives its rows. append runs a query and appends its rows to a
 // Delta table by name of column, in one commit, with txnAppId, txnVersion and
 // userMetadata; an app of "" appends without a token. shards runs one
 // `pi-extractor shard` for each spec through mapInArrow, in lanes partitions
 // (spec i in partition i mod lanes, one after the other), each with its spec as
 // one line on its standard input; the Arrow streams have the schema; select are
 // SQL expressions over it; the result is written as zstd Parquet to path, which
-// must not be there.
+// must not be there. A lane with a process that fails is run again by Spark, all
+// its processes then with PI_EXTRACTOR_RETRY=1 in their environment.
 //
 // An answer is one or more lines with the request's id:
 //
@@ -39,6 +40,7 @@
 // Values in rows are texts, numbers, booleans and nulls: statements cast
 // whatever else there is. Neither side ever waits without a bound: this process
 // takes a silence of a minute for a dead launcher, the launcher takes a line
-// that it does not understand for the end, answers with an error and stops. A
-// pipe that ends, ends the other side.
+// that it does not understand for the end, answers with an error of type
+// ProtocolError under the id that is due, and closes the pipe. A pipe that ends,
+// ends the other side.
 package spark
