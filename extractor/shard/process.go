@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // RetryVariable is the environment variable that is 1 when Spark has started
@@ -195,5 +196,20 @@ func (p process) connect(spec *Spec) (*piwebapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: p.log})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: bounded(site.Limits), Transport: transport, Logger: p.log})
+}
+
+// A shard holds so many events at once at most, in what connections are
+// reading and in what waits to be written: about 100 bytes each when all are
+// different texts. A call for less than leastItems would be a bad bargain.
+const (
+	mostHeld   = 1_000_000
+	leastItems = 10_000
+)
+
+// bounded keeps the calls of many connections small enough for a worker's memory.
+func bounded(l manifest.Limits) manifest.Limits {
+	const waiting = 5 // batches that no connection is filling
+	l.ItemsPerCall = min(l.ItemsPerCall, max(leastItems, mostHeld/(max(1, l.Connections)+waiting)))
+	return l
 }
