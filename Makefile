@@ -1,8 +1,9 @@
-# make build   the three programs, in bin/, and the wheel's static binaries
-# make demo    the main job on embedded defaults: 30,000 simulated tags to a table
-# make test    everything that is proved, fast tests first
-# make bench   everything that is measured
-# make lint    gofmt, vet, staticcheck, and the layers
+# make build       the three programs, in bin/, and the wheel's static binaries
+# make demo        the main job on embedded defaults: 30,000 simulated tags to a table
+# make demo-spark  the same job as Databricks runs it, smaller: the wheel, Spark, Delta
+# make test        everything that is proved, fast tests first
+# make bench       everything that is measured
+# make lint        gofmt, vet, staticcheck, and the layers
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false
 STATIC := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(LDFLAGS)"
 
-.PHONY: setup build demo test test-kill bench lint generate-examples clean
+.PHONY: setup build demo demo-spark test test-kill bench lint generate-examples clean
 
 setup:
 	@scripts/setup.sh
@@ -25,6 +26,9 @@ build: setup
 
 demo: build
 	@scripts/demo.sh
+
+demo-spark: build
+	@scripts/demo.sh spark
 
 # Packages first, then the scenarios and kills on the built programs.
 test: build

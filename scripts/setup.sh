@@ -24,9 +24,19 @@ want mount mount
 if command -v python3 >/dev/null && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   missing+=(python3-venv)
 fi
-[ ${#missing[@]} -eq 0 ] && exit 0
+# Spark, for its engine's tests and demo; what else it needs the tests fetch themselves.
+java=
+java_version() { "${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p'; }
+if version=$(java_version) && [ "${version:-0}" -ge 17 ]; then :; else java=17; fi
+[ ${#missing[@]} -eq 0 ] && [ -z "$java" ] && exit 0
 
-install="apt-get update -qq && apt-get install -y -qq --no-install-recommends ${missing[*]}"
+get="apt-get install -y -qq --no-install-recommends"
+install="apt-get update -qq"
+[ ${#missing[@]} -eq 0 ] || install+=" && $get ${missing[*]}"
+if [ -n "$java" ]; then # Debian 13 has no 17 any more
+  missing+=("java $java")
+  install+=" && { $get openjdk-17-jre-headless || $get openjdk-21-jre-headless; }"
+fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing ${missing[*]}" >&2
   bash -c "$install" >/dev/null

@@ -34,13 +34,14 @@ const (
 // sparkLake runs tasks as processes of the bundle's wheel, with the tables in
 // Delta. All of it is in one folder of the data folder:
 //
-//	lock         held while a run is at work
+//	lock         held while a run is at work; the kernel frees a dead one's
 //	venv         the wheel, as a cluster installs it
 //	metastore    the tables' names
 //	warehouse    the tables
 //	staging      batches before they are published
 //	logs         RUN/TASK-ATTEMPT.log: what each process said
 //	spark.log    what Spark said
+//	sql          opens a SQL shell on the tables, for people
 type sparkLake struct {
 	o       Options
 	dir     string // of all that
@@ -54,6 +55,9 @@ type sparkLake struct {
 	mu     sync.Mutex
 	server *localspark.Server
 }
+
+// lockFile is held by the run that has the folder.
+const lockFile = "lock"
 
 func sparkFolder(data string) string    { return filepath.Join(data, "spark") }
 func sparkWarehouse(data string) string { return filepath.Join(sparkFolder(data), "warehouse") }
@@ -89,6 +93,9 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 	}
 	l.bin = filepath.Dir(python)
 	if l.remote == "" {
+		if err := l.home.Shell(filepath.Join(l.dir, "sql"), filepath.Join(l.dir, lockFile), localspark.Options{Dir: l.dir}); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
 		fmt.Fprintf(o.Stderr, "starting Spark %s with %d executors\n", localspark.SparkVersion, localspark.Executors)
 		if _, err := l.running(ctx); err != nil {
 			return nil, err
@@ -123,7 +130,7 @@ func lockData(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
 	}
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)

@@ -67,6 +67,7 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 		return fmt.Errorf("Spark's folder: %w", err)
 	}
 	settings := h.settings(*o)
+	maps.Copy(settings, tablesIn(o.Dir))
 	maps.Copy(settings, more)
 	maps.Copy(settings, o.Conf)
 	var text strings.Builder
@@ -104,18 +105,15 @@ func (h *Home) settings(o Options) map[string]string {
 		"spark.ui.enabled":          "false",
 		"spark.ui.killEnabled":      "false",
 
-		// Delta tables, and a metastore that outlives the process.
-		"spark.sql.extensions":                        "io.delta.sql.DeltaSparkSessionExtension",
-		"spark.sql.catalog.spark_catalog":             "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-		"spark.sql.catalogImplementation":             "hive",
-		"spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:;databaseName=" + filepath.Join(o.Dir, "metastore") + ";create=true",
-		"spark.sql.warehouse.dir":                     filepath.Join(o.Dir, "warehouse"),
-		"spark.sql.session.timeZone":                  "UTC",
-		"spark.sql.shuffle.partitions":                "4",
-		"spark.databricks.delta.snapshotPartitions":   "2",
-		"spark.task.maxFailures":                      "4",
-		"spark.speculation":                           "false",
-		"spark.ui.showConsoleProgress":                "false",
+		"spark.sql.extensions":                      "io.delta.sql.DeltaSparkSessionExtension",
+		"spark.sql.catalog.spark_catalog":           "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+		"spark.sql.catalogImplementation":           "hive",
+		"spark.sql.session.timeZone":                "UTC",
+		"spark.sql.shuffle.partitions":              "4",
+		"spark.databricks.delta.snapshotPartitions": "2",
+		"spark.task.maxFailures":                    "4",
+		"spark.speculation":                         "false",
+		"spark.ui.showConsoleProgress":              "false",
 
 		// Whatever is for a while only stays in the folder.
 		"spark.local.dir":                         o.temp(),
@@ -123,6 +121,14 @@ func (h *Home) settings(o Options) map[string]string {
 		"spark.executor.extraJavaOptions":         javaOptions(o),
 		"spark.hadoop.hive.exec.scratchdir":       filepath.Join(o.temp(), "hive"),
 		"spark.hadoop.hive.exec.local.scratchdir": filepath.Join(o.temp(), "hive"),
+	}
+}
+
+// tablesIn are the settings for tables that outlive the session, and their names.
+func tablesIn(dir string) map[string]string {
+	return map[string]string{
+		"spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:;databaseName=" + filepath.Join(dir, "metastore") + ";create=true",
+		"spark.sql.warehouse.dir":                     filepath.Join(dir, "warehouse"),
 	}
 }
 
