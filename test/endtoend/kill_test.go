@@ -99,7 +99,11 @@ func (p *plant) killAfter(until instant.Ticks, after time.Duration) (phase strin
 
 // folders counts the staging folders that are left.
 func (p *plant) folders() int {
-	left, err := filepath.Glob(filepath.Join(p.dir, "data", "staging", "*", "*", "*"))
+	root := filepath.Join(p.dir, "data")
+	if p.engine == "spark" {
+		root = filepath.Join(root, "spark")
+	}
+	left, err := filepath.Glob(filepath.Join(root, "staging", "*", "*", "*"))
 	require.NoError(p.t, err)
 	return len(left)
 }

@@ -13,8 +13,23 @@ import (
 // TestLifeOfAPlant follows one plant through what happens to plants, and holds
 // the whole table against the oracle after each step.
 func TestLifeOfAPlant(t *testing.T) {
-	t.Parallel()
-	p := newPlant(t, simulator.Options{Tags: 150, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}})
+	t.Run("duckdb", func(t *testing.T) {
+		t.Parallel()
+		lifeOf(t, plantOfLife(t))
+	})
+	t.Run("spark", func(t *testing.T) {
+		t.Parallel()
+		p := plantOfLife(t)
+		p.onSpark()
+		lifeOf(t, p)
+	})
+}
+
+func plantOfLife(t *testing.T) *plant {
+	return newPlant(t, simulator.Options{Tags: 150, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}})
+}
+
+func lifeOf(t *testing.T, p *plant) {
 	p.plan()
 	now := start
 

@@ -21,7 +21,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -57,6 +56,10 @@ type plant struct {
 	clock atomic.Int64
 	exp   map[int]expected // by the oracle's index
 	names map[string]int   // every name that a tag ever had -> index
+
+	tables tables
+	engine string   // --engine
+	env    []string // what the runs need beside this process's environment
 }
 
 // expected is what of a tag must be in the table: (from, to].
@@ -81,7 +84,8 @@ extract: {backfill: 1h, max_window: 6h}
 
 // newPlant starts a site and makes its pipeline.
 func newPlant(t testing.TB, o simulator.Options) *plant {
-	p := &plant{t: t, dir: t.TempDir(), exp: map[int]expected{}, names: map[string]int{}}
+	p := &plant{t: t, dir: t.TempDir(), exp: map[int]expected{}, names: map[string]int{}, engine: "duckdb"}
+	p.tables = duckTables{filepath.Join(p.dir, "data")}
 	p.clock.Store(int64(start))
 	o.Seed, o.Clock = seed, func() instant.Ticks { return instant.Ticks(p.clock.Load()) }
 	o.Auth = simulator.Auth{Kind: simulator.Basic, User: "svc_pi", Password: "correct horse"}
@@ -102,7 +106,7 @@ func (p *plant) write(name, text string) {
 func (p *plant) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program(p.t, "bundlegen"), args...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "PLANT_A_PASSWORD=correct horse")
+	cmd.Env = append(append(os.Environ(), p.env...), "PLANT_A_PASSWORD=correct horse")
 	return cmd
 }
 
@@ -133,7 +137,7 @@ func (p *plant) plan() {
 func (p *plant) run(code int, until instant.Ticks, args ...string) string {
 	p.t.Helper()
 	p.clock.Store(max(p.clock.Load(), int64(until)))
-	return p.bundlegen(code, append([]string{"run", "--local", "--retry-wait", "0s", "--until", until.String()}, args...)...)
+	return p.bundlegen(code, append([]string{"run", "--local", "--engine", p.engine, "--retry-wait", "0s", "--until", until.String()}, args...)...)
 }
 
 // read notes that a run up to until has read these tags; with none, all that there are.
@@ -152,48 +156,31 @@ func (p *plant) read(until instant.Ticks, but ...string) {
 	}
 }
 
-// lake opens the plant's tables.
-func (p *plant) lake() *duckdb.Lake {
-	l, err := duckdb.Open(p.t.Context(), filepath.Join(p.dir, "data"), "")
-	require.NoError(p.t, err)
-	return l
-}
-
 // compare holds the whole table of site plant-a against the oracle. It gives the number of events.
 func (p *plant) compare() int {
 	p.t.Helper()
-	l := p.lake()
-	defer func() { require.NoError(p.t, l.Close()) }()
-	rows, err := l.DB().Query(`SELECT tag_name, epoch_us("timestamp"), timestamp_100ns, value, value_text, value_code, quality_good, quality_questionable,
-quality_substituted, quality_annotated, pipeline, partition_date = "timestamp"::DATE FROM bronze.pi_timeseries WHERE site = 'plant-a'`)
-	require.NoError(p.t, err)
-	defer rows.Close()
-	have, n := map[int][]string{}, 0
-	for rows.Next() {
-		var name, pipeline string
-		var us, rest int64
-		var value *float64
-		var text *string
-		var code *int32
-		var good, questionable, substituted, annotated, day bool
-		require.NoError(p.t, rows.Scan(&name, &us, &rest, &value, &text, &code, &good, &questionable, &substituted, &annotated, &pipeline, &day))
-		index, known := p.names[name]
-		require.True(p.t, known, "the table has a tag %q that PI never had", name)
-		require.True(p.t, day && pipeline == "plant")
-		e := simulator.Event{Ticks: instant.Ticks(us*10 + rest), Good: good, Questionable: questionable, Substituted: substituted, Annotated: annotated}
-		if value != nil {
-			e.HasValue, e.Value = true, *value
+	rows := p.tables.query(p.t, `SELECT e.tag_name, {micros}(e.timestamp), e.timestamp_100ns, CAST(e.value AS STRING), e.value_text, e.value_code, e.quality_good, e.quality_questionable,
+e.quality_substituted, e.quality_annotated, e.pipeline, e.partition_date = CAST(e.timestamp AS DATE) FROM bronze.pi_timeseries e WHERE e.site = 'plant-a'`)
+	have := map[int][]string{}
+	for _, r := range rows {
+		index, known := p.names[*r[0]]
+		require.True(p.t, known, "the table has a tag %q that PI never had", *r[0])
+		require.Equal(p.t, "plant", *r[10])
+		require.Equal(p.t, "true", *r[11])
+		e := simulator.Event{Ticks: instant.Ticks(number(p.t, r[1])*10 + number(p.t, r[2])), Good: *r[6] == "true", Questionable: *r[7] == "true", Substituted: *r[8] == "true", Annotated: *r[9] == "true"}
+		if r[3] != nil {
+			value, err := strconv.ParseFloat(*r[3], 64)
+			require.NoError(p.t, err)
+			e.HasValue, e.Value = true, value
 		}
-		if text != nil {
-			e.HasText, e.Text = true, *text
+		if r[4] != nil {
+			e.HasText, e.Text = true, *r[4]
 		}
-		if code != nil {
-			e.HasCode, e.Code = true, *code
+		if r[5] != nil {
+			e.HasCode, e.Code = true, int32(number(p.t, r[5]))
 		}
 		have[index] = append(have[index], line(e))
-		n++
 	}
-	require.NoError(p.t, rows.Err())
 	oracle := p.sim.Oracle()
 	for _, index := range slices.Sorted(maps.Keys(p.exp)) {
 		var want []string
@@ -209,6 +196,12 @@ quality_substituted, quality_annotated, pipeline, partition_date = "timestamp"::
 		delete(have, index)
 	}
 	require.Empty(p.t, have, "tags that should have no event")
+	return len(rows)
+}
+
+func number(t testing.TB, text *string) int64 {
+	n, err := strconv.ParseInt(*text, 10, 64)
+	require.NoError(t, err)
 	return n
 }
 
@@ -249,10 +242,9 @@ func firstDifference(want, got []string) string {
 // scalar runs a query with one number as its answer.
 func (p *plant) scalar(query string) (n int64) {
 	p.t.Helper()
-	l := p.lake()
-	defer func() { require.NoError(p.t, l.Close()) }()
-	require.NoError(p.t, l.DB().QueryRow(query).Scan(&n))
-	return n
+	rows := p.tables.query(p.t, query)
+	require.Len(p.t, rows, 1)
+	return number(p.t, rows[0][0])
 }
 
 // editInventory changes rows of the inventory; edit gets the columns by name.
@@ -284,18 +276,10 @@ func (p *plant) editInventory(edit func(row map[string]string) bool) {
 
 // owners gives the partition of each point, as the last run left it.
 func (p *plant) owners() map[string]int64 {
-	l := p.lake()
-	defer func() { require.NoError(p.t, l.Close()) }()
-	rows, err := l.DB().Query("SELECT point_id, partition_id FROM metadata.tag_partitions WHERE valid_to IS NULL")
-	require.NoError(p.t, err)
-	defer rows.Close()
 	out := map[string]int64{}
-	for rows.Next() {
-		var id, partition int64
-		require.NoError(p.t, rows.Scan(&id, &partition))
-		out[strconv.FormatInt(id, 10)] = partition
+	for _, r := range p.tables.query(p.t, "SELECT point_id, partition_id FROM metadata.tag_partitions WHERE valid_to IS NULL") {
+		out[*r[0]] = number(p.t, r[1])
 	}
-	require.NoError(p.t, rows.Err())
 	return out
 }
 

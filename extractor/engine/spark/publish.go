@@ -71,7 +71,7 @@ func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, e
 		return engine.Lost, err
 	}
 	if !whole {
-		return engine.Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+		return e.publishedBefore(ctx, f)
 	}
 	if err := f.Check(&h); err != nil {
 		return engine.Lost, err
@@ -88,30 +88,49 @@ func (e *Engine) publish(ctx context.Context, f stage.Folder, h *batch.Header) (
 	if err != nil {
 		return engine.Lost, err
 	}
-	if l.winner(h.Number) != h.ID {
-		applied, err := e.hasMetrics(ctx, l, h)
+	if l.winner(h.Number) == h.ID {
+		if err := e.applyPending(ctx, h.Partition, l, h.Number); err != nil {
+			return engine.Lost, err
+		}
+		return engine.Applied, e.remove(f)
+	}
+	verdict := engine.Lost
+	if l.winner(h.Number) == "" && l.epoch == h.Epoch {
+		applied, err := e.isApplied(ctx, h.ID)
 		if err != nil {
 			return engine.Lost, err
 		}
-		verdict := engine.Lost
 		if applied {
 			verdict = engine.Applied
 		}
-		return verdict, e.remove(f)
 	}
-	if err := e.applyPending(ctx, h.Partition, l, h.Number); err != nil {
-		return engine.Lost, err
-	}
-	return engine.Applied, e.remove(f)
+	return verdict, e.remove(f)
 }
 
-// hasMetrics says whether a batch that the ledger does not name was applied, and
-// its entry compacted away since.
-func (e *Engine) hasMetrics(ctx context.Context, l ledger, h *batch.Header) (found bool, err error) {
-	if l.winner(h.Number) != "" || l.epoch != h.Epoch {
-		return false, nil
+// publishedBefore deals with a folder that is not whole any more: another task
+// may have published it, and removed it since.
+func (e *Engine) publishedBefore(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
+	l, err := e.readLedger(ctx, f.Partition)
+	if err != nil {
+		return engine.Lost, err
 	}
-	err = e.query(ctx, `SELECT count(*) > 0 FROM {monitoring.pipeline_metrics} WHERE pipeline = :pipeline AND batch_id = :id`, args{"id": h.ID}, func(r row) error { return r.scan(&found) })
+	if l.of(f.Number, f.BatchID) == free {
+		return engine.Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
+	}
+	if l.winner(f.Number) == f.BatchID {
+		return engine.Applied, e.applyPending(ctx, f.Partition, l, f.Number)
+	}
+	applied, err := e.isApplied(ctx, f.BatchID)
+	if err != nil || !applied {
+		return engine.Lost, err
+	}
+	return engine.Applied, nil
+}
+
+// isApplied says whether a batch was applied, also one whose entry in the ledger
+// was compacted away since.
+func (e *Engine) isApplied(ctx context.Context, batchID string) (found bool, err error) {
+	err = e.query(ctx, `SELECT count(*) > 0 FROM {monitoring.pipeline_metrics} WHERE pipeline = :pipeline AND batch_id = :id`, args{"id": batchID}, func(r row) error { return r.scan(&found) })
 	return found, err
 }
 

@@ -253,14 +253,27 @@ type Failure struct {
 	Statement string
 }
 
+// Error gives what a person can use of the message: its first line, and the
+// root of its causes, without the stacks of three languages.
 func (f *Failure) Error() string {
-	text := f.Message
+	text, more, _ := strings.Cut(f.Message, "\n")
+	if len(text) > mostText {
+		text = strings.ToValidUTF8(text[:mostText], "") + "…"
+	}
+	if i := strings.LastIndex(more, causedBy); i >= 0 {
+		cause, _, _ := strings.Cut(more[i:], "\n")
+		text += "\n" + cause
+	}
 	if hint := f.hint(); hint != "" {
-		first, _, _ := strings.Cut(text, "\n")
-		return first + "\nhint: " + hint
+		return text + "\nhint: " + hint
 	}
 	return f.Type + ": " + text
 }
+
+// mostText bounds the first line of an error, in bytes: Spark writes whole plans into it.
+const mostText = 500
+
+const causedBy = "Caused by: "
 
 var condition = regexp.MustCompile(`\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)*)\]`)
 

@@ -1,0 +1,69 @@
+package spark_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/engine/enginetest"
+	"github.com/bundlegen/bundlegen/extractor/engine/spark"
+)
+
+func TestConformance(t *testing.T) {
+	enginetest.Run(t, newSubject(t))
+}
+
+// subject is a lake: a prefix of schemas of its own in the shared session's catalog.
+type subject struct {
+	session *spark.Session
+	prefix  string
+	staging string
+}
+
+var lakes atomic.Int64
+
+func newSubject(t testing.TB) enginetest.Subject {
+	s, _ := session(t)
+	return &subject{session: s, prefix: fmt.Sprintf("lake%d_", lakes.Add(1)), staging: t.TempDir()}
+}
+
+func (s *subject) options(p enginetest.Process) spark.Options {
+	return spark.Options{Pipeline: p.Pipeline, Catalog: "spark_catalog", SchemaPrefix: s.prefix, Staging: s.staging, RunID: p.RunID, Attempt: p.Attempt, Steps: p.Steps}
+}
+
+func (s *subject) Engine(_ testing.TB, p enginetest.Process) engine.Engine {
+	return spark.New(s.session, s.options(p))
+}
+
+// Reopen ends all leases: whoever starts a job on one machine knows that nobody else is there.
+func (s *subject) Reopen(t testing.TB) {
+	leases, err := filepath.Glob(filepath.Join(s.staging, "*", "*", "*.lease"))
+	require.NoError(t, err)
+	for _, l := range leases {
+		require.NoError(t, os.Remove(l))
+	}
+}
+
+func (s *subject) Fresh(t testing.TB) enginetest.Subject { return newSubject(t) }
+
+func (s *subject) Query(t testing.TB, query string) [][]string {
+	rows, err := spark.Texts(t.Context(), s.session, query)
+	require.NoError(t, err)
+	return rows
+}
+
+func (s *subject) Exec(t testing.TB, statement string) {
+	_, err := spark.Texts(t.Context(), s.session, statement)
+	require.NoError(t, err)
+}
+
+func (s *subject) Schema(name string) string { return "`spark_catalog`.`" + s.prefix + name + "`" }
+
+func (s *subject) Micros() string { return "unix_micros" }
+
+func (s *subject) Schedules() int { return 3 }

@@ -1,0 +1,28 @@
+package spark
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+)
+
+// Texts runs a statement and gives its rows as texts, null as "".
+func Texts(ctx context.Context, s *Session, statement string) (out [][]string, err error) {
+	err = s.sql(ctx, statement, nil, func(r row) error {
+		texts := make([]string, len(r))
+		for i, v := range r {
+			switch text := string(v); {
+			case text == "null":
+			case strings.HasPrefix(text, `"`):
+				if err := json.Unmarshal(v, &texts[i]); err != nil {
+					return err
+				}
+			default:
+				texts[i] = text
+			}
+		}
+		out = append(out, texts)
+		return nil
+	})
+	return out, err
+}
