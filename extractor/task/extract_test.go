@@ -281,10 +281,10 @@ func TestExtractWithBadTags(t *testing.T) {
 	for _, c := range []struct {
 		bad    int
 		status string
-	}{{12, batch.Partial}, {13, batch.Failed}} {
+	}{{4, batch.Partial}, {5, batch.Failed}} {
 		t.Run(c.status, func(t *testing.T) {
 			metrics := [][]string{}
-			ways(t, simulator.Options{Tags: 120}, func(t *testing.T, p *plant, runner *cluster) {
+			ways(t, simulator.Options{Tags: 40}, func(t *testing.T, p *plant, runner *cluster) {
 				tags := p.server.Oracle().Tags()
 				for _, tag := range tags[:c.bad] {
 					require.NoError(t, p.server.FailTag(tag.Name, simulator.FaultPermission))
@@ -343,7 +343,7 @@ func TestExtractFromASiteThatGoesDown(t *testing.T) {
 
 // A stream that is torn, wherever that is, is no batch; the next attempt reads all.
 func TestExtractWithATornStream(t *testing.T) {
-	p := newPlant(t, simulator.Options{Tags: 120})
+	p := newPlant(t, simulator.Options{Tags: 80})
 	p.discover()
 	runner := &cluster{getenv: p.getenv}
 	for name, c := range map[string]struct {
