@@ -90,7 +90,7 @@ func restoredCheckpoints(l *lab) {
 	l.exec(l, "DELETE FROM {checkpoints}.tag_watermarks WHERE pipeline = '"+l.pipeline+"' AND batch_seq > 1")
 	err := l.plain().Claim(l.ctx)
 	if err == nil {
-		err = l.attempt("b", 0, l.run(pin+9*second), 1, nil).extract()
+		err = l.attempt("b", 0, l.run(pin+9*second), 1, nil).once()
 	}
 	require.ErrorContains(l, err, "hint:")
 	require.Equal(l, before.events, l.tablesOf(l, l.pipeline).events)
@@ -117,7 +117,7 @@ func lostBatch(l *lab) {
 		s := l.tablesOf(l, l.pipeline)
 		decided := slices.ContainsFunc(s.rows, func(r row) bool { return r.batch == folder.BatchID })
 		applied := slices.ContainsFunc(s.events, func(e event) bool { return e.batch == folder.BatchID })
-		err = a.extract()
+		err = a.once()
 		if !decided || applied {
 			l.must(err)
 			l.must(l.history.landed(l.tablesOf(l, l.pipeline), map[int64]instant.Ticks{int64(k): pin + 10*second}))

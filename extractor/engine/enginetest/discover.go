@@ -27,9 +27,6 @@ func (l *lab) discover(runID string, steps engine.Steps) *discovery {
 
 // all does the whole task: recover, assign behind fences, pin, record the run.
 func (d *discovery) all(until instant.Ticks, owners ...engine.Owner) error {
-	if err := d.steps.At(taskStep + "recover"); err != nil {
-		return err
-	}
 	partitions, err := d.Partitions(d.ctx)
 	if err != nil {
 		return err

@@ -1,9 +1,11 @@
 package enginetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -49,7 +51,7 @@ func (h *history) observe(s *snapshot) error {
 	h.watermarks(s, &wrong)
 	landed := h.bronze(s, &wrong)
 	h.durable(s, landed, &wrong)
-	h.order(s, landed, &wrong)
+	h.order(landed, &wrong)
 	h.metrics(s, landed, &wrong)
 	return wrong.err()
 }
@@ -115,7 +117,7 @@ func (h *history) ranges(s *snapshot, wrong *complaints) {
 		h.spans[r.point][span{r.from, r.to, r.batch}] = true
 	}
 	for point, spans := range h.spans {
-		all := slices.SortedFunc(maps.Keys(spans), func(a, b span) int { return int(a.from - b.from) })
+		all := slices.SortedFunc(maps.Keys(spans), func(a, b span) int { return cmp.Compare(a.from, b.from) })
 		for i := 1; i < len(all); i++ {
 			if all[i].from < all[i-1].to {
 				wrong.add("two ranges of tag %d overlap: %s of %s and %s of %s", point, all[i-1], all[i-1].batch, all[i], all[i].batch)
@@ -190,13 +192,25 @@ func (h *history) read(point int64, e event) bool {
 // durable: a watermark never passes what is neither in bronze nor in a whole folder.
 func (h *history) durable(s *snapshot, l landing, wrong *complaints) {
 	for point, mark := range h.marks {
-		for _, at := range eventsOf(h.pins[point], mark) {
+		for _, at := range eventsOf(h.start(point), mark) {
 			if l.events[point][at] || s.staged(point, at) {
 				continue
 			}
 			wrong.add("the watermark of tag %d is %d, but its event at %d is neither in bronze nor in a whole folder", point, mark, at)
 		}
 	}
+}
+
+// start is where reading of a tag began.
+func (h *history) start(point int64) instant.Ticks {
+	if pin, ok := h.pins[point]; ok {
+		return pin
+	}
+	first := instant.Ticks(math.MaxInt64)
+	for s := range h.spans[point] {
+		first = min(first, s.from)
+	}
+	return first
 }
 
 func (s *snapshot) staged(point int64, at instant.Ticks) bool {
@@ -211,7 +225,7 @@ func (s *snapshot) staged(point int64, at instant.Ticks) bool {
 }
 
 // order: what is decided is applied in order of number.
-func (h *history) order(_ *snapshot, l landing, wrong *complaints) {
+func (h *history) order(l landing, wrong *complaints) {
 	for at, id := range h.decided {
 		if header, ok := h.headers[id]; !ok || header.Events == 0 || l.batches[id] > 0 {
 			continue

@@ -1,14 +1,12 @@
 package enginetest
 
 import (
-	"errors"
-
 	"github.com/bundlegen/bundlegen/extractor/engine"
 )
 
-// Each of these makes actors that are at work at the same time; package
-// documentation of schedule.go says in which orders. After each schedule one
-// undisturbed run lands the rest, and nothing is lost or doubled.
+// Each of these makes actors that are at work at the same time; interleave says
+// in which orders. After each schedule one undisturbed run lands the rest, and
+// nothing is lost or doubled.
 
 // attemptsInterleaved: two attempts of one partition, of which the first cannot
 // read a tag that the second can.
@@ -28,9 +26,10 @@ func attemptsInterleaved(l *lab) {
 	})
 }
 
-// zombieInterleaved: beside a zombie that cannot read a tag its retry runs, then
-// the next run's discover, which moves a tag behind a fence, then the next run's
-// extractions of the old owner and the new one. It is the model's scenario.
+// zombieInterleaved: beside a zombie that cannot read a tag there are its retry,
+// and the next run: its discover, which moves a tag behind a fence, its discover
+// once more if that died, and its extraction of the tag's new partition. The
+// extraction of the old one comes after the schedule. It is the model's scenario.
 func zombieInterleaved(l *lab) {
 	interleave(l, "zombie", func(l *lab) ([]actor, func() error) {
 		l.must(l.discover("D", nil).assign(owner(1, 0), owner(2, 0)))
@@ -40,17 +39,17 @@ func zombieInterleaved(l *lab) {
 			a.refused = map[int64]bool{2: true}
 			return a.extract()
 		}
-		others := func(steps engine.Steps) error {
-			if err := l.attempt("R", 0, run, 2, steps).extract(); err != nil {
-				return err
-			}
-			d := l.discover("next", steps)
-			if err := d.all(pin+4*second, owner(1, 1)); err != nil {
-				return err
-			}
-			return errors.Join(l.attempt("E", 0, d.run, 1, steps).extract(), l.attempt("G", 1, d.run, 1, steps).extract())
+		next := func(steps engine.Steps) error {
+			discover := func() error { return l.discover("next", steps).all(pin+4*second, owner(1, 1)) }
+			return inTurn(steps, discover, discover, func() error {
+				runs, err := l.plain().Runs(l.ctx, "next")
+				if err != nil || len(runs) == 0 {
+					return err // both attempts died
+				}
+				return l.attempt("G", 1, runs[0], 1, steps).once()
+			})
 		}
-		return []actor{{"zombie", zombie}, {"retry and next run", others}},
+		return []actor{{"zombie", zombie}, {"next run", next}, {"retry", func(steps engine.Steps) error { return l.attempt("R", 0, run, 2, steps).once() }}},
 			func() error { return l.undisturbed(pin + 5*second) }
 	})
 }
@@ -67,7 +66,7 @@ func discoversInterleaved(l *lab) {
 		bulk := owner(1, 7)
 		bulk.Tier = "bulk"
 		return []actor{
-			{"extraction", func(steps engine.Steps) error { return l.attempt("A", 0, run, 1, steps).extract() }},
+			{"extraction", func(steps engine.Steps) error { return l.attempt("A", 0, run, 1, steps).once() }},
 			{"discover", discover("standard", owner(1, 1))},
 			{"discover of bulk", discover("bulk", bulk)},
 		}, func() error { return l.undisturbed(pin + 5*second) }
@@ -82,11 +81,7 @@ func consolidationInterleaved(l *lab) {
 		run := l.run(pin + 4*second)
 		l.land(0, pin+second)
 		return []actor{
-			{"extraction", func(steps engine.Steps) error {
-				a := l.attempt("A", 0, run, 1, steps)
-				a.window = 2 * second
-				return a.extract()
-			}},
+			{"extraction", func(steps engine.Steps) error { return l.attempt("A", 0, run, 1, steps).once() }},
 			{"consolidation", func(steps engine.Steps) error { return l.consolidate(l.engine("C", 1, steps)) }},
 			{"discover", func(steps engine.Steps) error { return l.discover("next", steps).all(pin+4*second, owner(1, 1)) }},
 		}, func() error { return l.undisturbed(pin + 5*second) }

@@ -133,7 +133,7 @@ func (h *history) landed(s *snapshot, until map[int64]instant.Ticks) error {
 		if s.current[point] != end {
 			wrong.add("the watermark of tag %d is %d instead of %d", point, s.current[point], end)
 		}
-		all := eventsOf(h.pins[point], end)
+		all := eventsOf(h.start(point), end)
 		for _, at := range all {
 			if !have[point][at] {
 				wrong.add("the event of tag %d at %d is missing", point, at)
@@ -176,7 +176,7 @@ func (l *lab) undisturbed(until instant.Ticks) error {
 			}
 			continue
 		}
-		if err := l.attempt("end", p, run, 1, nil).extract(); err != nil {
+		if err := l.attempt("end", p, run, 1, nil).once(); err != nil {
 			return fmt.Errorf("the run after it, partition %d: %w", p, err)
 		}
 	}
@@ -224,22 +224,32 @@ func (l *lab) attempt(name string, partition int, run engine.Run, number int, st
 // taskStep marks the steps of a task, as opposed to those of its engine.
 const taskStep = "task: "
 
-// extract lands what the partition's tags have up to the run's end.
+// extract lands what the partition's tags have up to the run's end, as the task does.
 func (a *attempt) extract() error {
-	for {
-		if err := a.steps.At(taskStep + "recover"); err != nil {
-			return err
-		}
-		if err := a.Recover(a.ctx, a.partition); err != nil {
-			return fmt.Errorf("recover: %w", err)
-		}
-		if err := a.steps.At(taskStep + "open"); err != nil {
-			return err
-		}
-		if more, err := a.batch(); err != nil || !more {
+	for more := true; more; {
+		var err error
+		if more, err = a.turn(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// once lands the same where one batch is enough, without a look for more.
+func (a *attempt) once() error {
+	_, err := a.turn()
+	return err
+}
+
+// turn lands one batch behind a recovery.
+func (a *attempt) turn() (more bool, err error) {
+	if err := a.Recover(a.ctx, a.partition); err != nil {
+		return false, fmt.Errorf("recover: %w", err)
+	}
+	if err := a.steps.At(taskStep + "open"); err != nil {
+		return false, err
+	}
+	return a.batch()
 }
 
 // batch lands one batch; more is false when there was nothing to read.
@@ -344,6 +354,6 @@ func (a *attempt) open() (engine.State, stage.Folder) {
 func (l *lab) land(partition int, until instant.Ticks) engine.Run {
 	l.Helper()
 	run := l.run(until)
-	l.must(l.attempt("a", partition, run, 1, nil).extract())
+	l.must(l.attempt("a", partition, run, 1, nil).once())
 	return run
 }

@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,10 +31,6 @@ type cost struct {
 	calls   atomic.Int64 // of methods of engines that ask for the tables
 	steps   atomic.Int64 // durable ones that engines told of
 	queries atomic.Int64 // of the suite itself
-}
-
-func (c *cost) String() string {
-	return fmt.Sprintf("%d engine calls, %d steps, %d queries", c.calls.Load(), c.steps.Load(), c.queries.Load())
 }
 
 func (l *lake) query(t testing.TB, query string) [][]string {

@@ -52,7 +52,7 @@ func completeness(l *lab) {
 	l.standard()
 	l.land(0, pin+3*second)
 	run := l.run(pin + 15*second)
-	l.must(l.attempt("a", 0, run, 1, nil).extract())
+	l.must(l.attempt("a", 0, run, 1, nil).once())
 	e := l.plain()
 	for range 2 {
 		landed, err := e.LandedBy(l.ctx, run.ID, 0)
