@@ -12,7 +12,7 @@ import re
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Mapping
+from typing import IO, TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping
 
 from pi_extractor.session import is_remote
 from pi_extractor.shards import run_lane
@@ -25,8 +25,8 @@ BEAT_SECONDS = 5.0  # between two signs of life while a verb works
 MOST_ROWS = 5000  # in one line
 MOST_MESSAGE = 8000  # characters of an error
 
-Args = Dict[str, Any]
-Rows = List[Any]
+Fields = dict[str, Any]  # of a message
+Rows = list[Any]
 
 
 class ProtocolError(Exception):
@@ -54,7 +54,7 @@ def serve(session: SparkSession, requests: IO[bytes], answers: IO[bytes]) -> Non
         out.send(id=due, **last)
 
 
-def attend(verb: Callable[[SparkSession], Iterable[Rows]], session: SparkSession, send: Callable[..., None]) -> Args:
+def attend(verb: Callable[[SparkSession], Iterable[Rows]], session: SparkSession, send: Callable[..., None]) -> Fields:
     """Do what a request asks for, send its rows, and give what the last line of the answer says."""
     try:
         for rows in verb(session):
@@ -64,7 +64,7 @@ def attend(verb: Callable[[SparkSession], Iterable[Rows]], session: SparkSession
     return {"done": True}
 
 
-def hello(session: SparkSession) -> Args:
+def hello(session: SparkSession) -> Fields:
     try:
         driver = session.conf.get("spark.driver.host", "127.0.0.1")
     except Exception:  # serverless compute does not tell, and none of its workers asks
@@ -73,14 +73,14 @@ def hello(session: SparkSession) -> Args:
     return {"spark": session.version, "python": python, "remote": remote, "driver": driver}
 
 
-def sql(session: SparkSession, statement: str, args: Args) -> Iterator[Rows]:
+def sql(session: SparkSession, statement: str, args: Fields) -> Iterator[Rows]:
     rows = frame(session, statement, args).collect()
     for start in range(0, len(rows), MOST_ROWS):
         yield rows[start : start + MOST_ROWS]
 
 
 def append(
-    session: SparkSession, query: str, args: Args, table: str, app: str, version: int, metadata: str
+    session: SparkSession, query: str, args: Fields, table: str, app: str, version: int, metadata: str
 ) -> Iterable[Rows]:
     # The options are Delta's: without the format, Spark drops them and says nothing.
     writer = frame(session, query, args).write.format("delta").mode("append").option("userMetadata", metadata)
@@ -91,14 +91,14 @@ def append(
 
 
 def shards(
-    session: SparkSession, specs: List[str], lanes: int, schema: str, select: List[str], path: str
+    session: SparkSession, specs: list[str], lanes: int, schema: str, select: list[str], path: str
 ) -> Iterable[Rows]:
     events = session.range(0, lanes, 1, lanes).mapInArrow(partial(run_lane, specs, lanes), schema)
     events.selectExpr(*select).write.mode("error").option("compression", "zstd").parquet(path)
     return ()
 
 
-def frame(session: SparkSession, statement: str, args: Args) -> DataFrame:
+def frame(session: SparkSession, statement: str, args: Fields) -> DataFrame:
     return session.sql(statement, args or None)
 
 
@@ -152,7 +152,7 @@ def understand(line: bytes, due: int) -> Callable[[SparkSession], Iterable[Rows]
     return partial(function, **{name: given[name] for name in fields})
 
 
-def describe(error: Exception) -> Args:
+def describe(error: Exception) -> Fields:
     """Say what went wrong, without the frames of Java's stacks: what they hide is the causes."""
     text = re.sub(r"\n\s+(at |\.\.\. \d+ more).*", "", str(error))
     return {"type": type(error).__name__, "message": text[:MOST_MESSAGE]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -178,6 +179,7 @@ class Launcher:
         self.process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
+        assert select.select([self.answers], [], [], 180)[0], "the launcher hangs"
         line = self.answers.readline()
         assert line, "the launcher died"
         assert SECRET not in line.decode()

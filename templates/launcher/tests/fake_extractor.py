@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+MOST_SECONDS = 120  # after that it dies, whatever the scenario waits for: a test fails then, and does not hang
 FOLDER = Path(os.environ.get("FAKE_FOLDER", "."))
 
 
@@ -97,6 +99,7 @@ def shard() -> None:
 
 
 if __name__ == "__main__":
+    signal.alarm(MOST_SECONDS)
     if sys.argv[1] == "shard":
         shard()
     else:
