@@ -7,42 +7,30 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// moves: a tag that gets another partition, of its tier or another, and comes
-// back, goes on where it was.
+// moves: a tag is PI's point: one that gets a partition of another tier, and
+// comes back under another name and WebID, goes on where it was.
 func moves(l *lab) {
 	l.standard()
 	l.land(0, pin+10*second)
-	l.must(l.discover("D2", nil).assign(owner(2, 7)))
-	l.land(7, pin+20*second)
-	l.land(0, pin+15*second)
 	bulk := owner(2, 8)
 	bulk.Tier = "bulk"
-	l.must(l.discover("D3", nil).assign(bulk))
-	l.land(8, pin+25*second)
-	l.must(l.discover("D4", nil).assign(owner(2, 0)))
-	l.land(0, pin+30*second)
-	l.expect(map[int64]instant.Ticks{1: pin + 30*second, 2: pin + 30*second, 3: pin})
-	partitions, err := l.plain().Partitions(l.ctx)
-	l.must(err)
-	require.Equal(l, []int{0, 1, 7, 8}, partitions, "every partition that ever was")
-	l.finish(pin + 35*second)
-}
-
-// renamed: a tag is PI's point, whatever it is called.
-func renamed(l *lab) {
-	l.standard()
-	l.land(0, pin+10*second)
+	l.must(l.discover("D2", nil).assign(bulk))
+	l.land(8, pin+20*second)
 	o := owner(2, 0)
 	o.WebID, o.Name = "another kind of WebID", "another 'name'"
-	l.must(l.discover("D2", nil).assign(o))
-	l.land(0, pin+20*second)
-	l.expect(map[int64]instant.Ticks{1: pin + 20*second, 2: pin + 20*second})
-	l.must(l.plain().Compact(l.ctx))
-	l.expect(map[int64]instant.Ticks{1: pin + 20*second, 2: pin + 20*second})
-	require.Equal(l, [][]string{{"W2", "tag 2", "10"}, {o.WebID, o.Name, "10"}}, l.query(l,
-		"SELECT tag_webid, tag_name, CAST(count(*) AS STRING) FROM {bronze}.pi_timeseries WHERE pipeline = '"+l.pipeline+"' AND tag_webid <> 'W1' GROUP BY tag_webid, tag_name ORDER BY tag_webid"))
-	require.Equal(l, [][]string{{o.WebID, o.Name}}, l.query(l,
-		"SELECT tag_webid, tag_name FROM {checkpoints}.current_watermarks WHERE pipeline = '"+l.pipeline+"' AND point_id = 2"))
+	l.must(l.discover("D3", nil).assign(o))
+	l.land(0, pin+30*second)
+	s := l.observe()
+	l.must(l.history.landed(s, map[int64]instant.Ticks{1: pin + 30*second, 2: pin + 30*second, 3: pin}))
+	l.must(l.history.quiet(s))
+	e := l.plain()
+	l.must(e.Compact(l.ctx))
+	partitions, err := e.Partitions(l.ctx)
+	l.must(err)
+	require.Equal(l, []int{0, 1, 8}, partitions, "every partition that ever was")
+	require.Equal(l, [][]string{{"bronze", "W2", "tag 2", "20"}, {"bronze", o.WebID, o.Name, "10"}, {"current", o.WebID, o.Name, num(pin + 30*second)}}, l.query(l,
+		"SELECT 'bronze' AS place, tag_webid AS web, tag_name, CAST(count(*) AS STRING) FROM {bronze}.pi_timeseries WHERE pipeline = '"+l.pipeline+"' AND tag_webid <> 'W1' GROUP BY tag_webid, tag_name "+
+			"UNION ALL SELECT 'current', tag_webid, tag_name, CAST(watermark_ticks AS STRING) FROM {checkpoints}.current_watermarks WHERE pipeline = '"+l.pipeline+"' AND point_id = 2 ORDER BY place, web"))
 }
 
 // assignedThen: a run goes by the assignment that it was recorded with, and
@@ -77,7 +65,6 @@ func assignedThen(l *lab) {
 	require.Equal(l, map[int64]int{1: 0, 2: 0, 3: 1, 4: 1}, at(now.Assigned))
 	require.Equal(l, map[int64]int{1: 0, 2: 1, 3: 1, 4: 1}, at(l.clock))
 	require.Equal(l, at(l.clock), at(0))
-	l.finish(pin + 7*second)
 }
 
 // pinned: of two pins the earlier wins, and none counts beside a watermark.
@@ -105,8 +92,6 @@ func pinned(l *lab) {
 	l.must(e.Compact(l.ctx))
 	require.Equal(l, pin+4*second, mark(0))
 	require.Equal(l, pin-7*second, mark(1))
-	l.land(1, pin+4*second)
-	l.expect(map[int64]instant.Ticks{1: pin + 4*second, 3: pin + 4*second})
 }
 
 // raced: an assignment that was made from an older one changes nothing.
@@ -134,7 +119,6 @@ func raced(l *lab) {
 	owners, _, err = e.Owners(l.ctx, 0)
 	l.must(err)
 	require.Len(l, owners, 4)
-	l.finish(pin + 3*second)
 }
 
 // recordedOnce: what a run reads is recorded once, for every task, attempt and

@@ -20,10 +20,8 @@ func sameNumber(l *lab) {
 	_, loses := first.open()
 	_, wins := other.open()
 	other.publish(wins, engine.Applied)
-	l.expect(map[int64]instant.Ticks{1: pin + 20*second, 2: pin + 20*second})
 	first.publish(loses, engine.Lost)
 	l.expect(map[int64]instant.Ticks{1: pin + 20*second, 2: pin + 20*second})
-	l.finish(pin + 25*second)
 }
 
 // publishedForIt: an attempt whose whole folder another task has published
@@ -35,13 +33,10 @@ func publishedForIt(l *lab) {
 	l.must(l.plain().Recover(l.ctx, 0))
 	require.NoDirExists(l, folder.Dir)
 	a.publish(folder, engine.Applied)
-	_, other := l.attempt("B", 0, l.run(pin+12*second), 1, nil).open()
-	l.land(0, pin+14*second) // publishes it first
-	a.publish(other, engine.Applied)
 	_, lost := a.late(1)
 	l.must(lost.Remove())
 	a.publish(lost, engine.Lost)
-	l.finish(pin + 20*second)
+	l.expect(map[int64]instant.Ticks{1: pin + 10*second, 2: pin + 10*second})
 }
 
 // late stages a batch under a number that was free once.
@@ -73,15 +68,13 @@ func zombies(l *lab) {
 	early.publish(folder, engine.Lost)
 	l.land(1, pin+20*second)
 	l.land(0, pin+5*second)
-	l.land(0, pin+6*second)
 	require.ErrorIs(l, late.once(), engine.ErrZombie)
 	l.observe()
 	l.must(l.plain().Compact(l.ctx))
-	require.ErrorIs(l, late.once(), engine.ErrZombie)
 	l.reopen()
-	require.ErrorIs(l, l.attempt("X", 0, old, 3, nil).once(), engine.ErrZombie)
-	l.expect(map[int64]instant.Ticks{1: pin + 6*second, 2: pin + 20*second, 3: pin + 20*second})
-	l.finish(pin + 30*second)
+	_, err = l.attempt("X", 0, old, 3, nil).Open(l.ctx, 0, old)
+	require.ErrorIs(l, err, engine.ErrZombie)
+	l.expect(map[int64]instant.Ticks{1: pin + 5*second, 2: pin + 20*second, 3: pin + 20*second})
 }
 
 // fences: a run's fence is one number, however often it is asked for, and an
@@ -104,7 +97,7 @@ func fences(l *lab) {
 	last, err := e.LastAttempts(l.ctx, fenced.ID)
 	l.must(err)
 	require.Empty(l, last, "a fence is no work of a task")
-	l.finish(pin + 3*second)
+	l.observe()
 }
 
 // wholeFolder: whoever comes next publishes what another attempt has read.
@@ -162,9 +155,7 @@ func tornFolder(l *lab) {
 		l.must(other.Recover(l.ctx, 0))
 		require.NoDirExists(l, third.Dir, "its lease is over")
 	}
-	l.reopen()
-	l.must(l.attempt("A", 0, run, 3, nil).once())
-	l.finish(pin + 5*second)
+	require.Empty(l, l.observe().events)
 }
 
 // expire lets the leases of a partition's folders be over.
@@ -205,7 +196,6 @@ func cameBack(l *lab) {
 		require.NoDirExists(l, folder.Dir)
 		l.observe()
 	}
-	l.finish(pin + 15*second)
 }
 
 // sideBySide: partitions of two tiers land at the same time, while the first
@@ -218,14 +208,14 @@ func sideBySide(l *lab) {
 	var g sync.WaitGroup
 	errs := make([]error, 4)
 	for p := range 3 {
-		run := l.run(pin + 12*second)
-		a := l.attempt("a", p, run, 1, nil)
-		a.window = 6 * second
-		g.Go(func() { errs[p] = a.extract() })
+		a := l.attempt("a", p, l.run(pin+12*second), 1, nil)
+		g.Go(func() { errs[p] = a.once() })
 	}
 	e := l.plain()
 	g.Go(func() { errs[3] = l.consolidate(e) })
 	g.Wait()
 	l.must(errors.Join(errs...))
-	l.finish(pin + 14*second)
+	s := l.observe()
+	l.must(l.history.quiet(s))
+	l.must(l.history.landed(s, map[int64]instant.Ticks{1: pin + 12*second, 2: pin + 12*second, 3: pin + 12*second, 4: pin + 12*second}))
 }

@@ -3,9 +3,7 @@ package enginetest
 // cases lists the suite's cases. Their names are what Sentences and Caught go by.
 var cases = []testCase{
 	{name: "a batch lands once and moves the watermarks", run: landsOnce},
-	{name: "what is too much for one batch is caught up in windows", run: windows},
-	{name: "a batch without events moves the watermarks", run: noEvents},
-	{name: "a failed tag keeps its watermark", run: failedTag},
+	{name: "what failed or is too much for one batch is caught up", run: windows},
 
 	{name: "of two attempts with one number one loses", run: sameNumber},
 	{name: "an attempt is told that its folder was published for it", run: publishedForIt},
@@ -16,8 +14,7 @@ var cases = []testCase{
 	{name: "a folder that is applied already goes", run: cameBack},
 	{name: "tiers and partitions land side by side", run: sideBySide},
 
-	{name: "a moved tag goes on where it was", run: moves},
-	{name: "a renamed tag goes on where it was", run: renamed},
+	{name: "a moved or renamed tag goes on where it was", run: moves},
 	{name: "a run keeps its assignment", run: assignedThen},
 	{name: "of two pins the earlier wins", run: pinned},
 	{name: "an outdated assignment changes nothing", run: raced},

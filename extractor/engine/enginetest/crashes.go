@@ -87,25 +87,22 @@ func discoverDies(l *lab) {
 			from, to = to, from
 		}
 		old := l.run(until - 5*second)
-		_, folder := l.attempt("O", from, old, 1, nil).open()
-		d := l.discover(old.ID+" next", dies.at(k))
-		dies.tolerate(d.all(until, owner(2, to)))
+		zombie := l.attempt("Z", from, old, 1, nil)
+		_, folder := zombie.open()
+		next := old.ID + " next"
+		dies.tolerate(l.discover(next, dies.at(k)).all(until, owner(2, to)))
 		l.reopen()
-		zombie := l.attempt("Z", from, old, 2, nil)
-		if err := zombie.once(); err != nil {
-			require.ErrorIs(l, err, engine.ErrZombie)
-		}
-		require.NoDirExists(l, folder.Dir)
-		retry := l.discover(old.ID+" next", nil)
+		zombie.Engine = l.engine(old.ID, 1, nil)
+		_, err := zombie.Publish(l.ctx, folder)
+		l.must(err)
+		retry := l.discover(next, nil)
 		l.must(retry.all(until, owner(2, to)))
-		runs, err := retry.Runs(l.ctx, d.run.ID)
+		runs, err := retry.Runs(l.ctx, next)
 		l.must(err)
 		require.Len(l, runs, 1)
-		for p := range 2 {
-			l.must(l.attempt("E", p, runs[0], 1, nil).once())
-		}
+		l.must(l.attempt("E", to, runs[0], 1, nil).once())
 		s := l.observe()
-		l.must(l.history.landed(s, map[int64]instant.Ticks{1: until, 2: until, 3: until}))
+		l.must(l.history.landed(s, map[int64]instant.Ticks{2: until}))
 		l.must(l.history.quiet(s))
 	})
 	l.finish(pin + 1000*second)
@@ -129,7 +126,6 @@ func bothDie(l *lab) {
 		l.reopen()
 		e, next := l.plain(), l.run(until)
 		l.must(e.Compact(l.ctx)) // what is not applied yet survives it
-		l.observe()
 		if k%2 == 0 {
 			next.Assigned += second
 			l.clock = next.Assigned
@@ -155,7 +151,6 @@ func compactionDies(l *lab) {
 	l.standard()
 	l.everyStep(func(k int, dies *mortal) {
 		until := pin + instant.Ticks(k)*10*second
-		l.land(0, until-5*second)
 		l.land(0, until)
 		before := l.observe()
 		dies.tolerate(l.consolidate(l.engine("C", 1, dies.at(k))))
