@@ -200,8 +200,25 @@ func TestArchOf(t *testing.T) {
 	}
 }
 
-// environment is a Python environment with the wheel installed by pip.
+// environment is a Python environment with the wheel installed by pip, and a
+// stand-in for pyspark: what the launcher does with a session, its own tests prove.
 type environment struct{ dir string }
+
+const session = `
+class conf:
+    @staticmethod
+    def get(name, default):
+        return default
+
+class SparkSession:
+    version = "4.0.1"
+    conf = conf
+
+    class builder:
+        @staticmethod
+        def getOrCreate():
+            return SparkSession()
+`
 
 func install(t *testing.T, umask string) environment {
 	t.Helper()
@@ -213,6 +230,11 @@ func install(t *testing.T, umask string) environment {
 	script := "umask " + umask + ` && python3 -m venv --without-pip "$1" && python3 -m pip --quiet --disable-pip-version-check --python "$1/bin/python" install --no-index --no-deps "$2"`
 	out, err := exec.Command("sh", "-c", script, "sh", env.dir, filepath.Join(dir, name)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	found, err := filepath.Glob(filepath.Join(env.dir, "lib", "python3*", "site-packages"))
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	require.NoError(t, os.Mkdir(filepath.Join(found[0], "pyspark"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(found[0], "pyspark", "sql.py"), []byte(session), 0o644))
 	return env
 }
 
@@ -230,12 +252,12 @@ func TestPipInstallsAndEntryPointsRunTheBinary(t *testing.T) {
 			for _, task := range []string{"discover", "extract", "consolidate", "validate"} {
 				out, err := e.python("import pi_extractor; pi_extractor."+task+"(); print('returned')", "--partition=7", "--until=").Output()
 				require.NoError(t, err)
-				require.Equal(t, `out ["`+task+`" "--partition=7" "--until="] password="from the cluster"`+"\nreturned\n", string(out))
+				require.Regexp(t, `^out \["`+task+`" "--engine=spark" "--pipe=\d+,\d+" "--partition=7" "--until="\] password="from the cluster"\nreturned\n$`, string(out))
 
 				script := exec.Command(filepath.Join(e.dir, "bin", "pi-extractor-"+task), "--a=b")
 				out, err = script.Output()
 				require.NoError(t, err)
-				require.Contains(t, string(out), `out ["`+task+`" "--a=b"]`)
+				require.Regexp(t, `out \["`+task+`" .* "--a=b"\]`, string(out))
 			}
 			const byName = `
 from importlib.metadata import distribution
@@ -324,6 +346,6 @@ class dbutils:
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+lib)
 		out, err := cmd.Output()
 		require.NoError(t, err)
-		require.Equal(t, `out ["extract" "--bundle=`+bundle+`"] password="value of pi plant/a"`+"\nNone\n", string(out))
+		require.Regexp(t, `^out \["extract" .* "--bundle=`+bundle+`"\] password="value of pi plant/a"\nNone\n$`, string(out))
 	})
 }
