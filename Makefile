@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false
 STATIC := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(LDFLAGS)"
 
-.PHONY: setup build demo demo-spark test test-kill bench lint generate-examples clean
+.PHONY: setup build demo demo-spark test test-kill test-spark bench lint generate-examples clean
 
 setup:
 	@scripts/setup.sh
@@ -39,6 +39,11 @@ test: build
 # 100 kills at random moments, and the table of what they met.
 test-kill: build
 	go test -timeout 60m -count=1 -v -run TestKill ./test/endtoend -kills 100
+
+# What takes too long for every change: all of the conformance suite and of a plant's life on Spark.
+test-spark: build
+	go test -timeout 60m -count=1 -v -run TestConformance ./extractor/engine/spark -all-cases
+	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
 
 bench: build
 	@scripts/bench.sh

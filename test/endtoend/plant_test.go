@@ -82,8 +82,18 @@ tiers:
 extract: {backfill: 1h, max_window: 6h}
 `
 
+// partitions of a plant on DuckDB, and on Spark, where a task costs as much as
+// a hundred do on DuckDB.
+const (
+	partitions      = 6
+	sparkPartitions = 2
+)
+
 // newPlant starts a site and makes its pipeline.
-func newPlant(t testing.TB, o simulator.Options) *plant {
+func newPlant(t testing.TB, o simulator.Options) *plant { return newPlantOf(t, o, partitions) }
+
+// newPlantOf starts a site whose tags make so many partitions.
+func newPlantOf(t testing.TB, o simulator.Options, partitions int) *plant {
 	p := &plant{t: t, dir: t.TempDir(), exp: map[int]expected{}, names: map[string]int{}, engine: "duckdb"}
 	p.tables = duckTables{filepath.Join(p.dir, "data")}
 	p.clock.Store(int64(start))
@@ -93,7 +103,7 @@ func newPlant(t testing.TB, o simulator.Options) *plant {
 	url, err := p.sim.Start("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.sim.Close() })
-	n := max(o.Tags/6, 1)
+	n := max(o.Tags/partitions, 1)
 	p.write("pipeline.yml", fmt.Sprintf(pipelineYML, url, n*2/3, n, n*2))
 	return p
 }

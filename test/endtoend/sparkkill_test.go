@@ -41,9 +41,8 @@ var victims = []victim{
 	}},
 }
 
-// TestKillOnSpark kills one process of each kind while shards read, each time
-// from another run, and lets every run go on: the job's own retries land what was
-// missing. Then it kills as many more as it was asked to at random moments, of
+// TestKillOnSpark kills one process of each kind while shards read, and lets the
+// run go on: Spark's and the job's own retries land what was missing. Then it kills as many more as it was asked to at random moments, of
 // random kinds, bundlegen itself among them.
 func TestKillOnSpark(t *testing.T) {
 	t.Logf("seed %d, %d kills at random", seed, *sparkKills)
@@ -57,15 +56,26 @@ func TestKillOnSpark(t *testing.T) {
 	p.run(0, now) // the tables are there; what follows is about extraction
 	p.read(now)
 
+	// One after the other, of the same run while it lasts.
+	var run *running
 	for _, v := range victims {
-		now += 30 * instant.Minute
-		run := p.begin(now)
-		require.Eventually(t, func() bool { return run.find("shard") != 0 || run.ended() }, 2*time.Minute, 5*time.Millisecond)
-		require.True(t, run.kill(v.kind), "%s: none is there\n%s", v.kind, run.out.String())
-		require.Zero(t, run.wait(), "%s\n%s", v.kind, run.out.String())
-		p.read(now)
-		t.Logf("killed a %s: %s", v.kind, run.retries())
+		for dead := false; !dead; {
+			if run == nil || run.ended() {
+				now += 30 * instant.Minute
+				run = p.begin(now)
+			}
+			require.Eventually(t, func() bool { return run.find("shard") != 0 || run.ended() }, 4*time.Minute, 5*time.Millisecond)
+			dead = run.kill(v.kind)
+			if run.ended() {
+				require.Zero(t, run.wait(), "%s\n%s", v.kind, run.out.String())
+				p.read(now)
+			}
+		}
+		t.Logf("killed a %s", v.kind)
 	}
+	require.Zero(t, run.wait(), run.out.String())
+	p.read(now)
+	t.Log(run.retries())
 	p.survived(t)
 	if *sparkKills == 0 {
 		return

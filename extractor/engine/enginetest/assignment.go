@@ -110,12 +110,15 @@ func raced(l *lab) {
 	require.Equal(l, before, owners)
 	require.Equal(l, changed, again)
 
-	// The one that is made anew goes through, and the same one once more does not.
+	// The one that is made anew goes through; the same one once more changes
+	// nothing, and an engine may or may not know it again.
 	late.Seen = changed
 	l.name(owner(9, 0))
 	l.must(e.Fence(l.ctx, 0, engine.Run{ID: "late", Assigned: late.At}))
 	l.must(e.Assign(l.ctx, late))
-	require.ErrorIs(l, e.Assign(l.ctx, late), engine.ErrRaced)
+	if err := e.Assign(l.ctx, late); err != nil {
+		require.ErrorIs(l, err, engine.ErrRaced)
+	}
 	owners, _, err = e.Owners(l.ctx, 0)
 	l.must(err)
 	require.Len(l, owners, 4)

@@ -5,11 +5,11 @@ var cases = []testCase{
 	{name: "a batch lands once and moves the watermarks", run: landsOnce},
 	{name: "what failed or is too much for one batch is caught up", run: windows},
 
-	{name: "of two attempts with one number one loses", run: sameNumber},
+	{name: "of two attempts with one number one loses", core: true, run: sameNumber},
 	{name: "an attempt is told that its folder was published for it", run: publishedForIt},
-	{name: "a fence stops zombies", run: zombies},
+	{name: "a fence stops zombies", core: true, run: zombies},
 	{name: "a fence is one number", run: fences},
-	{name: "a whole folder is published by whoever comes next", run: wholeFolder},
+	{name: "a whole folder is published by whoever comes next", core: true, run: wholeFolder},
 	{name: "a torn folder goes once its writer is gone", run: tornFolder},
 	{name: "a folder that is applied already goes", run: cameBack},
 	{name: "tiers and partitions land side by side", run: sideBySide},
@@ -17,11 +17,11 @@ var cases = []testCase{
 	{name: "a moved or renamed tag goes on where it was", run: moves},
 	{name: "a run keeps its assignment", run: assignedThen},
 	{name: "of two pins the earlier wins", run: pinned},
-	{name: "an outdated assignment changes nothing", run: raced},
+	{name: "an outdated assignment changes nothing", core: true, run: raced},
 	{name: "a run is recorded once", run: recordedOnce},
 	{name: "tags are described as their site says", run: described},
 
-	{name: "compaction keeps what counts", run: compacts},
+	{name: "compaction keeps what counts", core: true, run: compacts},
 	{name: "metrics", run: metrics},
 	{name: "completeness", run: completeness},
 	{name: "two pipelines do not see each other", run: twoPipelines},
@@ -37,7 +37,7 @@ var cases = []testCase{
 	{name: "interleaved: two discovers and an extraction", run: discoversInterleaved},
 	{name: "interleaved: consolidation, extraction and discover", run: consolidationInterleaved},
 
-	{name: "restored checkpoints stop a run", run: restoredCheckpoints},
+	{name: "restored checkpoints stop a run", core: true, run: restoredCheckpoints},
 	{name: "dropped checkpoints stop a run", own: true, run: droppedCheckpoints},
 	{name: "the first claim makes the tables once", own: true, run: firstClaim},
 }

@@ -284,7 +284,7 @@ func (p *play) results() error {
 // release ends the actors of a play that is broken off.
 func (p *play) release() {
 	for _, a := range p.parts {
-		if !a.ended && !p.stuck {
+		for !a.ended && !p.stuck {
 			a.dead = true
 			a.resume <- errDead
 			<-p.stops

@@ -1,7 +1,6 @@
 package spark
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -203,22 +202,33 @@ func (e *Engine) keepEpoch(ctx context.Context) error {
 	if err := e.query(ctx, `SELECT count(*) > 0 FROM {checkpoints.epochs} WHERE epoch = :epoch`, args{"epoch": epoch}, func(r row) error { return r.scan(&known) }); err != nil || known {
 		return err
 	}
-	// Two jobs may both write it: the same row twice does no harm.
+	// Two jobs may both be about to write it: the token lets one of them.
 	r := rowsOf(tables.Epochs)
 	r.add(record{"epoch": epoch, "created_at": time.Now().UnixMicro()})
-	return e.appendRows(ctx, tables.Epochs, r, token{})
+	return e.appendRows(ctx, tables.Epochs, r, token{app: "epoch/" + epoch, version: 1})
 }
 
-// checkCheckpoints refuses to go on where bronze has rows of the pipeline and
-// the checkpoints have none.
+// checkCheckpoints refuses to go on where bronze has rows of the pipeline that
+// the checkpoints know nothing of: they were dropped, or went back to an older
+// state, in which numbers are free that were taken.
 func (e *Engine) checkCheckpoints(ctx context.Context) error {
-	var landed int64
-	err := e.query(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM {checkpoints.tag_watermarks} WHERE pipeline = :pipeline AND batch_seq > 0) THEN 0
-ELSE (SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = :pipeline) END`, nil, func(r row) error { return r.scan(&landed) })
-	if err != nil || landed > 0 {
-		return cmp.Or[error](err, &engine.LostCheckpoints{Pipeline: e.Options.Pipeline, Rows: landed})
+	const beyond = `{monitoring.pipeline_metrics} m LEFT JOIN (
+  SELECT partition_id, max(batch_seq) AS last FROM {checkpoints.tag_watermarks} WHERE pipeline = :pipeline AND point_id IS NULL GROUP BY partition_id) w ON w.partition_id = m.partition_id
+WHERE m.pipeline = :pipeline AND m.batch_id IS NOT NULL AND m.batch_seq > coalesce(w.last, 0)`
+	var decided, restored bool
+	if err := e.query(ctx, `SELECT EXISTS (SELECT 1 FROM {checkpoints.tag_watermarks} WHERE pipeline = :pipeline AND batch_seq > 0), EXISTS (SELECT 1 FROM `+beyond+`)`,
+		nil, func(r row) error { return r.scan(&decided, &restored) }); err != nil || decided && !restored {
+		return err
 	}
-	return nil
+	rows := `SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = :pipeline`
+	if decided {
+		rows += ` AND batch_id IN (SELECT m.batch_id FROM ` + beyond + `)`
+	}
+	var landed int64
+	if err := e.query(ctx, rows, nil, func(r row) error { return r.scan(&landed) }); err != nil || landed == 0 {
+		return err
+	}
+	return &engine.LostCheckpoints{Pipeline: e.Options.Pipeline, Rows: landed}
 }
 
 // latestEpoch is a query for the epoch in force.
