@@ -60,11 +60,11 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 	o.clean() // what a killed session left
 	for _, d := range []string{o.conf(), o.temp()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return fmt.Errorf("Spark's folder: %w", err)
+			return fmt.Errorf("the session's folder: %w", err)
 		}
 	}
 	if err := h.link(o.home()); err != nil {
-		return fmt.Errorf("Spark's folder: %w", err)
+		return fmt.Errorf("the session's folder: %w", err)
 	}
 	settings := h.settings(*o)
 	maps.Copy(settings, tablesIn(o.Dir))
@@ -76,7 +76,7 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 	}
 	for name, data := range map[string]string{"spark-defaults.conf": text.String(), "log4j2.properties": logSettings} {
 		if err := os.WriteFile(filepath.Join(o.conf(), name), []byte(data), 0o600); err != nil {
-			return fmt.Errorf("Spark's folder: %w", err)
+			return fmt.Errorf("the session's folder: %w", err)
 		}
 	}
 	return nil

@@ -38,6 +38,6 @@ func findPython(ctx context.Context) (string, error) {
 	if len(seen) == 0 {
 		seen = []string{"PATH has no python3"}
 	}
-	return "", fmt.Errorf("Spark runs on Python 3.%d to 3.%d, and there is none: %s\nhint: sudo apt-get install -y python3 python3-venv",
+	return "", fmt.Errorf("a Spark runs on Python 3.%d to 3.%d, and there is none: %s\nhint: sudo apt-get install -y python3 python3-venv",
 		oldestPython, newestPython, strings.Join(seen, ", "))
 }

@@ -50,7 +50,7 @@ func (h *Home) Server(ctx context.Context, o Options) (*Server, error) {
 	if s.process, err = s.start(); err != nil {
 		return nil, fmt.Errorf("start Spark: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("Spark did not answer within %s\nhint: see %s", startTimeout, s.LogFile()))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server did not answer within %s\nhint: see %s", startTimeout, s.LogFile()))
 	defer cancel()
 	if err := s.await(ctx); err != nil {
 		s.Close()

@@ -80,14 +80,14 @@ func Dial(ctx context.Context, replies io.Reader, requests io.Writer) (*Session,
 	case err != nil:
 		return nil, err
 	case first.Error != nil:
-		return nil, fmt.Errorf("Spark session: %s", first.Error.Message)
+		return nil, fmt.Errorf("the session: %s", first.Error.Message)
 	case first.Hello == nil:
 		return nil, errors.New("the launcher did not greet\nhint: the wheel's launcher starts this program; by hand use --engine=duckdb")
 	}
 	s.hello = *first.Hello
 	var major int
 	if _, err := fmt.Sscanf(s.hello.Spark, "%d.", &major); err != nil || major < oldest {
-		return nil, fmt.Errorf("Spark %s is too old: %d.0 is the oldest that this program works with\nhint: compute.spark_version 17.3.x-scala2.13 or newer in pipeline.yml", s.hello.Spark, oldest)
+		return nil, fmt.Errorf("this Spark, %s, is too old: %d.0 is the oldest that this program works with\nhint: compute.spark_version 17.3.x-scala2.13 or newer in pipeline.yml", s.hello.Spark, oldest)
 	}
 	return s, nil
 }
