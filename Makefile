@@ -40,10 +40,12 @@ test: build
 test-kill: build
 	go test -timeout 60m -count=1 -v -run TestKill ./test/endtoend -kills 100
 
-# What takes too long for every change: all of the conformance suite and of a plant's life on Spark.
+# What takes too long for every change: all of the conformance suite and of a plant's life on Spark,
+# and a kill of every kind of process of a run on Spark.
 test-spark: build
 	go test -timeout 60m -count=1 -v -run TestConformance ./extractor/engine/spark -all-cases
 	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
+	go test -timeout 60m -count=1 -v -run TestKillOnSpark ./test/endtoend -spark-kills 0
 
 bench: build
 	@scripts/bench.sh

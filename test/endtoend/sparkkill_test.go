@@ -21,7 +21,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-var sparkKills = flag.Int("spark-kills", 0, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one")
+var sparkKills = flag.Int("spark-kills", -1, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one; below 0 it does not run")
 
 // victim is a kind of processes of a run on Spark, by what their command lines have.
 type victim struct {
@@ -45,6 +45,9 @@ var victims = []victim{
 // run go on: Spark's and the job's own retries land what was missing. Then it kills as many more as it was asked to at random moments, of
 // random kinds, bundlegen itself among them.
 func TestKillOnSpark(t *testing.T) {
+	if *sparkKills < 0 {
+		t.Skip("it takes a quarter of an hour: make test-spark runs it")
+	}
 	t.Logf("seed %d, %d kills at random", seed, *sparkKills)
 	const latency = 150 * time.Millisecond // so that shards are at work for a while
 	p := newPlant(t, simulator.Options{Tags: 90, Latency: latency})
