@@ -30,11 +30,15 @@ demo: build
 demo-spark: build
 	@scripts/demo.sh spark
 
+# Packages that need a Spark: each takes both processors of a small machine, so one goes after the other.
+ON_SPARK := ./internal/localspark ./templates ./bundlegen/localrun ./extractor/engine/spark
+
 # Packages first, then the scenarios and kills on the built programs.
 test: build
 	go vet ./...
-	go test -timeout 20m $$(go list ./... | grep -v /test/)
-	go test -timeout 40m -count=1 ./test/...
+	go test -timeout 20m $$(go list ./... | grep -v /test/ | grep -vxF "$$(go list $(ON_SPARK))")
+	go test -timeout 30m -p 1 $(ON_SPARK)
+	go test -timeout 60m -p 1 -count=1 ./test/...
 
 # 100 kills at random moments, and the table of what they met.
 test-kill: build
