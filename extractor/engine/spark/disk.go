@@ -3,7 +3,6 @@ package spark
 import (
 	"errors"
 	"os"
-	"path/filepath"
 )
 
 // tryFolder makes a folder where there is none, and writes a file into it, so
@@ -16,5 +15,5 @@ func tryFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(filepath.Join(dir, filepath.Base(f.Name()))))
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -43,29 +43,25 @@ WHEN MATCHED THEN DELETE`, nil, nil)
 // control, to which every batch adds a small file. A conflict with another
 // writer leaves it to the next time.
 func (e *Engine) Optimize(ctx context.Context) error {
-	for _, statement := range []func(context.Context) (string, error){
-		e.optimizeBronze,
-		func(context.Context) (string, error) { return "OPTIMIZE " + e.name(tables.Watermarks), nil },
-		func(context.Context) (string, error) { return "OPTIMIZE " + e.name(tables.Metrics), nil },
-	} {
-		text, err := statement(ctx)
-		if err != nil {
-			return err
-		}
-		if text == "" {
+	bronze, err := e.optimizeBronze(ctx)
+	if err != nil {
+		return err
+	}
+	for _, statement := range []string{bronze, "OPTIMIZE " + e.name(tables.Watermarks), "OPTIMIZE " + e.name(tables.Metrics)} {
+		if statement == "" {
 			continue
 		}
 		if err := e.Steps.At("optimize"); err != nil {
 			return err
 		}
-		if err := e.query(ctx, text, nil, nil); err != nil && !isConflict(err) {
+		if err := e.query(ctx, statement, nil, nil); err != nil && !isConflict(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-// optimizeBronze gives the statement that lays bronze out. Clustering finds by
+// optimizeBronze gives the statement that lays bronze out; "" when nothing is new. Clustering finds by
 // itself what changed; Z-order is told the days: those of what was landed since
 // the day before the last consolidation that ended well: a batch is read before it is
 // applied.

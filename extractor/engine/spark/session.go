@@ -33,11 +33,10 @@ type Session struct {
 	lines <-chan line
 	quiet time.Duration
 
-	mu      sync.Mutex
-	out     *json.Encoder
-	id      int64
-	broken  error
-	counter int64
+	mu     sync.Mutex
+	out    *json.Encoder
+	id     int64 // of the last request
+	broken error
 }
 
 // Hello is what the launcher says of its Spark session.
@@ -94,13 +93,6 @@ func Dial(ctx context.Context, replies io.Reader, requests io.Writer) (*Session,
 
 // Hello gives the launcher's greeting.
 func (s *Session) Hello() Hello { return s.hello }
-
-// Statements is the number of requests so far.
-func (s *Session) Statements() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.counter
-}
 
 // readLines decodes what comes until the reader ends; the channel then has the
 // reason as its last element.
@@ -188,7 +180,6 @@ func (s *Session) call(ctx context.Context, r request, each func(row) error) err
 		return context.Cause(ctx)
 	}
 	s.id++
-	s.counter++
 	r.V, r.ID = protocol, s.id
 	if err := s.out.Encode(r); err != nil {
 		s.broken = fmt.Errorf("%w: %w", errLauncher, err)
