@@ -66,27 +66,27 @@ func (s *sparkTables) query(t testing.TB, query string) (out [][]*string) {
 }
 
 // onSpark gives a plant a Spark of its own, which lasts from run to run.
-func (p *plant) onSpark() *localspark.Server {
-	home, err := localspark.Ensure(p.t.Context(), slog.New(slog.NewTextHandler(p.t.Output(), nil)))
-	require.NoError(p.t, err)
-	dir := filepath.Join(p.t.TempDir(), "server")
-	server, err := home.Server(p.t.Context(), localspark.Options{
-		Dir: dir, Conf: localspark.Small(), Python: home.Python(),
+func (p *plant) onSpark() {
+	server := p.spark(localspark.Options{
+		Dir: filepath.Join(p.t.TempDir(), "server"),
 		Env: []string{"PLANT_A_PASSWORD=correct horse", "PYTHONPATH=" + p.launcher(), "PI_EXTRACTOR_STAGING=" + filepath.Join(p.dir, "data", "spark", "staging")},
 	})
-	require.NoError(p.t, err)
 	p.t.Cleanup(server.Close)
 	p.engine, p.env = "spark", server.Env()
-	p.tables = p.reader(server.Env(), home.Python())
-	return server
 }
 
 // atRest starts a Spark on the tables that runs with Sparks of their own left,
 // to read them. The caller closes it.
 func (p *plant) atRest() *localspark.Server {
+	return p.spark(localspark.Options{Dir: filepath.Join(p.dir, "data", "spark"), Master: "local[2]"})
+}
+
+// spark starts a server for small jobs, from which the plant's tables are then read.
+func (p *plant) spark(o localspark.Options) *localspark.Server {
 	home, err := localspark.Ensure(p.t.Context(), slog.New(slog.NewTextHandler(p.t.Output(), nil)))
 	require.NoError(p.t, err)
-	server, err := home.Server(p.t.Context(), localspark.Options{Dir: filepath.Join(p.dir, "data", "spark"), Conf: localspark.Small(), Master: "local[2]"})
+	o.Conf = localspark.Small()
+	server, err := home.Server(p.t.Context(), o)
 	require.NoError(p.t, err)
 	p.tables = p.reader(server.Env(), home.Python())
 	return server
