@@ -11,8 +11,9 @@ SHELL := /bin/bash
 VERSION := 0.1.0
 LDFLAGS := -s -w -X github.com/bundlegen/bundlegen/bundlegen/cli.Version=$(VERSION) -X github.com/bundlegen/bundlegen/extractor/cli.Version=$(VERSION)
 export PATH := $(CURDIR)/bin:$(PATH)
-export GOFLAGS := -buildvcs=false
-STATIC := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(LDFLAGS)"
+# One set of flags for build, vet and tests: each package is compiled once.
+export GOFLAGS := -buildvcs=false -trimpath
+STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
 .PHONY: setup build demo demo-spark test test-kill test-spark bench lint generate-examples clean
 
@@ -20,7 +21,7 @@ setup:
 	@scripts/setup.sh
 
 build: setup
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 	GOARCH=amd64 $(STATIC) -o bin/pi-extractor-linux-amd64 ./cmd/pi-extractor
 	GOARCH=arm64 $(STATIC) -o bin/pi-extractor-linux-arm64 ./cmd/pi-extractor
 

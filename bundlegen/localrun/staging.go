@@ -25,22 +25,22 @@ func (l *sparkLake) prepareStaging() error {
 // sweep removes torn folders and all leases of a pipeline. Whole folders stay:
 // the tasks publish them. What cannot be read stays, too: they say why.
 func sweep(root, pipeline string) error {
+	folders, err := stage.All(root, pipeline)
+	if err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if _, whole, err := f.Header(); !whole && err == nil {
+			if err := f.Remove(); err != nil {
+				return err
+			}
+		}
+	}
 	partitions, err := stage.Partitions(root, pipeline)
 	if err != nil {
 		return err
 	}
 	for _, p := range partitions {
-		folders, err := stage.List(root, pipeline, p)
-		if err != nil {
-			return err
-		}
-		for _, f := range folders {
-			if _, whole, err := f.Header(); !whole && err == nil {
-				if err := f.Remove(); err != nil {
-					return err
-				}
-			}
-		}
 		if err := removeLeases(filepath.Dir(stage.New(root, pipeline, p, 0, "").Dir)); err != nil {
 			return err
 		}

@@ -32,14 +32,16 @@ type Engine interface {
 	// where bronze has rows of this pipeline and the checkpoints have none.
 	Claim(ctx context.Context) error
 
-	// Partitions lists every partition that ever was: in checkpoints, in the
-	// assignment, or with a staging folder. Ascending.
-	Partitions(ctx context.Context) ([]int, error)
+	// Unfinished lists the partitions, of all that ever were, for which Recover has
+	// something to do: those with a staging folder, and those with a batch that is
+	// decided and not applied. Ascending. A writer at work is among them.
+	Unfinished(ctx context.Context) ([]int, error)
 
 	// Recover finishes what attempts of a partition left behind: applies what is
 	// decided and not applied, in order of number, then publishes whole folders
 	// whose number is still free, then removes what is of no more use. It is the
-	// first step of an extraction, and of discover for every partition.
+	// first step of an extraction, and of discover for every partition that is
+	// unfinished.
 	Recover(ctx context.Context, partition int) error
 
 	// Owners gives the assignment in force at an instant; 0 means the latest.

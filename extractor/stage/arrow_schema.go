@@ -61,7 +61,7 @@ func arrowSchema() (*arrow.Schema, error) {
 func ArrowSchema() string {
 	var columns []string
 	for _, c := range arrowColumns() {
-		columns = append(columns, sqlName(c.Name)+" "+string(c.Type))
+		columns = append(columns, tables.SparkName(c.Name)+" "+string(c.Type))
 	}
 	return strings.Join(columns, ", ")
 }
@@ -81,16 +81,13 @@ func ArrowSelect(l Labels) []string {
 	var out []string
 	for _, c := range tables.Timeseries.Columns {
 		if literal, ok := literals[c.Name]; ok {
-			out = append(out, literal+" AS "+sqlName(c.Name))
+			out = append(out, literal+" AS "+tables.SparkName(c.Name))
 		} else {
-			out = append(out, sqlName(c.Name))
+			out = append(out, tables.SparkName(c.Name))
 		}
 	}
-	return append(out, sqlName(closingColumn))
+	return append(out, tables.SparkName(closingColumn))
 }
-
-// sqlName quotes the name of a column: timestamp is also a type's.
-func sqlName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 // sqlText is a literal of a text. What a session may read in one way or another
 // (backslashes by spark.sql.parser.escapedStringLiterals, ${…} by variable

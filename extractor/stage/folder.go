@@ -71,7 +71,24 @@ func partitionName(partition int) string { return fmt.Sprintf("p%04d", partition
 
 func folderName(number int64, batchID string) string { return fmt.Sprintf("%012d-%s", number, batchID) }
 
-// Partitions lists the partitions that have folders, in ascending order. Names
+// All gives the folders of every partition of a pipeline, by partition, then as List.
+func All(root, pipeline string) ([]Folder, error) {
+	partitions, err := Partitions(root, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	var out []Folder
+	for _, p := range partitions {
+		folders, err := List(root, pipeline, p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, folders...)
+	}
+	return out, nil
+}
+
+// Partitions lists the partitions that have had folders, in ascending order. Names
 // that are not a partition's are passed over.
 func Partitions(root, pipeline string) ([]int, error) {
 	entries, err := os.ReadDir(pipelineDir(root, pipeline))

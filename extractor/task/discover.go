@@ -95,9 +95,9 @@ func (a *attempt) assign(ctx context.Context, manifests []wanted, earlier []engi
 }
 
 func recoverAll(ctx context.Context, e engine.Engine) error {
-	partitions, err := e.Partitions(ctx)
+	partitions, err := e.Unfinished(ctx)
 	if err != nil {
-		return fmt.Errorf("list partitions: %w", err)
+		return fmt.Errorf("list unfinished partitions: %w", err)
 	}
 	for _, p := range partitions {
 		if err := e.Recover(ctx, p); err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
@@ -77,33 +77,15 @@ func (e *Engine) lost(s *session, query string) error {
 	return &engine.LostCheckpoints{Pipeline: e.pipeline, Rows: rows}
 }
 
-// Partitions implements engine.Engine.
-func (e *Engine) Partitions(ctx context.Context) ([]int, error) {
-	folders, err := stage.Partitions(e.lake.staging(), e.pipeline)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[int]bool{}
-	for _, p := range folders {
-		seen[p] = true
-	}
-	err = e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`SELECT DISTINCT partition_id FROM {checkpoints.tag_watermarks} WHERE pipeline = ?
-UNION SELECT DISTINCT partition_id FROM {metadata.tag_partitions} WHERE pipeline = ?`, []any{e.pipeline, e.pipeline}, func(r *sql.Rows) error {
-			var p int
-			if err := r.Scan(&p); err != nil {
-				return err
-			}
-			seen[p] = true
-			return nil
-		})
-	})
+// Unfinished implements engine.Engine. Here a batch is decided and applied in one
+// transaction: what is unfinished has a folder.
+func (e *Engine) Unfinished(context.Context) ([]int, error) {
+	folders, err := stage.All(e.lake.staging(), e.pipeline)
 	var out []int
-	for p := range seen {
-		out = append(out, p)
+	for _, f := range folders {
+		out = append(out, f.Partition)
 	}
-	sort.Ints(out)
-	return out, err
+	return slices.Compact(out), err
 }
 
 // RecordRuns implements engine.Engine.

@@ -27,7 +27,7 @@ func (l *lab) discover(runID string, steps engine.Steps) *discovery {
 
 // all does the whole task: recover, assign behind fences, pin, record the run.
 func (d *discovery) all(until instant.Ticks, owners ...engine.Owner) error {
-	partitions, err := d.Partitions(d.ctx)
+	partitions, err := d.Unfinished(d.ctx)
 	if err != nil {
 		return err
 	}

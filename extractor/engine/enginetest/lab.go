@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func (l *lab) finish(until instant.Ticks) {
 
 func (l *lab) undisturbed(until instant.Ticks) error {
 	e := l.plain()
-	partitions, err := e.Partitions(l.ctx)
+	unfinished, err := e.Unfinished(l.ctx)
 	if err != nil {
 		return err
 	}
@@ -169,13 +170,15 @@ func (l *lab) undisturbed(until instant.Ticks) error {
 	for _, o := range owners {
 		want[o.PointID], has[o.Partition] = until, true
 	}
-	for _, p := range partitions {
-		if !has[p] {
-			if err := e.Recover(l.ctx, p); err != nil {
-				return err
-			}
+	for _, p := range unfinished {
+		if has[p] {
 			continue
 		}
+		if err := e.Recover(l.ctx, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(has)) {
 		if err := l.attempt("end", p, run, 1, nil).once(); err != nil {
 			return fmt.Errorf("the run after it, partition %d: %w", p, err)
 		}

@@ -125,24 +125,18 @@ UNION ALL SELECT 'error', CAST(point_id AS STRING), batch_id, '', '', '', '', ''
 func (s *snapshot) foldersIn(root, pipeline string) error {
 	clear(s.whole)
 	s.torn = nil
-	partitions, err := stage.Partitions(root, pipeline)
+	folders, err := stage.All(root, pipeline)
 	if err != nil {
 		return err
 	}
-	for _, p := range partitions {
-		folders, err := stage.List(root, pipeline, p)
-		if err != nil {
+	for _, f := range folders {
+		switch h, whole, err := f.Header(); {
+		case err != nil:
 			return err
-		}
-		for _, f := range folders {
-			switch h, whole, err := f.Header(); {
-			case err != nil:
-				return err
-			case whole:
-				s.whole[f.BatchID] = h
-			default:
-				s.torn = append(s.torn, f.BatchID)
-			}
+		case whole:
+			s.whole[f.BatchID] = h
+		default:
+			s.torn = append(s.torn, f.BatchID)
 		}
 	}
 	return nil
@@ -171,7 +165,7 @@ func (e counted) called() engine.Engine {
 
 func (e counted) Claim(ctx context.Context) error { return e.called().Claim(ctx) }
 
-func (e counted) Partitions(ctx context.Context) ([]int, error) { return e.called().Partitions(ctx) }
+func (e counted) Unfinished(ctx context.Context) ([]int, error) { return e.called().Unfinished(ctx) }
 
 func (e counted) Recover(ctx context.Context, partition int) error {
 	return e.called().Recover(ctx, partition)

@@ -90,7 +90,7 @@ func twoPipelines(l *lab) {
 	owners, _, err := e.Owners(l.ctx, 0)
 	l.must(err)
 	require.Empty(l, owners)
-	partitions, err := e.Partitions(l.ctx)
+	partitions, err := e.Unfinished(l.ctx)
 	l.must(err)
 	require.Empty(l, partitions)
 

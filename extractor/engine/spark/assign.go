@@ -99,7 +99,7 @@ func (e *Engine) changeOwners(ctx context.Context, c engine.Change) error {
 	columns := make([]string, len(tables.TagPartitions.Columns))
 	values := make([]string, len(columns))
 	for i, c := range tables.TagPartitions.Columns {
-		columns[i], values[i] = quote(c.Name), "s."+quote(c.Name)
+		columns[i], values[i] = tables.SparkName(c.Name), "s."+tables.SparkName(c.Name)
 	}
 	err := e.given(source, func(query string, a args) error {
 		with := args{"seen": micros(c.Seen)}

@@ -31,7 +31,7 @@ func (e *Engine) Claim(ctx context.Context) error {
 // works where they are there.
 func (e *Engine) makeSchemas(ctx context.Context) error {
 	have := map[string]bool{}
-	if err := e.query(ctx, "SHOW SCHEMAS IN "+quote(e.Catalog), nil, func(r row) error {
+	if err := e.query(ctx, "SHOW SCHEMAS IN "+tables.SparkName(e.Catalog), nil, func(r row) error {
 		var name string
 		defer func() { have[strings.ToLower(strings.Trim(name[strings.LastIndex(name, ".")+1:], "`"))] = true }()
 		return r.scan(&name)
@@ -77,7 +77,7 @@ func (e *Engine) makeTables(ctx context.Context) error {
 	if have[v.Schema+"."+v.Name] {
 		return nil
 	}
-	return e.query(ctx, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", e.schema(v.Schema), quote(v.Name), v.Select), nil, nil)
+	return e.query(ctx, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", e.schema(v.Schema), tables.SparkName(v.Name), v.Select), nil, nil)
 }
 
 func (e *Engine) makeTable(ctx context.Context, t tables.Table) error {
@@ -100,13 +100,13 @@ func (e *Engine) makeTable(ctx context.Context, t tables.Table) error {
 }
 
 func column(c tables.Column) string {
-	return quote(c.Name) + " " + string(c.Type) + " COMMENT " + literal(c.Comment)
+	return tables.SparkName(c.Name) + " " + string(c.Type) + " COMMENT " + literal(c.Comment)
 }
 
 func names(columns []string) string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
-		out[i] = quote(c) // unquoted, `timestamp` does not parse there
+		out[i] = tables.SparkName(c) // unquoted, `timestamp` does not parse there
 	}
 	return strings.Join(out, ", ")
 }
@@ -134,7 +134,7 @@ func (e *Engine) checkTable(ctx context.Context, t tables.Table) error {
 			continue
 		}
 		if i < last {
-			return fmt.Errorf("it has no column %s %s: the table was altered by hand\nhint: ALTER TABLE %s ADD COLUMN %s %s; or restore the table's version before; nothing was written", c.Name, c.Type, e.name(t), quote(c.Name), c.Type)
+			return fmt.Errorf("it has no column %s %s: the table was altered by hand\nhint: ALTER TABLE %s ADD COLUMN %s %s; or restore the table's version before; nothing was written", c.Name, c.Type, e.name(t), tables.SparkName(c.Name), c.Type)
 		}
 		more = append(more, column(c))
 	}

@@ -70,13 +70,17 @@ func (e *Engine) Pipeline() string { return e.Options.Pipeline }
 func (e *Engine) inVolume() bool { return strings.HasPrefix(e.Staging, "/Volumes/") }
 
 // name gives a table's qualified, quoted name.
-func (e *Engine) name(t tables.Table) string { return e.schema(t.Schema) + "." + quote(t.Name) }
+func (e *Engine) name(t tables.Table) string {
+	return e.schema(t.Schema) + "." + tables.SparkName(t.Name)
+}
 
-func (e *Engine) schema(s string) string { return quote(e.Catalog) + "." + quote(e.SchemaPrefix+s) }
+func (e *Engine) schema(s string) string {
+	return tables.SparkName(e.Catalog) + "." + tables.SparkName(e.SchemaPrefix+s)
+}
 
-func quote(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
-
-// literal writes a text as SQL. Spark reads backslashes in literals as escapes.
+// literal writes a text of ours, such as a comment, where SQL takes nothing but a
+// literal. Spark reads backslashes in it as escapes. What others have named goes
+// as a parameter.
 func literal(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
@@ -171,18 +175,21 @@ func (e *Engine) dead(f stage.Folder) bool {
 	return !ok || time.Now().After(l.Expires) || l.RunID == e.RunID && l.Attempt < e.Attempt
 }
 
-// Partitions implements engine.Engine.
-func (e *Engine) Partitions(ctx context.Context) ([]int, error) {
+// Unfinished implements engine.Engine. A batch that is decided by a process that
+// dies then has its folder, so the folders alone would do; but one that is gone
+// is to be told of.
+func (e *Engine) Unfinished(ctx context.Context) ([]int, error) {
 	seen := map[int]bool{}
-	folders, err := stage.Partitions(e.Staging, e.Options.Pipeline)
+	folders, err := stage.All(e.Staging, e.Options.Pipeline)
 	if err != nil {
 		return nil, e.staged(err)
 	}
-	for _, p := range folders {
-		seen[p] = true
+	for _, f := range folders {
+		seen[f.Partition] = true
 	}
-	err = e.query(ctx, `SELECT partition_id FROM {checkpoints.tag_watermarks} WHERE pipeline = :pipeline
-UNION SELECT partition_id FROM {metadata.tag_partitions} WHERE pipeline = :pipeline`, nil, func(r row) error {
+	err = e.query(ctx, `SELECT DISTINCT w.partition_id FROM {checkpoints.tag_watermarks} w
+LEFT ANTI JOIN {monitoring.pipeline_metrics} m ON m.pipeline = :pipeline AND m.partition_id = w.partition_id AND m.batch_id = w.batch_id
+WHERE w.pipeline = :pipeline AND w.point_id IS NULL AND w.fence_ticks IS NULL`, nil, func(r row) error {
 		var p int
 		defer func() { seen[p] = true }()
 		return r.scan(&p)

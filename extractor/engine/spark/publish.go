@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -277,10 +278,10 @@ func (e *Engine) appendData(ctx context.Context, f stage.Folder, h *batch.Header
 	if h.Events == 0 {
 		return nil
 	}
-	query := "SELECT " + names(bronzeColumns()) + " FROM parquet." + quote(f.Dir+"/data-*.parquet")
+	query := "SELECT " + names(bronzeColumns()) + " FROM parquet." + tables.SparkName(f.Dir+"/data-*.parquet")
 	if len(h.Files) > 0 && strings.HasPrefix(h.Files[0].Name, "data/") {
 		// What workers wrote has the shards' closing rows in it.
-		query = "SELECT " + names(bronzeColumns()) + " FROM parquet." + quote(f.DataDir()) + " WHERE `closing` IS NULL"
+		query = "SELECT " + names(bronzeColumns()) + " FROM parquet." + tables.SparkName(f.DataDir()) + " WHERE `closing` IS NULL"
 	}
 	return e.appendQuery(ctx, tables.Timeseries, query, nil, e.token(h))
 }
@@ -301,13 +302,8 @@ func (e *Engine) withoutFolder(ctx context.Context, partition int, n entry) erro
 	if err != nil {
 		return err
 	}
-	for _, now := range l.entries {
-		if now.number == n.number && now.applied {
-			return nil
-		}
-	}
-	if len(l.pending(n.number)) == 0 {
-		return nil // applied, and compacted away
+	if !slices.ContainsFunc(l.pending(n.number), func(p entry) bool { return p.number == n.number }) {
+		return nil // applied, perhaps compacted away since
 	}
 	var events int64
 	if err := e.query(ctx, `SELECT count(*) FROM {bronze.pi_timeseries} WHERE pipeline = :pipeline AND batch_id = :id`, args{"id": n.batchID}, func(r row) error { return r.scan(&events) }); err != nil {

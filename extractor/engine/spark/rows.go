@@ -68,7 +68,7 @@ func (r *rows) schema() string {
 		if t == tables.Timestamp {
 			t = tables.BigInt
 		}
-		fields[i] = quote(c.Name) + " " + string(t)
+		fields[i] = tables.SparkName(c.Name) + " " + string(t)
 	}
 	return strings.Join(fields, ", ")
 }
@@ -77,9 +77,9 @@ func (r *rows) schema() string {
 func (r *rows) selection() string {
 	out := make([]string, len(r.columns))
 	for i, c := range r.columns {
-		out[i] = "r." + quote(c.Name)
+		out[i] = "r." + tables.SparkName(c.Name)
 		if c.Type == tables.Timestamp {
-			out[i] = "timestamp_micros(" + out[i] + ") AS " + quote(c.Name)
+			out[i] = "timestamp_micros(" + out[i] + ") AS " + tables.SparkName(c.Name)
 		}
 	}
 	return strings.Join(out, ", ")
@@ -105,7 +105,7 @@ func (e *Engine) given(r *rows, use func(query string, a args) error) (err error
 	if err := os.WriteFile(file, r.lines.Bytes(), 0o600); err != nil {
 		return e.staged(err)
 	}
-	return use(fmt.Sprintf("SELECT %s FROM (SELECT from_json(value, '%s', %s) AS r FROM text.%s)", r.selection(), r.schema(), strict, quote(file)), nil)
+	return use(fmt.Sprintf("SELECT %s FROM (SELECT from_json(value, '%s', %s) AS r FROM text.%s)", r.selection(), r.schema(), strict, tables.SparkName(file)), nil)
 }
 
 // typed turns "`a` T, `b` U" into what stands between STRUCT< and >.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
 var _ shard.Runner = (*Engine)(nil)
@@ -41,7 +42,7 @@ func (e *Engine) RunShards(ctx context.Context, folder stage.Folder, labels stag
 
 // closings reads what the shards said in their last rows, and counts the others.
 func (e *Engine) closings(ctx context.Context, folder stage.Folder) (closings []string, events int64, err error) {
-	from := " FROM parquet." + quote(folder.DataDir()) + " WHERE `closing` IS "
+	from := " FROM parquet." + tables.SparkName(folder.DataDir()) + " WHERE `closing` IS "
 	err = e.query(ctx, "SELECT `closing`, 0L"+from+"NOT NULL UNION ALL SELECT NULL, count(*)"+from+"NULL", nil, func(r row) error {
 		var closing *string
 		var n int64
