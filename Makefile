@@ -41,16 +41,15 @@ test: build
 	go test -timeout 30m -p 1 $(ON_SPARK)
 	go test -timeout 60m -p 1 -count=1 ./test/...
 
-# 100 kills at random moments, and the table of what they met.
+# Kills at random moments, 100 on DuckDB and 40 on Spark, and the tables of what they met.
 test-kill: build
-	go test -timeout 60m -count=1 -v -run TestKill ./test/endtoend -kills 100
+	go test -timeout 60m -count=1 -v -run 'TestKill$$' ./test/endtoend -kills 100
+	go test -timeout 120m -count=1 -v -run TestKillOnSpark ./test/endtoend -spark-kills 40
 
-# What takes too long for every change: all of the conformance suite and of a plant's life on Spark,
-# and a kill of every kind of process of a run on Spark.
+# What takes too long for every change: all of the conformance suite and of a plant's life on Spark.
 test-spark: build
 	go test -timeout 60m -count=1 -v -run TestConformance ./extractor/engine/spark -all-cases
 	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
-	go test -timeout 60m -count=1 -v -run TestKillOnSpark ./test/endtoend -spark-kills 0
 
 bench: build
 	@scripts/bench.sh

@@ -21,7 +21,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-var sparkKills = flag.Int("spark-kills", -1, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one; below 0 it does not run")
+var sparkKills = flag.Int("spark-kills", 0, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one")
 
 // victim is a kind of processes of a run on Spark, by what their command lines have.
 type victim struct {
@@ -42,12 +42,11 @@ var victims = []victim{
 }
 
 // TestKillOnSpark kills one process of each kind while shards read, and lets the
-// run go on: Spark's and the job's own retries land what was missing. Then it kills as many more as it was asked to at random moments, of
-// random kinds, bundlegen itself among them.
+// run go on: Spark's and the job's own retries land what was missing. Then it
+// kills as many more as it was asked to at random moments, of random kinds,
+// bundlegen itself among them.
 func TestKillOnSpark(t *testing.T) {
-	if *sparkKills < 0 {
-		t.Skip("it takes a quarter of an hour: make test-spark runs it")
-	}
+	t.Parallel()
 	t.Logf("seed %d, %d kills at random", seed, *sparkKills)
 	const latency = 150 * time.Millisecond // so that shards are at work for a while
 	p := newPlant(t, simulator.Options{Tags: 90, Latency: latency})
@@ -56,20 +55,17 @@ func TestKillOnSpark(t *testing.T) {
 	p.plan()
 	p.engine = "spark"
 	now := start
-	p.run(0, now) // the tables are there; what follows is about extraction
-	p.read(now)
+	run := p.begin(now)
 
 	// One after the other, of the same run while it lasts.
-	var run *running
 	for _, v := range victims {
 		for dead := false; !dead; {
-			if run == nil || run.ended() {
+			if run.ended() {
 				now += 30 * instant.Minute
 				run = p.begin(now)
 			}
 			require.Eventually(t, func() bool { return run.find("shard") != 0 || run.ended() }, 4*time.Minute, 5*time.Millisecond)
-			dead = run.kill(v.kind)
-			if run.ended() {
+			if dead = run.kill(v.kind); run.ended() {
 				require.Zero(t, run.wait(), "%s\n%s", v.kind, run.out.String())
 				p.read(now)
 			}

@@ -86,6 +86,8 @@ func (s *subject) Micros() string { return "epoch_us" }
 
 func (s *subject) Schedules() int { return *schedules }
 
+func (s *subject) Rounds() int { return 20 }
+
 func TestPathsThatTheDriverMisreads(t *testing.T) {
 	for _, name := range []string{"50%", "what?"} {
 		_, err := duckdb.Open(t.Context(), filepath.Join(t.TempDir(), name), "")

@@ -198,24 +198,33 @@ func cameBack(l *lab) {
 	}
 }
 
-// sideBySide: partitions of two tiers land at the same time, while the first
-// tier's job consolidates. Nothing of it is stepped: it is the only case in
-// which the order is left to chance.
+// sideBySide: four partitions of two tiers land at the same time, round after
+// round, in every fourth beside the first tier's consolidation. Nothing of it is
+// stepped: it is the only case in which the order is left to chance.
 func sideBySide(l *lab) {
-	bulk := owner(4, 2)
-	bulk.Tier = "bulk"
-	l.must(l.discover("D", nil).assign(owner(1, 0), owner(2, 0), owner(3, 1), bulk))
-	var g sync.WaitGroup
-	errs := make([]error, 4)
-	for p := range 3 {
-		a := l.attempt("a", p, l.run(pin+12*second), 1, nil)
-		g.Go(func() { errs[p] = a.once() })
+	l.must(l.discover("D", nil).assign(owner(1, 0), owner(2, 1), inBulk(owner(3, 2)), inBulk(owner(4, 3))))
+	for round := range l.Rounds() {
+		until := pin + instant.Ticks(round+1)*5*second
+		var g sync.WaitGroup
+		errs := make([]error, 5)
+		for p := range 4 {
+			a := l.attempt("a", p, l.run(until), 1, nil)
+			g.Go(func() { errs[p] = a.once() })
+		}
+		if round%4 == 0 {
+			e := l.plain()
+			g.Go(func() { errs[4] = l.consolidate(e) })
+		}
+		g.Wait()
+		l.must(errors.Join(errs...))
+		s := l.observe()
+		l.must(l.history.quiet(s))
+		l.must(l.history.landed(s, map[int64]instant.Ticks{1: until, 2: until, 3: until, 4: until}))
 	}
-	e := l.plain()
-	g.Go(func() { errs[3] = l.consolidate(e) })
-	g.Wait()
-	l.must(errors.Join(errs...))
-	s := l.observe()
-	l.must(l.history.quiet(s))
-	l.must(l.history.landed(s, map[int64]instant.Ticks{1: pin + 12*second, 2: pin + 12*second, 3: pin + 12*second, 4: pin + 12*second}))
+}
+
+// inBulk makes a tag one of the second tier's.
+func inBulk(o engine.Owner) engine.Owner {
+	o.Tier = "bulk"
+	return o
 }

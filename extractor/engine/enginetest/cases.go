@@ -12,7 +12,7 @@ var cases = []testCase{
 	{name: "a whole folder is published by whoever comes next", core: true, run: wholeFolder},
 	{name: "a torn folder goes once its writer is gone", run: tornFolder},
 	{name: "a folder that is applied already goes", run: cameBack},
-	{name: "tiers and partitions land side by side", run: sideBySide},
+	{name: "tiers and partitions land side by side", core: true, run: sideBySide},
 
 	{name: "a moved or renamed tag goes on where it was", run: moves},
 	{name: "a run keeps its assignment", run: assignedThen},

@@ -63,12 +63,10 @@ func discoversInterleaved(l *lab) {
 		discover := func(runID string, to engine.Owner) func(engine.Steps) error {
 			return func(steps engine.Steps) error { return l.discover(runID, steps).all(pin+4*second, to) }
 		}
-		bulk := owner(1, 7)
-		bulk.Tier = "bulk"
 		return []actor{
 			{"extraction", func(steps engine.Steps) error { return l.attempt("A", 0, run, 1, steps).once() }},
 			{"discover", discover("standard", owner(1, 1))},
-			{"discover of bulk", discover("bulk", bulk)},
+			{"discover of bulk", discover("bulk", inBulk(owner(1, 7)))},
 		}, func() error { return l.undisturbed(pin + 5*second) }
 	})
 }

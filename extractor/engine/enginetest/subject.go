@@ -48,4 +48,7 @@ type Subject interface {
 
 	// Schedules says how many schedules of each interleaving the suite may run.
 	Schedules() int
+
+	// Rounds says how often partitions land side by side.
+	Rounds() int
 }

@@ -23,16 +23,17 @@ func TestConformance(t *testing.T) {
 	enginetest.RunCore(t, newSubject(t))
 }
 
-// subject is a lake: a prefix of schemas of its own in the shared session's catalog.
+// subject is a lake: a prefix of schemas of its own in the shared sessions' catalog.
 type subject struct {
-	session *spark.Session
+	session *spark.Session // of the suite itself
 	prefix  string
 	staging string
+	engines int // that were given
 }
 
 var lakes atomic.Int64
 
-func newSubject(t testing.TB) enginetest.Subject {
+func newSubject(t testing.TB) *subject {
 	s, _ := session(t)
 	return &subject{session: s, prefix: fmt.Sprintf("lake%d_", lakes.Add(1)), staging: t.TempDir()}
 }
@@ -42,7 +43,8 @@ func (s *subject) options(p enginetest.Process) spark.Options {
 }
 
 func (s *subject) Engine(_ testing.TB, p enginetest.Process) engine.Engine {
-	return spark.New(s.session, s.options(p))
+	s.engines++ // one session does one thing at a time: engines beside each other have others
+	return spark.New(lab.sessions[s.engines%len(lab.sessions)], s.options(p))
 }
 
 // Reopen does nothing: an engine holds nothing that a crash would take, and
@@ -67,3 +69,10 @@ func (s *subject) Schema(name string) string { return "`spark_catalog`.`" + s.pr
 func (s *subject) Micros() string { return "unix_micros" }
 
 func (s *subject) Schedules() int { return 3 }
+
+func (s *subject) Rounds() int {
+	if *allCases {
+		return 20
+	}
+	return 3
+}

@@ -3,6 +3,7 @@ package spark
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"strings"
 )
 
@@ -25,4 +26,11 @@ func Texts(ctx context.Context, s *Session, statement string) (out [][]string, e
 		return nil
 	})
 	return out, err
+}
+
+// Through lets the session's requests go to another writer.
+func (s *Session) Through(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = json.NewEncoder(w)
 }

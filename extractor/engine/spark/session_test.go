@@ -3,6 +3,7 @@ package spark_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,7 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/localspark"
 )
 
-// TestMain gives all tests one session of real Spark and Delta, behind the
+// TestMain gives all tests one real Spark with Delta, and sessions on it behind the
 // launcher's own serving code. It starts with the first test that asks for it.
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -25,68 +26,80 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// lab is the session that the tests share.
+// lab is what the tests share.
 var lab struct {
-	once    sync.Once
-	session *spark.Session
-	dir     string
-	err     error
-	close   func()
+	once     sync.Once
+	sessions [4]*spark.Session // side by side on one Spark
+	requests [4]io.Writer      // what each writes to
+	dir      string
+	err      error
+	close    func()
 }
 
-// session gives the shared session, and a folder of the whole run.
+// session gives the first of the shared sessions, and a folder of the whole run.
 func session(t testing.TB) (*spark.Session, string) {
 	t.Helper()
-	lab.once.Do(func() { lab.session, lab.dir, lab.close, lab.err = startSession(context.Background()) })
+	lab.once.Do(func() { lab.dir, lab.close, lab.err = startSessions(context.Background()) })
 	if lab.err != nil {
 		t.Fatal(lab.err)
 	}
-	return lab.session, lab.dir
+	return lab.sessions[0], lab.dir
 }
 
-func startSession(ctx context.Context) (s *spark.Session, dir string, closing func(), err error) {
+func startSessions(ctx context.Context) (dir string, closing func(), err error) {
 	home, err := localspark.Ensure(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
-		return nil, "", nil, err
+		return "", nil, err
 	}
 	if dir, err = os.MkdirTemp("", "spark-engine-"); err != nil {
-		return nil, "", nil, err
+		return "", nil, err
 	}
 	env, err := home.Classic(localspark.Options{Dir: dir, Conf: localspark.Small()})
 	if err != nil {
-		return nil, dir, nil, err
+		return dir, nil, err
 	}
 	launcher, err := filepath.Abs(filepath.Join("..", "..", "..", "templates", "launcher"))
 	if err != nil {
-		return nil, dir, nil, err
-	}
-	theirAnswers, answers, err := pipes()
-	if err != nil {
-		return nil, dir, nil, err
+		return dir, nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "launcher.log"))
 	if err != nil {
-		return nil, dir, nil, err
+		return dir, nil, err
 	}
-	cmd := exec.Command(home.Python(), filepath.Join("testdata", "serve.py"), "3", "4")
+	cmd := exec.Command(home.Python(), filepath.Join("testdata", "serve.py"))
 	cmd.Env = append(env, "PYTHONPATH="+launcher)
-	cmd.ExtraFiles = []*os.File{answers.w, theirAnswers.r}
 	cmd.Stdout, cmd.Stderr = log, log
-	process, err := localspark.Start(cmd)
-	if err != nil {
-		return nil, dir, nil, err
+	var replies []io.Reader
+	var theirs []*os.File
+	for i := range lab.requests {
+		requests, answers, err := pipes()
+		if err != nil {
+			return dir, nil, err
+		}
+		fd := 3 + len(cmd.ExtraFiles)
+		cmd.Args = append(cmd.Args, fmt.Sprintf("%d,%d", fd, fd+1))
+		theirs = append(theirs, requests.r, answers.w)
+		cmd.ExtraFiles = theirs
+		lab.requests[i], replies = requests.w, append(replies, answers.r)
 	}
-	_, _ = answers.w.Close(), theirAnswers.r.Close() // the process has its own
+	process, err := localspark.Start(cmd)
+	for _, f := range theirs {
+		_ = f.Close() // the process has its own
+	}
+	if err != nil {
+		return dir, nil, err
+	}
 	closing = func() {
-		_ = theirAnswers.w.Close()
 		process.Stop(10 * time.Second)
 		_ = os.RemoveAll(dir)
 	}
-	if s, err = spark.Dial(ctx, answers.r, theirAnswers.w); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		err = fmt.Errorf("%w\n%s", err, text)
+	for i := range lab.sessions {
+		if lab.sessions[i], err = spark.Dial(ctx, replies[i], lab.requests[i]); err != nil {
+			text, _ := os.ReadFile(log.Name())
+			return dir, closing, fmt.Errorf("%w\n%s", err, text)
+		}
 	}
-	return s, dir, closing, err
+	return dir, closing, nil
 }
 
 // ends are the two of a pipe.

@@ -1,10 +1,21 @@
-"""Serves the launcher's pipe for a test: serve.py ANSWERS REQUESTS, two file descriptors."""
+"""Serves pipes for a test, side by side: serve.py REQUESTS,ANSWERS …, file descriptors."""
 
 import os
 import sys
+from threading import Thread
 
 from pi_extractor import pipe, session
 
 spark = session.start()
-with os.fdopen(int(sys.argv[2]), "rb") as requests, os.fdopen(int(sys.argv[1]), "wb") as answers:
-    pipe.serve(spark, requests, answers)
+
+
+def serve(requests: int, answers: int) -> None:
+    with os.fdopen(requests, "rb") as asked, os.fdopen(answers, "wb") as said:
+        pipe.serve(spark, asked, said)
+
+
+threads = [Thread(target=serve, args=map(int, pair.split(","))) for pair in sys.argv[1:]]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
