@@ -57,7 +57,7 @@ var Sentences = []Sentence{
 	{"discover", "4. Pin where a tag without a watermark starts: until − backfill − 1 tick, number 0.", []string{lands}, []string{"extractor/task TestAssignFirst"}, ""},
 	{"discover", "Pins count while there is no decided row; of two pins the earlier wins.", []string{"of two pins the earlier wins"}, nil, ""},
 	{"discover", "5. Record the run: for each site until, and the assignment's instant, in metadata.runs. Every task, attempt and repair of the run takes both from there.", []string{"a run is recorded once", "a run keeps its assignment", discDies}, nil, ""},
-	{"discover", "until = min(job start, the server's own clock) − settle (it warns of skew). A --until is used as given.", nil, []string{"test/scenarios/testdata/by-hand.txtar"}, "no test sets a server's clock ahead or behind"},
+	{"discover", "until = min(job start, the server's own clock) − settle (it warns of skew). A --until is used as given.", nil, []string{"extractor/task TestTheEarlierClockCounts", "test/scenarios/testdata/by-hand.txtar"}, ""},
 
 	{"extract", "1. Finish the own partition as in recover.", []string{dies, "a whole folder is published by whoever comes next"}, nil, ""},
 	{"extract", "2. Open: watermarks, last number and fences in one statement, one snapshot.", []string{iZombie, iDiscovers, iAttempts}, nil, ""},
@@ -67,7 +67,7 @@ var Sentences = []Sentence{
 	{"extract", "PI is asked from the watermark itself, since servers round bounds; rows at or before the watermark or after the end are dropped here.", nil, []string{"extractor/piwebapi TestEachEventOnce", "test/endtoend TestEveryQuirk"}, ""},
 	{"extract", "4. The folder holds the data, each tag's outcome, the number and a batch_id unique to the attempt.", []string{caughtUp}, []string{"extractor/stage TestFolderIsTornUntilSealed"}, ""},
 	{"extract", "It is whole only when its own marker says so, and durable before that.", []string{"a torn folder goes once its writer is gone", dies}, []string{"extractor/stage TestSealMakesTheMarkerLastByRenaming"}, ""},
-	{"extract", "5. Publish. 6. Once more from 2, until caught up or 80% of the task's timeout is gone: three days of outage are caught up in pieces.", []string{caughtUp}, []string{"test/endtoend TestLifeOfAPlant"}, "no test lets a task run out of its time"},
+	{"extract", "5. Publish. 6. Once more from 2, until caught up or 80% of the task's timeout is gone: three days of outage are caught up in pieces.", []string{caughtUp}, []string{"extractor/task TestATaskThatRunsOutOfTimeLeavesTheRest", "test/endtoend TestLifeOfAPlant"}, ""},
 	{"consolidate", "Only the first tier's job compacts watermarks and optimizes bronze; a conflict is skipped until next time.", []string{bySide, iCompact}, []string{"test/scenarios/testdata/tiers.txtar"}, ""},
 	{"continuous", "A continuous tier: each task loops over its own partition; until is taken anew in each loop; a loop ends by itself.", nil, nil, "there is no such loop in extractor/task yet"},
 
