@@ -23,6 +23,10 @@ import (
 
 var sparkKills = flag.Int("spark-kills", 0, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one")
 
+// startOfShards bounds the wait for a run's first shard: Spark, the wheel and the
+// tables come before it, on a machine that may do much else.
+const startOfShards = 20 * time.Minute
+
 // victim is a kind of processes of a run on Spark, by what their command lines have.
 type victim struct {
 	kind string
@@ -64,7 +68,7 @@ func TestKillOnSpark(t *testing.T) {
 				now += 30 * instant.Minute
 				run = p.begin(now)
 			}
-			require.Eventually(t, func() bool { return run.find("shard") != 0 || run.ended() }, 4*time.Minute, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return run.find("shard") != 0 || run.ended() }, startOfShards, 10*time.Millisecond)
 			if dead = run.kill(v.kind); run.ended() {
 				require.Zero(t, run.wait(), "%s\n%s", v.kind, run.out.String())
 				p.read(now)
