@@ -12,7 +12,7 @@ import (
 	"text/template"
 )
 
-//go:embed bundle sql ci launcher/pi_extractor/*.py
+//go:embed bundle sql dashboards ci launcher/pi_extractor/*.py
 var files embed.FS
 
 // Text is one text and the name of its file.
@@ -20,11 +20,6 @@ type Text struct {
 	Name string // without a folder
 	Data []byte
 }
-
-// Queries gives the queries over the tables, sorted by name. Each runs as it is
-// on Spark SQL and on DuckDB, with the pipeline's catalog as the current one and
-// schemas without a prefix.
-func Queries() ([]Text, error) { return folder("sql") }
 
 // Pipelines gives the pipelines for continuous integration, sorted by name.
 func Pipelines() ([]Text, error) { return folder("ci") }

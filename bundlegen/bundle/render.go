@@ -48,7 +48,7 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 // textFiles renders what a bundle carries for people: its README, queries, and
 // what keeps git from changing or committing the wrong files.
 func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
-	queries, err := templates.Queries()
+	queries, err := templates.Queries(templates.Reader{MinCompleteness: cfg.Monitoring.MinCompleteness})
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ SELECT
   sum(expected_events)                      AS expected_events,
   sum(landed_events)                        AS landed_events,
   min(completeness)                         AS worst_partition
-FROM monitoring.completeness
+FROM {monitoring}.completeness
 WHERE checked_at >= current_date - INTERVAL '30' DAY
 GROUP BY CAST(checked_at AS DATE), pipeline, site, tier
 ORDER BY day DESC, pipeline, site, tier;

@@ -8,8 +8,8 @@ WITH tags AS (
     -- whole seconds; the remainder goes first, or a quotient of this size is rounded up
     TIMESTAMP '1970-01-01 00:00:00Z'
       + CAST((w.watermark_ticks - w.watermark_ticks % 10000000) / 10000000 AS BIGINT) * INTERVAL '1' SECOND AS landed_up_to
-  FROM metadata.tag_partitions p
-  JOIN checkpoints.current_watermarks w
+  FROM {metadata}.tag_partitions p
+  JOIN {checkpoints}.current_watermarks w
     ON  w.pipeline = p.pipeline
     AND w.site = p.site
     AND w.point_id = p.point_id
@@ -30,7 +30,7 @@ runs AS (
     pipeline,
     tier,
     max(end_time)                           AS last_run
-  FROM monitoring.pipeline_metrics
+  FROM {monitoring}.pipeline_metrics
   WHERE task = 'extract'
   GROUP BY pipeline, tier
 )

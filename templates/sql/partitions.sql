@@ -9,8 +9,8 @@ SELECT
   count(t.tag_webid)                        AS points,
   max(t.timestamp)                          AS newest_event,
   max(t.ingestion_timestamp)                AS last_landed
-FROM metadata.tag_partitions p
-LEFT JOIN bronze.pi_timeseries t
+FROM {metadata}.tag_partitions p
+LEFT JOIN {bronze}.pi_timeseries t
   ON  t.pipeline = p.pipeline
   AND t.site = p.site
   AND t.tag_webid = p.tag_webid

@@ -1,4 +1,4 @@
--- Extractions of today that took longer than three minutes, the slowest first.
+-- Extractions of today that took longer than {slow_seconds} s, the slowest first.
 SELECT
   start_time,
   pipeline,
@@ -11,8 +11,8 @@ SELECT
   tags_processed,
   tags_failed,
   status
-FROM monitoring.pipeline_metrics
+FROM {monitoring}.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
-  AND duration_seconds > 180
+  AND duration_seconds > {slow_seconds}
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

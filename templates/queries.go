@@ -1,0 +1,82 @@
+package templates
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+// SlowSeconds is how long a partition's extraction may take on average before it
+// is called slow.
+const SlowSeconds = 180
+
+// Names of the queries that alerts ask, among those that Queries gives.
+const (
+	SlowPartitionsAlert = "alert-slow-partitions.sql"
+	CompletenessAlert   = "alert-completeness.sql"
+)
+
+// Reader is who reads the tables by a query: it fills the query's placeholders.
+// Its texts are names that pipeline.yml allows, or references to variables of a
+// bundle, neither of which needs escaping within quotes.
+type Reader struct {
+	Catalog         string  // "" = the current one; else schemas are named in full, in the quotes of Databricks
+	SchemaPrefix    string  // before the name of each schema
+	Pipeline        string  // reads its rows only; "" = of all pipelines in these schemas
+	MinCompleteness float64 // the share of PI's events below which a partition is incomplete
+	Now             string  // SQL of the instant that ages are counted to; "" = the query's own
+}
+
+// Queries gives the queries over the tables, sorted by name. Each runs as it is
+// on Spark SQL and on DuckDB while r names no catalog.
+func Queries(r Reader) ([]Text, error) { return r.read("sql") }
+
+// Datasets gives the queries of the dashboard, sorted by name, under the same
+// terms as Queries.
+func Datasets(r Reader) ([]Text, error) { return r.read("dashboards") }
+
+func (r Reader) read(name string) ([]Text, error) {
+	texts, err := folder(name)
+	for i := range texts {
+		texts[i].Data = []byte(r.fill(string(texts[i].Data)))
+	}
+	return texts, err
+}
+
+const pipelinePlaceholder = "{pipeline}"
+
+// fill replaces a query's placeholders. A line with {pipeline} is a condition
+// that falls away where all pipelines are read.
+func (r Reader) fill(query string) string {
+	now := r.Now
+	if now == "" {
+		now = "current_timestamp"
+	}
+	pairs := []string{
+		pipelinePlaceholder, "'" + r.Pipeline + "'",
+		"{now}", now,
+		"{slow_seconds}", strconv.Itoa(SlowSeconds),
+		"{min_completeness}", strconv.FormatFloat(r.MinCompleteness, 'f', -1, 64),
+	}
+	for _, s := range tables.Schemas {
+		pairs = append(pairs, "{"+s+"}", r.schema(s))
+	}
+	fill := strings.NewReplacer(pairs...)
+	var out strings.Builder
+	for line := range strings.Lines(query) {
+		if r.Pipeline == "" && strings.Contains(line, pipelinePlaceholder) {
+			continue
+		}
+		out.WriteString(fill.Replace(line))
+	}
+	return out.String()
+}
+
+func (r Reader) schema(name string) string {
+	name = r.SchemaPrefix + name
+	if r.Catalog == "" {
+		return name
+	}
+	return "`" + r.Catalog + "`.`" + name + "`"
+}
