@@ -150,33 +150,41 @@ func TestFindings(t *testing.T) {
 		"a key twice":                {"    child:\n", "    child: {}\n    child:\n", `jobs.yml: "child" is given twice`, "child:"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := map[string]string{"databricks.yml": root, "jobs.yml": jobs, "a.py": "print()"}
-			changed := 0
-			for _, file := range []string{"databricks.yml", "jobs.yml"} {
-				if strings.Contains(files[file], c.from) {
-					files[file] = strings.Replace(files[file], c.from, c.to, 1)
-					changed++
-				}
-			}
-			require.Positive(t, changed, "the mistake is made somewhere")
-			var all []string
-			found := 0
-			for _, f := range findings(t, files) {
-				all = append(all, f.String())
-				require.NotEmpty(t, f.Hint)
-				at := textAt(files[f.File], f)
-				f.Line = 0
-				if !strings.HasPrefix(f.String(), c.finding) {
-					continue
-				}
-				found++
-				// The place is where the value stands, or what lacks something.
-				place := cmp.Or(c.at, f.Value, "nowhere in particular")
-				require.True(t, strings.HasPrefix(strings.TrimLeft(at, `"'`), place), "%s stands at %.40q, not at %q", f, at, place)
-			}
-			require.Equal(t, 1, found, "want %s\n got %s", c.finding, strings.Join(all, "\n     "))
+			wantFinding(t, map[string]string{"databricks.yml": root, "jobs.yml": jobs, "a.py": "print()"}, c.from, c.to, c.finding, c.at)
 		})
 	}
+}
+
+// wantFinding makes one mistake in a sound bundle, wherever the text to replace
+// stands, and wants it to be found once, at its place.
+func wantFinding(t *testing.T, files map[string]string, from, to, finding, at string) {
+	t.Helper()
+	changed := 0
+	for file, text := range files {
+		if strings.Contains(text, from) {
+			files[file] = strings.Replace(text, from, to, 1)
+			changed++
+		}
+	}
+	require.Positive(t, changed, "the mistake is made somewhere")
+	var all []string
+	found := 0
+	for _, f := range findings(t, files) {
+		all = append(all, f.String())
+		require.NotEmpty(t, f.Hint)
+		place, text := cmp.Or(at, f.Value, "nowhere in particular"), textAt(files[f.File], f)
+		if f.Line == 0 {
+			text = place // the file as a whole has none
+		}
+		f.Line = 0
+		if !strings.HasPrefix(f.String(), finding) {
+			continue
+		}
+		found++
+		// The place is where the value stands, or what lacks something.
+		require.True(t, strings.HasPrefix(strings.TrimLeft(text, `"'`), place), "%s stands at %.40q, not at %q", f, text, place)
+	}
+	require.Equal(t, 1, found, "want %s\n got %s", finding, strings.Join(all, "\n     "))
 }
 
 func TestNoRootFile(t *testing.T) {

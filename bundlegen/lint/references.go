@@ -104,11 +104,17 @@ func (c *checker) deployReference(p place, name string) {
 	}
 }
 
-// runReference checks a dynamic value. Outside of jobs there are only secrets.
+// runReference checks a dynamic value. Outside of jobs and alerts there are only secrets.
 func (c *checker) runReference(p place, name string, parameters []string) {
 	if strings.HasPrefix(name, "secrets/") {
 		if !secretReference.MatchString(name) {
 			c.add(p, "is no secret", "{{secrets/SCOPE/KEY}}", "check the secret in pipeline.yml")
+		}
+		return
+	}
+	if isAlert(p) {
+		if !slices.Contains(alertReferences, name) {
+			c.add(p, "{{"+name+"}} is nothing that an alert knows", strings.Join(alertReferences, ", "), regenerate)
 		}
 		return
 	}

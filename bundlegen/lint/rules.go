@@ -41,6 +41,10 @@ func (c *checker) resources() {
 		case strings.HasPrefix(r.path, "resources.instance_pools."):
 			c.machine(r)
 			c.cloud(r)
+		case strings.HasPrefix(r.path, "resources.alerts."):
+			c.alert(r)
+		case strings.HasPrefix(r.path, "resources.dashboards."):
+			c.dashboard(r)
 		}
 	}
 	for _, v := range c.variables {
@@ -73,6 +77,7 @@ func (c *checker) targets() {
 			}
 			c.triggers(j, base)
 		}
+		c.alertOverrides(t)
 	}
 }
 
@@ -110,7 +115,7 @@ func (c *checker) job(j place) {
 
 // triggers checks when a job runs. base is the job that a target's j overrides.
 func (c *checker) triggers(j, base place) {
-	c.schedule(j.get("schedule"), base.get("schedule"))
+	c.quartz(j.get("schedule"), base.get("schedule"), jobCronKey)
 	continuous := j.get("continuous")
 	c.enum(continuous.get("pause_status"), "PAUSED", "UNPAUSED")
 	c.enum(continuous.get("task_retry_mode"), "NEVER", "ON_FAILURE")
@@ -140,15 +145,19 @@ func firstOf(places ...place) place {
 	return places[0]
 }
 
-func (c *checker) schedule(s, base place) {
+const jobCronKey = "quartz_cron_expression"
+
+// quartz checks a schedule whose cron expression stands under key. base is what
+// a target's schedule s overrides.
+func (c *checker) quartz(s, base place, key string) {
 	if !s.exists() {
 		return
 	}
 	c.enum(s.get("pause_status"), "PAUSED", "UNPAUSED")
-	cron := s.get("quartz_cron_expression")
+	cron := s.get(key)
 	switch {
-	case !cron.exists() && !base.get("quartz_cron_expression").exists():
-		c.addKey(s, "", "has no quartz_cron_expression", "", regenerate)
+	case !cron.exists() && !base.get(key).exists():
+		c.addKey(s, "", "has no "+key, "", regenerate)
 	case cron.exists() && !strings.Contains(cron.text(), "${"):
 		if err := config.CheckCron(cron.text()); err != nil {
 			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
