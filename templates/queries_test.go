@@ -62,9 +62,7 @@ func TestDatasets(t *testing.T) {
 // with what more is given, and wants these texts in the rows of each.
 func wantLines(t *testing.T, of string, want map[string][]string, more string) {
 	t.Helper()
-	lake, err := duckdb.Open(t.Context(), t.TempDir(), "")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, lake.Close()) })
+	lake := openLake(t)
 	require.NoError(t, lake.Engine("p").Claim(t.Context()))
 	for _, statement := range strings.Split(`
 		INSERT INTO metadata.tag_partitions (tag_webid, tag_name, site, tier, partition_id, plan_id, valid_from, valid_to, point_id, pipeline) VALUES
@@ -90,4 +88,12 @@ func wantLines(t *testing.T, of string, want map[string][]string, more string) {
 			require.Contains(t, strings.ReplaceAll(strings.Join(line, " "), ".000000", ""), w, q.Name)
 		}
 	}
+}
+
+func openLake(t *testing.T) *duckdb.Lake {
+	t.Helper()
+	lake, err := duckdb.Open(t.Context(), t.TempDir(), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, lake.Close()) })
+	return lake
 }

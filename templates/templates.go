@@ -53,6 +53,17 @@ type ReadmeData struct {
 	Queries   []string // names of the files in sql/
 	Pools     bool     // the bundle makes instance pools
 	SecretsIn string   // file that names the secrets for serverless compute; "" = clusters have them
+
+	Monitoring Monitoring
+}
+
+// Monitoring is what watches the jobs.
+type Monitoring struct {
+	Warehouse       bool // there are alerts and a dashboard
+	Told            bool // somebody is told of failures
+	MinCompleteness string
+	SlowSeconds     int
+	Tables          string // file that makes the monitoring tables
 }
 
 // Job is one job of the bundle: a tier's.

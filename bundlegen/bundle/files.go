@@ -32,12 +32,17 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 	var y yamlFile
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
-	y.section("", "include", []string{JobsFile})
-	y.section("", "variables", ordered{
+	includes, variables := []string{JobsFile}, ordered{
 		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Name + ".${bundle.target}"}},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
 		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
-	})
+	}
+	if watches(cfg) {
+		includes = append(includes, MonitoringFile)
+		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: cfg.Monitoring.Warehouse}})
+	}
+	y.section("", "include", includes)
+	y.section("", "variables", variables)
 	y.section("The wheel carries the static pi-extractor. It is not committed: this makes it, or says what is missing.",
 		"artifacts", map[string]artifact{wheel.Package: {
 			Type: "whl", Path: ".", Build: buildCommand(arch), Files: []artifactFile{{Source: "dist/*.whl"}},
@@ -81,8 +86,8 @@ func targets(cfg *config.Pipeline, p *plan.Plan) ordered {
 	return all
 }
 
-// production says what sets a production target apart: its schedules run, its
-// pools keep machines warm, and it is deployed under one path.
+// production says what sets a production target apart: its schedules and alerts
+// run, its pools keep machines warm, and it is deployed under one path.
 func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	out.Mode = "production"
 	if out.Workspace == nil {
@@ -92,6 +97,9 @@ func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	out.Resources = &resources{Jobs: map[string]*job{}}
 	for _, tier := range p.Tiers {
 		out.Resources.Jobs[tier.JobKey] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
+	}
+	if watches(cfg) {
+		out.Resources.Alerts = unpausedAlerts(cfg)
 	}
 	if makesPools(cfg) {
 		workers, drivers := poolKeys(cfg)
@@ -229,7 +237,9 @@ func (y *yamlFile) indented(depth int, key string, value any) {
 		if value == nil {
 			line = append(bytes.TrimSuffix(line, []byte(" null\n")), '\n')
 		}
-		y.buf.Write(bytes.Repeat([]byte(" "), depth))
+		if string(line) != "\n" { // an empty line of a text
+			y.buf.Write(bytes.Repeat([]byte(" "), depth))
+		}
 		y.buf.Write(line)
 	}
 }

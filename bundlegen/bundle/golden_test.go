@@ -28,6 +28,7 @@ func TestGolden(t *testing.T) {
 			c.Compute.CustomTags = map[string]string{"team": "historian"}
 			c.Monitoring.Emails = []string{"pi@example.com"}
 			c.Monitoring.Webhooks = []string{"0481e838-0a59-4eff-9541-a4ca6f149574"}
+			c.Monitoring.Warehouse = "0123456789abcdef"
 		}},
 		"azure": {2, func(c *config.Pipeline) {
 			c.Compute.Cloud, c.Compute.NodeType, c.Compute.OrchestratorType = "azure", "Standard_D4ps_v5", "Standard_D2pds_v5"

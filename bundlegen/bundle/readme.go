@@ -3,6 +3,8 @@ package bundle
 import (
 	"cmp"
 	"fmt"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +15,13 @@ import (
 
 // readmeData says what the bundle's README tells of it.
 func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (templates.ReadmeData, error) {
-	data := templates.ReadmeData{Name: cfg.Name, Pools: makesPools(cfg)}
+	data := templates.ReadmeData{Name: cfg.Name, Pools: makesPools(cfg), Monitoring: templates.Monitoring{
+		Warehouse:       watches(cfg),
+		Told:            len(cfg.Monitoring.Emails)+len(cfg.Monitoring.Webhooks) > 0,
+		MinCompleteness: strconv.FormatFloat(100*cfg.Monitoring.MinCompleteness, 'g', 6, 64) + "%",
+		SlowSeconds:     templates.SlowSeconds,
+		Tables:          path.Join(sqlFolder, templates.MonitoringTables().Name),
+	}}
 	if cfg.Compute.Serverless {
 		data.SecretsIn = secretsFile
 	}

@@ -29,6 +29,10 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	monitoring, err := monitoringFiles(cfg, p)
+	if err != nil {
+		return nil, err
+	}
 	texts, err := textFiles(cfg, p)
 	if err != nil {
 		return nil, err
@@ -37,6 +41,7 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	files := []File{root, jobs}
 	files = append(files, sites...)
 	files = append(files, manifests...)
+	files = append(files, monitoring...)
 	files = append(files, texts...)
 	record, err := recordFile(p, files)
 	if err != nil {
@@ -44,6 +49,8 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	}
 	return newTree(append(files, record)), nil
 }
+
+const sqlFolder = "sql"
 
 // textFiles renders what a bundle carries for people: its README, queries, and
 // what keeps git from changing or committing the wrong files.
@@ -67,8 +74,8 @@ func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
 		// Line ends that git converts would make every file look edited by hand.
 		{Path: ".gitattributes", Data: []byte("* -text\n")},
 	}
-	for _, q := range queries {
-		files = append(files, File{Path: path.Join("sql", q.Name), Data: q.Data})
+	for _, q := range append(queries, templates.MonitoringTables()) {
+		files = append(files, File{Path: path.Join(sqlFolder, q.Name), Data: q.Data})
 	}
 	return files, nil
 }

@@ -54,6 +54,7 @@ type permission struct {
 type resources struct {
 	Jobs          map[string]*job          `yaml:"jobs,omitempty"`
 	InstancePools map[string]*instancePool `yaml:"instance_pools,omitempty"`
+	Alerts        map[string]*alert        `yaml:"alerts,omitempty"`
 }
 
 // job is a job's settings, or, under a target, what that target says otherwise.

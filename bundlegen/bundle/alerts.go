@@ -1,0 +1,150 @@
+package bundle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/templates"
+)
+
+// Alerts ask once an hour, both within the same minutes: each question wakes the
+// warehouse. While they last, a day is long enough to be told of them again.
+const (
+	alertCron             = "0 5 * * * ?"
+	alertRetriggerSeconds = 24 * 60 * 60
+)
+
+// alertKind is what the bundle's alerts differ in.
+type alertKind struct {
+	key         string // after the bundle's name
+	query       string // its file
+	summary     string
+	description string
+}
+
+var alertKinds = []alertKind{
+	{
+		key: "slow_partitions", query: templates.SlowPartitionsAlert,
+		summary:     "a partition is slow",
+		description: fmt.Sprintf("Extractions of these partitions took longer than %d s on average over the last day:", templates.SlowSeconds),
+	},
+	{
+		key: "completeness", query: templates.CompletenessAlert,
+		summary:     "events are missing",
+		description: "Of these partitions fewer events were landed than PI counts; monitoring.tag_errors says which tags failed:",
+	},
+}
+
+// alerts makes the bundle's alerts. Each query gives a row for what is wrong and
+// none while all is well; its numbers stand in the query alone.
+func alerts(cfg *config.Pipeline) (ordered, error) {
+	queries, err := templates.Queries(templates.Reader{
+		Catalog: "${var.catalog}", SchemaPrefix: "${var.schema_prefix}", Pipeline: "${var.pipeline}",
+		MinCompleteness: cfg.Monitoring.MinCompleteness,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all ordered
+	for _, kind := range alertKinds {
+		i := slices.IndexFunc(queries, func(q templates.Text) bool { return q.Name == kind.query })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no query %s", kind.query)
+		}
+		all = append(all, entry{alertKey(cfg, kind), kind.alert(cfg, string(queries[i].Data))})
+	}
+	return all, nil
+}
+
+func alertKey(cfg *config.Pipeline, kind alertKind) string { return cfg.Name + "_" + kind.key }
+
+// alert makes one alert. Only a production target unpauses its schedule.
+func (k alertKind) alert(cfg *config.Pipeline, query string) *alert {
+	return &alert{
+		Name:        cfg.Name + ": " + k.summary + " (${bundle.target})",
+		Summary:     cfg.Name + ": " + k.summary + " (${bundle.target})",
+		Description: k.description + "\n\n{{QUERY_RESULT_TABLE}}",
+		Warehouse:   "${var." + warehouseVariable + "}",
+		Query:       strings.TrimSuffix(query, ";\n"),
+		Evaluation: &alertEvaluation{
+			Source:    alertColumn{Name: "partition_id", Aggregation: "COUNT"},
+			Operator:  "GREATER_THAN_OR_EQUAL",
+			Threshold: alertThreshold{alertValue{Double: 1}},
+			WhenEmpty: "OK",
+			Notify:    alertNotification{OnOK: true, Retrigger: alertRetriggerSeconds, Whom: subscriptions(cfg.Monitoring)},
+		},
+		Schedule: &alertSchedule{Cron: alertCron, Timezone: "UTC", PauseStatus: "PAUSED"},
+	}
+}
+
+// subscriptions are those whom monitoring names.
+func subscriptions(m config.Monitoring) []subscription {
+	var all []subscription
+	for _, e := range m.Emails {
+		all = append(all, subscription{Email: e})
+	}
+	for _, id := range m.Webhooks {
+		all = append(all, subscription{Destination: id})
+	}
+	return all
+}
+
+// unpausedAlerts is what a production target says of the alerts.
+func unpausedAlerts(cfg *config.Pipeline) map[string]*alert {
+	all := map[string]*alert{}
+	for _, kind := range alertKinds {
+		all[alertKey(cfg, kind)] = &alert{Schedule: &alertSchedule{PauseStatus: "UNPAUSED"}}
+	}
+	return all
+}
+
+// alert is an alert's settings, or, under a target, what that target says otherwise.
+type alert struct {
+	Name        string           `yaml:"display_name,omitempty"`
+	Summary     string           `yaml:"custom_summary,omitempty"`
+	Description string           `yaml:"custom_description,omitempty"`
+	Warehouse   string           `yaml:"warehouse_id,omitempty"`
+	Schedule    *alertSchedule   `yaml:"schedule,omitempty"`
+	Evaluation  *alertEvaluation `yaml:"evaluation,omitempty"`
+	Query       string           `yaml:"query_text,omitempty"`
+}
+
+type alertSchedule struct {
+	Cron        string `yaml:"quartz_cron_schedule,omitempty"`
+	Timezone    string `yaml:"timezone_id,omitempty"`
+	PauseStatus string `yaml:"pause_status,omitempty"`
+}
+
+type alertEvaluation struct {
+	Source    alertColumn       `yaml:"source"`
+	Operator  string            `yaml:"comparison_operator"`
+	Threshold alertThreshold    `yaml:"threshold"`
+	WhenEmpty string            `yaml:"empty_result_state"`
+	Notify    alertNotification `yaml:"notification"`
+}
+
+type alertColumn struct {
+	Name        string `yaml:"name"`
+	Aggregation string `yaml:"aggregation"`
+}
+
+type alertThreshold struct {
+	Value alertValue `yaml:"value"`
+}
+
+type alertValue struct {
+	Double float64 `yaml:"double_value"`
+}
+
+type alertNotification struct {
+	OnOK      bool           `yaml:"notify_on_ok"`
+	Retrigger int            `yaml:"retrigger_seconds"`
+	Whom      []subscription `yaml:"subscriptions,omitempty"`
+}
+
+type subscription struct {
+	Email       string `yaml:"user_email,omitempty"`
+	Destination string `yaml:"destination_id,omitempty"`
+}

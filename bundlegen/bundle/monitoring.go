@@ -1,0 +1,49 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+)
+
+// MonitoringFile holds the alerts and the dashboard, where pipeline.yml names a
+// SQL warehouse that asks their queries. It is included by RootFile.
+const MonitoringFile = "databricks-monitoring.yml"
+
+const warehouseVariable = "warehouse"
+
+// watches says whether the bundle has alerts and a dashboard.
+func watches(cfg *config.Pipeline) bool { return cfg.Monitoring.Warehouse != "" }
+
+// monitoringFiles renders the alerts, and a dashboard for each target. A tag
+// more changes neither, unless a forecast crosses a minute by it.
+func monitoringFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
+	if !watches(cfg) {
+		return nil, nil
+	}
+	alerts, err := alerts(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var y yamlFile
+	y.comment("What watches %s: alerts, and the dashboard of each target in %s/.\n\n%s", cfg.Name, dashboardFolder, written)
+	y.section("", "resources", ordered{
+		{"alerts", alerts},
+		{"dashboards", ordered{{dashboardKey(cfg), dashboardResource(cfg)}}},
+	})
+	resources, err := y.file(MonitoringFile)
+	if err != nil {
+		return nil, err
+	}
+	files := []File{resources}
+	for _, t := range cfg.Targets {
+		data, err := dashboard(cfg, p, t)
+		if err != nil {
+			return nil, fmt.Errorf("the dashboard of target %s: %w", t.Name, err)
+		}
+		files = append(files, File{Path: path.Join(dashboardFolder, t.Name+dashboardSuffix), Data: data})
+	}
+	return files, nil
+}
