@@ -128,6 +128,9 @@ func (b *jobBuilder) jobs() (ordered, error) {
 		Metric: "RUN_DURATION_SECONDS", Op: "GREATER_THAN", Value: wholeMinutes(float64(b.tier.Forecast.HealthSeconds)),
 	}}}
 	main.EmailNotifications, main.WebhookNotifications = b.notifications()
+	if main.EmailNotifications != nil || main.WebhookNotifications != nil {
+		main.Mute = &mute{Skipped: true} // a start is skipped while a run is on, by intent: what is slow, the health rule tells
+	}
 
 	extraction, err := b.extraction()
 	if err != nil {

@@ -67,6 +67,7 @@ type job struct {
 	Health               *health        `yaml:"health,omitempty"`
 	EmailNotifications   *notifications `yaml:"email_notifications,omitempty"`
 	WebhookNotifications *notifications `yaml:"webhook_notifications,omitempty"`
+	Mute                 *mute          `yaml:"notification_settings,omitempty"`
 	Parameters           []parameter    `yaml:"parameters,omitempty"`
 	Environments         []environment  `yaml:"environments,omitempty"`
 	JobClusters          []jobCluster   `yaml:"job_clusters,omitempty"`
@@ -97,6 +98,11 @@ type healthRule struct {
 type notifications struct {
 	OnFailure  []any `yaml:"on_failure"`
 	OnDuration []any `yaml:"on_duration_warning_threshold_exceeded"`
+}
+
+// mute is of what nobody is told.
+type mute struct {
+	Skipped bool `yaml:"no_alert_for_skipped_runs"`
 }
 
 type webhook struct {

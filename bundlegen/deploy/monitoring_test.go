@@ -70,6 +70,12 @@ func TestMonitoringIsDeployed(t *testing.T) {
 			assert.Contains(t, dashboard.SerializedDashboard, c.schema)
 			assert.Contains(t, dashboard.SerializedDashboard, c.pipeline)
 
+			job := f.created(t)
+			assert.Equal(t, []string{"pi@example.com"}, job.EmailNotifications.OnFailure)
+			assert.Equal(t, []string{"pi@example.com"}, job.EmailNotifications.OnDurationWarningThresholdExceeded)
+			assert.True(t, job.NotificationSettings.NoAlertForSkippedRuns)
+			require.Len(t, job.Health.Rules, 1)
+
 			f.forget()
 			p.grow(t, 1)
 			require.NoError(t, cli.Deploy(t.Context(), p.dir, c.target, true, nil))
