@@ -138,9 +138,9 @@ type Target struct {
 	Production       bool   // prod, or any target with a service principal: schedules are unpaused, mode production
 }
 
-// Monitoring is who is told.
+// Monitoring is who is told, and by what.
 type Monitoring struct {
-	Warehouse       string
+	Warehouse       string // id of the SQL warehouse that asks for alerts and the dashboard; "" = none of both
 	Emails          []string
 	Webhooks        []string // notification destination ids
 	MinCompleteness float64  // 0.99: validate fails below it
