@@ -50,7 +50,6 @@ var victims = []victim{
 // kills as many more as it was asked to at random moments, of random kinds,
 // bundlegen itself among them.
 func TestKillOnSpark(t *testing.T) {
-	t.Parallel()
 	t.Logf("seed %d, %d kills at random", seed, *sparkKills)
 	const latency = 150 * time.Millisecond // so that shards are at work for a while
 	p := newPlant(t, simulator.Options{Tags: 90, Latency: latency})
