@@ -31,15 +31,15 @@ demo: build
 demo-spark: build
 	@scripts/demo.sh spark
 
-# Packages that need a Spark: each takes both processors of a small machine, so one goes after the other.
+# Packages that need a Spark of their own. A session keeps little more than one processor busy, so two go at once.
 ON_SPARK := ./internal/localspark ./templates ./bundlegen/localrun ./extractor/engine/spark
 
 # Packages first, then the scenarios and kills on the built programs.
 test: build
 	go vet ./...
 	go test -timeout 20m $$(go list ./... | grep -v /test/ | grep -vxF "$$(go list $(ON_SPARK))")
-	go test -timeout 30m -p 1 $(ON_SPARK)
-	go test -timeout 60m -p 1 -count=1 ./test/...
+	go test -timeout 40m -p 2 $(ON_SPARK)
+	go test -timeout 60m -p 2 -count=1 ./test/...
 
 # Kills at random moments, 100 on DuckDB and 40 on Spark, and the tables of what they met.
 test-kill: build

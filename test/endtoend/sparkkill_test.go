@@ -37,7 +37,9 @@ var victims = []victim{
 	{"executor", func(a []string) bool {
 		return slices.Contains(a, "org.apache.spark.executor.CoarseGrainedExecutorBackend")
 	}},
-	{"shard", func(a []string) bool { return strings.HasSuffix(a[0], "pi-extractor") && len(a) > 1 && a[1] == "shard" }},
+	{"shard", func(a []string) bool {
+		return strings.HasPrefix(filepath.Base(a[0]), "pi-extractor-") && len(a) > 1 && a[1] == "shard"
+	}},
 	{"go driver", func(a []string) bool { return slices.Contains(a, "--engine=spark") && slices.Contains(a, "extract") }},
 	{"launcher", func(a []string) bool { return len(a) > 1 && strings.HasSuffix(a[1], "/pi-extractor-extract") }},
 	{"driver JVM", func(a []string) bool {
@@ -64,6 +66,7 @@ func TestKillOnSpark(t *testing.T) {
 	for _, v := range victims {
 		for dead := false; !dead; {
 			if run.ended() {
+				require.Less(t, now, start+10*instant.Hour, "twenty runs, and no %s was there to be killed", v.kind)
 				now += 30 * instant.Minute
 				run = p.begin(now)
 			}
