@@ -133,14 +133,19 @@ func (b *builder) findOrigins() {
 
 // countPartitions says how many partitions each group has.
 func (b *builder) countPartitions() {
+	survivors := b.survivors()
 	for t, tier := range b.cfg.Tiers {
 		counts := make([]int, len(b.cfg.Sites))
 		previous := make([]int, len(b.cfg.Sites))
 		for s := range counts {
+			var kept []int
 			if !b.opt.Rebalance {
-				previous[s] = len(b.groups[t][s].previous)
+				for _, p := range b.groups[t][s].previous {
+					kept = append(kept, survivors[p])
+				}
 			}
-			counts[s] = sizing.Partitions(b.counts[t][s], previous[s], b.groups[t][s].rules)
+			previous[s] = len(kept)
+			counts[s] = sizing.Partitions(b.counts[t][s], kept, b.groups[t][s].rules)
 		}
 		if tier.Partitions > 0 {
 			counts = sizing.Share(tier.Partitions, b.counts[t], previous, sizing.ForTier(b.cfg.Sizing, tier).MaxTags)
