@@ -101,7 +101,6 @@ type cell struct {
 }
 
 func (b *builder) findOrigins() {
-	before := make([][]origin, len(b.cfg.Sites))
 	b.groups = make([][]cell, len(b.cfg.Tiers))
 	for t := range b.groups {
 		b.groups[t] = make([]cell, len(b.cfg.Sites))
@@ -119,14 +118,11 @@ func (b *builder) findOrigins() {
 			if t := slices.Index(tierNames, p.Tier); t >= 0 {
 				b.groups[t][s].previous = append(b.groups[t][s].previous, i)
 			}
-			for k := range p.Tags {
-				before[s] = append(before[s], origin{int32(i), int32(k)})
-			}
 		}
 	}
 	b.origins = make([][]origin, len(b.cfg.Sites))
 	_ = each(len(b.cfg.Sites), func(s int) error {
-		b.origins[s] = match(b.tags, b.site(s), b.prev, before[s])
+		b.origins[s] = match(b.tags, b.site(s), b.prev, b.prev.site(b.cfg.Sites[s].Name))
 		return nil
 	})
 }

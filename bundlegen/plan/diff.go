@@ -184,16 +184,11 @@ func (p *Plan) originsIn(prev *Previous) [][]origin {
 		return origins
 	}
 	type place struct{ part, member int32 }
-	places, before := map[string][]place{}, map[string][]origin{}
+	places := map[string][]place{}
 	for i, part := range p.Partitions {
 		origins[i] = make([]origin, len(part.Members))
 		for k := range part.Members {
 			places[part.Site] = append(places[part.Site], place{int32(i), int32(k)})
-		}
-	}
-	for i, q := range prev.Partitions {
-		for k := range q.Tags {
-			before[q.Site] = append(before[q.Site], origin{int32(i), int32(k)})
 		}
 	}
 	for site, all := range places {
@@ -202,7 +197,7 @@ func (p *Plan) originsIn(prev *Previous) [][]origin {
 			tags[i], order[i] = p.Partitions[at.part].Members[at.member], int32(i)
 		}
 		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(tags[a].Name, tags[b].Name) })
-		for i, o := range match(tags, order, prev, before[site]) {
+		for i, o := range match(tags, order, prev, prev.site(site)) {
 			at := all[order[i]]
 			origins[at.part][at.member] = o
 		}

@@ -53,6 +53,9 @@ func after(t require.TestingT, dir string, r report.Report, cfg *config.Pipeline
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, manifest.FileName(part.ID)), text, 0o644))
 	}
+	record, err := json.Marshal(r.Plan)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), record, 0o644))
 	prev, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
 	p, err := plan.Build(cfg, list, prev, plan.Options{})
