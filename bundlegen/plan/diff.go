@@ -25,6 +25,8 @@ type Changes struct {
 	Renamed int `json:"renamed"` // tags with the same point id under another name; may have moved too
 	Edited  int `json:"edited"`  // tags of which something else changed: units, type, WebID, rate …
 
+	Balance []Balance `json:"balance"` // of each tier of the plan
+
 	Partitions []PartitionChange `json:"partitions"` // in order of id; only those that change
 	Tags       []TagChange       `json:"tags"`       // none when First; in order of partition and name, then those removed
 }
@@ -108,6 +110,7 @@ func Diff(prev *Previous, p *Plan) *Changes {
 		}
 	}
 	slices.SortFunc(c.Partitions, func(a, b PartitionChange) int { return a.ID - b.ID })
+	c.Balance = p.balance(prev, origins)
 	return c
 }
 
@@ -163,7 +166,7 @@ func (p *Plan) editedSince(prev *Previous, origins [][]origin) [][]bool {
 
 // first is the difference from nothing. It does not list the tags: they are all of the plan's.
 func first(p *Plan) *Changes {
-	c := &Changes{First: true, Added: p.Tags, Tags: []TagChange{}}
+	c := &Changes{First: true, Added: p.Tags, Tags: []TagChange{}, Balance: p.balance(nil, nil)}
 	for i := range p.Partitions {
 		part := &p.Partitions[i]
 		c.Partitions = append(c.Partitions, PartitionChange{

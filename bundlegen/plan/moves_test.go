@@ -219,6 +219,28 @@ func TestNoMoreTagsMoveThanHaveTo(t *testing.T) {
 	})
 }
 
+// What a plan emits, planned again, is what is there: nothing of it depends on how it came about.
+func TestPlanningAgainChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "plan")
+		require.NoError(t, err)
+		defer os.RemoveAll(dir)
+		plants := newPlants(t)
+		p := build(t, plants.cfg, plants.tags(), nil)
+		for range 3 {
+			prev := again(t, dir, p)
+			plants.change(t, where(p))
+			p, err = plan.Build(plants.cfg, plants.tags(), prev, plan.Options{Rebalance: rapid.Bool().Draw(t, "rebalance")})
+			require.NoError(t, err)
+
+			prev = again(t, dir, p)
+			same := build(t, plants.cfg, plants.tags(), prev)
+			require.Equal(t, asJSON(t, p), asJSON(t, same))
+			require.True(t, plan.Diff(prev, same).Empty())
+		}
+	})
+}
+
 // The same bytes, whatever order the inventory is in: also with an earlier
 // bundle, and with --rebalance.
 func TestOrderNeverMattersLaterEither(t *testing.T) {

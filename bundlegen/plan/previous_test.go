@@ -219,10 +219,17 @@ func TestRebalance(t *testing.T) {
 	}
 	prev := again(t, t.TempDir(), first)
 	stable := build(t, cfg, list, prev)
-	assert.Zero(t, plan.Diff(prev, stable).Moved, "stability wins")
+	c := plan.Diff(prev, stable)
+	assert.Zero(t, c.Moved, "stability wins")
+	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: 1.9802}}, c.Balance, "3,000 x 1,000 of a mean of 3,000 x 505")
+	assert.Contains(t, codes(stable), plan.WarnSkew)
 	even, err := plan.Build(cfg, list, prev, plan.Options{Rebalance: true})
 	require.NoError(t, err)
-	assert.Positive(t, plan.Diff(prev, even).Moved)
+	c = plan.Diff(prev, even)
+	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: c.Balance[0].After, Moved: c.Moved}}, c.Balance)
+	assert.InDelta(t, 1, c.Balance[0].After, 0.01)
+	assert.LessOrEqual(t, c.Moved, 3000, "half of both")
+	assert.NotContains(t, codes(even), plan.WarnSkew)
 	assert.InEpsilon(t, even.Partitions[0].Weight, even.Partitions[1].Weight, 0.05)
 }
 
