@@ -51,17 +51,18 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	}
 	b.describeSites()
 	p := &Plan{
-		Version:    Version,
-		Settings:   settingsID(cfg),
-		Name:       cfg.Name,
-		Catalog:    cfg.Catalog,
-		Tags:       len(tags),
-		Sites:      b.sites,
-		Tiers:      withTags(b.tiers),
-		Partitions: b.partitions(),
-		Warnings:   b.warnings(),
-		Assumed:    b.assumed(),
-		previous:   prev,
+		Version:     Version,
+		Settings:    settingsID(cfg),
+		Name:        cfg.Name,
+		Catalog:     cfg.Catalog,
+		Tags:        len(tags),
+		Sites:       b.sites,
+		Tiers:       withTags(b.tiers),
+		Partitions:  b.partitions(),
+		Warnings:    b.warnings(),
+		Assumed:     b.assumed(),
+		previous:    prev,
+		assumedRate: b.model.EventsPerHour,
 	}
 	p.Forecast = p.Tiers[0].Forecast
 	p.ID = planID(p)
@@ -98,10 +99,11 @@ type cell struct {
 	slots    []Partition // in order of id
 	from     []int       // slots[i] was prev.Partitions[from[i]]; -1: new
 	unknown  int         // tags of unknown rate
+	heaviest partition.Item
+	uneven   bool // moving tags would even the load out
 }
 
 func (b *builder) findOrigins() {
-	before := make([][]origin, len(b.cfg.Sites))
 	b.groups = make([][]cell, len(b.cfg.Tiers))
 	for t := range b.groups {
 		b.groups[t] = make([]cell, len(b.cfg.Sites))
@@ -119,28 +121,30 @@ func (b *builder) findOrigins() {
 			if t := slices.Index(tierNames, p.Tier); t >= 0 {
 				b.groups[t][s].previous = append(b.groups[t][s].previous, i)
 			}
-			for k := range p.Tags {
-				before[s] = append(before[s], origin{int32(i), int32(k)})
-			}
 		}
 	}
 	b.origins = make([][]origin, len(b.cfg.Sites))
 	_ = each(len(b.cfg.Sites), func(s int) error {
-		b.origins[s] = match(b.tags, b.site(s), b.prev, before[s])
+		b.origins[s] = match(b.tags, b.site(s), b.prev, b.prev.site(b.cfg.Sites[s].Name))
 		return nil
 	})
 }
 
 // countPartitions says how many partitions each group has.
 func (b *builder) countPartitions() {
+	survivors := b.survivors()
 	for t, tier := range b.cfg.Tiers {
 		counts := make([]int, len(b.cfg.Sites))
 		previous := make([]int, len(b.cfg.Sites))
 		for s := range counts {
+			var kept []int
 			if !b.opt.Rebalance {
-				previous[s] = len(b.groups[t][s].previous)
+				for _, p := range b.groups[t][s].previous {
+					kept = append(kept, survivors[p])
+				}
 			}
-			counts[s] = sizing.Partitions(b.counts[t][s], previous[s], b.groups[t][s].rules)
+			previous[s] = len(kept)
+			counts[s] = sizing.Partitions(b.counts[t][s], kept, b.groups[t][s].rules)
 		}
 		if tier.Partitions > 0 {
 			counts = sizing.Share(tier.Partitions, b.counts[t], previous, sizing.ForTier(b.cfg.Sizing, tier).MaxTags)
@@ -232,18 +236,22 @@ func (b *builder) assignGroup(t, s int) error {
 		if slot, ok := slotOf[b.origins[s][i].part]; ok {
 			previous = slot
 		}
-		rate := b.tags[tag].EventsPerHour
-		if rate < 0 {
-			rate = b.model.EventsPerHour
+		if b.tags[tag].EventsPerHour < 0 {
 			c.unknown++
 		}
-		positions = append(positions, int32(i))
-		// A tag without events costs its share of a request all the same.
-		items = append(items, partition.Item{Key: b.tags[tag].Name, Weight: max(1, rate), Previous: previous})
+		item := partition.Item{Key: b.tags[tag].Name, Weight: weight(&b.tags[tag], b.model.EventsPerHour), Previous: previous}
+		if item.Weight > c.heaviest.Weight {
+			c.heaviest = item
+		}
+		positions, items = append(positions, int32(i)), append(items, item)
 	}
-	result, err := partition.Assign(items, len(c.slots), bounds(len(items), len(c.slots), c.rules), partition.Options{Rebalance: b.opt.Rebalance})
+	limits := bounds(len(items), len(c.slots), c.rules)
+	result, err := partition.Assign(items, len(c.slots), limits, partition.Options{Rebalance: b.opt.Rebalance})
 	if err != nil {
 		return fmt.Errorf("site %s, tier %s: %w", site, tier, err)
+	}
+	if c.uneven, err = canBeEvener(items, result, limits); err != nil {
+		return err
 	}
 	for i := range c.slots {
 		p := &c.slots[i]
@@ -265,6 +273,16 @@ func (b *builder) assignGroup(t, s int) error {
 	}
 	b.size(c)
 	return nil
+}
+
+// weight is the events an hour that a tag is expected to bring, of which so many
+// are assumed where its rate is unknown. One without events weighs 1: it costs
+// its share of a request all the same.
+func weight(tag *inventory.Tag, assumed float64) float64 {
+	if tag.EventsPerHour < 0 {
+		return assumed
+	}
+	return max(1, tag.EventsPerHour)
 }
 
 // bounds gives the bounds that an assignment of tags to n partitions can keep:

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/partition"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -257,6 +259,39 @@ func TestPlansAreSound(t *testing.T) {
 	})
 }
 
+// Rates that are not known are shared out too: whatever they turn out to be, no
+// partition has much more of them than another.
+func TestTagsOfUnknownRateAreSharedOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := tags("a", 9000)
+		known := rapid.SampledFrom([]int{2, 3, 10, 50}).Draw(t, "every so many is known")
+		rate := rapid.SampledFrom([]float64{1, 60, 3600}).Draw(t, "about")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		for i := range list {
+			if i%known == 0 {
+				list[i].EventsPerHour = rate * math.Exp(r.NormFloat64())
+			}
+		}
+		p := build(t, pipeline(1), list, nil)
+		require.Contains(t, codes(p), plan.WarnRates)
+		require.Len(t, p.Partitions, 3)
+		for _, inTruth := range []float64{1, 180, 3600} { // events/h of those that are unknown
+			loads := make([]float64, len(p.Partitions))
+			for i, part := range p.Partitions {
+				for _, m := range part.Members {
+					if m.EventsPerHour < 0 {
+						loads[i] += inTruth
+					} else {
+						loads[i] += m.EventsPerHour
+					}
+				}
+			}
+			skew := partition.Result{Weights: loads}.Skew()
+			require.LessOrEqual(t, skew, 1.05, "%g events/h each", inTruth)
+		}
+	})
+}
+
 func randomTags(t *rapid.T, site string) []inventory.Tag {
 	list := tags(site, rapid.IntRange(1, 300).Draw(t, "tags"))
 	rate := rapid.SampledFrom([]float64{-1, 0, 10, 5000})
@@ -325,6 +360,15 @@ func TestWarnings(t *testing.T) {
 		assert.Contains(t, find(p, plan.WarnPointIDs).Advice[0], "bundlegen discover")
 		assert.Contains(t, find(p, plan.WarnRates).Message, "9 of 10 tags")
 		assert.Contains(t, find(p, plan.WarnNodePrice).Message, "m5d.xlargo")
+	})
+	t.Run("a tag that outweighs a partition", func(t *testing.T) {
+		list := tags("a", 6000)
+		list[17].EventsPerHour = 36_000_000
+		p := build(t, pipeline(1), list, nil)
+		assert.Contains(t, find(p, plan.WarnHeavyTag).Message, `One tag of a, "a.T000017", is expected to bring 36 M events/h, 1.94 x the mean of a partition.`)
+		assert.NotContains(t, codes(p), plan.WarnSkew, "moving others does not help")
+		list[17].EventsPerHour = 500_000 // less than a partition
+		assert.NotContains(t, codes(build(t, pipeline(1), list, nil)), plan.WarnHeavyTag)
 	})
 	t.Run("a pool of spot workers has the driver too", func(t *testing.T) {
 		cfg := pipeline(1)

@@ -25,6 +25,8 @@ type Changes struct {
 	Renamed int `json:"renamed"` // tags with the same point id under another name; may have moved too
 	Edited  int `json:"edited"`  // tags of which something else changed: units, type, WebID, rate …
 
+	Balance []Balance `json:"balance"` // of each tier of the plan
+
 	Partitions []PartitionChange `json:"partitions"` // in order of id; only those that change
 	Tags       []TagChange       `json:"tags"`       // none when First; in order of partition and name, then those removed
 }
@@ -108,6 +110,7 @@ func Diff(prev *Previous, p *Plan) *Changes {
 		}
 	}
 	slices.SortFunc(c.Partitions, func(a, b PartitionChange) int { return a.ID - b.ID })
+	c.Balance = p.balance(prev, origins)
 	return c
 }
 
@@ -163,7 +166,7 @@ func (p *Plan) editedSince(prev *Previous, origins [][]origin) [][]bool {
 
 // first is the difference from nothing. It does not list the tags: they are all of the plan's.
 func first(p *Plan) *Changes {
-	c := &Changes{First: true, Added: p.Tags, Tags: []TagChange{}}
+	c := &Changes{First: true, Added: p.Tags, Tags: []TagChange{}, Balance: p.balance(nil, nil)}
 	for i := range p.Partitions {
 		part := &p.Partitions[i]
 		c.Partitions = append(c.Partitions, PartitionChange{
@@ -184,16 +187,11 @@ func (p *Plan) originsIn(prev *Previous) [][]origin {
 		return origins
 	}
 	type place struct{ part, member int32 }
-	places, before := map[string][]place{}, map[string][]origin{}
+	places := map[string][]place{}
 	for i, part := range p.Partitions {
 		origins[i] = make([]origin, len(part.Members))
 		for k := range part.Members {
 			places[part.Site] = append(places[part.Site], place{int32(i), int32(k)})
-		}
-	}
-	for i, q := range prev.Partitions {
-		for k := range q.Tags {
-			before[q.Site] = append(before[q.Site], origin{int32(i), int32(k)})
 		}
 	}
 	for site, all := range places {
@@ -202,7 +200,7 @@ func (p *Plan) originsIn(prev *Previous) [][]origin {
 			tags[i], order[i] = p.Partitions[at.part].Members[at.member], int32(i)
 		}
 		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(tags[a].Name, tags[b].Name) })
-		for i, o := range match(tags, order, prev, before[site]) {
+		for i, o := range match(tags, order, prev, prev.site(site)) {
 			at := all[order[i]]
 			origins[at.part][at.member] = o
 		}

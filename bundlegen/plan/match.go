@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
@@ -15,8 +14,7 @@ type origin struct{ part, tag int32 }
 var nowhere = origin{part: -1}
 
 // match finds for each tag of one site where it was: result[i] belongs to
-// tags[order[i]], order being sorted by name. before lists the site's previous
-// tags.
+// tags[order[i]], order being sorted by name, as before is: the site's previous tags.
 //
 // A tag is the previous one with the same point id, where both know it: a
 // renamed point stays where it was, and another point that took over a name is
@@ -29,16 +27,13 @@ func match(tags []inventory.Tag, order []int32, prev *Previous, before []origin)
 	if len(before) == 0 {
 		return result
 	}
-	at := func(o origin) *PreviousTag { return &prev.Partitions[o.part].Tags[o.tag] }
-	slices.SortFunc(before, func(a, b origin) int { return strings.Compare(at(a).Name, at(b).Name) })
-
 	// Both lists are in order of name: one walk finds what has kept its name.
 	// What has kept its id too is settled; the rest may still be a rename.
 	var openTags, openBefore []int32
 	certain := make([]bool, len(before))
 	i := 0
 	for k, o := range before {
-		was := at(o)
+		was := prev.tag(o)
 		for i < len(order) && tags[order[i]].Name < was.Name {
 			openTags = append(openTags, int32(i))
 			i++
@@ -64,16 +59,16 @@ func match(tags []inventory.Tag, order []int32, prev *Previous, before []origin)
 	for ; i < len(order); i++ {
 		openTags = append(openTags, int32(i))
 	}
-	matchByID(tags, order, before, at, openTags, openBefore, result)
+	matchByID(tags, order, prev, before, openTags, openBefore, result)
 	return result
 }
 
 // matchByID settles renames: of the tags and previous tags that are still open,
 // those with the same point id belong together, whatever their names are.
-func matchByID(tags []inventory.Tag, order []int32, before []origin, at func(origin) *PreviousTag,
+func matchByID(tags []inventory.Tag, order []int32, prev *Previous, before []origin,
 	openTags, openBefore []int32, result []origin) {
 	id := func(i int32) int64 { return tags[order[i]].PointID }
-	wasID := func(k int32) int64 { return at(before[k]).PointID }
+	wasID := func(k int32) int64 { return prev.tag(before[k]).PointID }
 	openTags = slices.DeleteFunc(openTags, func(i int32) bool { return id(i) == 0 })
 	openBefore = slices.DeleteFunc(openBefore, func(k int32) bool { return wasID(k) == 0 })
 	if len(openTags) == 0 || len(openBefore) == 0 {

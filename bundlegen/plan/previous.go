@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -23,8 +26,9 @@ const File = "plan.json"
 // Previous is what an earlier bundle says: the state that the next plan keeps
 // to as far as it can, and is compared with.
 type Previous struct {
-	Settings   string // Plan.Settings of the earlier plan; "" when unknown
+	Settings   string // Plan.Settings of the earlier plan
 	Partitions []PreviousPartition
+	bySite     map[string][]origin // each site's tags, in order of name
 	seed       maphash.Seed
 }
 
@@ -45,20 +49,34 @@ type PreviousTag struct {
 // ReadPrevious reads the manifests of the bundle in a folder, and which
 // settings it was made with. It is nil, without an error, where there is no
 // bundle. A bundle that is damaged, or that a newer program made, is an error:
-// planning without it would move every tag.
+// planning without it, or with a part of it, would move tags for nothing.
+// plan.json is what tells that manifests are missing or not whole, so there is
+// no bundle without it.
 func ReadPrevious(bundle string) (*Previous, error) {
 	ids, err := manifestIDs(bundle)
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	prev := &Previous{Partitions: make([]PreviousPartition, len(ids)), seed: maphash.MakeSeed()}
+	record, err := readPlan(bundle)
+	switch {
+	case err != nil:
+		return nil, err
+	case record == nil && len(ids) == 0:
+		return nil, nil
+	case record == nil:
+		return nil, damaged(filepath.Join(bundle, File), "it is missing, and "+manifest.FileName(ids[0])+" is there", restore)
+	}
+	if err := record.compare(bundle, ids); err != nil {
+		return nil, err
+	}
+	prev := &Previous{Settings: record.settings, Partitions: make([]PreviousPartition, len(ids)), seed: maphash.MakeSeed()}
 	err = each(len(ids), func(i int) error {
-		return prev.readManifest(bundle, ids[i], &prev.Partitions[i])
+		return prev.readManifest(bundle, ids[i], record.tags[ids[i]], &prev.Partitions[i])
 	})
 	if err != nil {
 		return nil, err
 	}
-	return prev, prev.readPlan(bundle)
+	return prev, prev.index(bundle)
 }
 
 // manifestIDs lists the partitions of a bundle, ascending.
@@ -79,7 +97,7 @@ func manifestIDs(bundle string) ([]int, error) {
 		}
 		id, err := strconv.Atoi(number)
 		if err != nil || id < 0 || id > math.MaxInt32 || manifest.FileName(id) != e.Name() {
-			return nil, damaged(filepath.Join(folder, e.Name()), "a manifest is named like "+manifest.FileName(7))
+			return nil, damaged(filepath.Join(folder, e.Name()), "a manifest is named like "+manifest.FileName(7), restore)
 		}
 		ids = append(ids, id)
 	}
@@ -87,48 +105,95 @@ func manifestIDs(bundle string) ([]int, error) {
 	return ids, nil
 }
 
-func (prev *Previous) readManifest(bundle string, id int, into *PreviousPartition) error {
+// readManifest reads the manifest of a partition, which has to have so many tags.
+func (prev *Previous) readManifest(bundle string, id, want int, into *PreviousPartition) error {
 	file := filepath.Join(bundle, manifest.Folder, manifest.FileName(id))
+	if err := whole(file); err != nil {
+		return err
+	}
 	tags, err := manifest.Load(file)
 	if err != nil {
-		what, _, _ := strings.Cut(err.Error(), "\n") // its hint is for who writes an inventory
-		return damaged(file, strings.TrimPrefix(what, file+": "))
-	}
-	if len(tags) == 0 {
-		return damaged(file, "it has no tags")
+		return unreadable(file, err)
 	}
 	*into = PreviousPartition{ID: id, Site: tags[0].Site, Tier: tags[0].Tier, Tags: make([]PreviousTag, len(tags))}
 	for i := range tags {
 		t := &tags[i]
 		if t.Site != into.Site || t.Tier != into.Tier {
-			return damaged(file, fmt.Sprintf("it mixes site %s, tier %s with site %s, tier %s", into.Site, into.Tier, t.Site, t.Tier))
+			return damaged(file, fmt.Sprintf("it mixes site %s, tier %s with site %s, tier %s", into.Site, into.Tier, t.Site, t.Tier), restore)
 		}
 		into.Tags[i] = PreviousTag{Name: t.Name, PointID: t.PointID, attributes: prev.attributesOf(t)}
+	}
+	if len(tags) != want {
+		return damaged(file, fmt.Sprintf("it has %s, where %s says %s", words.Plural(len(tags), "tag"), File, words.Count(want)), restore)
 	}
 	packNames(into.Tags)
 	into.Site, into.Tier = strings.Clone(into.Site), strings.Clone(into.Tier)
 	return nil
 }
 
-// readPlan takes the settings' hash from plan.json and compares the list of
-// partitions. A bundle without that file is fine: the manifests are the state.
-func (prev *Previous) readPlan(bundle string) error {
+// index puts each site's tags in order of name, and refuses a name that a site
+// has in two manifests.
+func (prev *Previous) index(bundle string) error {
+	prev.bySite = map[string][]origin{}
+	for i, p := range prev.Partitions {
+		for k := range p.Tags {
+			prev.bySite[p.Site] = append(prev.bySite[p.Site], origin{int32(i), int32(k)})
+		}
+	}
+	sites := slices.Sorted(maps.Keys(prev.bySite))
+	return each(len(sites), func(s int) error {
+		all := prev.bySite[sites[s]]
+		slices.SortFunc(all, func(a, b origin) int {
+			return cmp.Or(strings.Compare(prev.tag(a).Name, prev.tag(b).Name), cmp.Compare(a.part, b.part))
+		})
+		for i := 1; i < len(all); i++ {
+			if a, b := all[i-1], all[i]; prev.tag(a).Name == prev.tag(b).Name {
+				return prev.twice(bundle, a, b)
+			}
+		}
+		return nil
+	})
+}
+
+// site lists a site's tags in order of name; none where there is no earlier bundle.
+func (prev *Previous) site(name string) []origin {
+	if prev == nil {
+		return nil
+	}
+	return prev.bySite[name]
+}
+
+// tag gives what is remembered of a tag.
+func (prev *Previous) tag(o origin) *PreviousTag { return &prev.Partitions[o.part].Tags[o.tag] }
+
+// record is what plan.json says of its bundle.
+type record struct {
+	settings string
+	tags     map[int]int // number of tags of each partition
+}
+
+// readPlan reads plan.json; it is nil where there is none.
+func readPlan(bundle string) (*record, error) {
 	file := filepath.Join(bundle, File)
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var version struct {
+	// The version first: what a newer program wrote may be wrong in our eyes.
+	var head struct {
 		Version int `json:"version"`
 	}
-	if err := json.Unmarshal(data, &version); err != nil {
-		return damaged(file, err.Error())
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, notJSON(file, data, err)
 	}
-	if version.Version > Version {
-		return fmt.Errorf("%s: version %d was made by a newer bundlegen; allowed: up to %d\nhint: update bundlegen; nothing was changed", file, version.Version, Version)
+	switch {
+	case head.Version > Version:
+		return nil, fmt.Errorf("%s: version %d was made by a newer bundlegen; allowed: up to %d\nhint: update bundlegen; nothing was changed", file, head.Version, Version)
+	case head.Version < 1:
+		return nil, damaged(file, fmt.Sprintf("its version is %d; allowed: 1 to %d", head.Version, Version), restore)
 	}
 	var p struct {
 		Settings   string `json:"settings_id"`
@@ -138,29 +203,30 @@ func (prev *Previous) readPlan(bundle string) error {
 		} `json:"partitions"`
 	}
 	if err := json.Unmarshal(data, &p); err != nil {
-		return damaged(file, err.Error())
+		return nil, notJSON(file, data, err)
 	}
-	prev.Settings = p.Settings
-	listed := make(map[int]bool, len(p.Partitions))
+	r := &record{settings: p.Settings, tags: make(map[int]int, len(p.Partitions))}
 	for _, part := range p.Partitions {
-		listed[part.ID] = true
+		r.tags[part.ID] = part.Tags
 	}
-	for _, part := range prev.Partitions {
-		if !listed[part.ID] {
-			return damaged(file, "it does not have "+manifest.FileName(part.ID)+", which is there")
+	return r, nil
+}
+
+// compare checks that the manifests that are there are those that plan.json has.
+func (r *record) compare(bundle string, ids []int) error {
+	there := make(map[int]bool, len(ids))
+	for _, id := range ids {
+		if _, ok := r.tags[id]; !ok {
+			return damaged(filepath.Join(bundle, File), "it does not have "+manifest.FileName(id)+", which is there", restore)
 		}
-		delete(listed, part.ID)
+		there[id] = true
 	}
-	for _, part := range p.Partitions {
-		if listed[part.ID] {
-			return damaged(filepath.Join(bundle, manifest.Folder), manifest.FileName(part.ID)+" is missing, which "+File+" has")
+	for _, id := range slices.Sorted(maps.Keys(r.tags)) {
+		if !there[id] {
+			return damaged(filepath.Join(bundle, manifest.Folder), manifest.FileName(id)+" is missing, which "+File+" has", restore)
 		}
 	}
 	return nil
-}
-
-func damaged(file, what string) error {
-	return fmt.Errorf("%s: the earlier bundle is damaged: %s\nhint: restore the folder, by `git checkout` or from a backup; nothing was changed", file, what)
 }
 
 // attributesOf is a hash of everything in a manifest's row but the tag's name, id and place.

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -218,10 +219,17 @@ func TestRebalance(t *testing.T) {
 	}
 	prev := again(t, t.TempDir(), first)
 	stable := build(t, cfg, list, prev)
-	assert.Zero(t, plan.Diff(prev, stable).Moved, "stability wins")
+	c := plan.Diff(prev, stable)
+	assert.Zero(t, c.Moved, "stability wins")
+	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: 1.9802}}, c.Balance, "3,000 x 1,000 of a mean of 3,000 x 505")
+	assert.Contains(t, codes(stable), plan.WarnSkew)
 	even, err := plan.Build(cfg, list, prev, plan.Options{Rebalance: true})
 	require.NoError(t, err)
-	assert.Positive(t, plan.Diff(prev, even).Moved)
+	c = plan.Diff(prev, even)
+	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: c.Balance[0].After, Moved: c.Moved}}, c.Balance)
+	assert.InDelta(t, 1, c.Balance[0].After, 0.01)
+	assert.LessOrEqual(t, c.Moved, 3000, "half of both")
+	assert.NotContains(t, codes(even), plan.WarnSkew)
 	assert.InEpsilon(t, even.Partitions[0].Weight, even.Partitions[1].Weight, 0.05)
 }
 
@@ -239,35 +247,105 @@ func TestDiffAgainstAnotherReading(t *testing.T) {
 }
 
 func TestDamagedBundles(t *testing.T) {
+	const one = "partition-0001.csv"
+	manifestFile := func(dir, name string) string { return filepath.Join(dir, manifest.Folder, name) }
+	rewrite := func(file, old, new string) error {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		text := strings.Replace(string(data), old, new, 1)
+		if text == string(data) {
+			return fmt.Errorf("%s has no %q", file, old)
+		}
+		return os.WriteFile(file, []byte(text), 0o644)
+	}
 	for name, c := range map[string]struct {
 		damage func(dir string) error
-		want   []string
+		want   []string // what comes after the bundle's folder, and parts of the rest
 	}{
-		"a manifest is cut off": {func(dir string) error {
-			return os.Truncate(filepath.Join(dir, "partitions", "partition-0001.csv"), 5)
-		}, []string{"partition-0001.csv", "damaged", "hint: restore the folder"}},
+		"a manifest is cut off in its header": {func(dir string) error {
+			return os.Truncate(manifestFile(dir, one), 5)
+		}, []string{"partitions/partition-0001.csv:1:1: the earlier bundle is damaged: the file was cut off in this line", "hint: restore the folder"}},
+		"a manifest is cut off in a row": {func(dir string) error {
+			return os.Truncate(manifestFile(dir, one), int64(len(inventory.Header))+20)
+		}, []string{"partitions/partition-0001.csv:2:1: the earlier bundle is damaged: the file was cut off in this line", "hint: restore the folder"}},
+		"a manifest is cut off at the end of a row": {func(dir string) error {
+			data, err := os.ReadFile(manifestFile(dir, one))
+			if err != nil {
+				return err
+			}
+			rows := strings.SplitAfter(string(data), "\n")
+			return os.WriteFile(manifestFile(dir, one), []byte(strings.Join(rows[:100], "")), 0o644)
+		}, []string{"partitions/partition-0001.csv: the earlier bundle is damaged: it has 99 tags, where plan.json says 3,500"}},
+		"a manifest has no rows": {func(dir string) error {
+			return os.WriteFile(manifestFile(dir, one), []byte(inventory.Header+"\n"), 0o644)
+		}, []string{"partitions/partition-0001.csv:2:1: the earlier bundle is damaged: no tags"}},
 		"a manifest is empty": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "partitions", "partition-0001.csv"), []byte(inventory.Header+"\n"), 0o644)
-		}, []string{"partition-0001.csv", "damaged"}},
+			return os.Truncate(manifestFile(dir, one), 0)
+		}, []string{"partitions/partition-0001.csv:1:1: the earlier bundle is damaged: the file was cut off in this line"}},
 		"a manifest mixes tiers": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "partitions", "partition-0001.csv"),
-				[]byte("site,tag,tier\na,x,standard\na,y,bulk\n"), 0o644)
-		}, []string{"partition-0001.csv", "mixes"}},
+			return os.WriteFile(manifestFile(dir, one), []byte("site,tag,tier\na,x,standard\na,y,bulk\n"), 0o644)
+		}, []string{"partitions/partition-0001.csv: the earlier bundle is damaged: it mixes site a, tier bulk with site a, tier standard"}},
+		"a row of a manifest is damaged": {func(dir string) error {
+			return rewrite(manifestFile(dir, one), ",false,", ",maybe,")
+		}, []string{`partitions/partition-0001.csv:2:30: the earlier bundle is damaged: future is "maybe"; allowed: true, false or nothing`}},
 		"a manifest is gone": {func(dir string) error {
-			return os.Remove(filepath.Join(dir, "partitions", "partition-0001.csv"))
-		}, []string{"partition-0001.csv is missing", "hint: restore the folder"}},
+			return os.Remove(manifestFile(dir, one))
+		}, []string{"partitions: the earlier bundle is damaged: partition-0001.csv is missing, which plan.json has", "hint: restore the folder"}},
+		"all manifests are gone": {func(dir string) error {
+			return os.RemoveAll(filepath.Join(dir, manifest.Folder))
+		}, []string{"partitions: the earlier bundle is damaged: partition-0000.csv is missing, which plan.json has"}},
 		"a manifest too many": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "partitions", "partition-0009.csv"), []byte("site,tag,tier\na,x,standard\n"), 0o644)
-		}, []string{"plan.json", "partition-0009.csv"}},
-		"a manifest's name": {func(dir string) error {
-			return os.Rename(filepath.Join(dir, "partitions", "partition-0001.csv"), filepath.Join(dir, "partitions", "partition-1.csv"))
-		}, []string{"partition-1.csv", "named like partition-0007.csv"}},
+			return os.WriteFile(manifestFile(dir, "partition-0009.csv"), []byte("site,tag,tier\na,x,standard\n"), 0o644)
+		}, []string{"plan.json: the earlier bundle is damaged: it does not have partition-0009.csv, which is there"}},
+		"a manifest's number is not written as it is": {func(dir string) error {
+			return os.Rename(manifestFile(dir, one), manifestFile(dir, "partition-1.csv"))
+		}, []string{"partitions/partition-1.csv: the earlier bundle is damaged: a manifest is named like partition-0007.csv"}},
+		"a manifest's number is none": {func(dir string) error {
+			return os.Rename(manifestFile(dir, one), manifestFile(dir, "partition-one.csv"))
+		}, []string{"partitions/partition-one.csv: the earlier bundle is damaged: a manifest is named like partition-0007.csv"}},
+		"a tag is in two manifests": {func(dir string) error {
+			data, err := os.ReadFile(manifestFile(dir, "partition-0000.csv"))
+			if err != nil {
+				return err
+			}
+			row := strings.SplitAfter(string(data), "\n")[5]
+			other, err := os.ReadFile(manifestFile(dir, one))
+			if err != nil {
+				return err
+			}
+			rows := strings.SplitAfter(string(other), "\n")
+			rows[9] = row // in the place of another: the number of tags is right
+			return os.WriteFile(manifestFile(dir, one), []byte(strings.Join(rows, "")), 0o644)
+		}, []string{"partitions/partition-0001.csv:10:1: the earlier bundle is damaged: site a has tag ", " twice, first in ", "partition-0000.csv:6\n",
+			"hint: take the folder from one side of the merge as a whole"}},
+		"a merge left a conflict in a manifest": {func(dir string) error {
+			return rewrite(manifestFile(dir, one), "\n", "\n<<<<<<< HEAD\n")
+		}, []string{"partitions/partition-0001.csv:2:1: the earlier bundle is damaged: a merge left a conflict here", "hint: take the folder from one side of the merge as a whole"}},
+		"a merge left a conflict in plan.json": {func(dir string) error {
+			return rewrite(filepath.Join(dir, plan.File), "\n", "\n<<<<<<< HEAD\n")
+		}, []string{"plan.json:2:1: the earlier bundle is damaged: a merge left a conflict here"}},
 		"plan.json is cut off": {func(dir string) error {
-			return os.Truncate(filepath.Join(dir, "plan.json"), 50)
-		}, []string{"plan.json", "damaged"}},
+			return os.Truncate(filepath.Join(dir, plan.File), 50)
+		}, []string{"plan.json:3:33: the earlier bundle is damaged: unexpected end of JSON input"}},
+		"plan.json is of another shape": {func(dir string) error {
+			return rewrite(filepath.Join(dir, plan.File), `"partition_id": 1`, `"partition_id": "1"`)
+		}, []string{"plan.json:", "the earlier bundle is damaged: key partitions.partition_id is of another type; allowed: int"}},
+		"plan.json has no version": {func(dir string) error {
+			return rewrite(filepath.Join(dir, plan.File), `"version": 1,`, "")
+		}, []string{"plan.json: the earlier bundle is damaged: its version is 0; allowed: 1 to 1"}},
+		"plan.json is gone": {func(dir string) error {
+			return os.Remove(filepath.Join(dir, plan.File))
+		}, []string{"plan.json: the earlier bundle is damaged: it is missing, and partition-0000.csv is there", "hint: restore the folder"}},
 		"a newer program made it": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "plan.json"), []byte(`{"version": 2, "plan_id": 7}`), 0o644)
-		}, []string{"plan.json", "version 2", "newer bundlegen", "hint: update"}},
+			return os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 2, "plan_id": 7}`), 0o644)
+		}, []string{"plan.json: version 2 was made by a newer bundlegen; allowed: up to 1\nhint: update bundlegen; nothing was changed"}},
+		"a newer program made it, with a column more in its manifests": {func(dir string) error {
+			return errors.Join(
+				os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 2}`), 0o644),
+				rewrite(manifestFile(dir, one), ",point_id\n", ",point_id,colour\n"))
+		}, []string{"plan.json: version 2 was made by a newer bundlegen"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -275,20 +353,30 @@ func TestDamagedBundles(t *testing.T) {
 			require.NoError(t, c.damage(dir))
 			_, err := plan.ReadPrevious(dir)
 			require.Error(t, err)
-			for _, text := range c.want {
+			assert.True(t, strings.HasPrefix(err.Error(), dir+string(filepath.Separator)+c.want[0]), "%v", err)
+			for _, text := range c.want[1:] {
 				assert.Contains(t, err.Error(), text)
 			}
+			assert.Contains(t, err.Error(), "; nothing was changed")
 		})
 	}
 }
 
-func TestABundleWithoutPlanIsFine(t *testing.T) {
+// Wherever a file is cut off, what is left of it is not taken for the bundle.
+func TestFilesCutOffAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	emit(t, dir, build(t, pipeline(1), tags("a", 7000), nil))
-	require.NoError(t, os.Remove(filepath.Join(dir, plan.File)))
-	prev, err := plan.ReadPrevious(dir)
-	require.NoError(t, err)
-	assert.Len(t, prev.Partitions, 2)
+	rapid.Check(t, func(t *rapid.T) {
+		file := filepath.Join(dir, rapid.SampledFrom([]string{plan.File, filepath.Join(manifest.Folder, manifest.FileName(1))}).Draw(t, "file"))
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		at := rapid.IntRange(0, len(data)-1).Draw(t, "at")
+		require.NoError(t, os.WriteFile(file, data[:at], 0o644))
+		_, err = plan.ReadPrevious(dir)
+		require.ErrorContains(t, err, file)
+		require.ErrorContains(t, err, "; nothing was changed")
+		require.NoError(t, os.WriteFile(file, data, 0o644))
+	})
 }
 
 // Whatever is added and removed: tags that stay in their site and tier move

@@ -31,7 +31,8 @@ type Plan struct {
 	Warnings   []Warning   `json:"warnings"`
 	Assumed    Assumed     `json:"assumed"`
 
-	previous *Previous // what origins refer to
+	previous    *Previous // what origins refer to
+	assumedRate float64   // events an hour of a tag of unknown rate
 }
 
 // Assumed is what the forecasts rest on.

@@ -27,6 +27,8 @@ const (
 	WarnNodePrice     = "node-price"      // a node type that the price table does not know
 	WarnRates         = "rates-assumed"   // tags of unknown rate
 	WarnPointIDs      = "point-ids"       // tags without a point id
+	WarnSkew          = "skew"            // partitions have become uneven
+	WarnHeavyTag      = "heavy-tag"       // a tag alone outweighs a partition
 )
 
 // serverLimit is RateLimitMaxRequests, the requests a second that a PI Web API
@@ -53,7 +55,7 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.spotDriver, b.nodePrice, b.pointIDs, b.rates,
+		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)

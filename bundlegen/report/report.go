@@ -5,6 +5,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -78,11 +79,20 @@ func aboveMean(parts []*plan.Partition) string {
 	for _, p := range parts {
 		sum, greatest = sum+p.Weight, max(greatest, p.Weight)
 	}
-	over := 100 * (greatest*float64(len(parts))/sum - 1)
-	if over < 0.05 {
+	over := overMean(greatest * float64(len(parts)) / sum)
+	if over == "0%" {
 		return "equal load"
 	}
-	return "heaviest " + words.Number(over) + "% over mean"
+	return "heaviest " + over + " over mean"
+}
+
+// overMean words a skew: how far the greatest load is above the mean.
+func overMean(skew float64) string {
+	percent := 100 * (skew - 1)
+	if percent < 0.05 {
+		return "0%"
+	}
+	return words.Number(percent) + "%"
 }
 
 func compute(t *plan.Tier) string {
@@ -317,8 +327,26 @@ func changes(c *plan.Changes) []change {
 	tags(plan.Change, c.Moved, "moved", "to", func(p plan.PartitionChange) int { return p.In })
 	tags(plan.Change, c.Renamed, "renamed", "in", func(p plan.PartitionChange) int { return p.Renamed })
 	tags(plan.Change, c.Edited, "edited", "in", func(p plan.PartitionChange) int { return p.Edited })
+	out = append(out, balance(c.Balance)...)
 	if c.Settings {
 		out = append(out, change{plan.Change, "settings", "pipeline.yml says something else than before"})
+	}
+	return out
+}
+
+// balance words what became of the tiers' balance: what moved tags bought, or
+// what others left behind, from a percent of the mean on.
+func balance(tiers []plan.Balance) []change {
+	var out []change
+	for _, b := range tiers {
+		if b.Before == 0 || b.Moved == 0 && math.Abs(b.After-b.Before) < 0.01 {
+			continue
+		}
+		text := fmt.Sprintf("heaviest %s over mean before, %s after", overMean(b.Before), overMean(b.After))
+		if len(tiers) > 1 {
+			text = b.Tier + ": " + text
+		}
+		out = append(out, change{plan.Change, "balance", text})
 	}
 	return out
 }

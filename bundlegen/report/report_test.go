@@ -53,6 +53,9 @@ func after(t require.TestingT, dir string, r report.Report, cfg *config.Pipeline
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, manifest.FileName(part.ID)), text, 0o644))
 	}
+	record, err := json.Marshal(r.Plan)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), record, 0o644))
 	prev, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
 	p, err := plan.Build(cfg, list, prev, plan.Options{})
@@ -122,6 +125,46 @@ func TestGoldenChanges(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, report.Markdown(&b, r))
 	golden(t, "changes.md", b.Bytes())
+}
+
+// --rebalance says what it moves, and what that brings, wherever a plan is shown.
+func TestGoldenRebalance(t *testing.T) {
+	cfg := pipeline(1, 15*time.Minute)
+	list := rated(tags(cfg, 30000))
+	r := first(t, cfg, slices.Clone(list))
+	for _, m := range r.Plan.Partitions[3].Members[:1000] { // a third of one partition's tags became busy
+		for i := range list {
+			if list[i].Name == m.Name {
+				list[i].EventsPerHour *= 4
+			}
+		}
+	}
+	dir := t.TempDir()
+	stable := after(t, dir, r, cfg, list)
+	golden(t, "skewed.txt", text(t, stable, report.Options{}))
+
+	prev, err := plan.ReadPrevious(dir)
+	require.NoError(t, err)
+	p, err := plan.Build(cfg, list, prev, plan.Options{Rebalance: true})
+	require.NoError(t, err)
+	even := report.Report{Plan: p, Changes: plan.Diff(prev, p), Next: "bundlegen generate --rebalance"}
+	golden(t, "rebalance.txt", text(t, even, report.Options{}))
+	var b bytes.Buffer
+	require.NoError(t, report.Markdown(&b, even))
+	assert.Contains(t, b.String(), "\n! balance: heaviest ")
+	b.Reset()
+	require.NoError(t, report.JSON(&b, even))
+	var document struct {
+		Changes struct {
+			Moved   int
+			Balance []plan.Balance
+		}
+	}
+	require.NoError(t, json.Unmarshal(b.Bytes(), &document))
+	got := document.Changes.Balance[0]
+	assert.Equal(t, document.Changes.Moved, got.Moved)
+	assert.Greater(t, got.Before, 1.5)
+	assert.Less(t, got.After, 1.02)
 }
 
 func TestNoChanges(t *testing.T) {
@@ -234,6 +277,9 @@ func TestNoLineIsTooWide(t *testing.T) {
 		narrow(t, r, o)
 		// The second report lists every tag as changed.
 		other := &plan.Changes{Partitions: r.Changes.Partitions, Added: len(list), Moved: len(list), Renamed: len(list), Removed: 1e6}
+		for _, tier := range cfg.Tiers {
+			other.Balance = append(other.Balance, plan.Balance{Tier: tier.Name, Before: 12.5, After: 1.1, Moved: len(list)})
+		}
 		for i, tag := range list {
 			other.Tags = append(other.Tags, plan.TagChange{Kind: []string{"+", "-", "~"}[i%3], Site: tag.Site, Tag: tag.Name, Was: list[0].Name, From: 12345, To: i})
 		}

@@ -1,68 +1,67 @@
 package sizing
 
-import "container/heap"
-
 // Share gives each site its part of a tier's fixed number of partitions
 // (tiers[].partitions). tags[i] is how many tags site i has in the tier and
 // previous[i] how many partitions.
 //
 // Every site with tags gets at least one, and none more than it has tags, so
-// the sum is not total where total is out of that range. Beyond that, each
-// partition goes where the tags a partition are most. The previous shares are
-// kept while they add up to the total and no partition would exceed maxTags.
+// the sum is not total where total is out of that range. The previous shares
+// change by no more than that and the total ask for, since each partition more
+// or less moves tags: one more goes where the tags a partition are most, one
+// less goes where they will be fewest, and a site whose partitions would exceed
+// maxTags gets one from a site that can spare it. Ties go to the first site.
 func Share(total int, tags, previous []int, maxTags int) []int {
-	if keeps(total, tags, previous, maxTags) {
-		return append([]int(nil), previous...)
-	}
-	shares := make([]int, len(tags))
-	queue := make(fullest, 0, len(tags))
+	s := shares{tags: tags, of: make([]int, len(tags))}
 	for i, n := range tags {
-		if n > 0 {
-			shares[i] = 1
-			total--
-			queue = append(queue, share{site: i, tags: n, partitions: 1})
-		}
+		s.of[i] = min(max(previous[i], 1), n)
+		total -= s.of[i]
 	}
-	heap.Init(&queue)
-	for ; total > 0 && len(queue) > 0; total-- {
-		top := &queue[0]
-		if top.partitions >= top.tags {
-			break // the fullest has one tag a partition: so have all others
+	for ; total > 0; total-- {
+		i := s.fullest()
+		if i < 0 {
+			return s.of
 		}
-		top.partitions++
-		shares[top.site] = top.partitions
-		heap.Fix(&queue, 0)
+		s.of[i]++
 	}
-	return shares
+	for ; total < 0; total++ {
+		i := s.emptiest()
+		if i < 0 {
+			return s.of
+		}
+		s.of[i]--
+	}
+	for {
+		to, from := s.fullest(), s.emptiest()
+		if to < 0 || from < 0 || to == from || tags[to] <= s.of[to]*maxTags || tags[from] > (s.of[from]-1)*maxTags {
+			return s.of
+		}
+		s.of[to]++
+		s.of[from]--
+	}
 }
 
-func keeps(total int, tags, previous []int, maxTags int) bool {
-	sum := 0
-	for i, n := range tags {
-		before := previous[i]
-		if (n > 0) != (before > 0) || before > n || n > before*maxTags {
-			return false
+// shares is a number of partitions for each site.
+type shares struct{ tags, of []int }
+
+// fullest is the site with the most tags a partition of those that can have one more; -1: none.
+func (s shares) fullest() int {
+	best := -1
+	for i, n := range s.tags {
+		if s.of[i] < n && (best < 0 || n*s.of[best] > s.tags[best]*s.of[i]) {
+			best = i
 		}
-		sum += before
 	}
-	return sum == total
+	return best
 }
 
-type share struct{ site, tags, partitions int }
-
-// fullest is a heap with the most tags a partition on top; ties go to the first site.
-type fullest []share
-
-func (h fullest) Len() int { return len(h) }
-func (h fullest) Less(i, j int) bool {
-	// tags/partitions compared without division.
-	a, b := h[i].tags*h[j].partitions, h[j].tags*h[i].partitions
-	return a > b || a == b && h[i].site < h[j].site
-}
-func (h fullest) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *fullest) Push(x any)   { *h = append(*h, x.(share)) }
-func (h *fullest) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+// emptiest is the site with the fewest tags a partition once it has one less,
+// of those that can do with one less; -1: none.
+func (s shares) emptiest() int {
+	best := -1
+	for i, n := range s.tags {
+		if s.of[i] > 1 && (best < 0 || n*(s.of[best]-1) < s.tags[best]*(s.of[i]-1)) {
+			best = i
+		}
+	}
+	return best
 }

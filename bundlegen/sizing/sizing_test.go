@@ -1,6 +1,7 @@
 package sizing_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
@@ -12,25 +13,32 @@ import (
 var defaults = config.Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000}
 
 func TestPartitions(t *testing.T) {
+	each := func(n, tags int) []int { return slices.Repeat([]int{tags}, n) }
 	for _, c := range []struct {
-		tags, previous, want int
-		why                  string
+		tags int
+		kept []int
+		want int
+		why  string
 	}{
-		{0, 0, 0, "no tags, no partition"},
-		{1, 0, 1, "fewer than the minimum make one"},
-		{1999, 3, 1, "also when there were more"},
-		{30000, 0, 10, "tags by target"},
-		{50000, 0, 17, "rounded"},
-		{4400, 0, 1, "rounding down"},
-		{4500, 0, 2, "half rounds up"},
-		{5001, 1, 2, "the maximum breaks: as few more as it takes"},
-		{33000, 10, 10, "kept while within bounds, though target says 11"},
-		{50001, 10, 11, "one more, not 17"},
-		{19999, 10, 9, "one less, not 7"},
+		{0, nil, 0, "no tags, no partition"},
+		{1, nil, 1, "fewer than the minimum make one"},
+		{1999, each(3, 600), 1, "also when there were more"},
+		{30000, nil, 10, "tags by target"},
+		{50000, nil, 17, "rounded"},
+		{4400, nil, 1, "rounding down"},
+		{4500, nil, 2, "half rounds up"},
+		{5001, each(1, 5000), 2, "the maximum breaks: as few more as it takes"},
+		{33000, each(10, 3000), 10, "kept while within bounds, though target says 11"},
+		{50001, each(10, 5000), 11, "one more, not 17"},
+		{19999, append(each(9, 2000), 1999), 9, "one less, not 7"},
+		{28500, append(each(9, 3000), 1500), 10, "500 tags fill it up, 1,500 would leave it"},
+		{27100, append(each(9, 3000), 100), 9, "100 tags leave it, 1,900 would fill it up"},
+		{45100, append(each(9, 5000), 100), 10, "the others have no room"},
+		{24200, append(each(8, 3000), 100, 100), 8, "both"},
 	} {
-		assert.Equal(t, c.want, sizing.Partitions(c.tags, c.previous, defaults), c.why)
+		assert.Equal(t, c.want, sizing.Partitions(c.tags, c.kept, defaults), c.why)
 	}
-	assert.Equal(t, 2, sizing.Partitions(4000, 0, config.Sizing{MinTags: 3000, TargetTags: 3200, MaxTags: 3500}),
+	assert.Equal(t, 2, sizing.Partitions(4000, nil, config.Sizing{MinTags: 3000, TargetTags: 3200, MaxTags: 3500}),
 		"no count satisfies both bounds: the maximum is kept")
 }
 
@@ -39,9 +47,18 @@ func TestPartitionsWithinBoundsWheneverPossible(t *testing.T) {
 		rules := config.Sizing{MinTags: rapid.IntRange(1, 5000).Draw(t, "min")}
 		rules.MaxTags = rules.MinTags + rapid.IntRange(0, 5000).Draw(t, "spread")
 		rules.TargetTags = rapid.IntRange(rules.MinTags, rules.MaxTags).Draw(t, "target")
-		tags := rapid.IntRange(1, 200000).Draw(t, "tags")
-		previous := rapid.IntRange(0, 100).Draw(t, "previous")
-		n := sizing.Partitions(tags, previous, rules)
+		kept := rapid.SliceOfN(rapid.IntRange(0, 2*rules.MaxTags), 0, 100).Draw(t, "kept")
+		tags, inBounds := 0, len(kept) > 0
+		for _, n := range kept {
+			tags += n
+			inBounds = inBounds && rules.MinTags <= n && n <= rules.MaxTags
+		}
+		if inBounds { // new tags fit too
+			tags += rapid.IntRange(0, len(kept)*rules.MaxTags-tags).Draw(t, "more")
+		} else {
+			tags += rapid.IntRange(1, 200000).Draw(t, "more")
+		}
+		n := sizing.Partitions(tags, kept, rules)
 		if n < 1 || tags > n*rules.MaxTags {
 			t.Fatalf("%d partitions cannot hold %d tags with at most %d", n, tags, rules.MaxTags)
 		}
@@ -52,8 +69,8 @@ func TestPartitionsWithinBoundsWheneverPossible(t *testing.T) {
 		if possible && tags < n*rules.MinTags {
 			t.Fatalf("%d partitions of %d tags fall below %d", n, tags, rules.MinTags)
 		}
-		if previous > 0 && tags >= previous*rules.MinTags && tags <= previous*rules.MaxTags && n != previous {
-			t.Fatalf("%d partitions would have stayed within bounds, got %d", previous, n)
+		if inBounds && n != len(kept) {
+			t.Fatalf("%d partitions would have stayed within bounds, got %d", len(kept), n)
 		}
 	})
 }
@@ -78,7 +95,10 @@ func TestShare(t *testing.T) {
 	assert.Equal(t, []int{2}, sizing.Share(9, []int{2}, []int{0}, 5000), "no partition without a tag")
 	assert.Equal(t, []int{4, 6}, sizing.Share(10, []int{5000, 5000}, []int{4, 6}, 5000), "kept")
 	assert.Equal(t, []int{5, 5}, sizing.Share(10, []int{5000, 5000}, []int{4, 6}, 1000), "4 cannot hold 5,000")
-	assert.Equal(t, []int{6, 6}, sizing.Share(12, []int{5000, 5000}, []int{4, 6}, 5000), "another total")
+	assert.Equal(t, []int{5, 6}, sizing.Share(11, []int{5000, 5000}, []int{4, 6}, 5000), "one more where it is fullest")
+	assert.Equal(t, []int{4, 5}, sizing.Share(9, []int{5000, 5000}, []int{4, 6}, 5000), "one less where it is emptiest")
+	assert.Equal(t, []int{3, 8, 1}, sizing.Share(12, []int{5000, 5000, 10}, []int{2, 8, 1}, 5000), "the others stay, however they came about")
+	assert.Equal(t, []int{0, 4}, sizing.Share(4, []int{0, 5000}, []int{3, 1}, 5000), "a site without tags leaves its own to the others")
 }
 
 func TestDivide(t *testing.T) {

@@ -91,6 +91,9 @@ func (c *chunk) failField(line int, text string, f *fields, k int) {
 		allowed, hint = "any name but an empty one", "write the name as PI has it"
 	case colEventsPerHour:
 		allowed, hint = fmt.Sprintf("a number from 0 to %d, or nothing", MaxEventsPerHour), "write it like 3600 or 0.5; leave it empty where it is not known"
+		if rate, err := strconv.ParseFloat(f.values[k], 64); err == nil && rate > MaxEventsPerHour {
+			hint = fmt.Sprintf("it is events an hour, and no point sends %d a second; leave it empty where it is not known", MaxEventsPerHour/3600)
+		}
 	case colFuture:
 		allowed, hint = "true, false or nothing", "true is for points that may hold data beyond now"
 	case colPointID:

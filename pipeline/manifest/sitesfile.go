@@ -98,21 +98,27 @@ func (s Sites) check() error {
 
 // jsonError says where in the file an error of encoding/json is.
 func jsonError(file string, data []byte, err error) error {
-	const hint = "hint: the file is written by `bundlegen generate`; write it anew"
+	line, column, what := ExplainJSON(data, err)
+	return fmt.Errorf("%s:%d:%d: %s\nhint: the file is written by `bundlegen generate`; write it anew", file, line, column, what)
+}
+
+// ExplainJSON says where in data an error of encoding/json is, line and column
+// from 1, and what is wrong there, without a value of the file.
+func ExplainJSON(data []byte, err error) (line, column int, what string) {
 	at := int64(-1)
-	text := err.Error()
+	what = err.Error()
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 		at = syntax.Offset
 	} else if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		at, text = wrong.Offset, fmt.Sprintf("key %s is of another type; allowed: %s", wrong.Field, wrong.Type)
-	} else if _, key, ok := strings.Cut(text, "unknown field "); ok {
-		at, text = int64(bytes.Index(data, []byte(key+":"))), "unknown key "+key
+		at, what = wrong.Offset, fmt.Sprintf("key %s is of another type; allowed: %s", wrong.Field, wrong.Type)
+	} else if _, key, ok := strings.Cut(what, "unknown field "); ok {
+		at, what = int64(bytes.Index(data, []byte(key+":"))), "unknown key "+key
 	}
 	if at < 0 || at > int64(len(data)) {
 		at = 0
 	}
 	before := data[:at]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
-	return fmt.Errorf("%s:%d:%d: %s\n%s", file, line, column, text, hint)
+	line = 1 + bytes.Count(before, []byte("\n"))
+	column = 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return line, column, what
 }

@@ -46,7 +46,10 @@ func (r Result) Skew() float64 {
 //   - New items, and those whose previous partition is not one of 0 to n-1, go
 //     to the partition that is lightest at that moment, heavy ones first.
 //   - When nothing was assigned before, weights come out even (to 2% where
-//     single items permit it), and counts as even as that allows.
+//     single items permit it), and counts as even as that allows. Items permit it
+//     where none weighs more than a fiftieth of a partition. Where some do, the
+//     heaviest partition is within 2% of what they force on it, if there are at
+//     least fifty items to a partition.
 //
 // It does no I/O and keeps nothing of its arguments; calls may run side by side.
 func Assign(items []Item, n int, b Bounds, opt Options) (Result, error) {
@@ -87,8 +90,8 @@ func effective(items []Item, n int, b Bounds) (Bounds, error) {
 			return b, fmt.Errorf("tag %q has weight %v: allowed is a finite number above 0", items[i].Key, w)
 		}
 	}
-	if n > 0 {
-		b.Min = min(b.Min, len(items)/n)
+	if n > 0 { // were all others full, the rest would be in one
+		b.Min = max(min(b.Min, len(items)/n), len(items)-(n-1)*b.Max)
 	}
 	return b, nil
 }

@@ -28,12 +28,16 @@ func weights(r *rand.Rand, kind string, n int) []float64 {
 			w[i] = min(1000, math.Pow(1-r.Float64(), -1/1.2))
 		case "two kinds":
 			w[i] = []float64{0.01, 100}[r.IntN(10)/9]
+		case "scan classes":
+			w[i] = []float64{1, 3, 10, 60, 360, 3600}[min(5, int(r.ExpFloat64()))]
+		case "geometric":
+			w[i] = math.Pow(1e-4, float64(i)/float64(n))
 		}
 	}
 	return w
 }
 
-var kinds = []string{"equal", "uniform", "lognormal", "pareto", "two kinds"}
+var kinds = []string{"equal", "uniform", "lognormal", "pareto", "two kinds", "scan classes", "geometric"}
 
 func newItems(w []float64) []partition.Item {
 	items := make([]partition.Item, len(w))
@@ -125,6 +129,45 @@ func TestBoundsEveryTagOnceAndLeastMoves(t *testing.T) {
 		check(t, items, n, b, r)
 		require.Equal(t, leastMoves(items, n, b), r.Moved)
 	})
+}
+
+// The same, where all ways to assign can be tried: no number of moves is taken
+// on trust.
+func TestLeastMovesOfAllAssignments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		items := make([]partition.Item, rapid.IntRange(1, 7).Draw(t, "items"))
+		for i := range items {
+			items[i] = partition.Item{Key: fmt.Sprint("tag-", i), Weight: rapid.Float64Range(1, 9).Draw(t, "weight"), Previous: rapid.IntRange(-1, 3).Draw(t, "previous")}
+		}
+		n := rapid.IntRange(1, 3).Draw(t, "n")
+		b := anyBounds(t, len(items), n)
+		r, err := partition.Assign(items, n, b, partition.Options{})
+		require.NoError(t, err)
+
+		fewest := len(items) + 1
+		for code := range pow(n, len(items)) { // digit i in base n is item i's partition
+			counts, moved := make([]int, n), 0
+			for i, rest := 0, code; i < len(items); i, rest = i+1, rest/n {
+				p := rest % n
+				counts[p]++
+				if items[i].Previous >= 0 && items[i].Previous != p {
+					moved++
+				}
+			}
+			if slices.Max(counts) <= b.Max && slices.Min(counts) >= min(b.Min, len(items)/n) {
+				fewest = min(fewest, moved)
+			}
+		}
+		require.Equal(t, fewest, r.Moved)
+	})
+}
+
+func pow(base, exponent int) int {
+	n := 1
+	for range exponent {
+		n *= base
+	}
+	return n
 }
 
 func TestOrderDoesNotMatter(t *testing.T) {

@@ -91,20 +91,28 @@ func (w *work) heaviest() int64 {
 // even tells whether no partition is more than 2% heavier than it has to be.
 func (w *work) even() bool { return w.heaviest() <= w.fair()+w.fair()/50 }
 
-// place empties the pool: heavy items first, each to the lightest partition
-// that has room. Once no more items are left than partitions lack, only those
-// that lack some take any, so that all end within the bounds. The pool has to
-// hold at least what partitions lack, and to fit.
+// place empties the pool: heavy items first, each to the partition with room
+// that promises to be lightest. What a partition still lacks counts as so many
+// of the lightest items: without that, one with a few heavy items would be
+// filled up beyond all others in the end. Once no more items are left than
+// partitions lack, only those that lack some take any, so that all end within
+// the bounds. The pool has to hold at least what partitions lack, and to fit.
 func (w *work) place(b Bounds) {
+	if len(w.pool) == 0 {
+		return
+	}
 	w.heavyFirst(w.pool)
 	lacking := 0
 	for _, c := range w.count {
 		lacking += max(0, b.Min-c)
 	}
-	room, open := b.Max, w.below(b.Max)
+	// One unit less, so that of equals the one with fewest items comes first.
+	filler := w.unit[w.pool[len(w.pool)-1]] - 1
+	promises := func(p int) int64 { return w.load[p] + filler*int64(max(0, b.Min-w.count[p])) }
+	room, open := b.Max, w.below(b.Max, promises)
 	for k, i := range w.pool {
 		if len(w.pool)-k == lacking && room != b.Min {
-			room, open = b.Min, w.below(b.Min)
+			room, open = b.Min, w.below(b.Min, promises)
 		}
 		p := open.top()
 		if w.count[p] < b.Min {
@@ -112,7 +120,7 @@ func (w *work) place(b Bounds) {
 		}
 		w.put(i, p)
 		if w.count[p] < room {
-			open.changeTop(w.load[p])
+			open.changeTop(promises(p))
 		} else {
 			open.dropTop()
 		}
@@ -120,12 +128,12 @@ func (w *work) place(b Bounds) {
 	w.pool = w.pool[:0]
 }
 
-// below queues the partitions that have fewer than limit items, lightest first.
-func (w *work) below(limit int) *queue {
+// below queues the partitions that have fewer than limit items by their key.
+func (w *work) below(limit int, key func(p int) int64) *queue {
 	q := &queue{}
 	for p, c := range w.count {
 		if c < limit {
-			q.add(w.load[p], p)
+			q.add(key(p), p)
 		}
 	}
 	return q

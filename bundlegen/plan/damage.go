@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// What to do about a damaged bundle.
+const (
+	restore = "restore the folder, by `git checkout` or from a backup"
+	remerge = "take the folder from one side of the merge as a whole, by `git checkout --ours` or `--theirs`; bundlegen generate then brings in the other side's tags"
+)
+
+// damaged is the error for a bundle that is not as bundlegen wrote it. place is
+// a file, with line and column where these are known.
+func damaged(place, what, hint string) error {
+	return fmt.Errorf("%s: the earlier bundle is damaged: %s\nhint: %s; nothing was changed", place, what, hint)
+}
+
+// whole refuses a manifest that does not end with a line break, as each does: it
+// was cut off, and the tags that are missing would look like removed ones.
+func whole(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // only read: closing cannot lose anything
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, max(0, info.Size()-1)); err != nil && err != io.EOF {
+		return err
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	line := 1 + bytes.Count(data, []byte("\n"))
+	return damaged(fmt.Sprintf("%s:%d:1", file, line), "the file was cut off in this line", restore)
+}
+
+// unreadable is the error for a manifest that err refuses to read.
+func unreadable(file string, err error) error {
+	data, readErr := os.ReadFile(file)
+	if readErr != nil {
+		return readErr
+	}
+	if err := conflict(file, data); err != nil {
+		return err
+	}
+	var wrong *inventory.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	first := wrong.Problems[0] // its hint is for who writes an inventory
+	return damaged(fmt.Sprintf("%s:%d:%d", file, first.Line, first.Column), first.Text, restore)
+}
+
+// notJSON is the error for a plan.json that err refuses to decode.
+func notJSON(file string, data []byte, err error) error {
+	if err := conflict(file, data); err != nil {
+		return err
+	}
+	line, column, what := manifest.ExplainJSON(data, err)
+	return damaged(fmt.Sprintf("%s:%d:%d", file, line, column), what, restore)
+}
+
+// conflict is the error for a file in which git left a conflict; nil where it has none.
+func conflict(file string, data []byte) error {
+	line := 0
+	for text := range bytes.Lines(data) {
+		line++
+		if bytes.HasPrefix(text, []byte("<<<<<<< ")) {
+			return damaged(fmt.Sprintf("%s:%d:1", file, line), "a merge left a conflict here", remerge)
+		}
+	}
+	return nil
+}
+
+// twice is the error for a tag that two manifests have.
+func (prev *Previous) twice(bundle string, a, b origin) error {
+	name := prev.tag(a).Name
+	place := func(o origin) (string, error) {
+		file := filepath.Join(bundle, manifest.Folder, manifest.FileName(prev.Partitions[o.part].ID))
+		line, err := lineOf(file, name)
+		return fmt.Sprintf("%s:%d", file, line), err
+	}
+	first, errFirst := place(a)
+	second, errSecond := place(b)
+	if err := errors.Join(errFirst, errSecond); err != nil {
+		return err
+	}
+	return damaged(second+":1", fmt.Sprintf("site %s has tag %q twice, first in %s", prev.Partitions[a.part].Site, name, first), remerge)
+}
+
+// lineOf finds the line of a manifest that has a tag.
+func lineOf(file, name string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	header, rest, _ := strings.Cut(string(data), "\n")
+	line := 1
+	for row := range strings.Lines(rest) {
+		line++
+		tags, err := inventory.Parse(header+"\n"+row, file, inventory.Options{})
+		if err == nil && tags[0].Name == name {
+			return line, nil
+		}
+	}
+	return 0, fmt.Errorf("%s: tag %q is gone: something else writes to the folder", file, name)
+}
