@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 )
@@ -15,6 +16,8 @@ type Job struct {
 	RunsPerMonth  float64 // starts of the schedule in a month of Model.HoursPerMonth
 	SingleWorkers int     // workers of the one cluster, if one does all; 0 = single node
 	First         bool    // the first tier's job: it pays for the pool's idle machines
+
+	serial bool // one call after the other
 }
 
 // Site is one PI Web API server and its whole budget.
@@ -53,6 +56,7 @@ type Forecast struct {
 	Calls        []float64 // of each site
 	Events       float64   // of one run
 	Runs         float64   // a month that really start: a start is skipped while a run goes on
+	Interval     float64   // seconds between two that really start
 	CostPerRun   float64
 	CostPerMonth float64
 	Bottleneck   string
@@ -69,6 +73,18 @@ func (m Model) Single(j Job, prices Prices) Forecast {
 	return m.settle(j, prices, true)
 }
 
+// Sequential forecasts what the job would take without any of this: one machine
+// that asks for one tag after the other.
+func (m Model) Sequential(j Job, prices Prices) Forecast {
+	m.TagsPerCall = 1
+	j.Compute.SingleCluster, j.Compute.Serverless, j.SingleWorkers, j.serial = true, false, 0, true
+	j.Partitions = slices.Clone(j.Partitions)
+	for i := range j.Partitions {
+		j.Partitions[i].Connections, j.Partitions[i].Shards = 1, 1
+	}
+	return m.settle(j, prices, true)
+}
+
 // settle finds how many starts a run skips: the events that come in meanwhile
 // make the run longer, so it is repeated until the number stands.
 func (m Model) settle(j Job, prices Prices, single bool) Forecast {
@@ -77,7 +93,7 @@ func (m Model) settle(j Job, prices Prices, single bool) Forecast {
 		f := m.once(j, prices, single, every*j.Interval)
 		need := max(1, math.Ceil(f.Total/j.Interval))
 		if need <= every || round == 5 {
-			f.Runs = j.RunsPerMonth / every
+			f.Runs, f.Interval = j.RunsPerMonth/every, every*j.Interval
 			f.CostPerMonth = f.CostPerRun*f.Runs + m.idle(j, prices)
 			return f
 		}
@@ -185,6 +201,9 @@ func (m Model) extract(j Job, prices Prices, single bool, window float64, f *For
 // extractSingle is extraction with all shards on one cluster, one a core.
 func (m Model) extractSingle(j Job, alone []float64, cores float64, f *Forecast) (server bool) {
 	cores *= float64(max(1, j.SingleWorkers))
+	if j.serial {
+		return m.extractSerial(alone, cores, f)
+	}
 	longest, queued, bound := 0.0, 0.0, 0.0
 	for i, p := range j.Partitions {
 		longest = max(longest, alone[i])
@@ -197,6 +216,15 @@ func (m Model) extractSingle(j Job, alone []float64, cores float64, f *Forecast)
 	f.Extract = max(longest, queued, bound) + m.land(f.Events, cores) +
 		(rounds-1)*float64(m.Statements)*m.Statement
 	return bound >= max(longest, queued)
+}
+
+// extractSerial is extraction of one partition after the other.
+func (m Model) extractSerial(alone []float64, cores float64, f *Forecast) (server bool) {
+	f.Extract = m.land(f.Events, cores)
+	for _, seconds := range alone {
+		f.Extract += seconds
+	}
+	return false
 }
 
 // requests gives the calls that a partition needs for its events, and the

@@ -226,7 +226,7 @@ func (b *builder) singleCluster(t int) (Warning, bool) {
 		speed = "faster and cheaper"
 	}
 	message := fmt.Sprintf("%s is %s than %s", b.tierWords(t, "One cluster", "For %s one cluster"), speed, words.Count(tier.Compute.Clusters+1))
-	if site, useful := b.limited(t); site >= 0 {
+	if site, useful := limited(b.model, job, f); site >= 0 {
 		message += fmt.Sprintf(": the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can keep busy.",
 			b.cfg.Sites[site].Name, words.Number(b.model.Threads), words.Plural(useful, "partition"))
 	} else {
@@ -237,10 +237,9 @@ func (b *builder) singleCluster(t int) (Warning, bool) {
 	}}, true
 }
 
-// limited finds the site whose PI server is what limits the tier's reading
-// most, and how many of its partitions would be as fast; -1 if none is.
-func (b *builder) limited(t int) (site, useful int) {
-	job, f := b.jobs[t], b.results[t]
+// limited finds the site whose PI server is what limits a job's reading most,
+// and how many of its partitions would be as fast; -1 if none is.
+func limited(m forecast.Model, job forecast.Job, f forecast.Forecast) (site, useful int) {
 	site = -1
 	connections := make([]int, len(job.Sites))
 	partitions := make([]int, len(job.Sites))
@@ -249,13 +248,13 @@ func (b *builder) limited(t int) (site, useful int) {
 		partitions[p.Site]++
 	}
 	for s := range job.Sites {
-		if partitions[s] < 2 || float64(connections[s]) <= b.model.Threads {
+		if partitions[s] < 2 || float64(connections[s]) <= m.Threads {
 			continue
 		}
 		if site < 0 || f.ServerBound[s] > f.ServerBound[site] {
 			site = s
 			each := float64(connections[s]) / float64(partitions[s])
-			useful = min(partitions[s]-1, int(math.Ceil(b.model.Threads/each)))
+			useful = min(partitions[s]-1, int(math.Ceil(m.Threads/each)))
 		}
 	}
 	return site, useful
@@ -263,7 +262,7 @@ func (b *builder) limited(t int) (site, useful int) {
 
 // server warns of more partitions than the PI server serves.
 func (b *builder) server(t int) (Warning, bool) {
-	site, useful := b.limited(t)
+	site, useful := limited(b.model, b.jobs[t], b.results[t])
 	if site < 0 || b.results[t].Bottleneck != forecast.LimitServer {
 		return Warning{}, false
 	}
