@@ -75,6 +75,9 @@ var nodes = map[string]map[string]node{
 	},
 }
 
+// defaultCores are those of a node type that the table does not know.
+const defaultCores = 4
+
 // standIn is the node type whose price is used for one that the table does not know.
 var standIn = map[string]string{"aws": "m5d.xlarge", "azure": "Standard_D4ds_v5", "gcp": "n2-standard-4"}
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -38,7 +39,8 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, model: forecast.Default(), prices: forecast.NewPrices(cfg.Prices)}
+	assumed := constants.Resolve()
+	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, constants: assumed, model: forecast.New(assumed), prices: forecast.NewPrices(cfg.Prices)}
 	b.findOrigins()
 	b.countPartitions()
 	b.numberPartitions()
@@ -77,11 +79,12 @@ func withTags(tiers []Tier) []Tier {
 // site; groups[tier][site].
 type builder struct {
 	*grouped
-	cfg    *config.Pipeline
-	prev   *Previous
-	opt    Options
-	model  forecast.Model
-	prices forecast.Prices
+	cfg       *config.Pipeline
+	prev      *Previous
+	opt       Options
+	constants []constants.Constant // what model is made of
+	model     forecast.Model
+	prices    forecast.Prices
 
 	origins [][]origin // for each site, parallel to grouped.site
 	groups  [][]cell
@@ -263,8 +266,23 @@ func (b *builder) assignGroup(t, s int) error {
 			p.EventsPerHour = max(0, p.EventsPerHour) + tag.EventsPerHour
 		}
 	}
+	for i := range c.slots {
+		c.slots[i].webIDs = webIDBytes(c.slots[i].Members)
+	}
 	b.size(c)
 	return nil
+}
+
+// webIDBytes gives the bytes that a tag takes of a URL, on average over those
+// whose WebIDs are known: its WebID and the name of the parameter. 0 if none is.
+func webIDBytes(tags []inventory.Tag) float64 {
+	total, known := 0, 0
+	for i := range tags {
+		if n := len(tags[i].WebID); n > 0 {
+			total, known = total+len("&webId=")+n, known+1
+		}
+	}
+	return float64(total) / float64(max(1, known))
 }
 
 // bounds gives the bounds that an assignment of tags to n partitions can keep:

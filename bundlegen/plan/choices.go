@@ -81,6 +81,7 @@ type chooser struct {
 	budgets []config.Limits
 	tags    []int          // of the tier, by site
 	weight  []float64      // of the tier, by site
+	webIDs  []float64      // bytes that a tag takes of a URL, by site
 	others  []sizing.Group // of the other tiers' partitions, by site: they have a share of its budget
 }
 
@@ -92,9 +93,9 @@ func (p *Plan) chooser(cfg *config.Pipeline, tier string) (*chooser, error) {
 	}
 	n := len(cfg.Sites)
 	c := &chooser{
-		cfg: cfg, model: forecast.Default(), prices: forecast.NewPrices(cfg.Prices), tier: &p.Tiers[t], first: in == 0,
+		cfg: cfg, model: forecast.New(p.Assumed.Constants), prices: forecast.NewPrices(cfg.Prices), tier: &p.Tiers[t], first: in == 0,
 		rules: sizing.ForTier(cfg.Sizing, cfg.Tiers[in]), kind: kindOf(p.Tiers[t].Compute),
-		tags: make([]int, n), weight: make([]float64, n), others: make([]sizing.Group, n),
+		tags: make([]int, n), weight: make([]float64, n), webIDs: make([]float64, n), others: make([]sizing.Group, n),
 	}
 	c.runs = scheduled(c.model, p.Tiers[t])
 	for s, site := range cfg.Sites {
@@ -104,6 +105,7 @@ func (p *Plan) chooser(cfg *config.Pipeline, tier string) (*chooser, error) {
 			case part.Tier == tier:
 				c.tags[s] += part.Tags
 				c.weight[s] += part.Weight
+				c.webIDs[s] = max(c.webIDs[s], part.webIDs)
 			default:
 				c.others[s].Partitions++
 				c.others[s].Tags += part.Tags
@@ -181,7 +183,7 @@ func (c *chooser) job(kind string, n int) forecast.Job {
 		total += tags
 	}
 	job := forecast.Job{
-		Compute: c.compute(kind), Sites: c.sites, Interval: c.tier.Cadence.Seconds(), RunsPerMonth: c.runs,
+		Compute: c.compute(kind), Sites: c.sites, Interval: c.tier.Cadence.Seconds(), MaxWindow: c.cfg.Extract.MaxWindow.Seconds(), RunsPerMonth: c.runs,
 		SingleWorkers: sizing.Workers(total, c.rules.TagsPerWorker), First: c.first,
 	}
 	for s, shares := range sizing.Share(n, c.tags, make([]int, len(c.tags)), c.rules.MaxTags) {
@@ -195,11 +197,12 @@ func (c *chooser) job(kind string, n int) forecast.Job {
 				Site: s, Tags: tags, EventsPerHour: c.weight[s] * float64(tags) / float64(c.tags[s]),
 				Workers: sizing.Workers(tags, c.rules.TagsPerWorker), Shards: sizing.Shards(tags, c.rules.TagsPerWorker),
 				Connections: limits[i].Connections, RequestsPerSecond: limits[i].RequestsPerSecond, ItemsPerCall: limits[i].ItemsPerCall,
+				WebIDBytes: c.webIDs[s],
 			})
 		}
 	}
 	if kind == ChoicePool && c.kind != ChoicePool {
-		job = withPool(job, machines(job))
+		job = withPool(job)
 	}
 	return job
 }
@@ -215,7 +218,7 @@ func (c *chooser) compute(kind string) config.Compute {
 }
 
 func (c *chooser) describe(kind string, job forecast.Job, f forecast.Forecast) Choice {
-	d := describe(f, forecast.Forecast{})
+	d := describe(f, forecast.Forecast{}, job.Interval)
 	chosen := kind == c.kind && len(job.Partitions) == c.tier.Partitions
 	if chosen {
 		d = c.tier.Forecast // of the tags as they are really assigned

@@ -134,20 +134,20 @@ func (b *builder) alternatives(t int) []alternative {
 		ways = append(ways, alternative{change, b.model.Run(j, b.prices), interval})
 	}
 	single := !job.Compute.SingleCluster && !job.Compute.Serverless && len(job.Partitions) <= SingleMaxTasks
-	pool := !job.Compute.Serverless && job.Compute.Pool.WorkerID == ""
+	pool := !job.Compute.Serverless && job.Compute.Pool == (config.Pool{})
 	if single {
 		j := job
 		j.Compute.SingleCluster = true
 		try("compute.single_cluster: true", j)
 	}
 	if pool {
-		j := withPool(job, machines(job))
+		j := withPool(job)
 		try(fmt.Sprintf("compute.pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if single && pool {
 		j := job
 		j.Compute.SingleCluster = true
-		j = withPool(j, 1+job.SingleWorkers)
+		j = withPool(j)
 		try(fmt.Sprintf("single_cluster: true, pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if !job.Compute.Serverless {
@@ -196,19 +196,11 @@ func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration,
 	return 0, false
 }
 
-func withPool(j forecast.Job, machines int) forecast.Job {
-	j.Compute.Pool = config.Pool{WorkerID: "pool", DriverID: "pool", MinIdle: machines}
+// withPool gives a job a pool that the bundle makes, with an idle machine for each that a run needs.
+func withPool(j forecast.Job) forecast.Job {
+	j.Compute.Pool = config.Pool{MinIdle: j.Idle()}
 	j.First = true // the idle machines are paid, whichever tier asks for them
 	return j
-}
-
-// machines counts the machines that a run's clusters need at once, with the orchestrator's.
-func machines(j forecast.Job) int {
-	n := 2
-	for _, p := range j.Partitions {
-		n += 1 + p.Workers
-	}
-	return n
 }
 
 // singleCluster warns of load balancing that brings nothing.
@@ -444,7 +436,7 @@ func (b *builder) share(n int) string {
 // assumed lists the constants and prices that the forecasts rest on.
 func (b *builder) assumed() Assumed {
 	c := b.cfg.Compute
-	a := Assumed{Constants: b.model.Assumptions()}
+	a := Assumed{Constants: b.constants}
 	wanted := []string{"jobs", "serverless", "serverless/task", "photon", "spot",
 		c.NodeType, c.NodeType + "/dbu", c.OrchestratorType, c.OrchestratorType + "/dbu"}
 	for _, p := range b.prices.All() {
