@@ -20,6 +20,24 @@ type Options struct {
 	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
 	Rebalance bool
+	// Calibration is what earlier runs have measured; nil = nothing.
+	Calibration *Calibration
+}
+
+// Calibration is constants of the forecast that were measured.
+type Calibration struct {
+	File      string // as reports name it
+	Constants map[string]constants.Override
+}
+
+// constants gives what a plan's forecasts rest on: what pipeline.yml says, else
+// what was measured, else the defaults.
+func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
+	own := constants.Of(cfg.Forecast, "pipeline.yml")
+	if o.Calibration == nil {
+		return constants.Resolve(own)
+	}
+	return constants.Resolve(o.Calibration.Constants, own)
 }
 
 // Build makes the plan: which tags go to which partition, on what compute, how
@@ -39,7 +57,7 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	assumed := constants.Resolve()
+	assumed := opt.constants(cfg)
 	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, constants: assumed, model: forecast.New(assumed), prices: forecast.NewPrices(cfg.Prices)}
 	b.findOrigins()
 	b.countPartitions()

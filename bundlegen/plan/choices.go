@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
@@ -38,6 +39,7 @@ type Choice struct {
 	Holds            bool     `json:"holds"`          // a run ends before the next is due
 	Chosen           bool     `json:"chosen"`         // what the plan says
 	Recommended      bool     `json:"recommended"`    // at most one of a tier's
+	Change           string   `json:"change"`         // what pipeline.yml must say for it; empty for the plan's own and for sequential
 	Warnings         []string `json:"warnings"`       // sentences; empty, not null, where there are none
 
 	unfit bool // pipeline.yml cannot say it, or its partitions are out of bounds
@@ -229,7 +231,7 @@ func (c *chooser) describe(kind string, job forecast.Job, f forecast.Forecast) C
 		ConsolidateSeconds: d.ConsolidateSeconds, ValidateSeconds: d.ValidateSeconds, TotalSeconds: d.TotalSeconds,
 		CostPerRun: d.CostPerRun, CostPerMonth: d.CostPerMonth, RunsPerMonth: d.RunsPerMonth, Limit: d.Bottleneck,
 		Holds: d.TotalSeconds <= job.Interval, Chosen: chosen,
-		Warnings: c.warnings(kind, job, f), unfit: c.unfit(kind, job),
+		Change: c.change(kind, job), Warnings: c.warnings(kind, job, f), unfit: c.unfit(kind, job),
 	}
 	if kind == ChoiceSequential {
 		choice.Partitions = 1
@@ -238,6 +240,32 @@ func (c *chooser) describe(kind string, job forecast.Job, f forecast.Forecast) C
 	choice.FreshnessSeconds = round(skips*job.Interval+d.TotalSeconds+c.cfg.Extract.Settle.Seconds(), 2)
 	return choice
 }
+
+// change gives what pipeline.yml must say for a choice.
+func (c *chooser) change(kind string, job forecast.Job) string {
+	var keys []string
+	if kind != c.kind {
+		switch kind {
+		case ChoiceSequential:
+			return ""
+		case ComputeSingle:
+			keys = append(keys, "compute.single_cluster: true")
+		case ComputeServerless:
+			keys = append(keys, "compute.serverless: true")
+		case ChoicePool:
+			keys = append(keys, fmt.Sprintf("compute.pool.min_idle: %d", job.Compute.Pool.MinIdle))
+		case ComputeSeparate:
+			keys = append(keys, "compute without "+map[string]string{ComputeSingle: "single_cluster", ComputeServerless: "serverless", ChoicePool: "pool"}[c.kind])
+		}
+	}
+	if n := len(job.Partitions); n != c.tier.Partitions {
+		keys = append(keys, fmt.Sprintf("tiers.%s.partitions: %d", c.tier.Name, n))
+	}
+	return strings.Join(keys, ", ")
+}
+
+// Ladder says whether a number of partitions is one that every kind of compute is tried with.
+func Ladder(partitions int) bool { return slices.Contains(ladder, partitions) }
 
 // unfit tells of a choice that is no more than a comparison.
 func (c *chooser) unfit(kind string, job forecast.Job) bool {

@@ -37,8 +37,9 @@ type Plan struct {
 
 // Assumed is what the forecasts rest on.
 type Assumed struct {
-	Constants []constants.Constant `json:"constants"`
-	Prices    []forecast.Price     `json:"prices"` // those of this plan's cloud and node types
+	Constants   []constants.Constant `json:"constants"`             // each with where its value is from
+	Prices      []forecast.Price     `json:"prices"`                // those of this plan's cloud and node types
+	Calibration string               `json:"calibration,omitempty"` // the file of measured constants, where one is in use
 }
 
 // Site is a site's part of the plan.

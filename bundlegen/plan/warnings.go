@@ -437,6 +437,9 @@ func (b *builder) share(n int) string {
 func (b *builder) assumed() Assumed {
 	c := b.cfg.Compute
 	a := Assumed{Constants: b.constants}
+	if b.opt.Calibration != nil {
+		a.Calibration = b.opt.Calibration.File
+	}
 	wanted := []string{"jobs", "serverless", "serverless/task", "photon", "spot",
 		c.NodeType, c.NodeType + "/dbu", c.OrchestratorType, c.OrchestratorType + "/dbu"}
 	for _, p := range b.prices.All() {

@@ -218,8 +218,12 @@ func basis(p *plan.Plan) string {
 	} else if len(p.Tiers) > 0 && p.Tiers[0].Compute.Pool {
 		start = fmt.Sprintf("%s a start from the pool", words.Span(constant["startup_pool"]+constant["install_cluster"]))
 	}
-	return fmt.Sprintf("%s; PI %s s a call + %s ms a tag, %s at once",
+	text := fmt.Sprintf("%s; PI %s s a call + %s ms a tag, %s at once",
 		start, words.Number(constant["pi_request"]), words.Number(1000*constant["pi_tag"]), words.Number(constant["pi_threads"]))
+	if p.Assumed.Calibration != "" {
+		text += "; measured values from " + p.Assumed.Calibration
+	}
+	return text
 }
 
 // id gives a partition's number as its manifest's name has it.
