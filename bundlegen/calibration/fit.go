@@ -191,7 +191,13 @@ func fit(list []sample) (request, tag float64, ok bool) {
 }
 
 // rates measures the events an hour of a tag, between the runs of each partition.
+// Runs in quick succession were started by hand, for whatever instant: how long a
+// time their events are of is not known.
 func (m *measurer) rates() {
+	least := map[string]float64{} // hours between two runs of a tier
+	for _, t := range m.plan.Tiers {
+		least[t.Name] = t.Cadence.Hours() / 2
+	}
 	type last struct {
 		start time.Time
 		known bool
@@ -212,13 +218,13 @@ func (m *measurer) rates() {
 			if !ran {
 				continue
 			}
-			if hours := at.Sub(before[id].start).Hours(); before[id].known && hours > 0 && tags[id] > 0 {
+			if hours := at.Sub(before[id].start).Hours(); before[id].known && hours >= least[u.tier] && tags[id] > 0 {
 				samples = append(samples, events[id]/hours/float64(tags[id]))
 			}
 			before[id] = last{at, true}
 		}
 	}
-	m.take("events_per_hour", samples, "no partition has two runs, so that how long a time its events are of is not known")
+	m.take("events_per_hour", samples, "no partition has two runs a cadence apart, so that how long a time its events are of is not known")
 }
 
 // tasks measures the fixed part of the other tasks: what the forecast does not put down to PI and to events.

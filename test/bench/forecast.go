@@ -29,32 +29,32 @@ type setting struct {
 // settings are what forecasts are judged by. None is used to fit anything.
 var settings = []setting{
 	// Latency, from what a call costs to what its tags cost.
-	{2000, 20 * time.Second, 1, 500 * time.Millisecond, 10 * time.Millisecond, 10, 8, 1000, 150_000},
-	{2000, 20 * time.Second, 2, time.Second, 2 * time.Millisecond, 10, 8, 1000, 150_000},
-	{1000, 20 * time.Second, 1, 100 * time.Millisecond, 20 * time.Millisecond, 10, 8, 1000, 150_000},
-	{500, 20 * time.Second, 1, 910 * time.Millisecond, 50 * time.Millisecond, 10, 8, 1000, 150_000},
-	{1500, 20 * time.Second, 3, 300 * time.Millisecond, 15 * time.Millisecond, 10, 6, 1000, 150_000},
+	{2000, 2 * time.Minute, 1, 500 * time.Millisecond, 10 * time.Millisecond, 10, 8, 1000, 150_000},
+	{2000, 2 * time.Minute, 2, time.Second, 2 * time.Millisecond, 10, 8, 1000, 150_000},
+	{1000, 2 * time.Minute, 1, 100 * time.Millisecond, 20 * time.Millisecond, 10, 8, 1000, 150_000},
+	{500, 2 * time.Minute, 1, 910 * time.Millisecond, 50 * time.Millisecond, 10, 8, 1000, 150_000},
+	{1500, 2 * time.Minute, 3, 300 * time.Millisecond, 15 * time.Millisecond, 10, 6, 1000, 150_000},
 	// Threads: more connections than the server works on at once.
-	{2000, 20 * time.Second, 4, 500 * time.Millisecond, 10 * time.Millisecond, 4, 16, 1000, 150_000},
-	{2000, 20 * time.Second, 4, 400 * time.Millisecond, 4 * time.Millisecond, 2, 8, 1000, 150_000},
-	{1000, 20 * time.Second, 2, 200 * time.Millisecond, 5 * time.Millisecond, 1, 4, 1000, 150_000},
-	{3000, 20 * time.Second, 5, 910 * time.Millisecond, 5 * time.Millisecond, 5, 20, 1000, 150_000},
+	{2000, 2 * time.Minute, 4, 500 * time.Millisecond, 10 * time.Millisecond, 4, 16, 1000, 150_000},
+	{2000, 2 * time.Minute, 4, 400 * time.Millisecond, 4 * time.Millisecond, 2, 8, 1000, 150_000},
+	{1000, 2 * time.Minute, 2, 200 * time.Millisecond, 5 * time.Millisecond, 1, 4, 1000, 150_000},
+	{3000, 2 * time.Minute, 5, 910 * time.Millisecond, 5 * time.Millisecond, 5, 20, 1000, 150_000},
 	// One connection, and one for each of many partitions.
-	{800, 20 * time.Second, 1, 400 * time.Millisecond, 4 * time.Millisecond, 10, 1, 1000, 150_000},
-	{2400, 20 * time.Second, 8, 500 * time.Millisecond, 10 * time.Millisecond, 10, 8, 1000, 150_000},
-	{2000, 20 * time.Second, 10, 300 * time.Millisecond, 20 * time.Millisecond, 20, 20, 1000, 150_000},
-	{4000, 20 * time.Second, 6, 600 * time.Millisecond, 8 * time.Millisecond, 12, 12, 1000, 150_000},
+	{800, 2 * time.Minute, 1, 400 * time.Millisecond, 4 * time.Millisecond, 10, 1, 1000, 150_000},
+	{2400, 2 * time.Minute, 8, 500 * time.Millisecond, 10 * time.Millisecond, 10, 8, 1000, 150_000},
+	{2000, 2 * time.Minute, 10, 600 * time.Millisecond, 50 * time.Millisecond, 20, 20, 1000, 150_000},
+	{4000, 2 * time.Minute, 6, 600 * time.Millisecond, 8 * time.Millisecond, 12, 12, 1000, 150_000},
 	// A budget of few requests a second.
-	{2000, 20 * time.Second, 1, 100 * time.Millisecond, time.Millisecond, 10, 4, 4, 20_000},
-	{1500, 20 * time.Second, 2, 200 * time.Millisecond, 0, 10, 4, 6, 10_000},
-	{1200, 20 * time.Second, 3, 50 * time.Millisecond, 2 * time.Millisecond, 10, 6, 9, 8_000},
-	// Rates and items: how wide a call may be.
+	{2000, 2 * time.Minute, 1, 100 * time.Millisecond, time.Millisecond, 10, 4, 4, 4_000},
+	{1500, 2 * time.Minute, 2, 200 * time.Millisecond, 0, 10, 4, 6, 2_000},
+	{1200, 2 * time.Minute, 3, 50 * time.Millisecond, 2 * time.Millisecond, 10, 6, 9, 1_500},
+	// Rates and items: how wide a call may be, and in the last how many pages a tag has.
 	{600, 5 * time.Second, 1, 300 * time.Millisecond, 2 * time.Millisecond, 10, 4, 1000, 20_000},
 	{300, 4 * time.Second, 2, 250 * time.Millisecond, 5 * time.Millisecond, 10, 4, 1000, 10_000},
 	{1000, time.Minute, 2, 500 * time.Millisecond, 5 * time.Millisecond, 10, 4, 1000, 2_000},
 	{400, 2 * time.Second, 1, 400 * time.Millisecond, 10 * time.Millisecond, 4, 4, 1000, 50_000},
 	{5000, 10 * time.Minute, 2, 400 * time.Millisecond, 6 * time.Millisecond, 8, 8, 1000, 150_000},
-	{100, time.Second, 1, 500 * time.Millisecond, 20 * time.Millisecond, 10, 2, 1000, 2_000},
+	{50, time.Second, 1, 500 * time.Millisecond, 20 * time.Millisecond, 10, 8, 1000, 2_000},
 }
 
 // quickSettings is how many of them -quick runs.
@@ -66,13 +66,14 @@ const aimedError = 0.15
 // localMachine is what the forecast does not know of this machine, measured by
 // settings that are not among those that it is judged by.
 type localMachine struct {
-	fixed float64 // seconds of a partition's extraction without events
+	fixed float64 // seconds of a partition's extraction without events, while no other publishes
 	call  float64 // seconds of a call beside the server's own latency
 	event float64 // seconds of an event, to its row
 }
 
-// forecastYML is the pipeline.yml of a setting. One machine does all, as here, and
-// its cores are no bound, since extractions here wait side by side.
+// forecastYML is the pipeline.yml of a setting. One machine does all, as here. Its
+// cores are no bound, since extractions wait side by side; but they publish one
+// after the other.
 const forecastYML = `version: 1
 name: bench
 catalog: main
@@ -97,7 +98,7 @@ forecast:
   spot_losses_per_hour: 0
   spark_statement: %g
   batch_statements: 1
-  partitions_side_by_side: 1000
+  partitions_side_by_side: 1
   stage_per_event: 0
   append_per_event: %g
 `
@@ -133,27 +134,34 @@ func (b *bench) forecasts() error {
 	return nil
 }
 
+// rateOfTag is a tag's events an hour, which is what a run reads.
 func (s setting) rateOfTag() float64 { return time.Hour.Seconds() / s.every.Seconds() }
 
-// measureMachine fits what a forecast needs to know of this machine, each by a
-// setting in which the others tell little.
+func (s setting) events() float64 { return float64(s.tags) * s.rateOfTag() }
+
+// measureMachine fits what a forecast needs to know of this machine: what many
+// small batches and what few large ones take tells a batch from its events, and
+// many small calls tell what a call costs beside its latency.
 func (b *bench) measureMachine() (m localMachine, err error) {
-	idle := setting{tags: 100, every: time.Hour, partitions: 1, threads: 10, connections: 1, rate: 1000, items: 150_000}
-	if _, m.fixed, err = b.try("forecast-idle", idle, m); err != nil {
-		return m, err
-	}
-	calls := setting{tags: 400, every: time.Minute, partitions: 1, latency: 100 * time.Millisecond, threads: 10, connections: 1, rate: 1000, items: 1000}
-	forecast, measured, err := b.try("forecast-calls", calls, m)
+	small := setting{tags: 2400, every: time.Minute, partitions: 8, threads: 10, connections: 8, rate: 1000, items: 150_000}
+	large := setting{tags: 1000, every: 4 * time.Second, partitions: 2, threads: 10, connections: 4, rate: 1000, items: 150_000}
+	_, many, err := b.try("forecast-small", small, m)
 	if err != nil {
 		return m, err
 	}
-	m.call = max(0, measured-forecast) / ((forecast - m.fixed) / calls.latency.Seconds())
-	events := setting{tags: 1000, every: 4 * time.Second, partitions: 2, threads: 10, connections: 4, rate: 1000, items: 150_000}
-	if forecast, measured, err = b.try("forecast-events", events, m); err != nil {
+	_, few, err := b.try("forecast-large", large, m)
+	if err != nil {
 		return m, err
 	}
-	m.event = max(0, measured-forecast) / (float64(events.tags) * events.rateOfTag())
-	return m, nil
+	// many = partitions·fixed + events·event, and the same of few.
+	determinant := float64(small.partitions)*large.events() - float64(large.partitions)*small.events()
+	m.fixed = max(0, (many*large.events()-few*small.events())/determinant)
+	m.event = max(0, (few*float64(small.partitions)-many*float64(large.partitions))/determinant)
+
+	calls := setting{tags: 400, every: 10 * time.Minute, partitions: 1, latency: 100 * time.Millisecond, threads: 10, connections: 1, rate: 1000, items: 150}
+	forecast, measured, err := b.try("forecast-calls", calls, m)
+	m.call = max(0, measured-forecast) / ((forecast - m.fixed) / calls.latency.Seconds())
+	return m, err
 }
 
 // try gives the forecast of a setting's extraction and what it took, in seconds.
