@@ -129,9 +129,9 @@ func position(data []byte, err error) error {
 	case errors.As(err, &wrong):
 		offset = wrong.Offset
 	}
-	if offset < 0 || offset > int64(len(data)) {
+	if offset < 1 || offset > int64(len(data)) {
 		return err
 	}
-	before := data[:offset]
-	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(before, []byte("\n")), int(offset)-bytes.LastIndexByte(before, '\n'), err)
+	before := data[:offset-1] // the offset is behind what is wrong
+	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'), err)
 }

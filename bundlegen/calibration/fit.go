@@ -139,11 +139,7 @@ func (m *measurer) samples() []sample {
 		for i := range u.batches {
 			r := &u.batches[i]
 			limits := m.partitions[r.Partition].Limits
-			signIn := 0.0
-			if i == 0 || u.batches[i-1].Partition != r.Partition || u.batches[i-1].Attempt != r.Attempt {
-				signIn = 1
-			}
-			calls := float64(r.Requests) - signIn
+			calls, signIn := u.calls(i)
 			seconds := r.seconds() - float64(r.Events)*m.model.StagePerEvent/4
 			if calls < 1 || seconds < 0.1 || calls/max(1, limits.RequestsPerSecond) > 0.8*seconds {
 				continue
@@ -155,12 +151,23 @@ func (m *measurer) samples() []sample {
 	return list
 }
 
-// together counts the requests of all batches of a run that asked the same site at the same time.
+// calls gives a batch's calls for events: its requests but for the one that
+// signs in, which the first batch of an attempt makes.
+func (u *run) calls(batch int) (calls, signIn float64) {
+	r := &u.batches[batch]
+	if batch == 0 || u.batches[batch-1].Partition != r.Partition || u.batches[batch-1].Attempt != r.Attempt {
+		signIn = 1
+	}
+	return float64(r.Requests) - signIn, signIn
+}
+
+// together counts the calls of all batches of a run that asked the same site at the same time.
 func (m *measurer) together(u *run, r *Row) float64 {
 	total := 0.0
 	for i := range u.batches {
 		if o := &u.batches[i]; o.Site == r.Site && o.Start.Before(r.End) && r.Start.Before(o.End) {
-			total += float64(o.Requests)
+			calls, _ := u.calls(i)
+			total += calls
 		}
 	}
 	return total

@@ -263,9 +263,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 		`{"version": 1, "constants": [{"name": "pi_reqest", "value": 1}]}`:   `constant "pi_reqest" is unknown; the nearest is pi_request`,
 		`{"version": 1, "constants": [{"name": "pi_request", "value": -1}]}`: "constant pi_request: -1; allowed: 0 to 600 s",
 		`{"version": 1, "speed": 3}`:                                         `unknown field "speed"`,
-		"{\"version\": 1,\n  \"runs\": x}":                                   "line 2, column 12",
-		`{"version": 1, "runs": "many"}`:                                     "line 1, column 30",
-		`{"version": 1} {}`:                                                  "line 1, column 17",
+		"{\"version\": 1,\n  \"runs\": x}":                                   "line 2, column 11",
+		`{"version": 1, "runs": "many"}`:                                     "line 1, column 29",
+		`{"version": 1} {}`:                                                  "line 1, column 16",
 		``:                                                                   "unexpected end of JSON input",
 	} {
 		path := filepath.Join(t.TempDir(), "calibration.json")
