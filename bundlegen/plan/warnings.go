@@ -25,6 +25,7 @@ const (
 	WarnShare         = "partition-count" // tiers[].partitions cannot be met
 	WarnSpotDriver    = "spot-driver"     // a pool of spot workers gives the driver too
 	WarnNodePrice     = "node-price"      // a node type that the price table does not know
+	WarnPrices        = "prices"          // keys of prices that price nothing
 	WarnRates         = "rates-assumed"   // tags of unknown rate
 	WarnPointIDs      = "point-ids"       // tags without a point id
 )
@@ -53,7 +54,7 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.spotDriver, b.nodePrice, b.pointIDs, b.rates,
+		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.spotDriver, b.nodePrice, b.idlePrices, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)
@@ -386,13 +387,32 @@ func (b *builder) nodePrice() (Warning, bool) {
 			continue
 		}
 		message := fmt.Sprintf("The price table does not know %s: costs are those of %s", name, forecast.StandIn(cloud))
-		if near := forecast.Nearest(cloud, name); near != "" && near != forecast.StandIn(cloud) {
-			message += "; it knows " + near
+		switch near := forecast.Nearest(cloud, name); near {
+		case "":
+		case forecast.StandIn(cloud):
+			message += ", the nearest that it knows"
+		default:
+			message += "; the nearest that it knows is " + near
 		}
 		return Warning{Code: WarnNodePrice, Message: message + ".",
 			Advice: []string{fmt.Sprintf("prices: {%s/%s: USD, %s/%s/dbu: DBU}%severy hour, from your price list", cloud, name, cloud, name, effect)}}, true
 	}
 	return Warning{}, false
+}
+
+// idlePrices warns of a price that is given and used for nothing.
+func (b *builder) idlePrices() (Warning, bool) {
+	keys := b.prices.Idle()
+	if len(keys) == 0 {
+		return Warning{}, false
+	}
+	w := Warning{Code: WarnPrices, Message: fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", words.List(keys, 3))}
+	for _, key := range keys[:min(3, len(keys))] {
+		if near := b.prices.NearestKey(key); near != "" {
+			w.Advice = append(w.Advice, fmt.Sprintf("prices: {%s: …}%sthe nearest to %s that the table has", near, effect, key))
+		}
+	}
+	return w, true
 }
 
 func (b *builder) pointIDs() (Warning, bool) {
