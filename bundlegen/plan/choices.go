@@ -78,13 +78,12 @@ type chooser struct {
 	kind   string // the plan's own
 	first  bool
 
-	runs    float64 // starts of the schedule a month
-	sites   []forecast.Site
-	budgets []config.Limits
-	tags    []int          // of the tier, by site
-	weight  []float64      // of the tier, by site
-	webIDs  []float64      // bytes that a tag takes of a URL, by site
-	others  []sizing.Group // of the other tiers' partitions, by site: they have a share of its budget
+	runs   float64 // starts of the schedule a month
+	sites  []forecast.Site
+	tags   []int          // of the tier, by site
+	weight []float64      // of the tier, by site
+	webIDs []float64      // bytes that a tag takes of a URL, by site
+	others []sizing.Group // of the other tiers' partitions, by site: they have a share of its budget
 }
 
 func (p *Plan) chooser(cfg *config.Pipeline, tier string) (*chooser, error) {

@@ -143,7 +143,7 @@ func (s setting) events() float64 { return float64(s.tags) * s.rateOfTag() }
 // small batches and what few large ones take tells a batch from its events, and
 // many small calls tell what a call costs beside its latency.
 func (b *bench) measureMachine() (m localMachine, err error) {
-	small := setting{tags: 2400, every: time.Minute, partitions: 8, threads: 10, connections: 8, rate: 1000, items: 150_000}
+	small := setting{tags: 2400, every: 2 * time.Minute, partitions: 8, threads: 10, connections: 8, rate: 1000, items: 150_000}
 	large := setting{tags: 1000, every: 4 * time.Second, partitions: 2, threads: 10, connections: 4, rate: 1000, items: 150_000}
 	_, many, err := b.try("forecast-small", small, m)
 	if err != nil {
