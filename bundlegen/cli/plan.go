@@ -56,7 +56,11 @@ func makePlan(c *cli.Context) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Build(cfg, tags, previous, plan.Options{Rebalance: c.Bool("rebalance")})
+	measured, err := readCalibration(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Build(cfg, tags, previous, plan.Options{Rebalance: c.Bool("rebalance"), Calibration: measured})
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type walk struct {
 	uploads []string
 }
 
-func newWalk(t *testing.T) *walk {
+func newWalk(t *testing.T, handlers ...func(*testserver.Server)) *walk {
 	w := &walk{t: t, dir: t.TempDir()}
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "DATABRICKS_") {
@@ -31,6 +31,9 @@ func newWalk(t *testing.T) *walk {
 		}
 	}
 	server := testserver.New(t)
+	for _, handle := range handlers {
+		handle(server)
+	}
 	testserver.AddDefaultHandlers(server)
 	server.RequestCallback = func(r *testserver.Request) {
 		if r.Method == "POST" && strings.Contains(r.URL.Path, "/import-file/") {

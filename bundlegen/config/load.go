@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 )
 
 // maxFile is the largest pipeline.yml that is read, in bytes: thousands of
@@ -94,6 +96,8 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Extract = readExtract(o.object("extract"))
 	p.Monitoring = readMonitoring(o.object("monitoring"))
 	p.Prices = readPrices(o.object("prices"))
+	p.Forecast = readForecast(o.object("forecast"))
+	p.Calibration = o.text("calibration", "", calibrationRule)
 	o.done()
 	if err := ps.err(); err != nil {
 		return nil, err
@@ -181,4 +185,19 @@ func readPrices(o *object) map[string]float64 {
 		prices[e.Key] = o.number(e.Key, 0, 0, 1_000_000)
 	}
 	return prices
+}
+
+// readForecast reads the constants of the forecast that replace the program's.
+func readForecast(o *object) map[string]float64 {
+	defer o.done()
+	values := map[string]float64{}
+	for _, c := range constants.Defaults() {
+		if v := o.number(c.Name, c.Value, c.Least, c.Most); o.node.Get(c.Name) != nil {
+			values[c.Name] = v
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	return values
 }

@@ -43,6 +43,9 @@ func TestDefaults(t *testing.T) {
 	}, p)
 	require.Equal(t, filepath.Join(dir, "inventory.csv"), p.InventoryPath())
 	require.Equal(t, filepath.Join(dir, "bundles", "demo"), p.BundleDir())
+	calibration, named := p.CalibrationPath()
+	require.Equal(t, filepath.Join(dir, "calibration.json"), calibration)
+	require.False(t, named, "it is used where it is there")
 	require.Equal(t, "0 0/5 * * * ?", p.Tiers[0].Schedule())
 }
 
@@ -91,6 +94,8 @@ targets:
   dev: {schema_prefix: ""}
 monitoring: {warehouse: abc, emails: [a@b.example], webhooks: [11111111-2222-3333-4444-555555555555], min_completeness: 0.5}
 prices: {azure/jobs: 0.25, azure/Standard_D8ds_v5/dbu: 2}
+forecast: {pi_request: 0.4, pi_threads: 8}
+calibration: measured.json
 `), "p.yml")
 	require.NoError(t, err)
 	limits, retry := Limits{500, 32, 150000}, Retry{5, 500 * time.Millisecond, 2 * time.Minute}
@@ -128,13 +133,17 @@ prices: {azure/jobs: 0.25, azure/Standard_D8ds_v5/dbu: 2}
 		},
 		Monitoring: Monitoring{"abc", []string{"a@b.example"}, []string{"11111111-2222-3333-4444-555555555555"}, 0.5},
 		Prices:     map[string]float64{"azure/jobs": 0.25, "azure/Standard_D8ds_v5/dbu": 2},
-		File:       "p.yml", Dir: ".",
+		Forecast:   map[string]float64{"pi_request": 0.4, "pi_threads": 8}, Calibration: "measured.json",
+		File: "p.yml", Dir: ".",
 	}, p)
 	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
 	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))
 	require.Equal(t, "scratch", p.CatalogOf(p.Targets[1]))
 	require.Equal(t, "pi_production", p.CatalogOf(p.Targets[0]))
 	require.Equal(t, "/data/tags.csv", p.InventoryPath())
+	calibration, named := p.CalibrationPath()
+	require.Equal(t, "measured.json", calibration)
+	require.True(t, named)
 }
 
 // TestOddButRight is what looks strange and is no mistake.

@@ -13,6 +13,15 @@ func (p *Pipeline) Path(written string) string {
 // InventoryPath gives the inventory's path as seen from the working directory.
 func (p *Pipeline) InventoryPath() string { return p.Path(p.Inventory) }
 
+// CalibrationPath gives the path of the measured constants as seen from the
+// working directory. It need not be there unless pipeline.yml names it.
+func (p *Pipeline) CalibrationPath() (path string, named bool) {
+	if p.Calibration == "" {
+		return p.Path(CalibrationFile), false
+	}
+	return p.Path(p.Calibration), true
+}
+
 // BundleDir gives the emitted bundle's folder as seen from the working directory.
 func (p *Pipeline) BundleDir() string { return filepath.Join(p.Path(p.Output), p.Name) }
 

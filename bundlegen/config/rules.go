@@ -31,8 +31,9 @@ var (
 		"the name of a Unity Catalog catalog: letters, digits, _ and -", "for instance pi_production")
 	prefixRule = pattern(`[A-Za-z0-9_]{0,64}`,
 		"letters, digits and _, or \"\" for none", "for instance dev_")
-	pathRule = rule{isLine, "a path, relative to this file's folder", "for instance inventory.csv"}
-	lineRule = rule{isLine, "one line of text", "write it on one line, without space around it"}
+	pathRule        = rule{isLine, "a path, relative to this file's folder", "for instance inventory.csv"}
+	calibrationRule = rule{isLine, "a path, relative to this file's folder", "leave it out for " + CalibrationFile + ", if it is there"}
+	lineRule        = rule{isLine, "one line of text", "write it on one line, without space around it"}
 	// RFC 7617: a colon would end the user name.
 	usernameRule = rule{func(s string) bool { return isLine(s) && !strings.Contains(s, ":") },
 		"one line of text without a colon", `for instance svc_pi or DOMAIN\svc_pi; the password stands in password`}

@@ -7,6 +7,10 @@ import "time"
 // Version is the version of pipeline.yml that this program reads and writes.
 const Version = 1
 
+// CalibrationFile is the file of measured constants beside pipeline.yml, unless
+// `calibration` names another.
+const CalibrationFile = "calibration.json"
+
 // Pipeline is a pipeline.yml with all defaults filled in.
 type Pipeline struct {
 	Version    int
@@ -22,6 +26,9 @@ type Pipeline struct {
 	Targets    []Target // in the file's order; dev and prod if the file names none
 	Monitoring Monitoring
 	Prices     map[string]float64 // overrides, by the key of the price table: cloud/what, cloud/node type, cloud/node type/dbu
+
+	Forecast    map[string]float64 `json:",omitempty"` // overrides of the forecast's constants, by their names
+	Calibration string             `json:"-"`          // measured constants, as written: relative to Dir; "" = CalibrationFile, if it is there
 
 	File string // pipeline.yml itself, as given on the command line
 	Dir  string // its folder: what relative paths are relative to

@@ -6,38 +6,50 @@ const hour = 3600.0
 const orchestratorWorkers = 1
 
 // cost gives the USD of one run: machines from the moment they are asked for,
-// DBUs from the moment a cluster is ready.
-func (m Model) cost(j Job, prices Prices, single bool, start float64, f Forecast) float64 {
+// DBUs from the moment a cluster is ready. What is done again is paid again.
+func (m Model) cost(j Job, prices Prices, f Forecast) float64 {
 	c := j.Compute
 	switch {
-	case c.Serverless && !single:
+	case c.SingleCluster:
+		return prices.cluster(c.Cloud, c.NodeType, c.Photon, j.SingleWorkers, true, f.Total, f.Total-f.Startup)
+	case c.Serverless:
 		tasks := f.Discover + f.Consolidate + f.Validate
-		for _, seconds := range f.Partitions {
-			tasks += seconds
+		for i, p := range j.Partitions {
+			tasks += m.expected(f.Partitions[i], j.spotWorkers(p))
 		}
 		return tasks / hour * prices.of(c.Cloud, "serverless/task") * prices.of(c.Cloud, "serverless")
-	case single:
-		return prices.cluster(c.Cloud, c.NodeType, c.Photon, j.SingleWorkers, true, f.Total, f.Total-start)
 	}
 	orchestrator := c.OrchestratorType
 	if orchestrator == "" {
 		orchestrator = c.NodeType
 	}
-	usd := prices.cluster(c.Cloud, orchestrator, c.Photon, orchestratorWorkers, false, f.Total, f.Total-start)
+	start := m.extractionStart(j)
+	usd := prices.cluster(c.Cloud, orchestrator, c.Photon, orchestratorWorkers, false, f.Total, f.Total-m.Startup(c))
 	for i, p := range j.Partitions {
-		usd += prices.cluster(c.Cloud, c.NodeType, c.Photon, p.Workers, true, start+f.Partitions[i], f.Partitions[i])
+		seconds := m.expected(f.Partitions[i], j.spotWorkers(p))
+		usd += prices.cluster(c.Cloud, c.NodeType, c.Photon, p.Workers, true, start+seconds, seconds)
 	}
 	return usd
 }
 
-// idle gives the USD a month of a pool's idle machines: the machine only, no DBU.
+// expected gives the seconds that a task takes with what of it is done again.
+func (m Model) expected(seconds float64, workers int) float64 {
+	return seconds + m.fails(seconds, workers)*m.again(seconds)
+}
+
+// idle gives the USD a month of the pools' idle machines: the machine only, no
+// DBU. As many are kept in the pool of drivers, on demand, as in that of workers.
 // What a run takes from the pool it pays for itself, so this errs to the dear side.
 func (m Model) idle(j Job, prices Prices) float64 {
-	if !j.First || j.Compute.Pool.WorkerID == "" {
+	pool := j.Compute.Pool
+	if !j.First || j.Compute.Serverless || pool.MinIdle == 0 {
 		return 0
 	}
-	n := prices.node(j.Compute.Cloud, j.Compute.NodeType)
-	return float64(j.Compute.Pool.MinIdle) * n.usd * prices.of(j.Compute.Cloud, "spot") * m.HoursPerMonth
+	share := prices.of(j.Compute.Cloud, "spot")
+	if drivers := pool.WorkerID == "" || pool.DriverID != ""; drivers {
+		share++
+	}
+	return float64(pool.MinIdle) * share * prices.node(j.Compute.Cloud, j.Compute.NodeType).usd * m.HoursPerMonth
 }
 
 // cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.

@@ -1,10 +1,13 @@
 package forecast_test
 
 import (
+	"math"
+	"reflect"
 	"testing"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -39,12 +42,17 @@ func TestOnePartition(t *testing.T) {
 
 	assert.Equal(t, 520.0, f.Startup, "two cold clusters in series")
 	assert.InDelta(t, 20+3*0.91/10, f.Discover, 1e-9, "3 pages, 10 at once")
-	// 540,000 events; 180 a tag, so 400 tags a call fit 150,000 items: 8 calls, made 32 of even
-	// width for the 32 connections; the server works on 10 at once.
-	server := (32*0.91 + 3000*0.05) / 10
+	// 540,000 events; 180 a tag, 233 items with the room for more, so 400 tags a call fit 150,000
+	// items: 8 calls, made 32 of even width for the 32 connections, of which the server works on 10
+	// at once: 4 times one call. One in a hundred is made again.
+	server := 1.01 * 4 * (0.91 + 3000*0.05/32)
 	events := 540000.0
 	assert.InDelta(t, server, f.ServerBound[0], 1e-9)
-	assert.InDelta(t, server+15+events*(3e-6/12+1e-6), f.Extract, 1e-9)
+	partition := 0.91 + server + 15 + events*(3e-6/12+1e-6)
+	assert.InDelta(t, partition, f.Partitions[0], 1e-9)
+	fails := 1 - 0.995*math.Exp(-0.001*3*partition/3600)
+	assert.InDelta(t, fails*(60+partition/2), f.Retry, 1e-9)
+	assert.InDelta(t, partition+f.Retry, f.Extract, 1e-9)
 	assert.InDelta(t, 12+events*1e-6, f.Consolidate, 1e-9)
 	assert.InDelta(t, 6+(0.91+5)/10, f.Validate, 1e-9)
 	assert.InDelta(t, f.Startup+f.Discover+f.Extract+f.Consolidate+f.Validate, f.Total, 1e-9)
@@ -58,6 +66,61 @@ func TestOnePartition(t *testing.T) {
 	assert.InDelta(t, 730*f.CostPerRun, f.CostPerMonth, 1e-6)
 }
 
+// What bounds a call's width, and what each bound does to the number of calls.
+func TestCalls(t *testing.T) {
+	calls := func(change func(*forecast.Partition)) float64 {
+		j := job(1)
+		j.Interval, j.RunsPerMonth = 3600, 730
+		change(&j.Partitions[0])
+		return forecast.Default().Run(j, list()).Calls[0]
+	}
+	assert.Equal(t, 32.0, calls(func(p *forecast.Partition) {}), "as many as there are connections")
+	assert.Equal(t, 8.0, calls(func(p *forecast.Partition) { p.Connections = 1 }), "400 tags fit a URL with short WebIDs")
+	assert.Equal(t, 20.0, calls(func(p *forecast.Partition) { p.Connections, p.WebIDBytes = 1, 100 }), "154 with long ones")
+	assert.Equal(t, 120.0, calls(func(p *forecast.Partition) { p.Connections = 200 }), "no less than 25 tags each for the sake of connections")
+	assert.Equal(t, 91.0, calls(func(p *forecast.Partition) { p.Connections, p.EventsPerHour = 1, 3000*3600 }), "33 tags of an event a second fit the items of a call")
+	assert.Equal(t, 30.0, calls(func(p *forecast.Partition) { p.Tags, p.EventsPerHour = 10, 10*360_000 }), "a tag a call, 3 pages of 150,000 items each")
+}
+
+// A window longer than extract.max_window is read in batches, each with its statements.
+func TestBatches(t *testing.T) {
+	m, j := forecast.Default(), job(1)
+	j.Interval, j.RunsPerMonth, j.MaxWindow = 24*3600, 30, 6*3600
+	f := m.Run(j, list())
+	calls := f.Calls[0] / 4
+	assert.Equal(t, math.Trunc(calls), calls)
+	j.MaxWindow = 0
+	whole := m.Run(j, list())
+	assert.GreaterOrEqual(t, f.Partitions[0]-whole.Partitions[0], 3*m.Statements*m.Statement)
+}
+
+func TestRetriesAndSpotLoss(t *testing.T) {
+	m, j := forecast.Default(), job(10)
+	expected := m.Run(j, list())
+	assert.Positive(t, expected.Retry)
+	never := m
+	never.TaskFailures, never.SpotLosses = 0, 0
+	assert.Zero(t, never.Run(j, list()).Retry)
+	assert.Less(t, never.Run(j, list()).CostPerRun, expected.CostPerRun, "what is done again is paid again")
+	more := m
+	more.SpotLosses = 1
+	assert.Greater(t, more.Run(j, list()).Retry, expected.Retry)
+	serverless := j
+	serverless.Compute.Serverless = true
+	assert.Equal(t, m.Run(serverless, list()).Retry, more.Run(serverless, list()).Retry, "serverless has no spot machines")
+	j.SingleWorkers, j.Compute.SingleCluster = 4, true
+	assert.Greater(t, more.Run(j, list()).Retry, m.Run(j, list()).Retry)
+}
+
+// On serverless a task has one machine, however many its partition would have of its own.
+func TestServerlessStagesOnOneMachine(t *testing.T) {
+	m, j := forecast.Default(), job(1)
+	j.Interval, j.RunsPerMonth = 3600, 730
+	separate := m.Run(j, list())
+	j.Compute.Serverless = true
+	assert.InDelta(t, 540000*3e-6*(1.0/4-1.0/12), m.Run(j, list()).Partitions[0]-separate.Partitions[0], 1e-9)
+}
+
 func TestStartupByKindOfCompute(t *testing.T) {
 	m, j := forecast.Default(), job(10)
 	assert.Equal(t, 520.0, m.Run(j, list()).Startup)
@@ -66,7 +129,11 @@ func TestStartupByKindOfCompute(t *testing.T) {
 	assert.Equal(t, 110.0, m.Run(j, list()).Startup)
 	j.Compute.Pool, j.Compute.Serverless = config.Pool{}, true
 	assert.Equal(t, 40.0, m.Run(j, list()).Startup)
-	j.Compute.Serverless, j.Compute.SingleCluster = false, true
+	j.Compute.Serverless, j.Compute.Pool = false, config.Pool{MinIdle: 31}
+	assert.Equal(t, 110.0, m.Run(j, list()).Startup, "11 drivers and 31 workers are warm")
+	j.Compute.Pool.MinIdle--
+	assert.Equal(t, 55.0+260, m.Run(j, list()).Startup, "the last worker is not")
+	j.Compute.Pool, j.Compute.SingleCluster = config.Pool{}, true
 	assert.Equal(t, m.Single(j, list()), m.Run(j, list()), "single_cluster is the single cluster")
 }
 
@@ -97,6 +164,9 @@ func TestPoolIdleIsPaid(t *testing.T) {
 	assert.InDelta(t, 5*0.226*0.45*730, with.CostPerMonth-with.CostPerRun*with.Runs, 1e-6)
 	j.First = false
 	assert.Less(t, m.Run(j, list()).CostPerMonth, with.CostPerMonth, "once for all tiers")
+	j.First, j.Compute.Pool.WorkerID = true, ""
+	own := m.Run(j, list())
+	assert.InDelta(t, 5*0.226*1.45*730, own.CostPerMonth-own.CostPerRun*own.Runs, 1e-6, "as many drivers on demand as workers")
 }
 
 func TestPrices(t *testing.T) {
@@ -125,12 +195,14 @@ func TestPrices(t *testing.T) {
 	}
 }
 
-func TestEveryAssumptionHasItsSource(t *testing.T) {
-	for _, a := range forecast.Default().Assumptions() {
-		assert.NotEmpty(t, a.Source, a.Name)
-		assert.NotEmpty(t, a.Unit, a.Name)
-		assert.Positive(t, a.Value, a.Name)
+// Every constant of the list is one of the model, and the other way round.
+func TestModelOfConstants(t *testing.T) {
+	for _, c := range constants.Defaults() {
+		replaced := forecast.New(constants.Resolve(constants.Of(map[string]float64{c.Name: c.Value + 1}, "a test")))
+		assert.NotEqual(t, forecast.Default(), replaced, c.Name)
 	}
+	assert.Equal(t, reflect.TypeFor[forecast.Model]().NumField(), len(constants.Defaults()))
+	assert.Equal(t, forecast.Default(), forecast.New(nil))
 }
 
 func TestTimeouts(t *testing.T) {
@@ -139,9 +211,9 @@ func TestTimeouts(t *testing.T) {
 	assert.Equal(t, 1200, m.TimeoutSeconds(config.Compute{}, 300), "260 + 3 x 300, rounded up to 5 minutes")
 }
 
-// Whatever the job, times and costs are finite and positive. More events never
-// make it faster. A further tag may, by bringing a further connection into use:
-// that saves no more than a call of the least width takes.
+// Whatever the job, times and costs are finite and positive. More events, or a
+// further tag, make it faster only by bringing a further connection into use:
+// that saves no more than a few calls of the least width take.
 func TestForecastIsMonotonic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := job(rapid.IntRange(1, 60).Draw(t, "partitions"))
@@ -161,13 +233,13 @@ func TestForecastIsMonotonic(t *testing.T) {
 		if !(single.Total > 0 && single.CostPerRun > 0) {
 			t.Fatalf("%+v", single)
 		}
+		saved := m.Request + 3*m.LeastWidth*m.Tag
 		j.Partitions[0].EventsPerHour *= 1.5
 		more := m.Run(j, list())
-		if more.Total < before.Total-1e-6 && more.Runs >= before.Runs {
+		if more.Total < before.Total-saved && more.Runs >= before.Runs {
 			t.Fatalf("more events took %g s instead of %g s", more.Total, before.Total)
 		}
 		j.Partitions[0].Tags++
-		saved := m.Request + float64(m.LeastWidth)*m.Tag
 		if after := m.Run(j, list()); after.Total < more.Total-saved && after.Runs >= more.Runs {
 			t.Fatalf("a further tag took %g s instead of %g s", after.Total, more.Total)
 		}

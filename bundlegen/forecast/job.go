@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 )
@@ -12,9 +13,12 @@ type Job struct {
 	Sites         []Site
 	Partitions    []Partition
 	Interval      float64 // seconds between two starts at their closest; > 0
+	MaxWindow     float64 // seconds of a tag that one batch reads at most; 0 = any
 	RunsPerMonth  float64 // starts of the schedule in a month of Model.HoursPerMonth
 	SingleWorkers int     // workers of the one cluster, if one does all; 0 = single node
 	First         bool    // the first tier's job: it pays for the pool's idle machines
+
+	serial bool // one call after the other
 }
 
 // Site is one PI Web API server and its whole budget.
@@ -34,6 +38,7 @@ type Partition struct {
 	Connections       int
 	RequestsPerSecond float64
 	ItemsPerCall      int
+	WebIDBytes        float64 // that a tag takes of a URL, on average; 0 = not known
 }
 
 // What limits a run.
@@ -47,8 +52,9 @@ const (
 type Forecast struct {
 	Startup, Discover, Extract, Consolidate, Validate, Total float64
 
+	Retry        float64   // the part of Extract that is the expected value of what is done again
 	Health       float64   // seconds after which a run is reported as too long
-	Partitions   []float64 // extraction of each partition, without start-up
+	Partitions   []float64 // extraction of each partition, without start-up and without Retry
 	ServerBound  []float64 // of each site: the least its PI server takes, however many partitions ask
 	Calls        []float64 // of each site
 	Events       float64   // of one run
@@ -60,21 +66,34 @@ type Forecast struct {
 
 // Run forecasts a run of the job on the compute that it names.
 func (m Model) Run(j Job, prices Prices) Forecast {
-	return m.settle(j, prices, j.Compute.SingleCluster)
+	return m.settle(j, prices)
 }
 
 // Single forecasts the same job with all its tasks on one cluster.
 func (m Model) Single(j Job, prices Prices) Forecast {
 	j.Compute.SingleCluster, j.Compute.Serverless = true, false
-	return m.settle(j, prices, true)
+	return m.settle(j, prices)
+}
+
+// Sequential forecasts what the job would take without any of this: one machine
+// that asks for one tag after the other.
+func (m Model) Sequential(j Job, prices Prices) Forecast {
+	m.TagsPerCall = 1
+	j.Compute.SingleCluster, j.Compute.Serverless, j.SingleWorkers, j.serial = true, false, 0, true
+	j.Partitions = slices.Clone(j.Partitions)
+	for i := range j.Partitions {
+		p := &j.Partitions[i]
+		p.Connections, p.Shards, p.WebIDBytes = 1, 1, 0
+	}
+	return m.settle(j, prices)
 }
 
 // settle finds how many starts a run skips: the events that come in meanwhile
 // make the run longer, so it is repeated until the number stands.
-func (m Model) settle(j Job, prices Prices, single bool) Forecast {
+func (m Model) settle(j Job, prices Prices) Forecast {
 	every := 1.0
 	for round := 0; ; round++ {
-		f := m.once(j, prices, single, every*j.Interval)
+		f := m.once(j, prices, every*j.Interval)
 		need := max(1, math.Ceil(f.Total/j.Interval))
 		if need <= every || round == 5 {
 			f.Runs = j.RunsPerMonth / every
@@ -85,21 +104,18 @@ func (m Model) settle(j Job, prices Prices, single bool) Forecast {
 	}
 }
 
-func (m Model) once(j Job, prices Prices, single bool, window float64) Forecast {
-	start := m.Startup(j.Compute)
-	f := Forecast{Startup: 2 * start, Discover: m.discover(j), Validate: m.validate(j)}
-	if single {
-		f.Startup = start
-	}
-	slowest := m.extract(j, prices, single, window, &f)
+// once forecasts a run that reads the events of window seconds.
+func (m Model) once(j Job, prices Prices, window float64) Forecast {
+	f := Forecast{Startup: m.startup(j), Discover: m.discover(j), Validate: m.validate(j)}
+	server := m.extract(j, prices, window, &f)
 	f.Consolidate = m.Consolidate + f.Events*m.AppendPerEvent
 	f.Total = f.Startup + f.Discover + f.Extract + f.Consolidate + f.Validate
 	f.Health = m.HealthFactor * f.Total
-	f.CostPerRun = m.cost(j, prices, single, start, f)
+	f.CostPerRun = m.cost(j, prices, f)
 	switch {
 	case f.Startup > f.Extract:
 		f.Bottleneck = LimitStartup
-	case slowest:
+	case server:
 		f.Bottleneck = LimitServer
 	default:
 		f.Bottleneck = LimitPartition
@@ -107,21 +123,58 @@ func (m Model) once(j Job, prices Prices, single bool, window float64) Forecast 
 	return f
 }
 
-// Startup gives the seconds that one cluster takes to be ready.
+// Startup gives the seconds that one cluster takes until a task can begin on it.
 func (m Model) Startup(c config.Compute) float64 {
 	switch {
 	case c.Serverless:
-		return m.StartupServerless
-	case c.Pool.WorkerID != "":
-		return m.StartupPool
+		return m.StartupServerless + m.InstallServerless
+	case c.Pool != (config.Pool{}):
+		return m.StartupPool + m.InstallCluster
 	}
-	return m.StartupClassic
+	return m.StartupClassic + m.InstallCluster
+}
+
+// startup gives the seconds of all start-ups that are in series.
+func (m Model) startup(j Job) float64 {
+	if j.Compute.SingleCluster {
+		return m.extractionStart(j)
+	}
+	return m.Startup(j.Compute) + m.extractionStart(j)
+}
+
+// extractionStart is the start-up of the clusters of the extraction: a pool that
+// keeps too few idle machines for all of them makes the last ones wait for cold ones.
+func (m Model) extractionStart(j Job) float64 {
+	if own := j.Compute.Pool.WorkerID == ""; own && j.Compute.Pool.MinIdle < j.Idle() {
+		j.Compute.Pool = config.Pool{}
+	}
+	return m.Startup(j.Compute)
+}
+
+// Idle gives the idle machines that a run finds all its machines among. The
+// bundle keeps as many in its pool of workers as in its pool of drivers.
+func (j Job) Idle() int { return max(j.machines()) }
+
+// machines counts the machines that a run's clusters need at once, with the
+// orchestrator's; none on serverless.
+func (j Job) machines() (drivers, workers int) {
+	switch {
+	case j.Compute.Serverless:
+		return 0, 0
+	case j.Compute.SingleCluster:
+		return 1, j.SingleWorkers
+	}
+	drivers, workers = 1, orchestratorWorkers
+	for _, p := range j.Partitions {
+		drivers, workers = drivers+1, workers+p.Workers
+	}
+	return drivers, workers
 }
 
 func (m Model) discover(j Job) float64 {
 	longest := 0.0
 	for _, s := range j.Sites {
-		pages := math.Ceil(float64(s.Tags) / float64(m.PointsPerPage))
+		pages := math.Ceil(float64(s.Tags) / m.PointsPerPage)
 		longest = max(longest, pages*m.Request/m.atOnce(s.Connections))
 	}
 	return m.DiscoverFixed + longest
@@ -130,7 +183,7 @@ func (m Model) discover(j Job) float64 {
 func (m Model) validate(j Job) float64 {
 	work := make([]float64, len(j.Sites))
 	for _, p := range j.Partitions {
-		work[p.Site] += m.Request + float64(min(m.ValidateTags, p.Tags))*m.Tag
+		work[p.Site] += m.Request + min(m.ValidateTags, float64(p.Tags))*m.Tag
 	}
 	longest := 0.0
 	for i, s := range j.Sites {
@@ -142,85 +195,6 @@ func (m Model) validate(j Job) float64 {
 // atOnce gives the requests that a server works on at once for that many connections.
 func (m Model) atOnce(connections int) float64 {
 	return max(1, min(float64(connections), m.Threads))
-}
-
-// extract fills in what concerns extraction, and says whether a PI server is what limits it.
-func (m Model) extract(j Job, prices Prices, single bool, window float64, f *Forecast) (server bool) {
-	f.Partitions = make([]float64, len(j.Partitions))
-	f.ServerBound = make([]float64, len(j.Sites))
-	f.Calls = make([]float64, len(j.Sites))
-	values := make([]float64, len(j.Sites))
-	alone := make([]float64, len(j.Partitions))
-	for i, p := range j.Partitions {
-		events := p.EventsPerHour * window / 3600
-		calls, work := m.requests(p, events)
-		alone[i] = max(work/max(1, min(float64(p.Connections), calls)), calls/max(1, p.RequestsPerSecond))
-		f.Events += events
-		f.Calls[p.Site] += calls
-		f.ServerBound[p.Site] += work / m.Threads
-		values[p.Site] += events / m.ValuesPerSecond
-	}
-	for s, site := range j.Sites {
-		f.ServerBound[s] = max(f.ServerBound[s], values[s], f.Calls[s]/max(1, site.RequestsPerSecond))
-	}
-	cores := float64(prices.node(j.Compute.Cloud, j.Compute.NodeType).cores)
-	for i, p := range j.Partitions {
-		events := p.EventsPerHour * window / 3600
-		reading := max(alone[i], f.ServerBound[p.Site])
-		machines := max(1, p.Workers)
-		if j.Compute.Serverless {
-			machines = 1 // its executors cannot reach the PI server: the shards run beside the driver
-		}
-		f.Partitions[i] = reading + m.land(events, cores*float64(machines))
-		if f.Partitions[i] > f.Extract {
-			f.Extract, server = f.Partitions[i], f.ServerBound[p.Site] > alone[i]
-		}
-	}
-	if single {
-		return m.extractSingle(j, alone, cores, f)
-	}
-	return server
-}
-
-// extractSingle is extraction with all shards on one cluster, one a core.
-func (m Model) extractSingle(j Job, alone []float64, cores float64, f *Forecast) (server bool) {
-	cores *= float64(max(1, j.SingleWorkers))
-	longest, queued, bound := 0.0, 0.0, 0.0
-	for i, p := range j.Partitions {
-		longest = max(longest, alone[i])
-		queued += alone[i] * float64(p.Shards) / cores
-	}
-	for _, b := range f.ServerBound {
-		bound = max(bound, b)
-	}
-	rounds := math.Ceil(float64(len(j.Partitions)) / float64(m.AtOnce))
-	f.Extract = max(longest, queued, bound) + m.land(f.Events, cores) +
-		(rounds-1)*float64(m.Statements)*m.Statement
-	return bound >= max(longest, queued)
-}
-
-// requests gives the calls that a partition needs for its events, and the
-// seconds of a server's thread that they take. Calls are as wide as the URL and
-// the server's limit of items allow, in equal parts for as many of its
-// connections as have enough to do.
-func (m Model) requests(p Partition, events float64) (calls, work float64) {
-	tags := float64(p.Tags)
-	if tags == 0 {
-		return 0, 0
-	}
-	perTag := events / tags
-	limit := float64(max(1, p.ItemsPerCall))
-	pages := max(1, math.Ceil(perTag/limit))
-	width := max(1, min(float64(m.TagsPerCall), math.Floor(limit/max(1, perTag))))
-	connections := max(1, min(float64(p.Connections), math.Ceil(tags/float64(m.LeastWidth))))
-	calls = math.Ceil(tags / width)
-	calls = min(tags, math.Ceil(calls/connections)*connections) * pages
-	return calls, calls*m.Request + tags*pages*m.Tag
-}
-
-// land gives the seconds from responses to rows in bronze.
-func (m Model) land(events, cores float64) float64 {
-	return float64(m.Statements)*m.Statement + events*(m.StagePerEvent/cores+m.AppendPerEvent)
 }
 
 // TimeoutSeconds gives an extraction task's timeout: its cluster's start-up and

@@ -3,6 +3,7 @@ package forecast
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
@@ -75,6 +76,9 @@ var nodes = map[string]map[string]node{
 	},
 }
 
+// defaultCores are those of a node type that the table does not know.
+const defaultCores = 4
+
 // standIn is the node type whose price is used for one that the table does not know.
 var standIn = map[string]string{"aws": "m5d.xlarge", "azure": "Standard_D4ds_v5", "gcp": "n2-standard-4"}
 
@@ -118,6 +122,30 @@ func (p Prices) Knows(cloud, nodeType string) bool {
 	_, usd := p.byKey[cloud+"/"+nodeType]
 	_, dbus := p.byKey[cloud+"/"+nodeType+"/dbu"]
 	return usd && dbus
+}
+
+// Idle lists keys of pipeline.yml that price nothing, in order: a key that the
+// table does not have, unless it is one of the two that a further node type needs.
+func (p Prices) Idle() []string {
+	var keys []string
+	for _, price := range p.All() {
+		cloud, what, _ := strings.Cut(price.Key, "/")
+		if own := price.Unit == ""; own && !p.Knows(cloud, strings.TrimSuffix(what, "/dbu")) {
+			keys = append(keys, price.Key)
+		}
+	}
+	return keys
+}
+
+// NearestKey gives the table's key that is most like another, for a hint; "" if none is.
+func (p Prices) NearestKey(key string) string {
+	var known []string
+	for _, price := range p.All() {
+		if price.Unit != "" {
+			known = append(known, price.Key)
+		}
+	}
+	return nearest.Of(key, known)
 }
 
 // StandIn names the node type whose prices are taken for one the table does not know.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -19,6 +20,24 @@ type Options struct {
 	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
 	Rebalance bool
+	// Calibration is what earlier runs have measured; nil = nothing.
+	Calibration *Calibration
+}
+
+// Calibration is constants of the forecast that were measured.
+type Calibration struct {
+	File      string // as reports name it
+	Constants map[string]constants.Override
+}
+
+// constants gives what a plan's forecasts rest on: what pipeline.yml says, else
+// what was measured, else the defaults.
+func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
+	own := constants.Of(cfg.Forecast, "pipeline.yml")
+	if o.Calibration == nil {
+		return constants.Resolve(own)
+	}
+	return constants.Resolve(o.Calibration.Constants, own)
 }
 
 // Build makes the plan: which tags go to which partition, on what compute, how
@@ -38,7 +57,8 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, model: forecast.Default(), prices: forecast.NewPrices(cfg.Prices)}
+	assumed := opt.constants(cfg)
+	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, constants: assumed, model: forecast.New(assumed), prices: forecast.NewPrices(cfg.Prices)}
 	b.findOrigins()
 	b.countPartitions()
 	b.numberPartitions()
@@ -78,11 +98,12 @@ func withTags(tiers []Tier) []Tier {
 // site; groups[tier][site].
 type builder struct {
 	*grouped
-	cfg    *config.Pipeline
-	prev   *Previous
-	opt    Options
-	model  forecast.Model
-	prices forecast.Prices
+	cfg       *config.Pipeline
+	prev      *Previous
+	opt       Options
+	constants []constants.Constant // what model is made of
+	model     forecast.Model
+	prices    forecast.Prices
 
 	origins [][]origin // for each site, parallel to grouped.site
 	groups  [][]cell
@@ -271,6 +292,9 @@ func (b *builder) assignGroup(t, s int) error {
 			p.EventsPerHour = max(0, p.EventsPerHour) + tag.EventsPerHour
 		}
 	}
+	for i := range c.slots {
+		c.slots[i].webIDs = webIDBytes(c.slots[i].Members)
+	}
 	b.size(c)
 	return nil
 }
@@ -283,6 +307,18 @@ func weight(tag *inventory.Tag, assumed float64) float64 {
 		return assumed
 	}
 	return max(1, tag.EventsPerHour)
+}
+
+// webIDBytes gives the bytes that a tag takes of a URL, on average over those
+// whose WebIDs are known: its WebID and the name of the parameter. 0 if none is.
+func webIDBytes(tags []inventory.Tag) float64 {
+	total, known := 0, 0
+	for i := range tags {
+		if n := len(tags[i].WebID); n > 0 {
+			total, known = total+len("&webId=")+n, known+1
+		}
+	}
+	return float64(total) / float64(max(1, known))
 }
 
 // bounds gives the bounds that an assignment of tags to n partitions can keep:

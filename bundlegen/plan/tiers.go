@@ -36,7 +36,7 @@ func (b *builder) makeTiers() error {
 			Cadence:    cadence,
 			Partitions: len(cells),
 			Compute:    b.compute(job, cells),
-			Forecast:   describe(f, single),
+			Forecast:   describe(f, single, cadence.Seconds()),
 		}
 		rules := sizing.ForTier(b.cfg.Sizing, tier)
 		d.MinTags, d.MaxTags = rules.MinTags, rules.MaxTags
@@ -90,6 +90,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 	job := forecast.Job{
 		Compute:       b.cfg.Compute,
 		Interval:      cadence.Seconds(),
+		MaxWindow:     b.cfg.Extract.MaxWindow.Seconds(),
 		RunsPerMonth:  runs,
 		SingleWorkers: sizing.Workers(tags, rules.TagsPerWorker),
 		First:         t == 0,
@@ -113,6 +114,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 				Connections:       p.Limits.Connections,
 				RequestsPerSecond: p.Limits.RequestsPerSecond,
 				ItemsPerCall:      p.Limits.ItemsPerCall,
+				WebIDBytes:        p.webIDs,
 			})
 			cells = append(cells, p)
 		}
@@ -122,7 +124,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 
 // compute sums up what a run runs on, and gives a shared cluster's size to its partitions.
 func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
-	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool.WorkerID != ""}
+	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool != (config.Pool{})}
 	switch {
 	case b.cfg.Compute.Serverless:
 		return Compute{Kind: ComputeServerless}
@@ -143,14 +145,17 @@ func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
 	return c
 }
 
-func describe(f, single forecast.Forecast) Forecast {
+// describe rounds a forecast, and that of the same job on one cluster, for a run every interval seconds.
+func describe(f, single forecast.Forecast, interval float64) Forecast {
 	return Forecast{
 		StartupSeconds:     round(f.Startup, 2),
 		DiscoverSeconds:    round(f.Discover, 2),
 		ExtractSeconds:     round(f.Extract, 2),
+		RetrySeconds:       round(f.Retry, 2),
 		ConsolidateSeconds: round(f.Consolidate, 2),
 		ValidateSeconds:    round(f.Validate, 2),
 		TotalSeconds:       round(f.Total, 2),
+		LeftSeconds:        round(interval-f.Total, 2),
 		HealthSeconds:      int(ceilTo(f.Health, 60)), // whole minutes, so that it rarely changes
 		CostPerRun:         round(f.CostPerRun, 4),
 		CostPerMonth:       round(f.CostPerMonth, 2),

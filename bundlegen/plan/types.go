@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -37,8 +38,9 @@ type Plan struct {
 
 // Assumed is what the forecasts rest on.
 type Assumed struct {
-	Constants []forecast.Assumption `json:"constants"`
-	Prices    []forecast.Price      `json:"prices"` // those of this plan's cloud and node types
+	Constants   []constants.Constant `json:"constants"`             // each with where its value is from
+	Prices      []forecast.Price     `json:"prices"`                // those of this plan's cloud and node types
+	Calibration string               `json:"calibration,omitempty"` // the file of measured constants, where one is in use
 }
 
 // Site is a site's part of the plan.
@@ -106,6 +108,7 @@ type Partition struct {
 
 	Members []inventory.Tag `json:"-"` // sorted by name; site and tier are filled in
 
+	webIDs  float64  // bytes that a tag's WebID takes of a URL, on average; 0 = not known for all
 	origins []origin // where each member was in the bundle that the plan was built on
 }
 
@@ -113,11 +116,13 @@ type Partition struct {
 type Forecast struct {
 	StartupSeconds     float64 `json:"startup_seconds"` // cluster start-ups that are in series
 	DiscoverSeconds    float64 `json:"discover_seconds"`
-	ExtractSeconds     float64 `json:"extract_seconds"` // the slowest partition
+	ExtractSeconds     float64 `json:"extract_seconds"` // the slowest partition, and the expected value of retries and spot loss
+	RetrySeconds       float64 `json:"retry_seconds"`   // that expected value
 	ConsolidateSeconds float64 `json:"consolidate_seconds"`
 	ValidateSeconds    float64 `json:"validate_seconds"`
 	TotalSeconds       float64 `json:"total_seconds"`
-	HealthSeconds      int     `json:"health_seconds"` // 1.5 x the total: what the health rule warns at
+	LeftSeconds        float64 `json:"cadence_left_seconds"` // from the end of a run to the next start; negative where it is due before
+	HealthSeconds      int     `json:"health_seconds"`       // 1.5 x the total: what the health rule warns at
 	CostPerRun         float64 `json:"cost_per_run_usd"`
 	CostPerMonth       float64 `json:"cost_per_month_usd"`
 	SingleSeconds      float64 `json:"single_cluster_seconds"` // the same on one cluster

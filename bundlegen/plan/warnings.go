@@ -25,6 +25,7 @@ const (
 	WarnShare         = "partition-count" // tiers[].partitions cannot be met
 	WarnSpotDriver    = "spot-driver"     // a pool of spot workers gives the driver too
 	WarnNodePrice     = "node-price"      // a node type that the price table does not know
+	WarnPrices        = "prices"          // keys of prices that price nothing
 	WarnRates         = "rates-assumed"   // tags of unknown rate
 	WarnPointIDs      = "point-ids"       // tags without a point id
 	WarnSkew          = "skew"            // partitions have become uneven
@@ -55,7 +56,7 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.pointIDs, b.rates,
+		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)
@@ -136,20 +137,20 @@ func (b *builder) alternatives(t int) []alternative {
 		ways = append(ways, alternative{change, b.model.Run(j, b.prices), interval})
 	}
 	single := !job.Compute.SingleCluster && !job.Compute.Serverless && len(job.Partitions) <= SingleMaxTasks
-	pool := !job.Compute.Serverless && job.Compute.Pool.WorkerID == ""
+	pool := !job.Compute.Serverless && job.Compute.Pool == (config.Pool{})
 	if single {
 		j := job
 		j.Compute.SingleCluster = true
 		try("compute.single_cluster: true", j)
 	}
 	if pool {
-		j := withPool(job, machines(job))
+		j := withPool(job)
 		try(fmt.Sprintf("compute.pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if single && pool {
 		j := job
 		j.Compute.SingleCluster = true
-		j = withPool(j, 1+job.SingleWorkers)
+		j = withPool(j)
 		try(fmt.Sprintf("single_cluster: true, pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if !job.Compute.Serverless {
@@ -198,19 +199,11 @@ func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration,
 	return 0, false
 }
 
-func withPool(j forecast.Job, machines int) forecast.Job {
-	j.Compute.Pool = config.Pool{WorkerID: "pool", DriverID: "pool", MinIdle: machines}
+// withPool gives a job a pool that the bundle makes, with an idle machine for each that a run needs.
+func withPool(j forecast.Job) forecast.Job {
+	j.Compute.Pool = config.Pool{MinIdle: j.Idle()}
 	j.First = true // the idle machines are paid, whichever tier asks for them
 	return j
-}
-
-// machines counts the machines that a run's clusters need at once, with the orchestrator's.
-func machines(j forecast.Job) int {
-	n := 2
-	for _, p := range j.Partitions {
-		n += 1 + p.Workers
-	}
-	return n
 }
 
 // singleCluster warns of load balancing that brings nothing.
@@ -228,7 +221,7 @@ func (b *builder) singleCluster(t int) (Warning, bool) {
 		speed = "faster and cheaper"
 	}
 	message := fmt.Sprintf("%s is %s than %s", b.tierWords(t, "One cluster", "For %s one cluster"), speed, words.Count(tier.Compute.Clusters+1))
-	if site, useful := b.limited(t); site >= 0 {
+	if site, useful := limited(b.model, job, f); site >= 0 {
 		message += fmt.Sprintf(": the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can keep busy.",
 			b.cfg.Sites[site].Name, words.Number(b.model.Threads), words.Plural(useful, "partition"))
 	} else {
@@ -239,10 +232,9 @@ func (b *builder) singleCluster(t int) (Warning, bool) {
 	}}, true
 }
 
-// limited finds the site whose PI server is what limits the tier's reading
-// most, and how many of its partitions would be as fast; -1 if none is.
-func (b *builder) limited(t int) (site, useful int) {
-	job, f := b.jobs[t], b.results[t]
+// limited finds the site whose PI server is what limits a job's reading most,
+// and how many of its partitions would be as fast; -1 if none is.
+func limited(m forecast.Model, job forecast.Job, f forecast.Forecast) (site, useful int) {
 	site = -1
 	connections := make([]int, len(job.Sites))
 	partitions := make([]int, len(job.Sites))
@@ -251,13 +243,13 @@ func (b *builder) limited(t int) (site, useful int) {
 		partitions[p.Site]++
 	}
 	for s := range job.Sites {
-		if partitions[s] < 2 || float64(connections[s]) <= b.model.Threads {
+		if partitions[s] < 2 || float64(connections[s]) <= m.Threads {
 			continue
 		}
 		if site < 0 || f.ServerBound[s] > f.ServerBound[site] {
 			site = s
 			each := float64(connections[s]) / float64(partitions[s])
-			useful = min(partitions[s]-1, int(math.Ceil(b.model.Threads/each)))
+			useful = min(partitions[s]-1, int(math.Ceil(m.Threads/each)))
 		}
 	}
 	return site, useful
@@ -265,7 +257,7 @@ func (b *builder) limited(t int) (site, useful int) {
 
 // server warns of more partitions than the PI server serves.
 func (b *builder) server(t int) (Warning, bool) {
-	site, useful := b.limited(t)
+	site, useful := limited(b.model, b.jobs[t], b.results[t])
 	if site < 0 || b.results[t].Bottleneck != forecast.LimitServer {
 		return Warning{}, false
 	}
@@ -397,13 +389,32 @@ func (b *builder) nodePrice() (Warning, bool) {
 			continue
 		}
 		message := fmt.Sprintf("The price table does not know %s: costs are those of %s", name, forecast.StandIn(cloud))
-		if near := forecast.Nearest(cloud, name); near != "" && near != forecast.StandIn(cloud) {
-			message += "; it knows " + near
+		switch near := forecast.Nearest(cloud, name); near {
+		case "":
+		case forecast.StandIn(cloud):
+			message += ", the nearest that it knows"
+		default:
+			message += "; the nearest that it knows is " + near
 		}
 		return Warning{Code: WarnNodePrice, Message: message + ".",
 			Advice: []string{fmt.Sprintf("prices: {%s/%s: USD, %s/%s/dbu: DBU}%severy hour, from your price list", cloud, name, cloud, name, effect)}}, true
 	}
 	return Warning{}, false
+}
+
+// idlePrices warns of a price that is given and used for nothing.
+func (b *builder) idlePrices() (Warning, bool) {
+	keys := b.prices.Idle()
+	if len(keys) == 0 {
+		return Warning{}, false
+	}
+	w := Warning{Code: WarnPrices, Message: fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", words.List(keys, 3))}
+	for _, key := range keys[:min(3, len(keys))] {
+		if near := b.prices.NearestKey(key); near != "" {
+			w.Advice = append(w.Advice, fmt.Sprintf("prices: {%s: …}%sthe nearest to %s that the table has", near, effect, key))
+		}
+	}
+	return w, true
 }
 
 func (b *builder) pointIDs() (Warning, bool) {
@@ -447,7 +458,10 @@ func (b *builder) share(n int) string {
 // assumed lists the constants and prices that the forecasts rest on.
 func (b *builder) assumed() Assumed {
 	c := b.cfg.Compute
-	a := Assumed{Constants: b.model.Assumptions()}
+	a := Assumed{Constants: b.constants}
+	if b.opt.Calibration != nil {
+		a.Calibration = b.opt.Calibration.File
+	}
 	wanted := []string{"jobs", "serverless", "serverless/task", "photon", "spot",
 		c.NodeType, c.NodeType + "/dbu", c.OrchestratorType, c.OrchestratorType + "/dbu"}
 	for _, p := range b.prices.All() {

@@ -129,7 +129,11 @@ func run(t *plan.Tier) string {
 	} {
 		steps = append(steps, s.name+" "+words.Clock(s.seconds))
 	}
-	return words.Span(f.TotalSeconds) + " = " + strings.Join(steps, " · ")
+	text := words.Span(f.TotalSeconds) + " = " + strings.Join(steps, " · ")
+	if f.LeftSeconds > 0 {
+		text += "; " + words.Clock(f.LeftSeconds) + " left until the next"
+	}
+	return text
 }
 
 func cost(t *plan.Tier) string {
@@ -218,14 +222,18 @@ func basis(p *plan.Plan) string {
 	for _, a := range p.Assumed.Constants {
 		constant[a.Name] = a.Value
 	}
-	start := fmt.Sprintf("%s a cold start", words.Clock(constant["startup_classic"]))
+	start := fmt.Sprintf("%s a cold start", words.Clock(constant["startup_classic"]+constant["install_cluster"]))
 	if len(p.Tiers) > 0 && p.Tiers[0].Compute.Kind == plan.ComputeServerless {
-		start = fmt.Sprintf("%s a start", words.Span(constant["startup_serverless"]))
+		start = fmt.Sprintf("%s a start", words.Span(constant["startup_serverless"]+constant["install_serverless"]))
 	} else if len(p.Tiers) > 0 && p.Tiers[0].Compute.Pool {
-		start = fmt.Sprintf("%s a start from the pool", words.Span(constant["startup_pool"]))
+		start = fmt.Sprintf("%s a start from the pool", words.Span(constant["startup_pool"]+constant["install_cluster"]))
 	}
-	return fmt.Sprintf("%s; PI %s s a call + %s ms a tag, %s at once",
+	text := fmt.Sprintf("%s; PI %s s a call + %s ms a tag, %s at once",
 		start, words.Number(constant["pi_request"]), words.Number(1000*constant["pi_tag"]), words.Number(constant["pi_threads"]))
+	if p.Assumed.Calibration != "" {
+		text += "; measured values from " + p.Assumed.Calibration
+	}
+	return text
 }
 
 // id gives a partition's number as its manifest's name has it.

@@ -4,7 +4,7 @@
 // something that was measured in the same run, since machines differ and are
 // noisy: compare ratios, not seconds.
 //
-//	go run ./test/bench [-quick] [-only plan,land,server,decode] [-seed N] [-bin DIR]
+//	go run ./test/bench [-quick] [-only plan,land,server,decode,forecast] [-seed N] [-bin DIR]
 //
 // It needs the programs of `make build`.
 package main
@@ -31,7 +31,7 @@ type bench struct {
 	bin     string // folder of the built programs
 	dir     string // scratch; removed at the end
 	seed    uint64
-	quick   bool // a tenth of the slow server's latencies
+	quick   bool // a tenth of the slow server's latencies, a few of the forecasts
 	out     io.Writer
 	summary []line
 }
@@ -45,6 +45,7 @@ var sections = []struct {
 	{"land", (*bench).landing},
 	{"server", (*bench).slowServer},
 	{"decode", (*bench).decoding},
+	{"forecast", (*bench).forecasts},
 }
 
 func main() {
@@ -59,7 +60,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b := &bench{ctx: ctx, out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies: 20 s instead of 3 minutes")
+	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies and a few of the forecasts: 20 s and 30 s instead of 3 minutes and 4")
 	flags.Uint64Var(&b.seed, "seed", 20261123, "of the simulator's archive and of all choices at random")
 	flags.StringVar(&b.bin, "bin", "bin", "folder of the built programs")
 	only := flags.String("only", "", "names of sections, with commas: "+strings.Join(names(), ","))

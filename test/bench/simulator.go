@@ -49,24 +49,30 @@ extract: {backfill: 1h}
 
 // newPlant starts a simulator, lists its tags and emits the bundle.
 func (b *bench) newPlant(name string, connections, targetTags int, args ...string) (*plant, error) {
+	p, err := b.newServer(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf(plantYML, p.url, connections, targetTags)
+	if err := os.WriteFile(filepath.Join(p.dir, "pipeline.yml"), []byte(text), 0o600); err != nil {
+		return nil, errors.Join(err, p.stopQuietly())
+	}
+	for _, command := range []string{"discover", "generate"} {
+		if _, err := child(b.ctx, p.dir, b.program("bundlegen"), command); err != nil {
+			return nil, errors.Join(err, p.stopQuietly())
+		}
+	}
+	return p, nil
+}
+
+// newServer starts a simulator in a scratch folder.
+func (b *bench) newServer(name string, args ...string) (*plant, error) {
 	dir, err := b.folder(name)
 	if err != nil {
 		return nil, err
 	}
 	p := &plant{b: b, dir: dir}
-	if err := p.start("127.0.0.1:0", args...); err != nil {
-		return nil, err
-	}
-	text := fmt.Sprintf(plantYML, p.url, connections, targetTags)
-	if err := os.WriteFile(filepath.Join(dir, "pipeline.yml"), []byte(text), 0o600); err != nil {
-		return nil, errors.Join(err, p.stopQuietly())
-	}
-	for _, command := range []string{"discover", "generate"} {
-		if _, err := child(b.ctx, dir, b.program("bundlegen"), command); err != nil {
-			return nil, errors.Join(err, p.stopQuietly())
-		}
-	}
-	return p, nil
+	return p, p.start("127.0.0.1:0", args...)
 }
 
 // start starts the simulator and waits until it serves.

@@ -1,0 +1,137 @@
+// Package calibration is what earlier runs tell of the forecast's constants: the
+// rows that they left in monitoring.pipeline_metrics, what can be measured by
+// them and what cannot, and the file in which a plan finds it.
+//
+// Rows come from a CSV, or as texts from whoever asks an engine by Query. Measure
+// compares them with the plan whose tasks wrote them. It is pure but for Read.
+package calibration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+)
+
+// Version is the version of the file. It only grows.
+const Version = 1
+
+// Calibration is constants that were measured.
+type Calibration struct {
+	Version   int        `json:"version"`
+	Pipeline  string     `json:"pipeline"` // NAME, or NAME.TARGET on Databricks
+	Runs      int        `json:"runs"`     // that were measured
+	From      time.Time  `json:"from"`     // when the first of them began
+	To        time.Time  `json:"to"`       // when the last of them began
+	Constants []Constant `json:"constants"`
+}
+
+// Constant is a constant as measured.
+type Constant struct {
+	Name    string  `json:"name"`  // as in package constants
+	Value   float64 `json:"value"` // the median, in Unit
+	Low     float64 `json:"low"`   // one sample in ten is below
+	High    float64 `json:"high"`  // one in ten is above
+	Unit    string  `json:"unit"`
+	Samples int     `json:"samples"`
+}
+
+// Encode gives the file's bytes: the same calibration, the same bytes.
+func (c *Calibration) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	err := e.Encode(c)
+	return b.Bytes(), err
+}
+
+// Overrides gives the constants as a plan takes them, with where they are from:
+// file is the name that reports call the file by.
+func (c *Calibration) Overrides(file string) map[string]constants.Override {
+	all := map[string]constants.Override{}
+	for _, m := range c.Constants {
+		all[m.Name] = constants.Override{Value: m.Value, Source: fmt.Sprintf("%s, measured over %s, spread %s to %s (10-90%%)",
+			file, words.Plural(c.Runs, "run"), short(m.Low), short(m.High))}
+	}
+	return all
+}
+
+// short writes a number with the digits that tell something.
+func short(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+
+// Read reads a file that Encode wrote. The error is an fs.ErrNotExist where
+// there is none.
+func Read(path string) (*Calibration, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\nhint: bundlegen calibrate writes it anew; without the file, plans assume defaults", path, err)
+	}
+	return c, nil
+}
+
+func decode(data []byte) (*Calibration, error) {
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, position(data, err)
+	}
+	if version.Version != Version {
+		return nil, fmt.Errorf("version %d; allowed: %d, which this program reads", version.Version, Version)
+	}
+	c := &Calibration{}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, position(data, err)
+	}
+	for _, m := range c.Constants {
+		known, ok := constants.Find(m.Name)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("constant %q is unknown; %s", m.Name, meant(m.Name))
+		case math.IsNaN(m.Value) || m.Value < known.Least || m.Value > known.Most:
+			return nil, fmt.Errorf("constant %s: %g; allowed: %g to %g %s", m.Name, m.Value, known.Least, known.Most, known.Unit)
+		}
+	}
+	return c, nil
+}
+
+func meant(name string) string {
+	if near := nearest.Of(name, constants.Names()); near != "" {
+		return "the nearest is " + near
+	}
+	return "allowed: " + strings.Join(constants.Names(), ", ")
+}
+
+// position adds the line and column to an error of the JSON decoder.
+func position(data []byte, err error) error {
+	offset := int64(-1)
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &wrong):
+		offset = wrong.Offset
+	}
+	if offset < 1 || offset > int64(len(data)) {
+		return err
+	}
+	before := data[:offset-1] // the offset is behind what is wrong
+	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'), err)
+}

@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/calibration"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
+	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
+)
+
+func calibrateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "calibrate",
+		Usage: "measures what forecasts assume by what earlier runs have left",
+		Flags: []cli.Flag{
+			configFlag, targetFlag,
+			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs"},
+			&cli.StringFlag{Name: "metrics", Usage: "monitoring.pipeline_metrics as CSV with a header, a `FILE`"},
+			&cli.BoolFlag{Name: "rates", Usage: "with --data, also write each tag's measured events_per_hour into the inventory"},
+		},
+		Action: func(c *cli.Context) error {
+			cfg, err := config.Load(c.String("config"))
+			if err != nil {
+				return err
+			}
+			source, err := metricsSource(c)
+			if err != nil {
+				return err
+			}
+			rows, err := source(c, cfg)
+			if err != nil {
+				return err
+			}
+			result, was, err := measure(cfg, rows)
+			if err != nil {
+				return err
+			}
+			if err := writeCalibration(cfg, &result.Calibration); err != nil {
+				return err
+			}
+			s := screenOf(c.App.Writer)
+			err = report.CalibrationText(c.App.Writer, report.Measured{Result: result, File: calibrationName(cfg), Was: was, Next: "bundlegen plan" + withConfig(c)}, report.Options{Width: s.width, Color: s.color})
+			if err != nil || !c.Bool("rates") {
+				return err
+			}
+			return writeRates(c, cfg)
+		},
+	}
+}
+
+// rowsOf reads the history of a pipeline.
+type rowsOf func(*cli.Context, *config.Pipeline) ([]calibration.Row, error)
+
+// metricsSource gives the one source that the flags name.
+func metricsSource(c *cli.Context) (rowsOf, error) {
+	var named []rowsOf
+	for flag, rows := range map[string]rowsOf{"data": rowsOfFolder, "metrics": rowsOfCSV, "target": rowsOfWarehouse} {
+		if c.String(flag) != "" {
+			named = append(named, rows)
+		}
+	}
+	switch {
+	case len(named) != 1:
+		return nil, fmt.Errorf("give one of --data FOLDER, --metrics FILE and -t TARGET\nhint: local runs leave their history in data, so bundlegen calibrate%s --data data", withConfig(c))
+	case c.Bool("rates") && c.String("data") == "":
+		return nil, errors.New("--rates belongs to --data\nhint: only a data folder has the events at hand")
+	}
+	return named[0], nil
+}
+
+func rowsOfFolder(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, error) {
+	data := cfg.Path(c.String("data"))
+	records, err := localrun.Query(c.Context, data, calibration.Query(metricsTable("", ""), "epoch_us", cfg.Name))
+	if err != nil {
+		return nil, err
+	}
+	return calibration.Parse(records, data)
+}
+
+func rowsOfCSV(c *cli.Context, cfg *config.Pipeline) (rows []calibration.Row, err error) {
+	path := cfg.Path(c.String("metrics"))
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics: %w\nhint: export monitoring.pipeline_metrics as CSV with its header", err)
+	}
+	defer f.Close() // only read: closing cannot lose anything
+	return calibration.ReadCSV(f, path)
+}
+
+func rowsOfWarehouse(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, error) {
+	name, err := target(c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Monitoring.Warehouse == "" {
+		return nil, fmt.Errorf("%s: monitoring.warehouse is missing, the SQL warehouse that reads the history\nhint: `databricks warehouses list` lists their ids", cfg.File)
+	}
+	if err := existing(cfg); err != nil {
+		return nil, err
+	}
+	var table string
+	for _, t := range cfg.Targets {
+		if t.Name == name {
+			table = metricsTable(cfg.CatalogOf(t), t.SchemaPrefix)
+		}
+	}
+	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, cfg.Monitoring.Warehouse, calibration.Query(table, "unix_micros", cfg.Name+"."+name))
+	if err != nil {
+		return nil, err
+	}
+	return calibration.Parse(records, table)
+}
+
+// metricsTable gives the name of pipeline_metrics in SQL.
+func metricsTable(catalog, schemaPrefix string) string {
+	name := schemaPrefix + tables.Metrics.Schema + "." + tables.Metrics.Name
+	if catalog != "" {
+		name = "`" + catalog + "`." + name
+	}
+	return name
+}
+
+// measure compares a history with the plan that pipeline.yml and the inventory
+// give now, and gives what plans have assumed so far beside.
+func measure(cfg *config.Pipeline, rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
+	tags, err := loadInventory(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	previous, err := plan.ReadPrevious(cfg.BundleDir())
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := plan.Build(cfg, tags, previous, plan.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := calibration.Measure(p, rows)
+	if errors.Is(err, calibration.ErrNothing) {
+		return nil, nil, fmt.Errorf("%w; nothing was written\nhint: run the job first, and give the history of this pipeline and inventory", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	was := p.Assumed.Constants
+	if old, err := readCalibration(cfg); err == nil && old != nil {
+		was = constants.Resolve(old.Constants, constants.Of(cfg.Forecast, "pipeline.yml"))
+	}
+	return result, was, nil
+}
+
+// calibrationName is what reports call the file of measured constants.
+func calibrationName(cfg *config.Pipeline) string {
+	if cfg.Calibration != "" {
+		return cfg.Calibration
+	}
+	return config.CalibrationFile
+}
+
+// readCalibration reads the measured constants that a pipeline's plans rest on;
+// nil where there are none, which is an error only if pipeline.yml names a file.
+func readCalibration(cfg *config.Pipeline) (*plan.Calibration, error) {
+	path, named := cfg.CalibrationPath()
+	c, err := calibration.Read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && named:
+		return nil, fmt.Errorf("%s: calibration: %w\nhint: bundlegen calibrate writes it; leave the key out until then", cfg.File, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	name := calibrationName(cfg)
+	return &plan.Calibration{File: name, Constants: c.Overrides(name)}, nil
+}
+
+func writeCalibration(cfg *config.Pipeline, c *calibration.Calibration) error {
+	text, err := c.Encode()
+	if err != nil {
+		return err
+	}
+	path, _ := cfg.CalibrationPath()
+	return replaceFile(path, text)
+}
+
+// writeRates writes the tags' measured rates into the inventory.
+func writeRates(c *cli.Context, cfg *config.Pipeline) error {
+	measured, err := localrun.Query(c.Context, cfg.Path(c.String("data")), calibration.RatesQuery(cfg.Name))
+	if err != nil {
+		return err
+	}
+	tags, err := readInventory(cfg, nil) // an empty tier stays empty
+	if err != nil {
+		return err
+	}
+	only := ""
+	if len(cfg.Sites) == 1 {
+		only = cfg.Sites[0].Name
+	}
+	changed, err := calibration.SetRates(tags, measured, only)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := inventory.Write(&text, tags); err != nil {
+		return err
+	}
+	if err := replaceFile(cfg.InventoryPath(), text.Bytes()); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s: events_per_hour of %s measured, %s changed\n", cfg.Inventory, words.Plural(len(measured), "tag"), words.Count(changed))
+	return nil
+}

@@ -1,0 +1,215 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+)
+
+// Comparison is a tier's job beside the other ways to run it.
+type Comparison struct {
+	Tier    plan.Tier
+	Choices []plan.Choice // as plan.Choices gives them
+}
+
+// comparedTier is a tier in `compare --output json`.
+type comparedTier struct {
+	Tier           string        `json:"tier"`
+	CadenceSeconds float64       `json:"cadence_seconds"`
+	Recommendation string        `json:"recommendation"`
+	Choices        []plan.Choice `json:"choices"`
+}
+
+// CompareJSON writes comparisons for programs: every choice of every tier. It
+// only grows; its version is plan.Version.
+func CompareJSON(w io.Writer, p *plan.Plan, tiers []Comparison) error {
+	document := struct {
+		Version int            `json:"version"`
+		Name    string         `json:"name"`
+		PlanID  string         `json:"plan_id"`
+		Tiers   []comparedTier `json:"tiers"`
+	}{plan.Version, p.Name, p.ID, []comparedTier{}}
+	for _, c := range tiers {
+		document.Tiers = append(document.Tiers, comparedTier{c.Tier.Name, c.Tier.Cadence.Seconds(), Recommendation(c), c.Choices})
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(document)
+}
+
+// CompareText writes comparisons for a terminal: a row for each choice that
+// tells something (with Options.All, for each), then the recommendation.
+func CompareText(w io.Writer, p *plan.Plan, tiers []Comparison, o Options) error {
+	t := newTerminal(w, o)
+	t.head(p)
+	for _, c := range tiers {
+		t.line("")
+		if len(tiers) > 1 {
+			name := fit(clean(c.Tier.Name), t.width/2)
+			t.labelled(0, name, width(name)+3, tierLine(&c.Tier), t.strong)
+			t.line("")
+		}
+		t.comparison(c)
+		t.line("")
+		t.labelled(0, "→", 2, clean(Recommendation(c)), t.green)
+	}
+	t.line("")
+	t.labelled(2, "assumed", 14, basis(p), t.faint)
+	return t.out.Flush()
+}
+
+// compared are the columns of a comparison.
+var compared = []struct {
+	head  string
+	right bool
+	cell  func(plan.Choice) string
+}{
+	{"on", false, func(c plan.Choice) string { return kinds[c.Kind] }},
+	{"parts", true, func(c plan.Choice) string { return words.Count(c.Partitions) }},
+	{"one run", true, func(c plan.Choice) string { return words.Clock(c.TotalSeconds) }},
+	{"a run", true, func(c plan.Choice) string { return words.Dollars(c.CostPerRun) }},
+	{"a month", true, func(c plan.Choice) string { return words.Dollars(c.CostPerMonth) }},
+	{"fresh", true, func(c plan.Choice) string { return words.Clock(c.FreshnessSeconds) }},
+	{"limit", false, func(c plan.Choice) string { return c.Limit }},
+	{"holds", false, func(c plan.Choice) string { return map[bool]string{true: "yes", false: "no"}[c.Holds] }},
+	{"", false, func(c plan.Choice) string {
+		switch {
+		case c.Chosen && c.Recommended:
+			return "plan ★"
+		case c.Chosen:
+			return "plan"
+		case c.Recommended:
+			return "★"
+		}
+		return ""
+	}},
+}
+
+// kinds names the kinds of choices.
+var kinds = map[string]string{
+	plan.ChoiceSequential: "one by one", plan.ComputeSingle: "1 cluster", plan.ComputeSeparate: "clusters",
+	plan.ChoicePool: "warm pool", plan.ComputeServerless: "serverless",
+}
+
+// comparison writes the table of a tier.
+func (t *terminal) comparison(c Comparison) {
+	rows := [][]string{nil}
+	widths := make([]int, len(compared))
+	for _, column := range compared {
+		rows[0] = append(rows[0], column.head)
+	}
+	list := telling(c, t.all)
+	for _, choice := range list {
+		var row []string
+		for _, column := range compared {
+			row = append(row, column.cell(choice))
+		}
+		rows = append(rows, row)
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], width(cell))
+		}
+	}
+	for r, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString("  ")
+			if compared[i].right {
+				line.WriteString(right(cell, widths[i]))
+			} else {
+				line.WriteString(left(cell, widths[i]))
+			}
+		}
+		text := fit(strings.TrimRight(line.String(), " "), t.width)
+		switch {
+		case r == 0:
+			text = t.faint.Sprint(text)
+		case list[r-1].Recommended:
+			text = t.green.Sprint(text)
+		case list[r-1].Chosen:
+			text = t.strong.Sprint(text)
+		}
+		t.line(text)
+	}
+	if !t.all && len(list) < len(c.Choices) {
+		t.line(t.faint.Sprint("  (--all lists every number of partitions)"))
+	}
+}
+
+// telling chooses what to show: the plan's own kind by the ladder of numbers,
+// the others as the plan has it.
+func telling(c Comparison, all bool) []plan.Choice {
+	own := ""
+	for _, choice := range c.Choices {
+		if choice.Chosen {
+			own = choice.Kind
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(c.Choices), func(choice plan.Choice) bool {
+		switch {
+		case all || choice.Chosen || choice.Recommended || choice.Kind == plan.ChoiceSequential:
+			return false
+		case choice.Partitions == c.Tier.Partitions:
+			return false
+		}
+		return choice.Kind != own || !plan.Ladder(choice.Partitions)
+	})
+}
+
+// Recommendation says in a sentence or two what an expert would take.
+func Recommendation(c Comparison) string {
+	chosen, best := find(c.Choices, func(c plan.Choice) bool { return c.Chosen }), find(c.Choices, func(c plan.Choice) bool { return c.Recommended })
+	cadence := words.Span(c.Tier.Cadence.Seconds())
+	switch {
+	case best == nil || chosen == nil:
+		return "None of these fits the bounds of sizing: raise sizing.max_tags, or set tiers.partitions."
+	case !best.Holds && best == chosen:
+		return fmt.Sprintf("Nothing holds a cadence of %s, and nothing is fresher than the plan: its newest event is up to %s old.", cadence, words.Span(best.FreshnessSeconds))
+	case !best.Holds:
+		return fmt.Sprintf("Nothing holds a cadence of %s. The freshest is %s: the newest event is up to %s old, by the plan up to %s. %s.",
+			cadence, named(best), words.Span(best.FreshnessSeconds), words.Span(chosen.FreshnessSeconds), best.Change)
+	case best == chosen:
+		return fmt.Sprintf("Keep the plan: of what holds a cadence of %s nothing is cheaper, or else it is slower.", cadence)
+	case best.Kind == plan.ComputeSingle:
+		return fmt.Sprintf("Do not load-balance this: one cluster takes %s where the plan takes %s, and costs %s. %s.",
+			words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen), best.Change)
+	}
+	text := fmt.Sprintf("Take %s: a run takes %s instead of %s, and it costs %s.", named(best), words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen))
+	if !chosen.Holds {
+		text += fmt.Sprintf(" It holds the cadence of %s, which the plan misses by %s.", cadence, words.Span(chosen.TotalSeconds-c.Tier.Cadence.Seconds()))
+	}
+	return text + " " + best.Change + "."
+}
+
+func find(list []plan.Choice, is func(plan.Choice) bool) *plan.Choice {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+func named(c *plan.Choice) string {
+	text := map[string]string{
+		plan.ComputeSingle: "one cluster", plan.ComputeSeparate: "clusters of their own",
+		plan.ChoicePool: "a warm pool", plan.ComputeServerless: "serverless compute",
+	}[c.Kind]
+	return text + " with " + words.Plural(c.Partitions, "partition")
+}
+
+// costs words what a choice costs a month beside another.
+func costs(c, than *plan.Choice) string {
+	switch d := c.CostPerMonth - than.CostPerMonth; {
+	case d < -0.5:
+		return words.Dollars(-d) + " less a month"
+	case d > 0.5:
+		return words.Dollars(d) + " more a month"
+	}
+	return "the same"
+}
