@@ -60,6 +60,9 @@ func makePlan(c *cli.Context) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := bundle.CheckRequests(cfg, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+	}
 	return &planned{cfg: cfg, plan: p, changes: plan.Diff(previous, p)}, nil
 }
 
