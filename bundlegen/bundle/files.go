@@ -96,8 +96,8 @@ func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	if makesPools(cfg) {
 		workers, drivers := poolKeys(cfg)
 		out.Resources.InstancePools = map[string]*instancePool{
-			workers: {MinIdle: cfg.Compute.Pool.MinIdle},
-			drivers: {MinIdle: cfg.Compute.Pool.MinIdle},
+			workers: {MinIdle: p.Pool.Workers},
+			drivers: {MinIdle: p.Pool.Drivers},
 		}
 	}
 }

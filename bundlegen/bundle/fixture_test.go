@@ -53,6 +53,9 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: t.Schedule(), Forecast: forecast})
 	}
 	p.Forecast = p.Tiers[0].Forecast
+	if idle := cfg.Compute.Pool.MinIdle; idle > 0 {
+		p.Pool = &plan.Pool{Workers: idle * 2 / 3, Drivers: idle - idle*2/3}
+	}
 	for _, s := range cfg.Sites {
 		p.Sites = append(p.Sites, plan.Site{Name: s.Name, Limits: manifest.Limits(s.Limits)})
 	}

@@ -273,3 +273,44 @@ func TestMachinesOfTwoKindsAreRefused(t *testing.T) {
 	require.True(t, ok)
 	require.Contains(t, string(data), "bundlegen wheel --arch arm64 -o dist")
 }
+
+// A job's clusters count with every task that has one, though the bundle says
+// each specification once.
+func TestJobsTooLargeForARequestAreRefused(t *testing.T) {
+	cfg := pipeline(".")
+	require.NoError(t, bundle.CheckRequests(cfg, planOf(cfg, 997)))
+	cfg.Compute.CustomTags = map[string]string{}
+	for i := range 45 {
+		cfg.Compute.CustomTags[fmt.Sprintf("tag_%02d", i)] = strings.Repeat("x", 200)
+	}
+	require.NoError(t, bundle.CheckRequests(cfg, planOf(cfg, 500)))
+	p := planOf(cfg, 997)
+	err := bundle.CheckRequests(cfg, p)
+	require.ErrorContains(t, err, "job osipi_connector_orchestrator: 10.")
+	require.ErrorContains(t, err, "1000 tasks on 998 clusters; allowed: less than 8 MB")
+	require.ErrorContains(t, err, "\nhint: ")
+
+	dir := t.TempDir()
+	tree := render(t, cfg, p)
+	for _, name := range []string{bundle.RootFile, bundle.JobsFile} {
+		data, _ := tree.File(name)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+	}
+	findings, err := lint.Check(dir)
+	require.NoError(t, err)
+	require.Len(t, findings, 1, "lint finds the same in the folder")
+	require.Equal(t, "less than 8 MB", findings[0].Allowed)
+
+	cfg.Compute.SingleCluster = true
+	require.NoError(t, bundle.CheckRequests(cfg, p), "one cluster is there once")
+}
+
+// A pool's idle machines are what the plan says, for production only.
+func TestIdleMachinesAreThePlans(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Compute.Pool.MinIdle = 10
+	data, ok := render(t, cfg, planOf(cfg, 2)).File(bundle.RootFile)
+	require.True(t, ok)
+	require.Contains(t, string(data), "osipi_connector_workers:\n          min_idle_instances: 6")
+	require.Contains(t, string(data), "osipi_connector_drivers:\n          min_idle_instances: 4")
+}

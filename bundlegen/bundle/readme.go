@@ -21,9 +21,11 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 		data.Jobs = append(data.Jobs, templates.Job{Key: t.JobKey, Tier: t.Name, Cadence: cadence(t)})
 	}
 	for _, t := range cfg.Targets {
+		catalog := cfg.CatalogOf(t)
 		data.Targets = append(data.Targets, templates.Target{
 			Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal,
-			Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix,
+			Catalog: catalog, SchemaPrefix: t.SchemaPrefix,
+			Grant: plan.GrantSQL(catalog, cmp.Or(t.ServicePrincipal, "who deploys "+t.Name)),
 		})
 	}
 	secrets, err := secretsOfAll(cfg.Sites)

@@ -30,16 +30,6 @@ func (m Model) cost(j Job, prices Prices, single bool, start float64, f Forecast
 	return usd
 }
 
-// idle gives the USD a month of a pool's idle machines: the machine only, no DBU.
-// What a run takes from the pool it pays for itself, so this errs to the dear side.
-func (m Model) idle(j Job, prices Prices) float64 {
-	if !j.First || j.Compute.Pool.WorkerID == "" {
-		return 0
-	}
-	n := prices.node(j.Compute.Cloud, j.Compute.NodeType)
-	return float64(j.Compute.Pool.MinIdle) * n.usd * prices.of(j.Compute.Cloud, "spot") * m.HoursPerMonth
-}
-
 // cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.
 func (p Prices) cluster(cloud, nodeType string, photon bool, workers int, spot bool, up, ready float64) float64 {
 	n := p.node(cloud, nodeType)

@@ -99,6 +99,37 @@ func TestPoolIdleIsPaid(t *testing.T) {
 	assert.Less(t, m.Run(j, list()).CostPerMonth, with.CostPerMonth, "once for all tiers")
 }
 
+// A bundle's own pools are two, of spot workers and of drivers on demand: the idle
+// machines are shared out as a run needs them.
+func TestOwnPoolsAreWarmAndPaid(t *testing.T) {
+	m, j := forecast.Default(), job(10)
+	cold := m.Run(j, list())
+	j.Compute.Pool = config.Pool{MinIdle: 10}
+	assert.Less(t, m.Run(j, list()).Startup, cold.Startup/2)
+	workers, drivers := j.Idle()
+	all, others := j.Machines()
+	assert.Equal(t, 10, workers+drivers)
+	assert.InDelta(t, float64(others)/float64(all+others), float64(drivers)/10, 0.1)
+	assert.InDelta(t, (float64(workers)*0.45+float64(drivers))*0.226*730, m.IdleCost(j, list()), 1e-6)
+	j.Compute.SingleCluster, j.SingleWorkers = true, 4
+	workers, drivers = j.Idle()
+	assert.Equal(t, [2]int{8, 2}, [2]int{workers, drivers})
+}
+
+// More extractions than the workspace runs at once run in waves, each with
+// clusters of its own.
+func TestWaves(t *testing.T) {
+	m, j := forecast.Default(), job(10)
+	j.Compute.MaxConcurrentTasks = 10
+	one := m.Run(j, list())
+	assert.Equal(t, 1, j.Waves())
+	j.Compute.MaxConcurrentTasks = 4
+	assert.Equal(t, 3, j.Waves())
+	three := m.Run(j, list())
+	assert.Equal(t, one.Startup+2*m.StartupClassic, three.Startup)
+	assert.Greater(t, three.Extract, 2*one.Extract)
+}
+
 func TestPrices(t *testing.T) {
 	assert.True(t, list().Knows("azure", "Standard_D4ds_v5"))
 	assert.False(t, list().Knows("aws", "x9.huge"))

@@ -61,6 +61,8 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		Partitions: b.partitions(),
 		Warnings:   b.warnings(),
 		Assumed:    b.assumed(),
+		Pool:       b.pool(),
+		Grants:     grants(cfg),
 		previous:   prev,
 	}
 	p.Forecast = p.Tiers[0].Forecast

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
@@ -35,6 +36,7 @@ func (b *builder) makeTiers() error {
 			Cron:       cron,
 			Cadence:    cadence,
 			Partitions: len(cells),
+			Waves:      job.Waves(),
 			Compute:    b.compute(job, cells),
 			Forecast:   describe(f, single),
 		}
@@ -92,7 +94,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 		Interval:      cadence.Seconds(),
 		RunsPerMonth:  runs,
 		SingleWorkers: sizing.Workers(tags, rules.TagsPerWorker),
-		First:         t == 0,
+		First:         t == b.firstTier(),
 	}
 	var cells []*Partition
 	for s, site := range b.cfg.Sites {
@@ -122,7 +124,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 
 // compute sums up what a run runs on, and gives a shared cluster's size to its partitions.
 func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
-	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool.WorkerID != ""}
+	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool.Used()}
 	switch {
 	case b.cfg.Compute.Serverless:
 		return Compute{Kind: ComputeServerless}
@@ -141,6 +143,21 @@ func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
 		c.Least, c.Most = min(c.Least, p.Workers), max(c.Most, p.Workers)
 	}
 	return c
+}
+
+// firstTier gives the first tier that has tags.
+func (b *builder) firstTier() int {
+	return slices.IndexFunc(b.counts, func(tags []int) bool { return slices.Max(tags) > 0 })
+}
+
+// pool says what a warm pool keeps idle, and what that costs.
+func (b *builder) pool() *Pool {
+	if b.cfg.Compute.Pool.MinIdle == 0 {
+		return nil
+	}
+	job := b.jobs[b.firstTier()]
+	workers, drivers := job.Idle()
+	return &Pool{Workers: workers, Drivers: drivers, CostPerMonth: round(b.model.IdleCost(job, b.prices), 2)}
 }
 
 func describe(f, single forecast.Forecast) Forecast {

@@ -25,9 +25,11 @@ type Plan struct {
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
 	Sites      []Site      `json:"sites"`
-	Tiers      []Tier      `json:"tiers"`      // those that have tags, in the order of pipeline.yml
-	Partitions []Partition `json:"partitions"` // in order of ID
-	Forecast   Forecast    `json:"forecast"`   // of the first tier's job
+	Tiers      []Tier      `json:"tiers"`          // those that have tags, in the order of pipeline.yml
+	Partitions []Partition `json:"partitions"`     // in order of ID
+	Forecast   Forecast    `json:"forecast"`       // of the first tier's job
+	Pool       *Pool       `json:"pool,omitempty"` // the machines that are kept warm, if any
+	Grants     []Grant     `json:"grants"`         // one for each target with a service principal
 	Warnings   []Warning   `json:"warnings"`
 	Assumed    Assumed     `json:"assumed"`
 
@@ -63,8 +65,16 @@ type Tier struct {
 	Sites      int           `json:"sites"` // that have tags in this tier
 	MinTags    int           `json:"min_tags"`
 	MaxTags    int           `json:"max_tags"`
+	Waves      int           `json:"waves"` // how often compute.max_concurrent_tasks of extractions begin, one after the other
 	Compute    Compute       `json:"compute"`
 	Forecast   Forecast      `json:"forecast"`
+}
+
+// Pool is the machines that a warm pool keeps idle for production.
+type Pool struct {
+	Workers      int     `json:"idle_workers"` // spot, where the bundle makes the pools
+	Drivers      int     `json:"idle_drivers"` // on demand
+	CostPerMonth float64 `json:"cost_per_month_usd"`
 }
 
 // SingleMaxTasks is how many extraction tasks one cluster bears: 150 execution

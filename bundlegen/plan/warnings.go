@@ -23,6 +23,7 @@ const (
 	WarnRateLimit     = "pi-rate-limit"   // sites together ask one server for more than it allows a client
 	WarnBounds        = "partition-size"  // partitions outside the bounds
 	WarnShare         = "partition-count" // tiers[].partitions cannot be met
+	WarnWaves         = "waves"           // more extractions than the workspace runs at once
 	WarnSpotDriver    = "spot-driver"     // a pool of spot workers gives the driver too
 	WarnNodePrice     = "node-price"      // a node type that the price table does not know
 	WarnRates         = "rates-assumed"   // tags of unknown rate
@@ -44,6 +45,9 @@ func (b *builder) warnings() []Warning {
 			continue
 		}
 		if w, ok := b.cadence(t); ok {
+			all = append(all, w)
+		}
+		if w, ok := b.waves(t); ok {
 			all = append(all, w)
 		}
 		if w, ok := b.singleCluster(t); ok {
@@ -88,6 +92,26 @@ func (b *builder) cadence(t int) (Warning, bool) {
 	}
 	return w, true
 }
+
+// waves warns of more extractions than the workspace runs at once.
+func (b *builder) waves(t int) (Warning, bool) {
+	tier, most := b.tiers[t], b.cfg.Compute.MaxConcurrentTasks
+	if tier.Waves < 2 {
+		return Warning{}, false
+	}
+	advice := []string{fmt.Sprintf("compute.max_concurrent_tasks: %d%sone wave, if the workspace is allowed so many", tier.Partitions, effect)}
+	if target := int(ceilTo(float64(tier.Tags)/float64(most), 100)); target <= mostTags {
+		advice = append(advice, fmt.Sprintf("sizing.target_tags: %d, max_tags: %d%sone wave, with --rebalance", target, max(tier.MaxTags, target+target/5), effect))
+	}
+	return Warning{Code: WarnWaves,
+		Message: fmt.Sprintf("%s extracts %s, and the workspace runs %s at once: they take %s, one after the other.",
+			b.tierWords(t, "A run", "A run of %s"), words.Plural(tier.Partitions, "partition"), words.Plural(most, "task"), words.Plural(tier.Waves, "wave")),
+		Advice: advice}, true
+}
+
+// mostTags is the largest partition that is advised: more tags than that take a
+// cluster's four workers longer than the start of another cluster.
+const mostTags = 20_000
 
 // tierWords gives a phrase that names the tier where there are several.
 func (b *builder) tierWords(t int, only, of string) string {
@@ -134,14 +158,15 @@ func (b *builder) alternatives(t int) []alternative {
 		ways = append(ways, alternative{change, b.model.Run(j, b.prices), interval})
 	}
 	single := !job.Compute.SingleCluster && !job.Compute.Serverless && len(job.Partitions) <= SingleMaxTasks
-	pool := !job.Compute.Serverless && job.Compute.Pool.WorkerID == ""
+	pool := !job.Compute.Serverless && !job.Compute.Pool.Used()
 	if single {
 		j := job
 		j.Compute.SingleCluster = true
 		try("compute.single_cluster: true", j)
 	}
 	if pool {
-		j := withPool(job, machines(job))
+		workers, others := job.Machines()
+		j := withPool(job, workers+others)
 		try(fmt.Sprintf("compute.pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if single && pool {
@@ -197,18 +222,9 @@ func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration,
 }
 
 func withPool(j forecast.Job, machines int) forecast.Job {
-	j.Compute.Pool = config.Pool{WorkerID: "pool", DriverID: "pool", MinIdle: machines}
+	j.Compute.Pool = config.Pool{MinIdle: machines}
 	j.First = true // the idle machines are paid, whichever tier asks for them
 	return j
-}
-
-// machines counts the machines that a run's clusters need at once, with the orchestrator's.
-func machines(j forecast.Job) int {
-	n := 2
-	for _, p := range j.Partitions {
-		n += 1 + p.Workers
-	}
-	return n
 }
 
 // singleCluster warns of load balancing that brings nothing.

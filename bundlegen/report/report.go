@@ -35,6 +35,9 @@ func facts(p *plan.Plan, t *plan.Tier) []fact {
 		{"one run", run(t)},
 		{"cost", cost(t)},
 	}
+	if p.Pool != nil && t.Name == p.Tiers[0].Name {
+		list = append(list, fact{"warm pool", pool(p.Pool)})
+	}
 	if t.Compute.Kind != plan.ComputeSingle {
 		list = append(list, fact{"on 1 cluster", single(t)})
 	}
@@ -58,6 +61,9 @@ func sizes(t *plan.Tier, parts []*plan.Partition) string {
 		least, most = min(least, p.Tags), max(most, p.Tags)
 	}
 	text := fmt.Sprintf("%s of %s", words.Count(len(parts)), between(words.Count(least), words.Plural(most, "tag")))
+	if t.Waves > 1 {
+		text += fmt.Sprintf(" in %s waves", words.Count(t.Waves))
+	}
 	if len(parts) == 1 {
 		return text
 	}
@@ -125,6 +131,18 @@ func run(t *plan.Tier) string {
 func cost(t *plan.Tier) string {
 	f := t.Forecast
 	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+}
+
+// pool words what is kept warm, of the cost above.
+func pool(p *plan.Pool) string {
+	var machines []string
+	if p.Workers > 0 {
+		machines = append(machines, words.Plural(p.Workers, "worker"))
+	}
+	if p.Drivers > 0 {
+		machines = append(machines, words.Plural(p.Drivers, "driver"))
+	}
+	return fmt.Sprintf("%s idle at least, %s of that a month", words.List(machines, 2), words.Dollars(p.CostPerMonth))
 }
 
 // single is the same job on one cluster, to compare with.
@@ -359,6 +377,12 @@ func tagLine(t plan.TagChange) string {
 		what = append(what, "edited in "+id(t.To))
 	}
 	return strings.Join(what, ", ")
+}
+
+// grantLines gives a statement in lines that are short enough for a screen.
+func grantLines(sql string) []string {
+	sql = strings.Replace(sql, " ON CATALOG ", "\n  ON CATALOG ", 1)
+	return strings.Split(strings.Replace(sql, " TO ", "\n  TO ", 1), "\n")
 }
 
 // advice splits a piece of advice into the change and what it brings.
