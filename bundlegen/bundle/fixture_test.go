@@ -54,7 +54,7 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 	}
 	p.Forecast = p.Tiers[0].Forecast
 	if idle := cfg.Compute.Pool.MinIdle; idle > 0 {
-		p.Pool = &plan.Pool{Workers: idle * 2 / 3, Drivers: idle - idle*2/3}
+		p.Pool = &plan.Pool{Workers: idle, Drivers: idle}
 	}
 	for _, s := range cfg.Sites {
 		p.Sites = append(p.Sites, plan.Site{Name: s.Name, Limits: manifest.Limits(s.Limits)})

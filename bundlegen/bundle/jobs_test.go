@@ -304,13 +304,3 @@ func TestJobsTooLargeForARequestAreRefused(t *testing.T) {
 	cfg.Compute.SingleCluster = true
 	require.NoError(t, bundle.CheckRequests(cfg, p), "one cluster is there once")
 }
-
-// A pool's idle machines are what the plan says, for production only.
-func TestIdleMachinesAreThePlans(t *testing.T) {
-	cfg := pipeline(".")
-	cfg.Compute.Pool.MinIdle = 10
-	data, ok := render(t, cfg, planOf(cfg, 2)).File(bundle.RootFile)
-	require.True(t, ok)
-	require.Contains(t, string(data), "osipi_connector_workers:\n          min_idle_instances: 6")
-	require.Contains(t, string(data), "osipi_connector_drivers:\n          min_idle_instances: 4")
-}

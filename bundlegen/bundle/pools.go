@@ -9,7 +9,7 @@ import (
 // usesPool says whether clusters take their machines from a pool: one that is
 // there already (its id is given), or one that the bundle makes (min_idle alone).
 func usesPool(cfg *config.Pipeline) bool {
-	return !cfg.Compute.Serverless && cfg.Compute.Pool.Used()
+	return !cfg.Compute.Serverless && cfg.Compute.Pool != (config.Pool{})
 }
 
 // makesPools says whether the pools are resources of the bundle.

@@ -125,11 +125,8 @@ type Compute struct {
 type Pool struct {
 	WorkerID string // instance_pool_id
 	DriverID string // driver_instance_pool_id; only with instance_pool_id
-	MinIdle  int    // machines kept warm, workers and drivers together
+	MinIdle  int    // machines kept warm in each of the two pools
 }
-
-// Used tells whether machines come from a pool.
-func (p Pool) Used() bool { return p != Pool{} }
 
 // Target is one deployment target.
 type Target struct {

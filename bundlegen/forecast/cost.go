@@ -30,6 +30,21 @@ func (m Model) cost(j Job, prices Prices, single bool, start float64, f Forecast
 	return usd
 }
 
+// idle gives the USD a month of the pools' idle machines: the machine only, no
+// DBU. As many are kept in the pool of drivers, on demand, as in that of workers.
+// What a run takes from the pool it pays for itself, so this errs to the dear side.
+func (m Model) idle(j Job, prices Prices) float64 {
+	pool := j.Compute.Pool
+	if !j.First || j.Compute.Serverless || pool.MinIdle == 0 {
+		return 0
+	}
+	share := prices.of(j.Compute.Cloud, "spot")
+	if drivers := pool.WorkerID == "" || pool.DriverID != ""; drivers {
+		share++
+	}
+	return float64(pool.MinIdle) * share * prices.node(j.Compute.Cloud, j.Compute.NodeType).usd * m.HoursPerMonth
+}
+
 // cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.
 func (p Prices) cluster(cloud, nodeType string, photon bool, workers int, spot bool, up, ready float64) float64 {
 	n := p.node(cloud, nodeType)

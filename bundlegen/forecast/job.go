@@ -92,10 +92,7 @@ func (m Model) once(j Job, prices Prices, single bool, window float64) Forecast 
 		f.Startup = start
 	}
 	slowest := m.extract(j, prices, single, window, &f)
-	if waves := float64(j.Waves()); !single {
-		// Each wave has clusters of its own, which start when the last wave's tasks end.
-		f.Startup, f.Extract = f.Startup+(waves-1)*start, f.Extract*waves
-	}
+	j.inWaves(&f, start)
 	f.Consolidate = m.Consolidate + f.Events*m.AppendPerEvent
 	f.Total = f.Startup + f.Discover + f.Extract + f.Consolidate + f.Validate
 	f.Health = m.HealthFactor * f.Total
@@ -116,7 +113,7 @@ func (m Model) Startup(c config.Compute) float64 {
 	switch {
 	case c.Serverless:
 		return m.StartupServerless
-	case c.Pool.Used():
+	case c.Pool != (config.Pool{}):
 		return m.StartupPool
 	}
 	return m.StartupClassic

@@ -9,3 +9,11 @@ func (j Job) Waves() int {
 	}
 	return max(1, (len(j.Partitions)+most-1)/most)
 }
+
+// inWaves makes one wave's forecast that of all of them: each has clusters of its
+// own, which start when the tasks of the last wave end.
+func (j Job) inWaves(f *Forecast, start float64) {
+	if waves := float64(j.Waves()); !j.Compute.SingleCluster {
+		f.Startup, f.Extract = f.Startup+(waves-1)*start, f.Extract*waves
+	}
+}

@@ -396,7 +396,7 @@ func TestPoolIsInThePlan(t *testing.T) {
 	assert.Nil(t, build(t, cfg, tags("a", 30000), nil).Pool)
 	cfg.Compute.Pool.MinIdle = 10
 	p := build(t, cfg, tags("a", 30000), nil)
-	assert.Equal(t, 10, p.Pool.Workers+p.Pool.Drivers)
+	assert.Equal(t, [2]int{10, 10}, [2]int{p.Pool.Workers, p.Pool.Drivers})
 	assert.Positive(t, p.Pool.CostPerMonth)
 	assert.InDelta(t, p.Pool.CostPerMonth, p.Forecast.CostPerMonth-p.Forecast.CostPerRun*p.Forecast.RunsPerMonth, 0.1)
 	assert.True(t, p.Tiers[0].Compute.Pool)

@@ -124,7 +124,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 
 // compute sums up what a run runs on, and gives a shared cluster's size to its partitions.
 func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
-	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool.Used()}
+	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool != (config.Pool{})}
 	switch {
 	case b.cfg.Compute.Serverless:
 		return Compute{Kind: ComputeServerless}
@@ -152,12 +152,15 @@ func (b *builder) firstTier() int {
 
 // pool says what a warm pool keeps idle, and what that costs.
 func (b *builder) pool() *Pool {
-	if b.cfg.Compute.Pool.MinIdle == 0 {
+	pool := b.cfg.Compute.Pool
+	if pool.MinIdle == 0 {
 		return nil
 	}
-	job := b.jobs[b.firstTier()]
-	workers, drivers := job.Idle()
-	return &Pool{Workers: workers, Drivers: drivers, CostPerMonth: round(b.model.IdleCost(job, b.prices), 2)}
+	p := &Pool{Workers: pool.MinIdle, CostPerMonth: round(b.model.IdleCost(b.jobs[b.firstTier()], b.prices), 2)}
+	if pool.WorkerID == "" || pool.DriverID != "" {
+		p.Drivers = pool.MinIdle
+	}
+	return p
 }
 
 func describe(f, single forecast.Forecast) Forecast {

@@ -158,15 +158,14 @@ func (b *builder) alternatives(t int) []alternative {
 		ways = append(ways, alternative{change, b.model.Run(j, b.prices), interval})
 	}
 	single := !job.Compute.SingleCluster && !job.Compute.Serverless && len(job.Partitions) <= SingleMaxTasks
-	pool := !job.Compute.Serverless && !job.Compute.Pool.Used()
+	pool := !job.Compute.Serverless && job.Compute.Pool == (config.Pool{})
 	if single {
 		j := job
 		j.Compute.SingleCluster = true
 		try("compute.single_cluster: true", j)
 	}
 	if pool {
-		workers, others := job.Machines()
-		j := withPool(job, workers+others)
+		j := withPool(job, machines(job))
 		try(fmt.Sprintf("compute.pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
 	}
 	if single && pool {
@@ -222,9 +221,18 @@ func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration,
 }
 
 func withPool(j forecast.Job, machines int) forecast.Job {
-	j.Compute.Pool = config.Pool{MinIdle: machines}
+	j.Compute.Pool = config.Pool{WorkerID: "pool", DriverID: "pool", MinIdle: machines}
 	j.First = true // the idle machines are paid, whichever tier asks for them
 	return j
+}
+
+// machines counts the machines that a run's clusters need at once, with the orchestrator's.
+func machines(j forecast.Job) int {
+	n := 2
+	for _, p := range j.Partitions {
+		n += 1 + p.Workers
+	}
+	return n
 }
 
 // singleCluster warns of load balancing that brings nothing.
