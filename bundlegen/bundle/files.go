@@ -34,7 +34,7 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
 	y.section("", "include", []string{JobsFile})
 	y.section("", "variables", ordered{
-		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Name + ".${bundle.target}"}},
+		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Key() + ".${bundle.target}"}},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
 		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
 	})

@@ -94,6 +94,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Extract = readExtract(o.object("extract"))
 	p.Monitoring = readMonitoring(o.object("monitoring"))
 	p.Prices = readPrices(o.object("prices"))
+	checkRegions(o, p)
 	o.done()
 	if err := ps.err(); err != nil {
 		return nil, err

@@ -23,6 +23,9 @@ type Pipeline struct {
 	Monitoring Monitoring
 	Prices     map[string]float64 // overrides, by the key of the price table: cloud/what, cloud/node type, cloud/node type/dbu
 
+	Region    string   `json:",omitempty"` // the one that InRegion has cut out; "" = all
+	Elsewhere []string `json:",omitempty"` // names of the sites of other regions, where Region is set
+
 	File string // pipeline.yml itself, as given on the command line
 	Dir  string // its folder: what relative paths are relative to
 }
@@ -32,7 +35,7 @@ type Site struct {
 	Name       string
 	URL        string // normalized: scheme://host[:port][/prefix]/piwebapi
 	DataServer string
-	Region     string // of the cloud; "" = the workspace's
+	Region     string // of the cloud: whose bundle the site belongs to; "" = there is one bundle
 	Auth       Auth
 	TLS        TLS
 	Proxy      string // http, https or socks5; "" = as the environment says
@@ -131,11 +134,21 @@ type Pool struct {
 // Target is one deployment target.
 type Target struct {
 	Name             string
-	Host             string // "" = as the environment or the CLI's profile says
-	ServicePrincipal string // application id; "" = the deploying user
-	Catalog          string // "" = the pipeline's
-	SchemaPrefix     string // by default the target's name and _ ("dev_"), "" for production
-	Production       bool   // prod, or any target with a service principal: schedules are unpaused, mode production
+	Host             string         // "" = as the environment or the CLI's profile says
+	ServicePrincipal string         // application id; "" = the deploying user
+	Catalog          string         // "" = the pipeline's
+	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
+	Regions          []RegionTarget `json:",omitempty"` // in the file's order
+	Production       bool           // prod, or any target with a service principal: schedules are unpaused, mode production
+}
+
+// RegionTarget is what a target says otherwise for one region: a workspace is in
+// one region. What is "" is as the target says.
+type RegionTarget struct {
+	Region           string
+	Host             string
+	ServicePrincipal string
+	Catalog          string
 }
 
 // Monitoring is who is told.

@@ -19,6 +19,9 @@ type Options struct {
 	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
 	Rebalance bool
+	// FirstID is the least id that a new partition gets: ids below are those of a
+	// pipeline's bundles in other regions.
+	FirstID int
 }
 
 // Build makes the plan: which tags go to which partition, on what compute, how
@@ -155,7 +158,7 @@ func (b *builder) countPartitions() {
 
 // numberPartitions gives each partition its id and its predecessor.
 func (b *builder) numberPartitions() {
-	next := 0
+	next := b.opt.FirstID
 	survivors := b.survivors()
 	if b.prev != nil {
 		for _, p := range b.prev.Partitions {

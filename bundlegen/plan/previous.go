@@ -25,8 +25,10 @@ const File = "plan.json"
 type Previous struct {
 	Settings   string // Plan.Settings of the earlier plan; "" when unknown
 	Partitions []PreviousPartition
-	seed       maphash.Seed
 }
+
+// seed is that of all hashes of attributes: they are compared within this process only.
+var seed = maphash.MakeSeed()
 
 // PreviousPartition is one manifest.
 type PreviousPartition struct {
@@ -51,9 +53,9 @@ func ReadPrevious(bundle string) (*Previous, error) {
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	prev := &Previous{Partitions: make([]PreviousPartition, len(ids)), seed: maphash.MakeSeed()}
+	prev := &Previous{Partitions: make([]PreviousPartition, len(ids))}
 	err = each(len(ids), func(i int) error {
-		return prev.readManifest(bundle, ids[i], &prev.Partitions[i])
+		return readManifest(bundle, ids[i], &prev.Partitions[i])
 	})
 	if err != nil {
 		return nil, err
@@ -87,7 +89,7 @@ func manifestIDs(bundle string) ([]int, error) {
 	return ids, nil
 }
 
-func (prev *Previous) readManifest(bundle string, id int, into *PreviousPartition) error {
+func readManifest(bundle string, id int, into *PreviousPartition) error {
 	file := filepath.Join(bundle, manifest.Folder, manifest.FileName(id))
 	tags, err := manifest.Load(file)
 	if err != nil {
@@ -103,7 +105,7 @@ func (prev *Previous) readManifest(bundle string, id int, into *PreviousPartitio
 		if t.Site != into.Site || t.Tier != into.Tier {
 			return damaged(file, fmt.Sprintf("it mixes site %s, tier %s with site %s, tier %s", into.Site, into.Tier, t.Site, t.Tier))
 		}
-		into.Tags[i] = PreviousTag{Name: t.Name, PointID: t.PointID, attributes: prev.attributesOf(t)}
+		into.Tags[i] = PreviousTag{Name: t.Name, PointID: t.PointID, attributes: attributesOf(t)}
 	}
 	packNames(into.Tags)
 	into.Site, into.Tier = strings.Clone(into.Site), strings.Clone(into.Tier)
@@ -164,9 +166,9 @@ func damaged(file, what string) error {
 }
 
 // attributesOf is a hash of everything in a manifest's row but the tag's name, id and place.
-func (prev *Previous) attributesOf(t *inventory.Tag) uint64 {
+func attributesOf(t *inventory.Tag) uint64 {
 	var h maphash.Hash
-	h.SetSeed(prev.seed)
+	h.SetSeed(seed)
 	for _, s := range [...]string{t.WebID, t.PointType, t.Units, t.DigitalSet, t.Descriptor} {
 		_, _ = h.WriteString(s) // never fails
 		_ = h.WriteByte(0)      // control characters are in no text: this ends one

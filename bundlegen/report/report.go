@@ -17,6 +17,7 @@ import (
 type Report struct {
 	Plan    *plan.Plan
 	Changes *plan.Changes
+	Region  string // whose bundle it is; "" = there is one for all sites
 	Next    string // the exact command that comes next; "" for none
 }
 

@@ -71,9 +71,9 @@ const mostRaces = 20
 // in one commit.
 func (a *attempt) assign(ctx context.Context, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
 	for race := 1; ; race++ {
-		owners, seen, err := a.Engine.Owners(ctx, 0)
+		owners, seen, err := a.owners(ctx, 0)
 		if err != nil {
-			return assignment{}, fmt.Errorf("read metadata.tag_partitions: %w", err)
+			return assignment{}, err
 		}
 		next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
 		next.change.At, next.change.Seen = later(earlier, seen), seen
