@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,37 +26,69 @@ func TestBundlesAreWhatTheExamplesGive(t *testing.T) {
 	for _, e := range examples {
 		t.Run(e.folder, func(t *testing.T) {
 			cfg, tags := e.load(t), e.tags()
-			fresh, planned := emit(t, cfg, tags, nil)
-			if *update {
-				require.NoError(t, fresh.Write(cfg.BundleDir()))
+			partitions := 0
+			for _, part := range bundlesOf(cfg) {
+				planned := e.checkBundle(t, part, tags, partitions)
+				partitions += len(planned.Partitions)
+				if e.region == part.Region {
+					e.checkReadme(t, part, planned)
+				}
 			}
-			require.Len(t, planned.Partitions, e.partitions)
-			if e.check != nil {
-				e.check(t, planned)
-			}
-			require.Empty(t, e.differences(t, fresh, cfg.BundleDir()), "make generate-examples, and look at the difference")
-			e.checkReadme(t, cfg, planned)
-
-			dir := t.TempDir()
-			require.NoError(t, fresh.Write(dir))
-			previous, err := plan.ReadPrevious(dir)
-			require.NoError(t, err)
-			again, _ := emit(t, cfg, tags, previous)
-			differences, err := again.Compare(dir)
-			require.NoError(t, err)
-			require.Empty(t, differences, "generate twice changes nothing")
-
-			findings, err := lint.Check(dir)
-			require.NoError(t, err)
-			require.Empty(t, findings)
+			require.Equal(t, e.partitions, partitions)
 		})
 	}
 }
 
-func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *plan.Previous) (*bundle.Tree, *plan.Plan) {
+// bundlesOf gives the pipeline of each bundle: there is one a region.
+func bundlesOf(cfg *config.Pipeline) []*config.Pipeline {
+	parts := []*config.Pipeline{}
+	for _, r := range cfg.Regions() {
+		parts = append(parts, cfg.InRegion(r))
+	}
+	if len(parts) == 0 {
+		return append(parts, cfg)
+	}
+	return parts
+}
+
+// checkBundle checks one bundle, whose partitions have ids from first on.
+func (e example) checkBundle(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, first int) *plan.Plan {
 	t.Helper()
-	p, err := plan.Build(cfg, tags, previous, plan.Options{})
+	fresh, planned := emit(t, cfg, tags, nil, first)
+	if *update {
+		require.NoError(t, fresh.Write(cfg.BundleDir()))
+	}
+	if e.check != nil {
+		e.check(t, planned)
+	}
+	require.Empty(t, e.differences(t, fresh, cfg.BundleDir()), "make generate-examples, and look at the difference")
+
+	dir := t.TempDir()
+	require.NoError(t, fresh.Write(dir))
+	previous, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
+	again, _ := emit(t, cfg, tags, previous, first)
+	differences, err := again.Compare(dir)
+	require.NoError(t, err)
+	require.Empty(t, differences, "generate twice changes nothing")
+
+	findings, err := lint.Check(dir)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	return planned
+}
+
+func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *plan.Previous, first int) (*bundle.Tree, *plan.Plan) {
+	t.Helper()
+	var own []inventory.Tag
+	for _, tag := range tags {
+		if slices.ContainsFunc(cfg.Sites, func(s config.Site) bool { return s.Name == tag.Site }) {
+			own = append(own, tag)
+		}
+	}
+	p, err := plan.Build(cfg, own, previous, plan.Options{FirstID: first})
+	require.NoError(t, err)
+	require.NoError(t, bundle.CheckRequests(cfg, p))
 	tree, err := bundle.Render(cfg, p)
 	require.NoError(t, err)
 	return tree, p
@@ -82,7 +115,7 @@ func (e example) differences(t *testing.T, tree *bundle.Tree, dir string) []bund
 func (e example) checkReadme(t *testing.T, cfg *config.Pipeline, p *plan.Plan) {
 	t.Helper()
 	var shown bytes.Buffer
-	require.NoError(t, report.Text(&shown, report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate"}, report.Options{}))
+	require.NoError(t, report.Text(&shown, report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate" + e.flags()}, report.Options{}))
 	file := filepath.Join(e.folder, "README.md")
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -117,4 +150,12 @@ func block(t *testing.T, readme, language string) (lines []string, content strin
 	content, _, found = strings.Cut(rest, "```\n")
 	require.True(t, found, "the README's ```%s block has no end", language)
 	return strings.Split(strings.TrimSuffix(content, "\n"), "\n"), content
+}
+
+// flags is what the README gives `bundlegen plan`.
+func (e example) flags() string {
+	if e.region == "" {
+		return ""
+	}
+	return " --region " + e.region
 }

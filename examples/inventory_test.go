@@ -99,3 +99,8 @@ func multiSite() []inventory.Tag {
 
 // threePlants is 30,000 tags on three PI servers.
 func threePlants() []inventory.Tag { return sites(10_000, "north", "centre", "south") }
+
+// enterprise is ten plants with 12,000 tags each.
+func enterprise() []inventory.Tag {
+	return sites(12_000, "atlanta", "boston", "chicago", "denver", "antwerp", "bilbao", "cork", "adelaide", "brisbane", "canberra")
+}
