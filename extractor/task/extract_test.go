@@ -47,7 +47,10 @@ type plant struct {
 
 // newPlant makes a plant whose tags are in one partition.
 func newPlant(t *testing.T, o simulator.Options) *plant {
-	o.Seed, o.Clock = 20261123, func() instant.Ticks { return noon + instant.Hour }
+	o.Seed = 20261123
+	if o.Clock == nil {
+		o.Clock = func() instant.Ticks { return noon + instant.Hour }
+	}
 	o.Auth = simulator.Auth{Kind: simulator.Basic, User: "svc_pi", Password: "correct horse"}
 	p := &plant{t: t, server: simulator.New(o), bundle: t.TempDir(), env: map[string]string{"PLANT_A_PASSWORD": "correct horse"}}
 	url, err := p.server.Start("127.0.0.1:0")

@@ -165,6 +165,9 @@ func (a *attempt) until(server instant.Ticks) (instant.Ticks, error) {
 		return t, nil
 	}
 	t := instant.FromMillis(a.Params.UntilMillis)
+	if a.Params.Loop() {
+		t = instant.FromTime(time.Now()) // anew in each loop
+	}
 	if server != 0 {
 		// A server that is behind has not seen yet what is before the job's start.
 		t = min(t, server)
