@@ -91,7 +91,14 @@ func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	out.Workspace.RootPath = "/Workspace/Users/${workspace.current_user.userName}/.bundle/${bundle.name}/${bundle.target}"
 	out.Resources = &resources{Jobs: map[string]*job{}}
 	for _, tier := range p.Tiers {
+		if tier.Continuous {
+			out.Resources.Jobs[tier.JobKey] = &job{Continuous: &continuous{PauseStatus: "UNPAUSED"}}
+			continue
+		}
 		out.Resources.Jobs[tier.JobKey] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
+	}
+	if p.Tiers[0].Continuous {
+		out.Resources.Jobs[maintenanceKey(cfg)] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
 	}
 	if makesPools(cfg) {
 		workers, drivers := poolKeys(cfg)

@@ -26,7 +26,7 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"},
 			&cli.StringFlag{Name: "data", Value: "data", Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
-			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order"},
+			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"},
 			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the most that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
 		},
 		Action: func(c *cli.Context) error {
@@ -118,7 +118,7 @@ func runLocal(c *cli.Context, parts []part, tiers []string) error {
 			return err
 		}
 		options := localrun.Options{
-			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
+			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"), Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
 			Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
 		}
 		if p.region() != "" {
@@ -202,8 +202,13 @@ func runJobs(c *cli.Context, p part, name string, tiers []string) (deploy.Outcom
 	worst := deploy.Succeeded
 	for _, tier := range tiers {
 		for _, j := range b.Roots() {
-			if j.Tier != tier {
+			if j.Tier != tier || !j.Lands() {
 				continue
+			}
+			if j.Continuous {
+				params[bundle.ParameterLoopSeconds] = "0" // a run that somebody waits for ends
+			} else {
+				delete(params, bundle.ParameterLoopSeconds)
 			}
 			res, err := workspace(c).Run(c.Context, p.dir(), name, j.Key, params)
 			if err != nil {

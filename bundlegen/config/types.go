@@ -95,6 +95,7 @@ type Tier struct {
 	Every      time.Duration // 0 when Cron is given
 	Cron       string        // Quartz, 6 or 7 fields
 	Sizing     *Sizing       // nil: the general one
+	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
 	Partitions int           // > 0: this many partitions for the tier, shared out among its sites by tags
 }
 

@@ -425,3 +425,36 @@ func TestSingleClusterBearsSoManyTasks(t *testing.T) {
 	_, err := plan.Build(cfg, tags("a", plan.SingleMaxTasks+1), nil, plan.Options{})
 	require.ErrorContains(t, err, "tier standard has 141 partitions; allowed: at most 140 tasks on one cluster\nhint: ")
 }
+
+// A continuous tier has no start-up, and clusters that are always on; a scheduled
+// tier that cannot hold its cadence is told of it.
+func TestContinuousTier(t *testing.T) {
+	cfg := pipeline(1)
+	cfg.Tiers = []config.Tier{{Name: "critical", Every: time.Minute, Partitions: 2}}
+	scheduled := build(t, cfg, tags("a", 500), nil)
+	require.Contains(t, codes(scheduled), plan.WarnCadence)
+	for _, w := range scheduled.Warnings {
+		if w.Code == plan.WarnCadence {
+			assert.Contains(t, strings.Join(w.Advice, "\n"), "tiers.critical.continuous: true → run ")
+		}
+	}
+	cfg.Tiers[0].Continuous = true
+	p := build(t, cfg, tags("a", 500), nil)
+	assert.NotContains(t, codes(p), plan.WarnCadence)
+	assert.NotContains(t, codes(p), plan.WarnSingleCluster)
+	assert.True(t, p.Tiers[0].Continuous)
+	assert.Empty(t, p.Tiers[0].Cron)
+	assert.Zero(t, p.Forecast.StartupSeconds)
+	assert.Less(t, p.Forecast.TotalSeconds, 60.0)
+	assert.InDelta(t, 2*730*(0.226+0.69*0.15), p.Forecast.CostPerMonth, 0.01, "two single nodes")
+	assert.Equal(t, 7*3600, p.Partitions[0].TimeoutSecs)
+
+	cfg.Tiers[0].Every = time.Second
+	tooOften := build(t, cfg, tags("a", 500), nil)
+	require.Contains(t, codes(tooOften), plan.WarnCadence)
+
+	cfg.Sizing = config.Sizing{MinTags: 1, TargetTags: 1, MaxTags: 1, TagsPerWorker: 1}
+	cfg.Tiers[0].Partitions = 0
+	_, err := plan.Build(cfg, tags("a", 1001), nil, plan.Options{})
+	require.ErrorContains(t, err, "tier critical has 1001 partitions; allowed: at most 1,000 in a continuous tier")
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
 )
 
@@ -22,10 +23,21 @@ func (b *builder) makeTiers() error {
 			return fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster\nhint: raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
 				b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks)
 		}
+		if tier.Continuous && len(cells) > maxLoops {
+			return fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others\nhint: raise sizing.target_tags and sizing.max_tags, or leave continuous out",
+				b.cfg.File, tier.Name, len(cells), words.Count(maxLoops))
+		}
 		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
+		if tier.Continuous {
+			f = b.model.Loop(job, b.prices)
+			single = f // there is no start-up that one cluster would save
+		}
 		for i, p := range cells {
 			p.Seconds = round(f.Partitions[i], 2)
 			p.TimeoutSecs = b.model.TimeoutSeconds(b.cfg.Compute, f.Partitions[i])
+			if tier.Continuous {
+				p.TimeoutSecs = LoopSeconds + loopSlack
+			}
 		}
 		b.jobs = append(b.jobs, job)
 		b.results = append(b.results, f)
@@ -34,6 +46,7 @@ func (b *builder) makeTiers() error {
 			JobKey:     jobKey(b.cfg, t),
 			Every:      tier.Every,
 			Cron:       cron,
+			Continuous: tier.Continuous,
 			Cadence:    cadence,
 			Partitions: len(cells),
 			Waves:      job.Waves(),
@@ -73,6 +86,9 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 				b.cfg.File, tier.Name, tier.Cron)
 		}
 		return tier.Cron, cadence, startsPerMonth(tier.Cron), nil
+	}
+	if tier.Continuous {
+		return "", tier.Every, float64(month) / float64(tier.Every), nil
 	}
 	cron, ok := config.CronOf(tier.Every)
 	if !ok {

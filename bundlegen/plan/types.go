@@ -58,8 +58,9 @@ type Tier struct {
 	Name       string        `json:"name"`
 	JobKey     string        `json:"job"` // NAME_orchestrator[_TIER]
 	Every      time.Duration `json:"every_ns,omitempty"`
-	Cron       string        `json:"cron"`       // Quartz; from Every where the file gives that
-	Cadence    time.Duration `json:"cadence_ns"` // the least time between two runs
+	Cron       string        `json:"cron"`                 // Quartz; from Every where the file gives that; "" when Continuous
+	Continuous bool          `json:"continuous,omitempty"` // its tasks loop, each Every; the forecast is of one loop
+	Cadence    time.Duration `json:"cadence_ns"`           // the least time between two runs
 	Tags       int           `json:"tags"`
 	Partitions int           `json:"partitions"`
 	Sites      int           `json:"sites"` // that have tags in this tier
@@ -76,6 +77,16 @@ type Pool struct {
 	Drivers      int     `json:"idle_drivers"` // on demand
 	CostPerMonth float64 `json:"cost_per_month_usd"`
 }
+
+// LoopSeconds is how long the tasks of a continuous tier loop before their job
+// begins anew, and loopSlack what they have to end in.
+const (
+	LoopSeconds = 6 * 3600
+	loopSlack   = 3600
+)
+
+// maxLoops is the most tasks of a continuous job, which cannot run others.
+const maxLoops = 1000
 
 // SingleMaxTasks is how many extraction tasks one cluster bears: 150 execution
 // contexts (Databricks' limit), less a reserve.

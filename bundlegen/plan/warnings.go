@@ -46,6 +46,8 @@ func (b *builder) warnings() []Warning {
 		}
 		if w, ok := b.cadence(t); ok {
 			all = append(all, w)
+		} else if w, ok := b.period(t); ok {
+			all = append(all, w)
 		}
 		if w, ok := b.waves(t); ok {
 			all = append(all, w)
@@ -70,7 +72,7 @@ func (b *builder) warnings() []Warning {
 func (b *builder) cadence(t int) (Warning, bool) {
 	tier, f := b.tiers[t], b.results[t]
 	interval := tier.Cadence.Seconds()
-	if f.Total <= interval {
+	if f.Total <= interval || tier.Continuous {
 		return Warning{}, false
 	}
 	message := fmt.Sprintf("%s takes %s, but the next is due after %s: ", b.tierWords(t, "A run", "A run of %s"), words.Span(f.Total), words.Span(interval))
@@ -91,6 +93,22 @@ func (b *builder) cadence(t int) (Warning, bool) {
 		w.Advice = append(w.Advice, a.change+effect+a.effect(f, interval))
 	}
 	return w, true
+}
+
+// period warns of loops that take longer than their period.
+func (b *builder) period(t int) (Warning, bool) {
+	tier, f := b.tiers[t], b.results[t]
+	interval := tier.Cadence.Seconds()
+	if f.Total <= interval || !tier.Continuous {
+		return Warning{}, false
+	}
+	return Warning{Code: WarnCadence,
+		Message: fmt.Sprintf("%s takes %s, and one is wanted every %s: each begins as soon as the last one ends.",
+			b.tierWords(t, "A loop", "A loop of %s"), words.Span(f.Total), words.Span(interval)),
+		Advice: []string{
+			fmt.Sprintf("tiers.%s.every: %s%ssays what is planned", b.cfg.Tiers[t].Name, config.FormatDuration(time.Duration(math.Ceil(f.Total))*time.Second), effect),
+			fmt.Sprintf("tiers.%s.partitions%smore partitions, where its PI servers bear them", b.cfg.Tiers[t].Name, effect),
+		}}, true
 }
 
 // waves warns of more extractions than the workspace runs at once.
@@ -179,6 +197,9 @@ func (b *builder) alternatives(t int) []alternative {
 		j.Compute.Serverless, j.Compute.SingleCluster, j.Compute.Pool = true, false, config.Pool{}
 		try("compute.serverless: true", j)
 	}
+	if !job.Compute.Serverless && len(job.Partitions) <= maxLoops {
+		ways = append(ways, alternative{fmt.Sprintf("tiers.%s.continuous: true", tier.Name), b.model.Loop(job, b.prices), interval})
+	}
 	slices.SortStableFunc(ways, func(a, b alternative) int {
 		return cmp.Compare(a.result.CostPerMonth, b.result.CostPerMonth)
 	})
@@ -238,7 +259,7 @@ func machines(j forecast.Job) int {
 // singleCluster warns of load balancing that brings nothing.
 func (b *builder) singleCluster(t int) (Warning, bool) {
 	job, f, tier := b.jobs[t], b.results[t], b.tiers[t]
-	if tier.Compute.Kind != ComputeSeparate || len(job.Partitions) > SingleMaxTasks {
+	if tier.Compute.Kind != ComputeSeparate || tier.Continuous || len(job.Partitions) > SingleMaxTasks {
 		return Warning{}, false
 	}
 	single := b.model.Single(job, b.prices)

@@ -36,10 +36,13 @@ func facts(p *plan.Plan, t *plan.Tier) []fact {
 		{"one run", run(t)},
 		{"cost", cost(t)},
 	}
+	if t.Continuous {
+		list[2], list[3] = fact{"one loop", oneLoop(t)}, fact{"cost", alwaysOn(t)}
+	}
 	if p.Pool != nil && t.Name == p.Tiers[0].Name {
 		list = append(list, fact{"warm pool", pool(p.Pool)})
 	}
-	if t.Compute.Kind != plan.ComputeSingle {
+	if t.Compute.Kind != plan.ComputeSingle && !t.Continuous {
 		list = append(list, fact{"on 1 cluster", single(t)})
 	}
 	return append(list, fact{"PI server", server(p, t, parts)})
@@ -106,12 +109,15 @@ func compute(t *plan.Tier) string {
 	case c.Kind == plan.ComputeSingle:
 		return fmt.Sprintf("1 cluster for all tasks: 1 driver on demand, %s", words.Plural(c.Workers, spot))
 	}
-	machines := c.Workers + c.Clusters + 2
+	machines, orchestrator := c.Workers+c.Clusters+2, ", 1 orchestrator"
+	if t.Continuous {
+		machines, orchestrator = c.Workers+c.Clusters, ""
+	}
 	text := words.Plural(c.Clusters, "single-node cluster")
 	if c.Workers > 0 {
 		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Least), fmt.Sprint(c.Most)))
 	}
-	return fmt.Sprintf("%s, 1 orchestrator: %s", text, words.Plural(machines, "machine"))
+	return fmt.Sprintf("%s%s: %s", text, orchestrator, words.Plural(machines, "machine"))
 }
 
 func run(t *plan.Tier) string {
@@ -132,6 +138,17 @@ func run(t *plan.Tier) string {
 func cost(t *plan.Tier) string {
 	f := t.Forecast
 	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+}
+
+// oneLoop words what a continuous tier's tasks do again and again.
+func oneLoop(t *plan.Tier) string {
+	period := max(t.Cadence.Seconds(), t.Forecast.TotalSeconds)
+	return fmt.Sprintf("%s, every %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), words.Span(period), words.Span(period+t.Forecast.TotalSeconds))
+}
+
+// alwaysOn words the cost of clusters that are never given back.
+func alwaysOn(t *plan.Tier) string {
+	return fmt.Sprintf("about %s a month, all of it on, list prices", words.Dollars(t.Forecast.CostPerMonth))
 }
 
 // pool words what is kept warm, of the cost above.
@@ -186,6 +203,9 @@ func server(p *plan.Plan, t *plan.Tier, parts []*plan.Partition) string {
 func cadence(t *plan.Tier) string {
 	if t.Every == 0 {
 		return "cron " + t.Cron
+	}
+	if t.Continuous {
+		return "continuous, every " + words.Span(t.Every.Seconds())
 	}
 	if t.Every%(24*time.Hour) == 0 && t.Every > 24*time.Hour {
 		return "every " + words.Plural(int(t.Every/(24*time.Hour)), "day")

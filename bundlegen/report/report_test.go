@@ -102,6 +102,10 @@ func TestGoldenTexts(t *testing.T) {
 	large.Targets = []config.Target{{Name: "dev"}, {Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Catalog: "elsewhere"}}
 	golden(t, "waves.txt", text(t, first(t, large, rated(tags(large, 60000))), report.Options{}))
 
+	always := pipeline(1, 10*time.Second)
+	always.Tiers[0].Continuous = true
+	golden(t, "continuous.txt", text(t, first(t, always, rated(tags(always, 500))), report.Options{}))
+
 	serverless := pipeline(1, 5*time.Minute)
 	serverless.Compute.Serverless = true
 	golden(t, "serverless.txt", text(t, first(t, serverless, rated(tags(serverless, 30000))), report.Options{}))

@@ -37,6 +37,7 @@ type looping struct {
 	clock    *piwebapi.Client // asks the site what time it is
 	plan     string           // its id when the loop began
 	assigned time.Time        // when the lead assigned last
+	end      time.Time        // no loop begins after it
 }
 
 func loop(ctx context.Context, a *attempt) error {
@@ -81,7 +82,7 @@ func newLooping(a *attempt) (*looping, error) {
 		return nil, err
 	}
 	if a.Params.Loops > 0 {
-		l.last = instant.FromMillis(a.Params.UntilMillis).Time().Add(seconds(a.Params.Loops))
+		l.end = instant.FromMillis(a.Params.UntilMillis).Time().Add(seconds(a.Params.Loops))
 	}
 	return l, nil
 }
@@ -94,6 +95,9 @@ func (l *looping) close() {
 // once is one loop, the n-th.
 func (l *looping) once(ctx context.Context, n int) error {
 	l.result.Notes = nil // those of the last loop are enough
+	if n > 1 {
+		l.last = l.end // an attempt that begins late reads once all the same
+	}
 	if now := time.Now(); now.Sub(l.assigned) >= assignAgain {
 		clear(l.failed)
 		l.assigned = now
@@ -158,7 +162,7 @@ func (l *looping) instant(ctx context.Context) (instant.Ticks, error) {
 
 // over says whether the loop that would begin at next is none of this run's any more.
 func (l *looping) over(next time.Time) bool {
-	return l.Params.Loops == 0 || l.Params.Until != "" || next.After(l.last)
+	return l.Params.Loops == 0 || l.Params.Until != "" || next.After(l.end)
 }
 
 // planChanged says whether another plan was deployed: the job begins anew with it.
