@@ -1,9 +1,11 @@
-package examples_test
+package examples
 
 import (
-	"io/fs"
+	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,69 +14,148 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // TestBundlesAreWhatTheExamplesGive regenerates every example, as if there
 // were no bundle yet, and compares it with the committed one, byte for byte.
 // After a change that is meant: make generate-examples.
 func TestBundlesAreWhatTheExamplesGive(t *testing.T) {
-	files, err := filepath.Glob("*/pipeline.yml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Dir(file), func(t *testing.T) {
-			cfg, err := config.Load(file)
-			require.NoError(t, err)
-			data, err := os.ReadFile(cfg.InventoryPath())
-			require.NoError(t, err)
-			tags, err := inventory.Parse(string(data), cfg.InventoryPath(), inventory.Options{})
-			require.NoError(t, err)
-
-			fresh := render(t, cfg, tags, nil)
-			differences, err := fresh.Compare(cfg.BundleDir())
-			require.NoError(t, err)
-			require.Empty(t, differences, "make generate-examples, and look at the difference")
-
-			previous, err := plan.ReadPrevious(cfg.BundleDir())
-			require.NoError(t, err)
-			differences, err = render(t, cfg, tags, previous).Compare(cfg.BundleDir())
-			require.NoError(t, err)
-			require.Empty(t, differences, "generate twice changes nothing")
-
-			findings, err := lint.Check(cfg.BundleDir())
-			require.NoError(t, err)
-			require.Empty(t, findings)
+	for _, e := range examples {
+		t.Run(e.folder, func(t *testing.T) {
+			cfg, tags := e.load(t), e.tags()
+			partitions := 0
+			for _, part := range bundlesOf(cfg) {
+				planned := e.checkBundle(t, part, tags, partitions)
+				partitions += len(planned.Partitions)
+				if e.region == part.Region {
+					e.checkReadme(t, part, planned)
+				}
+			}
+			require.Equal(t, e.partitions, partitions)
 		})
 	}
 }
 
-func render(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *plan.Previous) *bundle.Tree {
-	p, err := plan.Build(cfg, tags, previous, plan.Options{})
-	require.NoError(t, err)
-	tree, err := bundle.Render(cfg, p)
-	require.NoError(t, err)
-	return tree
+// bundlesOf gives the pipeline of each bundle: there is one a region.
+func bundlesOf(cfg *config.Pipeline) []*config.Pipeline {
+	parts := []*config.Pipeline{}
+	for _, r := range cfg.Regions() {
+		parts = append(parts, cfg.InRegion(r))
+	}
+	if len(parts) == 0 {
+		return append(parts, cfg)
+	}
+	return parts
 }
 
-// TestExamplesAreSmall keeps all examples and their bundles under 10 MB, wheels aside.
-func TestExamplesAreSmall(t *testing.T) {
-	var size int64
-	for _, root := range []string{".", filepath.Join("..", "bundles")} {
-		require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.IsDir() {
-				if d.Name() == "dist" || d.Name() == ".databricks" {
-					return filepath.SkipDir
-				}
-				return nil
-			}
-			info, err := d.Info()
-			size += info.Size()
-			return err
-		}))
+// checkBundle checks one bundle, whose partitions have ids from first on.
+func (e example) checkBundle(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, first int) *plan.Plan {
+	t.Helper()
+	fresh, planned := emit(t, cfg, tags, nil, first)
+	if *update {
+		require.NoError(t, fresh.Write(cfg.BundleDir()))
 	}
-	require.Less(t, size, int64(10<<20))
+	if e.check != nil {
+		e.check(t, planned)
+	}
+	require.Empty(t, e.differences(t, fresh, cfg.BundleDir()), "make generate-examples, and look at the difference")
+
+	dir := t.TempDir()
+	require.NoError(t, fresh.Write(dir))
+	previous, err := plan.ReadPrevious(dir)
+	require.NoError(t, err)
+	again, _ := emit(t, cfg, tags, previous, first)
+	differences, err := again.Compare(dir)
+	require.NoError(t, err)
+	require.Empty(t, differences, "generate twice changes nothing")
+
+	findings, err := lint.Check(dir)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	return planned
+}
+
+func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *plan.Previous, first int) (*bundle.Tree, *plan.Plan) {
+	t.Helper()
+	var own []inventory.Tag
+	for _, tag := range tags {
+		if slices.ContainsFunc(cfg.Sites, func(s config.Site) bool { return s.Name == tag.Site }) {
+			own = append(own, tag)
+		}
+	}
+	p, err := plan.Build(cfg, own, previous, plan.Options{FirstID: first})
+	require.NoError(t, err)
+	require.NoError(t, bundle.CheckRequests(cfg, p))
+	tree, err := bundle.Render(cfg, p)
+	require.NoError(t, err)
+	return tree, p
+}
+
+// differences compares a bundle with the committed folder. Manifests that are not
+// committed are left aside: plan.json, which is, has their hashes.
+func (e example) differences(t *testing.T, tree *bundle.Tree, dir string) []bundle.Difference {
+	t.Helper()
+	all, err := tree.Compare(dir)
+	require.NoError(t, err)
+	var out []bundle.Difference
+	for _, d := range all {
+		if e.whole || d.Kind != bundle.Missing || !strings.HasPrefix(d.Path, manifest.Folder+"/") {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// checkReadme compares what an example's README quotes with what there is: its
+// ```yaml block is pipeline.yml, with "# …" in the place of lines left out, and its
+// ```text block what `bundlegen plan` prints where there is no bundle yet.
+func (e example) checkReadme(t *testing.T, cfg *config.Pipeline, p *plan.Plan) {
+	t.Helper()
+	var shown bytes.Buffer
+	require.NoError(t, report.Text(&shown, report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate" + e.flags()}, report.Options{}))
+	file := filepath.Join(e.folder, "README.md")
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	readme := string(data)
+	if *update {
+		_, old := block(t, readme, "text")
+		readme = strings.Replace(readme, "```text\n"+old, "```text\n"+shown.String(), 1)
+		require.NoError(t, os.WriteFile(file, []byte(readme), 0o644))
+	}
+	_, text := block(t, readme, "text")
+	require.Equal(t, shown.String(), text, "`go test ./examples -update` writes what the plan says into %s", file)
+
+	quoted, _ := block(t, readme, "yaml")
+	source, err := os.ReadFile(cfg.File)
+	require.NoError(t, err)
+	rest := string(source)
+	for _, line := range quoted {
+		if strings.TrimSpace(line) == "# …" {
+			continue
+		}
+		_, after, found := strings.Cut("\n"+rest, "\n"+line+"\n")
+		require.True(t, found, "%s quotes a line that %s does not have there: %q", file, cfg.File, line)
+		rest = after
+	}
+}
+
+// block gives the content of a README's fenced block of a language, as lines and as it is.
+func block(t *testing.T, readme, language string) (lines []string, content string) {
+	t.Helper()
+	_, rest, found := strings.Cut(readme, "```"+language+"\n")
+	require.True(t, found, "the README has no ```%s block", language)
+	content, _, found = strings.Cut(rest, "```\n")
+	require.True(t, found, "the README's ```%s block has no end", language)
+	return strings.Split(strings.TrimSuffix(content, "\n"), "\n"), content
+}
+
+// flags is what the README gives `bundlegen plan`.
+func (e example) flags() string {
+	if e.region == "" {
+		return ""
+	}
+	return " --region " + e.region
 }

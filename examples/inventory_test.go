@@ -47,7 +47,7 @@ var loops = [][]signal{
 }
 
 // tags makes a site's points: count of them, the same in every run.
-func tags(site, prefix string, count int) []inventory.Tag {
+func tags(site string, count int) []inventory.Tag {
 	out := make([]inventory.Tag, 0, count)
 	for number := 0; len(out) < count; number++ {
 		u := units[number/len(loops)%len(units)]
@@ -61,7 +61,7 @@ func tags(site, prefix string, count int) []inventory.Tag {
 				rate *= u.pace
 			}
 			out = append(out, inventory.Tag{
-				Site: site, Name: fmt.Sprintf("%s.%s%d.%s-%d.%s", prefix, u.code, train, s.code, 1000+number, s.attribute),
+				Site: site, Name: fmt.Sprintf("%s%d.%s-%d.%s", u.code, train, s.code, 1000+number, s.attribute),
 				PointType: s.pointType, Units: s.units, DigitalSet: s.set, EventsPerHour: rate,
 			})
 		}
@@ -69,14 +69,38 @@ func tags(site, prefix string, count int) []inventory.Tag {
 	return out
 }
 
-// quickstart is one site with 30,000 tags.
-func quickstart() []inventory.Tag { return tags("plant-a", "PLANT-A", 30_000) }
+// plant is one site with so many tags.
+func plant(count int) func() []inventory.Tag {
+	return func() []inventory.Tag { return tags("plant-a", count) }
+}
+
+// sites gives each of several sites as many tags.
+func sites(count int, names ...string) []inventory.Tag {
+	var all []inventory.Tag
+	for _, name := range names {
+		all = append(all, tags(name, count)...)
+	}
+	return all
+}
 
 // energy is 20 plants with 2,500 tags each.
 func energy() []inventory.Tag {
-	var all []inventory.Tag
+	var names []string
 	for plant := 1; plant <= 20; plant++ {
-		all = append(all, tags(fmt.Sprintf("plant-%02d", plant), fmt.Sprintf("P%02d", plant), 2_500)...)
+		names = append(names, fmt.Sprintf("plant-%02d", plant))
 	}
-	return all
+	return sites(2_500, names...)
+}
+
+// multiSite is ten plants with 3,000 tags each.
+func multiSite() []inventory.Tag {
+	return sites(3_000, "aberdeen", "bergen", "cadiz", "dublin", "essen", "fos", "genoa", "hull", "izmir", "jena")
+}
+
+// threePlants is 30,000 tags on three PI servers.
+func threePlants() []inventory.Tag { return sites(10_000, "north", "centre", "south") }
+
+// enterprise is ten plants with 12,000 tags each.
+func enterprise() []inventory.Tag {
+	return sites(12_000, "atlanta", "boston", "chicago", "denver", "antwerp", "bilbao", "cork", "adelaide", "brisbane", "canberra")
 }

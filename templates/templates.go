@@ -76,6 +76,7 @@ type Target struct {
 	RunAs        string // "" = who deploys
 	Catalog      string
 	SchemaPrefix string // before the name of each schema; "" = none
+	Grant        string // SQL that lets who runs the jobs do so
 }
 
 // Secret is a secret that the tasks read from an environment variable.

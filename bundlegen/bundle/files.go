@@ -33,7 +33,7 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
 	includes, variables := []string{JobsFile}, ordered{
-		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Name + ".${bundle.target}"}},
+		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Key() + ".${bundle.target}"}},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
 		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
 	}
@@ -96,16 +96,23 @@ func production(out *target, cfg *config.Pipeline, p *plan.Plan) {
 	out.Workspace.RootPath = "/Workspace/Users/${workspace.current_user.userName}/.bundle/${bundle.name}/${bundle.target}"
 	out.Resources = &resources{Jobs: map[string]*job{}}
 	for _, tier := range p.Tiers {
+		if tier.Continuous {
+			out.Resources.Jobs[tier.JobKey] = &job{Continuous: &continuous{PauseStatus: "UNPAUSED"}}
+			continue
+		}
 		out.Resources.Jobs[tier.JobKey] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
 	}
 	if watches(cfg) {
 		out.Resources.Alerts = unpausedAlerts(cfg)
 	}
+	if p.Tiers[0].Continuous {
+		out.Resources.Jobs[maintenanceKey(cfg)] = &job{Schedule: &schedule{PauseStatus: "UNPAUSED"}}
+	}
 	if makesPools(cfg) {
 		workers, drivers := poolKeys(cfg)
 		out.Resources.InstancePools = map[string]*instancePool{
-			workers: {MinIdle: cfg.Compute.Pool.MinIdle},
-			drivers: {MinIdle: cfg.Compute.Pool.MinIdle},
+			workers: {MinIdle: p.Pool.Workers},
+			drivers: {MinIdle: p.Pool.Drivers},
 		}
 	}
 }

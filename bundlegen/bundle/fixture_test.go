@@ -50,9 +50,12 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 			key += "_" + t.Name
 		}
 		forecast := plan.Forecast{DiscoverSeconds: 20, ExtractSeconds: 95, ConsolidateSeconds: 15, TotalSeconds: 370, HealthSeconds: 555}
-		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: t.Schedule(), Forecast: forecast})
+		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: t.Schedule(), Continuous: t.Continuous, Forecast: forecast})
 	}
 	p.Forecast = p.Tiers[0].Forecast
+	if idle := cfg.Compute.Pool.MinIdle; idle > 0 {
+		p.Pool = &plan.Pool{Workers: idle, Drivers: idle}
+	}
 	for _, s := range cfg.Sites {
 		p.Sites = append(p.Sites, plan.Site{Name: s.Name, Limits: manifest.Limits(s.Limits)})
 	}

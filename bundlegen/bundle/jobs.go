@@ -51,6 +51,7 @@ var references = map[string]string{
 	"until-ms":      "{{job.parameters." + ParameterUntilMillis + "}}",
 	"until":         "{{job.parameters." + ParameterUntil + "}}",
 	"attempt":       "{{task.execution_count}}",
+	"loop-seconds":  "{{job.parameters." + ParameterLoopSeconds + "}}",
 }
 
 // jobParameters are what a person may give a run, and what they are otherwise.
@@ -95,7 +96,7 @@ func jobs(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 				b.partitions = append(b.partitions, part)
 			}
 		}
-		made, err := b.jobs()
+		made, err := b.make()
 		if err != nil {
 			return nil, err
 		}
@@ -118,6 +119,14 @@ type jobBuilder struct {
 	tier       plan.Tier
 	first      bool // the first tier's job looks after the tables of all
 	partitions []plan.Partition
+}
+
+// make makes all jobs of the tier.
+func (b *jobBuilder) make() (ordered, error) {
+	if b.tier.Continuous {
+		return b.continuous()
+	}
+	return b.jobs()
 }
 
 // jobs makes the tier's job, and its children.

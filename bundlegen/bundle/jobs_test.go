@@ -273,3 +273,94 @@ func TestMachinesOfTwoKindsAreRefused(t *testing.T) {
 	require.True(t, ok)
 	require.Contains(t, string(data), "bundlegen wheel --arch arm64 -o dist")
 }
+
+// A job's clusters count with every task that has one, though the bundle says
+// each specification once.
+func TestJobsTooLargeForARequestAreRefused(t *testing.T) {
+	cfg := pipeline(".")
+	require.NoError(t, bundle.CheckRequests(cfg, planOf(cfg, 997)))
+	cfg.Compute.CustomTags = map[string]string{}
+	for i := range 45 {
+		cfg.Compute.CustomTags[fmt.Sprintf("tag_%02d", i)] = strings.Repeat("x", 200)
+	}
+	require.NoError(t, bundle.CheckRequests(cfg, planOf(cfg, 500)))
+	p := planOf(cfg, 997)
+	err := bundle.CheckRequests(cfg, p)
+	require.ErrorContains(t, err, "job osipi_connector_orchestrator: 10.")
+	require.ErrorContains(t, err, "1000 tasks on 998 clusters; allowed: less than 8 MB")
+	require.ErrorContains(t, err, "\nhint: ")
+
+	dir := t.TempDir()
+	tree := render(t, cfg, p)
+	for _, name := range []string{bundle.RootFile, bundle.JobsFile} {
+		data, _ := tree.File(name)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+	}
+	findings, err := lint.Check(dir)
+	require.NoError(t, err)
+	require.Len(t, findings, 1, "lint finds the same in the folder")
+	require.Equal(t, "less than 8 MB", findings[0].Allowed)
+
+	cfg.Compute.SingleCluster = true
+	require.NoError(t, bundle.CheckRequests(cfg, p), "one cluster is there once")
+}
+
+// A continuous tier's job is tasks that loop and nothing else; where it is the
+// first, another job looks after the tables.
+func TestContinuousTier(t *testing.T) {
+	cfg := pipeline(".")
+	second := cfg.Sites[0]
+	second.Name = "plant-b"
+	second.Auth.Password = config.Secret{Env: "PLANT_B_PASSWORD", Secret: "pi/plant-b"}
+	cfg.Sites = append(cfg.Sites, second)
+	cfg.Monitoring.Emails = []string{"pi@example.com"}
+	cfg.Tiers = []config.Tier{{Name: "critical", Every: 10 * time.Second, Continuous: true}}
+	b := emitted(t, cfg, 4)
+	require.Len(t, b.Roots(), 2)
+	j, maintenance := b.Jobs[0], b.Jobs[1]
+	require.True(t, j.Continuous)
+	require.True(t, j.Lands())
+	require.Contains(t, j.Parameters, bundle.Parameter{Name: "loop_seconds", Default: "21600"})
+	leads := map[string]int{}
+	for i, task := range j.Tasks {
+		require.Empty(t, task.DependsOn)
+		require.Zero(t, task.MaxRetries)
+		args := make([]string, len(task.Args))
+		for k, a := range task.Args {
+			args[k] = strings.NewReplacer("{{job.parameters.loop_seconds}}", "21600", "{{job.parameters.until_ms}}", "1", "{{job.parameters.until}}", "", "{{task.execution_count}}", "1").Replace(a)
+		}
+		p, err := manifest.Parse(task.EntryPoint, args)
+		require.NoError(t, err)
+		require.Equal(t, i, p.Partition)
+		require.Equal(t, 10.0, p.Every)
+		require.Equal(t, 3600.0, p.Backfill)
+		require.Equal(t, 30.0, p.Settle)
+		if p.Lead {
+			leads[p.Site] = p.Partition
+		}
+	}
+	require.Equal(t, map[string]int{"plant-a": 0, "plant-b": 1}, leads, "the lowest partition of each site")
+	require.Equal(t, "osipi_connector_maintenance", maintenance.Key)
+	require.False(t, maintenance.Lands())
+	require.Len(t, maintenance.Tasks, 1)
+	require.Contains(t, maintenance.Tasks[0].Args, "--maintenance=true")
+
+	data, ok := render(t, cfg, planOf(cfg, 2)).File(bundle.JobsFile)
+	require.True(t, ok)
+	require.Contains(t, string(data), "continuous:\n        pause_status: PAUSED\n        task_retry_mode: ON_FAILURE\n")
+	require.NotContains(t, string(data), "on_duration_warning_threshold_exceeded")
+	require.NotContains(t, string(data), "health:")
+	root, ok := render(t, cfg, planOf(cfg, 2)).File(bundle.RootFile)
+	require.True(t, ok)
+	require.Contains(t, string(root), "osipi_connector_orchestrator:\n          continuous:\n            pause_status: UNPAUSED\n")
+}
+
+// Where another tier is the first, its job looks after the tables.
+func TestContinuousTierBehindAnother(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "critical", Every: 10 * time.Second, Continuous: true})
+	b := emitted(t, cfg, 4)
+	require.Len(t, b.Roots(), 2)
+	require.False(t, b.Jobs[0].Continuous)
+	require.True(t, b.Jobs[1].Continuous)
+}

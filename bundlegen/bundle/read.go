@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // Bundle is what an emitted folder's YAML says about its jobs: what running them
@@ -36,6 +37,7 @@ type Job struct {
 	Name              string
 	Tier              string // of its tasks' --tier; "" when they have none
 	MaxConcurrentRuns int
+	Continuous        bool // its tasks loop, and are started again when they fail
 	Parameters        []Parameter
 	Tasks             []Task
 }
@@ -130,6 +132,17 @@ func (b *Bundle) Roots() []Job {
 	return roots
 }
 
+// Lands says whether the job is a tier's, which reads PI, as against one that looks
+// after the tables only.
+func (j Job) Lands() bool {
+	for _, t := range j.Tasks {
+		if t.EntryPoint != manifest.TaskConsolidate {
+			return true
+		}
+	}
+	return false
+}
+
 // add takes over what one file says.
 func (b *Bundle) add(d source.Document) error {
 	var doc document
@@ -170,7 +183,7 @@ func (b *Bundle) add(d source.Document) error {
 
 // readJob gives one job; at is where it stands.
 func readJob(file, key string, j job, at *config.Node) (Job, error) {
-	out := Job{Key: key, Name: j.Name, MaxConcurrentRuns: j.MaxConcurrentRuns}
+	out := Job{Key: key, Name: j.Name, MaxConcurrentRuns: j.MaxConcurrentRuns, Continuous: j.Continuous != nil}
 	for _, p := range j.Parameters {
 		out.Parameters = append(out.Parameters, Parameter(p))
 	}

@@ -28,10 +28,15 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 	for _, t := range p.Tiers {
 		data.Jobs = append(data.Jobs, templates.Job{Key: t.JobKey, Tier: t.Name, Cadence: cadence(t)})
 	}
+	if len(p.Tiers) > 0 && p.Tiers[0].Continuous {
+		data.Jobs = append(data.Jobs, templates.Job{Key: maintenanceKey(cfg), Tier: "of all", Cadence: "every hour, to compact and optimize"})
+	}
 	for _, t := range cfg.Targets {
+		catalog := cfg.CatalogOf(t)
 		data.Targets = append(data.Targets, templates.Target{
 			Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal,
-			Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix,
+			Catalog: catalog, SchemaPrefix: t.SchemaPrefix,
+			Grant: plan.GrantSQL(catalog, cmp.Or(t.ServicePrincipal, "who deploys "+t.Name)),
 		})
 	}
 	secrets, err := secretsOfAll(cfg.Sites)
@@ -50,9 +55,16 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 
 // cadence says in words when a tier's job runs.
 func cadence(t plan.Tier) string {
+	if t.Continuous {
+		return "without an end, a loop " + every(t)
+	}
 	if t.Every == 0 {
 		return fmt.Sprintf("by cron `%s`, UTC", t.Cron)
 	}
+	return every(t)
+}
+
+func every(t plan.Tier) string {
 	units := []struct {
 		length time.Duration
 		name   string

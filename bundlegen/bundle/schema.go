@@ -62,6 +62,7 @@ type job struct {
 	Name                 string         `yaml:"name,omitempty"`
 	Description          string         `yaml:"description,omitempty"`
 	Schedule             *schedule      `yaml:"schedule,omitempty"`
+	Continuous           *continuous    `yaml:"continuous,omitempty"`
 	MaxConcurrentRuns    int            `yaml:"max_concurrent_runs,omitempty"`
 	Queue                *queue         `yaml:"queue,omitempty"`
 	Health               *health        `yaml:"health,omitempty"`
@@ -78,6 +79,11 @@ type schedule struct {
 	Cron        string `yaml:"quartz_cron_expression,omitempty"`
 	Timezone    string `yaml:"timezone_id,omitempty"`
 	PauseStatus string `yaml:"pause_status,omitempty"`
+}
+
+type continuous struct {
+	PauseStatus   string `yaml:"pause_status,omitempty"`
+	TaskRetryMode string `yaml:"task_retry_mode,omitempty"`
 }
 
 type queue struct {
@@ -97,7 +103,7 @@ type healthRule struct {
 // notifications holds addresses (strings) or webhooks (webhook).
 type notifications struct {
 	OnFailure  []any `yaml:"on_failure"`
-	OnDuration []any `yaml:"on_duration_warning_threshold_exceeded"`
+	OnDuration []any `yaml:"on_duration_warning_threshold_exceeded,omitempty"`
 }
 
 // mute is of what nobody is told.

@@ -22,7 +22,7 @@ const secretsFile = "secrets.json"
 // siteFiles renders sites.json and what it refers to: the sites' certificates
 // and Kerberos configurations, which are public.
 func siteFiles(cfg *config.Pipeline) ([]File, error) {
-	var sites manifest.Sites
+	sites := manifest.Sites{Elsewhere: cfg.Elsewhere}
 	var files []File
 	for _, s := range cfg.Sites {
 		m := SiteOf(s)

@@ -43,8 +43,8 @@ const (
 // ErrNothing says that a history has nothing to measure by.
 var ErrNothing = errors.New("no extraction of this plan has ended with events in the history")
 
-// Measure compares a history with the plan whose tasks wrote it: the plan's
-// constants are what is not measured, so it is to be made without a calibration.
+// Measure compares the history of a pipeline, by the name that its rows have, with
+// the plan whose tasks wrote it: the plan's constants are what is not measured, so it is to be made without a calibration.
 //
 // What the rows can tell is when each batch began and ended, how many tags,
 // events and requests it had. That gives what a request and a tag take of the PI
@@ -53,8 +53,8 @@ var ErrNothing = errors.New("no extraction of this plan has ended with events in
 // tasks have several batches, and on Databricks the start-up of clusters. How
 // many calls a server works on at once, and its events a second, cannot be told
 // from slower calls: they stay. Order of the rows does not matter.
-func Measure(p *plan.Plan, rows []Row) (*Result, error) {
-	h, err := newHistory(p, rows)
+func Measure(p *plan.Plan, pipeline string, rows []Row) (*Result, error) {
+	h, err := newHistory(p, pipeline, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -93,12 +93,12 @@ type run struct {
 	tasks    map[string]Row // the other tasks' last attempts that succeeded
 }
 
-func newHistory(p *plan.Plan, rows []Row) (*history, error) {
+func newHistory(p *plan.Plan, pipeline string, rows []Row) (*history, error) {
 	h := &history{plan: p, partitions: map[int]*plan.Partition{}}
 	for i := range p.Partitions {
 		h.partitions[p.Partitions[i].ID] = &p.Partitions[i]
 	}
-	rows = h.ofPipeline(rows)
+	rows = h.ofPipeline(pipeline, rows)
 	rows = h.ofPlan(rows)
 	byRun := map[string]*run{}
 	extracted := false
@@ -132,22 +132,22 @@ func newHistory(p *plan.Plan, rows []Row) (*history, error) {
 // succeeded is the status of a task that did all it should.
 const succeeded = "SUCCEEDED"
 
-// ofPipeline takes the rows of the plan's pipeline: NAME, or NAME.TARGET of the
+// ofPipeline takes the rows of a pipeline, by its NAME, or of NAME.TARGET of the
 // target that has the most of them.
-func (h *history) ofPipeline(rows []Row) []Row {
+func (h *history) ofPipeline(pipeline string, rows []Row) []Row {
 	counts := map[string]int{}
 	for _, r := range rows {
 		counts[r.Pipeline]++
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		own := name == h.plan.Name || strings.HasPrefix(name, h.plan.Name+".")
+		own := name == pipeline || strings.HasPrefix(name, pipeline+".")
 		if own && (h.pipeline == "" || counts[name] > counts[h.pipeline]) {
 			h.pipeline = name
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		if name != h.pipeline {
-			h.notes = append(h.notes, fmt.Sprintf("%s of pipeline %q are left out.", words.Plural(counts[name], "row"), name))
+			h.notes = append(h.notes, fmt.Sprintf("Left out: %s of pipeline %q.", words.Plural(counts[name], "row"), name))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Pipeline != h.pipeline })

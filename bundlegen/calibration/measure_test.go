@@ -110,7 +110,7 @@ func TestConstantsAreFound(t *testing.T) {
 	p := planned(t, nil, 3000, 800, 400, 200)
 	is := real
 	is.noise = 0.05
-	r, err := calibration.Measure(p, history(p, 48, is, "demo.prod"))
+	r, err := calibration.Measure(p, "demo", history(p, 48, is, "demo.prod"))
 	require.NoError(t, err)
 	for name, want := range map[string]float64{
 		"pi_request": 0.4, "pi_tag": 0.004, "events_per_hour": 60,
@@ -142,7 +142,7 @@ func TestOneFactorWhereWidthsAreAlike(t *testing.T) {
 	p := planned(t, nil, 3000)
 	is := real
 	is.request, is.tag = 2*0.91, 2*0.05
-	r, err := calibration.Measure(p, history(p, 3, is, "demo"))
+	r, err := calibration.Measure(p, "demo", history(p, 3, is, "demo"))
 	require.NoError(t, err)
 	request, _ := measured(r, "pi_request")
 	tag, _ := measured(r, "pi_tag")
@@ -166,7 +166,7 @@ func TestStatementsBetweenBatches(t *testing.T) {
 			rows = append(rows, r)
 		}
 	}
-	r, err := calibration.Measure(p, rows)
+	r, err := calibration.Measure(p, "demo", rows)
 	require.NoError(t, err)
 	c, ok := measured(r, "spark_statement")
 	require.True(t, ok)
@@ -181,7 +181,7 @@ func TestSlowPartitions(t *testing.T) {
 			rows[i].End = rows[i].Start.Add(4 * rows[i].End.Sub(rows[i].Start))
 		}
 	}
-	r, err := calibration.Measure(p, rows)
+	r, err := calibration.Measure(p, "demo", rows)
 	require.NoError(t, err)
 	require.Len(t, r.Slow, 1)
 	assert.Equal(t, 3, r.Slow[0].Partition)
@@ -189,7 +189,7 @@ func TestSlowPartitions(t *testing.T) {
 
 	is := real
 	is.request = 100
-	r, err = calibration.Measure(p, history(p, 2, is, "demo"))
+	r, err = calibration.Measure(p, "demo", history(p, 2, is, "demo"))
 	require.NoError(t, err)
 	assert.Len(t, r.Slow, 5, "over 180 s, however slow the others are")
 }
@@ -199,7 +199,7 @@ func TestGapsAndOtherPlans(t *testing.T) {
 	rows := slices.DeleteFunc(history(p, 10, real, "demo"), func(r calibration.Row) bool {
 		return r.Run == "run-4" || r.Run == "run-5" || r.Run == "run-7" && r.Partition == 1
 	})
-	r, err := calibration.Measure(p, rows)
+	r, err := calibration.Measure(p, "demo", rows)
 	require.NoError(t, err)
 	require.Len(t, r.Notes, 2)
 	assert.Equal(t, "1 gap in the history of tier standard: a run is due every 1 h, and after 2026-01-31 03:00 there was none for 3 h.", r.Notes[0])
@@ -209,15 +209,15 @@ func TestGapsAndOtherPlans(t *testing.T) {
 	mixed := append(history(p, 10, real, "demo"), history(other, 1, real, "demo")...)
 	mixed[len(mixed)-3].Run = "earlier"
 	mixed = append(mixed, calibration.Row{Pipeline: "another", Run: "x", Task: "extract"})
-	r, err = calibration.Measure(p, mixed)
+	r, err = calibration.Measure(p, "demo", mixed)
 	require.NoError(t, err)
 	require.Len(t, r.Notes, 2)
 	assert.Equal(t, `1 row of pipeline "another" are left out.`, r.Notes[0])
 	assert.Contains(t, r.Notes[1], "1 row are of another plan (partitions 0000 have other tags now, or are gone)")
 
-	_, err = calibration.Measure(other, history(p, 10, real, "demo"))
+	_, err = calibration.Measure(other, "demo", history(p, 10, real, "demo"))
 	require.ErrorIs(t, err, calibration.ErrNothing, "nothing of it is of this plan")
-	_, err = calibration.Measure(p, nil)
+	_, err = calibration.Measure(p, "demo", nil)
 	require.ErrorIs(t, err, calibration.ErrNothing)
 }
 
@@ -232,7 +232,7 @@ func TestMeasureIsDeterministic(t *testing.T) {
 		}
 		rows := history(p, rapid.IntRange(1, 5).Draw(t, "runs"), is, "demo.prod")
 		encoded := func(rows []calibration.Row) string {
-			r, err := calibration.Measure(p, rows)
+			r, err := calibration.Measure(p, "demo", rows)
 			require.NoError(t, err)
 			text, err := r.Calibration.Encode()
 			require.NoError(t, err)

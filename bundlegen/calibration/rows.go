@@ -105,8 +105,7 @@ func instantOf(s string) (time.Time, error) {
 
 // Query gives the SQL that reads a pipeline's rows as texts, in the order of
 // Header. table is the qualified name of pipeline_metrics, micros the engine's
-// function from a timestamp to microseconds since 1970. At most so many days
-// back: what ran long ago tells little of the next run.
+// function from a timestamp to microseconds since 1970.
 func Query(table, micros, pipeline string) string {
 	selected := make([]string, len(columns))
 	for i, c := range columns {

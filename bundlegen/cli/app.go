@@ -142,6 +142,7 @@ func noArguments(c *cli.Context) error {
 // Flags that several commands share.
 var (
 	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "the pipeline, `FILE`"}
+	regionFlag = &cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions of the sites"}
 	targetFlag = &cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "deployment `TARGET` of pipeline.yml, such as prod"}
 )
 

@@ -25,25 +25,30 @@ func calibrateCommand() *cli.Command {
 		Name:  "calibrate",
 		Usage: "measures what forecasts assume by what earlier runs have left",
 		Flags: []cli.Flag{
-			configFlag, targetFlag,
+			configFlag, targetFlag, regionFlag,
 			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs"},
 			&cli.StringFlag{Name: "metrics", Usage: "monitoring.pipeline_metrics as CSV with a header, a `FILE`"},
 			&cli.BoolFlag{Name: "rates", Usage: "with --data, also write each tag's measured events_per_hour into the inventory"},
 		},
 		Action: func(c *cli.Context) error {
-			cfg, err := config.Load(c.String("config"))
-			if err != nil {
-				return err
-			}
 			source, err := metricsSource(c)
 			if err != nil {
 				return err
 			}
+			// What is not measured is to be as it is without a calibration.
+			all, err := makePlansWith(c, func(*config.Pipeline) (*plan.Calibration, error) { return nil, nil })
+			if err != nil {
+				return err
+			}
+			if err := oneRegion(all, "calibrate"); err != nil {
+				return err
+			}
+			cfg := all[0].cfg
 			rows, err := source(c, cfg)
 			if err != nil {
 				return err
 			}
-			result, was, err := measure(cfg, rows)
+			result, was, err := all[0].measure(rows)
 			if err != nil {
 				return err
 			}
@@ -82,7 +87,7 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 
 func rowsOfFolder(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, error) {
 	data := cfg.Path(c.String("data"))
-	records, err := localrun.Query(c.Context, data, calibration.Query(metricsTable("", ""), "epoch_us", cfg.Name))
+	records, err := localrun.Query(c.Context, data, calibration.Query(metricsTable("", ""), "epoch_us", cfg.Key()))
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func rowsOfWarehouse(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, e
 			table = metricsTable(cfg.CatalogOf(t), t.SchemaPrefix)
 		}
 	}
-	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, cfg.Monitoring.Warehouse, calibration.Query(table, "unix_micros", cfg.Name+"."+name))
+	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, cfg.Monitoring.Warehouse, calibration.Query(table, "unix_micros", cfg.Key()+"."+name))
 	if err != nil {
 		return nil, err
 	}
@@ -134,29 +139,17 @@ func metricsTable(catalog, schemaPrefix string) string {
 
 // measure compares a history with the plan that pipeline.yml and the inventory
 // give now, and gives what plans have assumed so far beside.
-func measure(cfg *config.Pipeline, rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
-	tags, err := loadInventory(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	previous, err := plan.ReadPrevious(cfg.BundleDir())
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := plan.Build(cfg, tags, previous, plan.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
-	result, err := calibration.Measure(p, rows)
+func (p *planned) measure(rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
+	result, err := calibration.Measure(p.plan, p.cfg.Key(), rows)
 	if errors.Is(err, calibration.ErrNothing) {
 		return nil, nil, fmt.Errorf("%w; nothing was written\nhint: run the job first, and give the history of this pipeline and inventory", err)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	was := p.Assumed.Constants
-	if old, err := readCalibration(cfg); err == nil && old != nil {
-		was = constants.Resolve(old.Constants, constants.Of(cfg.Forecast, "pipeline.yml"))
+	was := p.plan.Assumed.Constants
+	if old, err := readCalibration(p.cfg); err == nil && old != nil {
+		was = constants.Resolve(old.Constants, constants.Of(p.cfg.Forecast, "pipeline.yml"))
 	}
 	return result, was, nil
 }
@@ -197,7 +190,7 @@ func writeCalibration(cfg *config.Pipeline, c *calibration.Calibration) error {
 
 // writeRates writes the tags' measured rates into the inventory.
 func writeRates(c *cli.Context, cfg *config.Pipeline) error {
-	measured, err := localrun.Query(c.Context, cfg.Path(c.String("data")), calibration.RatesQuery(cfg.Name))
+	measured, err := localrun.Query(c.Context, cfg.Path(c.String("data")), calibration.RatesQuery(cfg.Key()))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func compareCommand() *cli.Command {
 		Name:  "compare",
 		Usage: "shows other numbers of partitions and kinds of compute beside the plan, and recommends",
 		Flags: []cli.Flag{
-			configFlag,
+			configFlag, regionFlag,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text or json"},
 			&cli.BoolFlag{Name: "all", Usage: "every number of partitions"},
 		},
@@ -23,23 +23,33 @@ func compareCommand() *cli.Command {
 			if !slices.Contains(formats, format) {
 				return notAllowed("--output", format, "without it, the comparison is printed as text", formats)
 			}
-			p, err := makePlan(c)
+			all, err := makePlans(c)
 			if err != nil {
 				return err
 			}
-			var tiers []report.Comparison
-			for _, tier := range p.plan.Tiers {
-				choices, err := p.plan.Choices(p.cfg, tier.Name)
-				if err != nil {
+			if format == "json" {
+				if err := oneRegion(all, "compare --output json"); err != nil {
 					return err
 				}
-				tiers = append(tiers, report.Comparison{Tier: tier, Choices: choices})
 			}
-			if format == "json" {
-				return report.CompareJSON(c.App.Writer, p.plan, tiers)
-			}
-			s := screenOf(c.App.Writer)
-			return report.CompareText(c.App.Writer, p.plan, tiers, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
+			return inEach(c, all, func(p *planned) error { return p.compare(c, format) })
 		},
 	}
+}
+
+// compare prints what a plan is compared with.
+func (p *planned) compare(c *cli.Context, format string) error {
+	choices, err := p.choices()
+	if err != nil {
+		return err
+	}
+	tiers := make([]report.Comparison, len(choices))
+	for i := range choices {
+		tiers[i] = report.Comparison{Tier: p.plan.Tiers[i], Choices: choices[i]}
+	}
+	if format == "json" {
+		return report.CompareJSON(c.App.Writer, p.plan, tiers)
+	}
+	s := screenOf(c.App.Writer)
+	return report.CompareText(c.App.Writer, p.plan, tiers, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
 }

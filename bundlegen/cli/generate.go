@@ -20,40 +20,49 @@ func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "generate",
 		Usage: "writes the bundle",
-		Flags: []cli.Flag{configFlag, rebalanceFlag, &cli.BoolFlag{Name: "check", Usage: "write nothing; exit with 1 when what is there differs"}},
+		Flags: []cli.Flag{configFlag, regionFlag, rebalanceFlag, &cli.BoolFlag{Name: "check", Usage: "write nothing; exit with 1 when what is there differs"}},
 		Action: func(c *cli.Context) error {
-			p, err := makePlan(c)
+			all, err := makePlans(c)
 			if err != nil {
 				return err
 			}
-			tree, err := bundle.Render(p.cfg, p.plan)
-			if err != nil {
+			if err := inEach(c, all, func(p *planned) error { return generate(c, p) }); err != nil || c.Bool("check") {
 				return err
 			}
-			differences, err := tree.Compare(p.dir())
-			if err != nil {
-				return err
-			}
-			if c.Bool("check") {
-				return check(c, p.dir(), differences)
-			}
-			if err := tree.Write(p.dir()); err != nil {
-				return err
-			}
-			what := words.Plural(p.plan.Tags, "tag") + " in " + words.Plural(len(p.plan.Partitions), "partition")
-			if len(differences) == 0 {
-				fmt.Fprintf(c.App.Writer, "%s is as it should be: %s\n", p.dir(), what)
-			} else {
-				fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
-			}
-			if err := makeWheel(filepath.Join(p.dir(), "dist"), archOf(p.cfg)); err != nil {
-				// The folder is whole without it: deploying needs it, and says so.
-				fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %v\n", err)
-			}
-			fmt.Fprintf(c.App.Writer, "next: bundlegen run%s --local, or bundlegen deploy%s -t %s\n", withConfig(c), withConfig(c), p.cfg.Targets[len(p.cfg.Targets)-1].Name)
+			given, targets := withConfig(c)+withRegion(c), all[0].cfg.Targets
+			fmt.Fprintf(c.App.Writer, "next: bundlegen run%s --local, or bundlegen deploy%s -t %s\n", given, given, targets[len(targets)-1].Name)
 			return nil
 		},
 	}
+}
+
+// generate writes one bundle, or only checks it.
+func generate(c *cli.Context, p *planned) error {
+	tree, err := bundle.Render(p.cfg, p.plan)
+	if err != nil {
+		return err
+	}
+	differences, err := tree.Compare(p.dir())
+	if err != nil {
+		return err
+	}
+	if c.Bool("check") {
+		return check(c, p.dir(), differences)
+	}
+	if err := tree.Write(p.dir()); err != nil {
+		return err
+	}
+	what := words.Plural(p.plan.Tags, "tag") + " in " + words.Plural(len(p.plan.Partitions), "partition")
+	if len(differences) == 0 {
+		fmt.Fprintf(c.App.Writer, "%s is as it should be: %s\n", p.dir(), what)
+	} else {
+		fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
+	}
+	if err := makeWheel(filepath.Join(p.dir(), "dist"), archOf(p.cfg)); err != nil {
+		// The folder is whole without it: deploying needs it, and says so.
+		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %v\n", err)
+	}
+	return nil
 }
 
 // check says how a folder differs from what generate would write.
@@ -68,7 +77,7 @@ func check(c *cli.Context, dir string, differences []bundle.Difference) error {
 		}
 		fmt.Fprintln(c.App.Writer, d)
 	}
-	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s\nhint: bundlegen generate%s", dir, words.Plural(len(differences), "file"), withConfig(c))
+	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s\nhint: bundlegen generate%s%s", dir, words.Plural(len(differences), "file"), withConfig(c), withRegion(c))
 }
 
 func wheelCommand() *cli.Command {

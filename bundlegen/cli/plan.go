@@ -12,18 +12,16 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
-// planned is a pipeline with its plan and what it changes: where plan,
-// generate and deploy begin.
+// planned is the pipeline of one bundle with its plan and what it changes: where
+// plan, generate and deploy begin.
 type planned struct {
-	cfg     *config.Pipeline
+	part
 	plan    *plan.Plan
 	changes *plan.Changes
 }
-
-// dir is the bundle's folder.
-func (p *planned) dir() string { return p.cfg.BundleDir() }
 
 // Planning a million tags allocates much and keeps most of it: collecting half
 // as often saves a tenth of the time, and the limit keeps the process below 1 GiB.
@@ -41,30 +39,55 @@ func tuneForPlanning() {
 	}
 }
 
-// makePlan reads the pipeline, its inventory and the bundle that is there, and plans.
-func makePlan(c *cli.Context) (*planned, error) {
+// makePlans reads the pipeline, its inventory, what was calibrated and the bundles
+// that are there, and plans each bundle.
+func makePlans(c *cli.Context) ([]*planned, error) { return makePlansWith(c, readCalibration) }
+
+// makePlansWith plans each bundle on what measured gives of a pipeline.
+func makePlansWith(c *cli.Context, measured func(*config.Pipeline) (*plan.Calibration, error)) ([]*planned, error) {
 	tuneForPlanning()
-	cfg, err := config.Load(c.String("config"))
+	whole, parts, err := loadParts(c)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := loadInventory(cfg)
+	tags, err := loadInventory(whole)
 	if err != nil {
 		return nil, err
 	}
-	previous, err := plan.ReadPrevious(cfg.BundleDir())
+	before, err := readEarlier(whole)
 	if err != nil {
 		return nil, err
 	}
-	measured, err := readCalibration(cfg)
+	fmt.Fprint(c.App.ErrWriter, leftOver(whole, before))
+	calibration, err := measured(whole)
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Build(cfg, tags, previous, plan.Options{Rebalance: c.Bool("rebalance"), Calibration: measured})
+	next := before.nextID()
+	var all []*planned
+	for _, part := range parts {
+		p, err := makePlan(part, tagsOf(part, tags), before.of(part), plan.Options{Rebalance: c.Bool("rebalance"), FirstID: next, Calibration: calibration})
+		if err != nil {
+			return nil, err
+		}
+		for _, partition := range p.plan.Partitions {
+			next = max(next, partition.ID+1)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// makePlan plans one bundle on top of what was there before.
+func makePlan(of part, tags []inventory.Tag, previous *plan.Previous, options plan.Options) (*planned, error) {
+	p, err := plan.Build(of.cfg, tags, previous, options)
 	if err != nil {
 		return nil, err
 	}
-	return &planned{cfg: cfg, plan: p, changes: plan.Diff(previous, p)}, nil
+	if err := bundle.CheckRequests(of.cfg, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", of.cfg.File, err)
+	}
+	return &planned{part: of, plan: p, changes: plan.Diff(previous, p)}, nil
 }
 
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
@@ -77,7 +100,7 @@ func planCommand() *cli.Command {
 		Name:  "plan",
 		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
 		Flags: []cli.Flag{
-			configFlag, rebalanceFlag,
+			configFlag, regionFlag, rebalanceFlag,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json or markdown"},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
 			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
@@ -87,25 +110,63 @@ func planCommand() *cli.Command {
 			if !slices.Contains(formats, format) {
 				return notAllowed("--output", format, "without it, the plan is printed as text", formats)
 			}
-			p, err := makePlan(c)
+			all, err := makePlans(c)
 			if err != nil {
 				return err
 			}
-			r := report.Report{Plan: p.plan, Changes: p.changes, Next: p.next(c)}
-			switch s := screenOf(c.App.Writer); format {
-			case "json":
-				err = report.JSON(c.App.Writer, r)
-			case "markdown":
-				err = report.Markdown(c.App.Writer, r)
-			default:
-				err = report.Text(c.App.Writer, r, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
-			}
-			if err != nil || !c.Bool("detailed-exitcode") {
+			if err := show(c, format, all); err != nil || !c.Bool("detailed-exitcode") {
 				return err
 			}
-			return p.exitCode()
+			for _, p := range all {
+				if err := p.exitCode(); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
+}
+
+// show prints the plans of all bundles, one after the other; as JSON they are one
+// document. The next command stands behind the last.
+func show(c *cli.Context, format string, all []*planned) error {
+	reports := make([]report.Report, len(all))
+	for i, p := range all {
+		reports[i] = report.Report{Plan: p.plan, Changes: p.changes, Region: p.cfg.Region}
+	}
+	reports[len(all)-1].Next = next(c, all)
+	if format == "json" {
+		return report.JSON(c.App.Writer, reports...)
+	}
+	for i, r := range reports {
+		if i > 0 {
+			fmt.Fprint(c.App.Writer, "\n")
+		}
+		var err error
+		switch s := screenOf(c.App.Writer); format {
+		case "markdown":
+			err = report.Markdown(c.App.Writer, r)
+		default:
+			err = report.Text(c.App.Writer, r, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// choices gives how each tier of the plan could also run.
+func (p *planned) choices() ([][]plan.Choice, error) {
+	var all [][]plan.Choice
+	for _, tier := range p.plan.Tiers {
+		choices, err := p.plan.Choices(p.cfg, tier.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, choices)
+	}
+	return all, nil
 }
 
 // exitCode is 2 when generate would write something: also what no tag shows,
@@ -126,11 +187,12 @@ func (p *planned) exitCode() error {
 }
 
 // next is the command that a person would give now.
-func (p *planned) next(c *cli.Context) string {
-	if p.changes.Empty() {
-		return fmt.Sprintf("bundlegen deploy%s -t %s", withConfig(c), p.cfg.Targets[len(p.cfg.Targets)-1].Name)
+func next(c *cli.Context, all []*planned) string {
+	if !slices.ContainsFunc(all, func(p *planned) bool { return !p.changes.Empty() }) {
+		targets := all[0].cfg.Targets
+		return fmt.Sprintf("bundlegen deploy%s%s -t %s", withConfig(c), withRegion(c), targets[len(targets)-1].Name)
 	}
-	next := "bundlegen generate" + withConfig(c)
+	next := "bundlegen generate" + withConfig(c) + withRegion(c)
 	if c.Bool("rebalance") {
 		next += " --rebalance"
 	}

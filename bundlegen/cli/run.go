@@ -21,16 +21,16 @@ func runCommand() *cli.Command {
 		Name:  "run",
 		Usage: "runs the job: on Databricks with -t, or here with --local",
 		Flags: []cli.Flag{
-			configFlag, targetFlag,
+			configFlag, targetFlag, regionFlag,
 			&cli.BoolFlag{Name: "local", Usage: "run the emitted job on this machine"},
 			&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"},
 			&cli.StringFlag{Name: "data", Value: "data", Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
-			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order"},
+			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"},
 			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the most that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
 		},
 		Action: func(c *cli.Context) error {
-			cfg, err := config.Load(c.String("config"))
+			cfg, parts, err := loadParts(c)
 			if err != nil {
 				return err
 			}
@@ -41,8 +41,10 @@ func runCommand() *cli.Command {
 			if err := untilFlag(c); err != nil {
 				return err
 			}
-			if err := existing(cfg); err != nil {
-				return err
+			for _, p := range parts {
+				if err := existing(p.cfg); err != nil {
+					return err
+				}
 			}
 			switch {
 			case c.Bool("local") && c.String("target") != "":
@@ -51,14 +53,18 @@ func runCommand() *cli.Command {
 				return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks",
 					withConfig(c), cfg.Targets[len(cfg.Targets)-1].Name)
 			case c.Bool("local"):
-				return runLocal(c, cfg, tiers)
+				return runLocal(c, parts, tiers)
 			default:
 				for _, f := range []string{"data", "engine", "retry-wait"} {
 					if c.IsSet(f) {
 						return fmt.Errorf("--%s belongs to --local\nhint: give --local, or leave it out", f)
 					}
 				}
-				return runRemote(c, cfg, tiers)
+				name, err := target(c, cfg)
+				if err != nil {
+					return err
+				}
+				return runRemote(c, parts, name, tiers)
 			}
 		},
 	}
@@ -93,36 +99,55 @@ func untilFlag(c *cli.Context) error {
 	return nil
 }
 
-func runLocal(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
+// runLocal runs the jobs of all bundles here, one after the other, in one data
+// folder. The worst outcome is the command's.
+func runLocal(c *cli.Context, parts []part, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
 		return notAllowed("--engine", c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
-	if err := config.CheckEnv(cfg); err != nil {
-		return err
+	worst := localrun.OK
+	var tables string
+	for _, p := range parts {
+		if err := config.CheckEnv(p.cfg); err != nil {
+			return err
+		}
 	}
-	dir := cfg.BundleDir()
-	tiers, err := emittedTiers(dir, tiers, c.IsSet("tier"))
-	if err != nil {
-		return err
+	for _, p := range parts {
+		tiers, err := emittedTiers(p.dir(), tiers, c.IsSet("tier"))
+		if err != nil {
+			return err
+		}
+		options := localrun.Options{
+			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"), Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
+			Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
+		}
+		if p.region() != "" {
+			fmt.Fprintf(c.App.Writer, "region %s\n", p.region())
+		}
+		outcome, err := localrun.Run(c.Context, options)
+		if err != nil {
+			return err
+		}
+		worst, tables = together(worst, outcome, p == parts[0]), options.Tables()
 	}
-	data := cfg.Path(c.String("data"))
-	options := localrun.Options{
-		Bundle: dir, Pipeline: cfg.Name, Engine: c.String("engine"), Data: data, Tiers: tiers, Until: c.String("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
-		Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
-	}
-	outcome, err := localrun.Run(c.Context, options)
-	if err != nil {
-		return err
-	}
-	switch outcome {
+	switch worst {
 	case localrun.OK:
-		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", options.Tables())
+		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", tables)
 		return nil
 	case localrun.PartlyDone:
 		return exit(exitPartial)
 	default:
 		return exit(exitError)
 	}
+}
+
+// together gives the outcome of several bundles' runs: where something was landed
+// and something was not, it is done in part.
+func together(before, now localrun.Outcome, first bool) localrun.Outcome {
+	if first || before == now {
+		return now
+	}
+	return localrun.PartlyDone
 }
 
 // emittedTiers leaves out tiers that have no job because they have no tag,
@@ -144,14 +169,31 @@ func emittedTiers(dir string, tiers []string, named bool) ([]string, error) {
 	return out, nil
 }
 
-func runRemote(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
-	name, err := target(c, cfg)
+// runRemote runs the jobs of all bundles on Databricks, one after the other. A
+// region that cannot be run stops no other.
+func runRemote(c *cli.Context, parts []part, name string, tiers []string) error {
+	worst := deploy.Succeeded
+	err := inEach(c, parts, func(p part) error {
+		outcome, err := runJobs(c, p, name, tiers)
+		if worst == deploy.Succeeded || outcome == deploy.Failed {
+			worst = outcome
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	b, err := bundle.Read(cfg.BundleDir())
+	if worst != deploy.Succeeded {
+		return exit(worst)
+	}
+	return nil
+}
+
+// runJobs runs the jobs of a bundle's tiers.
+func runJobs(c *cli.Context, p part, name string, tiers []string) (deploy.Outcome, error) {
+	b, err := bundle.Read(p.dir())
 	if err != nil {
-		return err
+		return deploy.Failed, err
 	}
 	params := map[string]string{}
 	if until := c.String("until"); until != "" {
@@ -160,20 +202,22 @@ func runRemote(c *cli.Context, cfg *config.Pipeline, tiers []string) error {
 	worst := deploy.Succeeded
 	for _, tier := range tiers {
 		for _, j := range b.Roots() {
-			if j.Tier != tier {
+			if j.Tier != tier || !j.Lands() {
 				continue
 			}
-			res, err := workspace(c).Run(c.Context, cfg.BundleDir(), name, j.Key, params)
+			if j.Continuous {
+				params[bundle.ParameterLoopSeconds] = "0" // a run that somebody waits for ends
+			} else {
+				delete(params, bundle.ParameterLoopSeconds)
+			}
+			res, err := workspace(c).Run(c.Context, p.dir(), name, j.Key, params)
 			if err != nil {
-				return err
+				return deploy.Failed, err
 			}
 			if worst == deploy.Succeeded || res.Outcome == deploy.Failed {
 				worst = res.Outcome
 			}
 		}
 	}
-	if worst != deploy.Succeeded {
-		return exit(worst)
-	}
-	return nil
+	return worst, nil
 }

@@ -65,66 +65,104 @@ func validateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "validate",
 		Usage: "lints the bundle, then has the databricks CLI validate it strictly",
-		Flags: []cli.Flag{configFlag, targetFlag},
+		Flags: []cli.Flag{configFlag, targetFlag, regionFlag},
 		Action: func(c *cli.Context) error {
-			cfg, name, err := bundleAndTarget(c)
+			parts, name, err := bundlesAndTarget(c)
 			if err != nil {
 				return err
 			}
-			if err := lintBundle(cfg.BundleDir()); err != nil {
-				return err
-			}
-			return workspace(c).Validate(c.Context, cfg.BundleDir(), name)
+			return inEach(c, parts, func(p part) error {
+				if err := lintBundle(p.dir()); err != nil {
+					return err
+				}
+				return workspace(c).Validate(c.Context, p.dir(), name)
+			})
 		},
 	}
 }
 
-// bundleAndTarget reads the pipeline for a command that works on the emitted bundle.
-func bundleAndTarget(c *cli.Context) (*config.Pipeline, string, error) {
-	cfg, err := config.Load(c.String("config"))
+// bundlesAndTarget reads the pipeline for a command that works on emitted bundles.
+func bundlesAndTarget(c *cli.Context) ([]part, string, error) {
+	whole, parts, err := loadParts(c)
 	if err != nil {
 		return nil, "", err
 	}
-	name, err := target(c, cfg)
+	name, err := target(c, whole)
 	if err != nil {
 		return nil, "", err
 	}
-	return cfg, name, existing(cfg)
+	for _, p := range parts {
+		if err := existing(p.cfg); err != nil {
+			return nil, "", err
+		}
+	}
+	return parts, name, nil
 }
 
 func deployCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "deploy",
 		Usage: "generates, checks, shows what changes, and deploys",
-		Flags: []cli.Flag{configFlag, targetFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
+		Flags: []cli.Flag{configFlag, targetFlag, regionFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
 		Action: func(c *cli.Context) error {
-			p, err := makePlan(c)
+			all, err := makePlans(c)
 			if err != nil {
 				return err
 			}
-			name, err := target(c, p.cfg)
+			name, err := target(c, all[0].cfg)
 			if err != nil {
 				return err
 			}
-			tree, err := bundle.Render(p.cfg, p.plan)
-			if err != nil {
+			if err := ownWorkspaces(all, name); err != nil {
 				return err
 			}
-			if err := edited(tree, p.dir()); err != nil {
+			if err := prepare(all); err != nil {
 				return err
 			}
-			if err := tree.Write(p.dir()); err != nil {
-				return err
-			}
-			if err := ensureWheel(p); err != nil {
-				return err
-			}
-			if err := lintBundle(p.dir()); err != nil {
-				return err
-			}
-			return apply(c, p, name)
+			return apply(c, all, name)
 		},
 	}
+}
+
+// ownWorkspaces refuses regions of a production target that would be deployed to
+// whichever workspace the environment names.
+func ownWorkspaces(all []*planned, name string) error {
+	for _, p := range all {
+		for _, t := range p.cfg.Targets {
+			if t.Name == name && t.Production && t.Host == "" && len(p.cfg.Elsewhere) > 0 {
+				return fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region\nhint: targets: {%s: {regions: {%s: {host: https://…}}}}",
+					p.cfg.File, name, p.region(), name, p.region())
+			}
+		}
+	}
+	return nil
+}
+
+// prepare writes the bundles for a deployment. It changes nothing where one of them
+// was edited by hand.
+func prepare(all []*planned) error {
+	trees := make([]*bundle.Tree, len(all))
+	for i, p := range all {
+		var err error
+		if trees[i], err = bundle.Render(p.cfg, p.plan); err != nil {
+			return err
+		}
+		if err := edited(trees[i], p.dir()); err != nil {
+			return err
+		}
+	}
+	for i, p := range all {
+		if err := trees[i].Write(p.dir()); err != nil {
+			return err
+		}
+		if err := ensureWheel(p); err != nil {
+			return err
+		}
+		if err := lintBundle(p.dir()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ensureWheel makes the wheel anew where it can, and else takes the one that is there.
@@ -140,26 +178,43 @@ func ensureWheel(p *planned) error {
 	return fmt.Errorf("the bundle has no wheel: %w", err)
 }
 
-// apply validates, shows what changes, asks, and deploys just that.
-func apply(c *cli.Context, p *planned, name string) error {
+// apply validates, shows what changes everywhere, asks once, and deploys just that.
+// A region whose workspace fails stops no other.
+func apply(c *cli.Context, all []*planned, name string) error {
 	ws := workspace(c)
-	if err := ws.Validate(c.Context, p.dir(), name); err != nil {
-		return err
-	}
-	changes, err := ws.Plan(c.Context, p.dir(), name)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", p.cfg.Name, name, changes)
-	if changes.Any() && !c.Bool("auto-approve") {
-		if err := ask(c, "deploy"); err != nil {
+	changes := map[*planned]deploy.Changes{}
+	some := false
+	failed := inEach(c, all, func(p *planned) error {
+		if err := ws.Validate(c.Context, p.dir(), name); err != nil {
 			return err
 		}
+		shown, err := ws.Plan(c.Context, p.dir(), name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", p.cfg.Name, name, shown)
+		changes[p], some = shown, some || shown.Any()
+		return nil
+	})
+	if len(changes) == 0 || c.Context.Err() != nil {
+		return failed
 	}
-	if err := ws.Deploy(c.Context, p.dir(), name, c.Bool("auto-approve"), &changes); err != nil {
-		return err
+	if some && !c.Bool("auto-approve") {
+		if err := ask(c, "deploy"); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
-	fmt.Fprintf(c.App.Writer, "next: bundlegen run%s -t %s\n", withConfig(c), name)
+	failed = errors.Join(failed, inEach(c, all, func(p *planned) error {
+		shown, ok := changes[p]
+		if !ok {
+			return nil // it has failed, and says so
+		}
+		return ws.Deploy(c.Context, p.dir(), name, c.Bool("auto-approve"), &shown)
+	}))
+	if failed != nil {
+		return failed
+	}
+	fmt.Fprintf(c.App.Writer, "next: bundlegen run%s%s -t %s\n", withConfig(c), withRegion(c), name)
 	return nil
 }
 
@@ -167,7 +222,7 @@ func apply(c *cli.Context, p *planned, name string) error {
 func ask(c *cli.Context, what string) error {
 	in, ok := c.App.Reader.(*os.File)
 	if !ok || !screenOf(in).terminal {
-		return fmt.Errorf("there is no terminal to ask on, so nothing was changed\nhint: bundlegen %s%s -t %s --auto-approve", what, withConfig(c), c.String("target"))
+		return fmt.Errorf("there is no terminal to ask on, so nothing was changed\nhint: bundlegen %s%s%s -t %s --auto-approve", what, withConfig(c), withRegion(c), c.String("target"))
 	}
 	fmt.Fprintf(c.App.ErrWriter, "%s? [y/N] ", what)
 	answer := make(chan string, 1)
@@ -190,19 +245,23 @@ func destroyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "destroy",
 		Usage: "removes the deployment, never data",
-		Flags: []cli.Flag{configFlag, targetFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
+		Flags: []cli.Flag{configFlag, targetFlag, regionFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
 		Action: func(c *cli.Context) error {
-			cfg, name, err := bundleAndTarget(c)
+			parts, name, err := bundlesAndTarget(c)
 			if err != nil {
 				return err
 			}
 			if !c.Bool("auto-approve") {
-				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", cfg.Name, name)
+				var names []string
+				for _, p := range parts {
+					names = append(names, p.cfg.Name)
+				}
+				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", strings.Join(names, ", "), name)
 				if err := ask(c, "destroy"); err != nil {
 					return err
 				}
 			}
-			return workspace(c).Destroy(c.Context, cfg.BundleDir(), name, true)
+			return inEach(c, parts, func(p part) error { return workspace(c).Destroy(c.Context, p.dir(), name, true) })
 		},
 	}
 }

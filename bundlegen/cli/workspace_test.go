@@ -2,10 +2,12 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/databricks/cli/libs/testserver"
@@ -126,6 +128,106 @@ func TestWalkToAWorkspace(t *testing.T) {
 	require.Contains(t, w.bundlegen(1, "destroy", "-t", "prod"), "--auto-approve")
 	w.bundlegen(0, "destroy", "-t", "prod", "--auto-approve")
 	require.Contains(t, w.bundlegen(1, "deploy", "-t", "nowhere", "--auto-approve"), "allowed: dev, prod")
+}
+
+// TestRegions deploys a bundle to each region's workspace by one command, changes
+// one, loses one, and takes both down.
+func TestRegions(t *testing.T) {
+	w := newWalk(t)
+	var created atomic.Int32
+	eu := testserver.New(t)
+	testserver.AddDefaultHandlers(eu)
+	eu.RequestCallback = func(r *testserver.Request) {
+		if r.Method == "POST" && strings.HasSuffix(r.URL.Path, "/jobs/create") {
+			created.Add(1)
+		}
+	}
+	us := os.Getenv("DATABRICKS_HOST")
+	pipeline := `version: 1
+name: walk
+catalog: main
+sites:
+  - {name: a, url: "https://a.example", region: us-east-1, auth: {kind: anonymous}}
+  - {name: b, url: "https://b.example", region: eu-west-1, auth: {kind: anonymous}}
+sizing: {min_tags: 1, target_tags: 2, max_tags: 3}
+tiers: [{name: standard, every: 15m}]
+targets: {dev: {}, prod: {regions: {us-east-1: {host: %s}, eu-west-1: {host: %s}}}}
+`
+	w.write("pipeline.yml", fmt.Sprintf(pipeline, "'"+us+"'", "'"+eu.URL+"'"))
+	w.write("inventory.csv", "site,tag,point_id\na,one,1\na,two,2\nb,three,3\nb,four,4\nb,five,5\n")
+	for _, r := range []string{"us-east-1", "eu-west-1"} {
+		w.write("bundles/walk_"+r+"/dist/pi_extractor-0.1.0+habc-py3-none-manylinux2014_x86_64.whl", "PK")
+	}
+	out := w.bundlegen(0, "plan")
+	require.Contains(t, out, "walk_us-east-1")
+	require.Contains(t, out, "walk_eu-west-1")
+	require.Equal(t, 1, strings.Count(out, "next: bundlegen generate"))
+	require.Contains(t, w.bundlegen(1, "plan", "--region", "us-west-1"), "allowed: us-east-1, eu-west-1")
+
+	w.bundlegen(0, "generate")
+	require.Contains(t, w.read("bundles/walk_us-east-1/partitions/partition-0000.csv"), "two")
+	require.Contains(t, w.read("bundles/walk_eu-west-1/partitions/partition-0001.csv"), "three", "ids are unique in all regions")
+	w.bundlegen(0, "generate", "--check")
+	w.bundlegen(0, "plan", "--detailed-exitcode")
+	w.bundlegen(0, "validate", "-t", "prod")
+
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod"), "--auto-approve")
+	out = w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
+	require.Contains(t, out, "walk_us-east-1, target prod: 1 to add")
+	require.Contains(t, out, "walk_eu-west-1, target prod: 1 to add")
+	require.EqualValues(t, 1, created.Load(), "each workspace has its own region's job only")
+
+	w.write("inventory.csv", w.read("inventory.csv")+"b,six,6\n")
+	out = w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
+	require.Contains(t, out, "walk_us-east-1, target prod: 0 to add, 0 to change")
+
+	t.Log("a region whose workspace is down stops no other, and is named")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	w.write("pipeline.yml", fmt.Sprintf(pipeline, "'http://"+closed.Addr().String()+"'", "'"+eu.URL+"'"))
+	w.write("inventory.csv", w.read("inventory.csv")+"b,seven,7\n")
+	out = w.bundlegen(1, "deploy", "-t", "prod", "--auto-approve")
+	require.Contains(t, out, "error: region us-east-1: ")
+	require.Contains(t, out, "walk_eu-west-1, target prod: ")
+
+	w.write("pipeline.yml", fmt.Sprintf(pipeline, "'"+us+"'", "'"+eu.URL+"'"))
+	w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve", "--region", "us-east-1")
+	w.bundlegen(0, "destroy", "-t", "prod", "--auto-approve")
+
+	t.Log("without a workspace for each region, production is not deployed to whichever there is")
+	w.write("pipeline.yml", strings.Split(fmt.Sprintf(pipeline, "x", "x"), "targets:")[0])
+	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod", "--auto-approve"), "targets.prod says no workspace for region us-east-1")
+}
+
+// TestFromOneBundleToRegions: sites keep their partitions, and the old bundle is pointed at.
+func TestFromOneBundleToRegions(t *testing.T) {
+	w := newWalk(t)
+	pipeline := `version: 1
+name: walk
+catalog: main
+sites:
+  - {name: a, url: "https://a.example", REGION auth: {kind: anonymous}}
+  - {name: b, url: "https://b.example", region2 auth: {kind: anonymous}}
+sizing: {min_tags: 1, target_tags: 1, max_tags: 1}
+tiers: [{name: standard, every: 15m}]
+`
+	w.write("pipeline.yml", strings.NewReplacer("REGION ", "", "region2 ", "").Replace(pipeline))
+	w.write("inventory.csv", "site,tag,point_id\na,one,1\nb,two,2\na,three,3\n")
+	w.bundlegen(0, "generate")
+	w.write("pipeline.yml", strings.NewReplacer("REGION ", "region: us-east-1, ", "region2 ", "region: eu-west-1, ").Replace(pipeline))
+	w.write("inventory.csv", w.read("inventory.csv")+"b,four,4\n")
+	out := w.bundlegen(0, "plan")
+	require.Contains(t, out, "is the bundle from before there were regions")
+	require.NotContains(t, out, "moved")
+	w.bundlegen(0, "generate")
+	for file, tag := range map[string]string{
+		"walk_us-east-1/partitions/partition-0000.csv": "one", "walk_us-east-1/partitions/partition-0001.csv": "three",
+		"walk_eu-west-1/partitions/partition-0002.csv": "two", "walk_eu-west-1/partitions/partition-0003.csv": "four",
+	} {
+		require.Contains(t, w.read("bundles/"+file), ","+tag+",")
+	}
+	require.Contains(t, w.read("bundles/walk_us-east-1/sites.json"), `"elsewhere"`)
 }
 
 // TestWorkspaceThatIsNotThere ends with what to do.

@@ -46,8 +46,9 @@ func cloudOf(host string) string {
 func readCompute(root *object, targets []Target) Compute {
 	o := root.object("compute")
 	cloud := "aws"
-	for _, t := range targets {
-		if c := cloudOf(t.Host); c != "" {
+	hosts := hostsOf(targets)
+	for _, h := range hosts {
+		if c := cloudOf(h.host); c != "" {
 			cloud = c
 			break
 		}
@@ -71,17 +72,35 @@ func readCompute(root *object, targets []Target) Compute {
 	}
 	o.done()
 	checkCompute(o, c)
-	for _, t := range targets {
-		if other := cloudOf(t.Host); other != "" && other != c.Cloud {
-			at, hint := root.node.Get("targets", t.Name, "host"), "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
+	for _, h := range hosts {
+		if other := cloudOf(h.host); other != "" && other != c.Cloud {
+			at, hint := root.node.Get(h.path...), "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
 			if o.has("cloud") {
 				at, hint = o.at("cloud"), "write cloud: "+other+", or leave the key out"
 			}
-			o.add(at, "compute.cloud is "+c.Cloud+", but target "+t.Name+" is a workspace of "+other, hint)
+			o.add(at, "compute.cloud is "+c.Cloud+", but target "+h.path[1]+" is a workspace of "+other, hint)
 			break
 		}
 	}
 	return c
+}
+
+// hostAt is a workspace's address and where it stands.
+type hostAt struct {
+	host string
+	path []string
+}
+
+// hostsOf lists the workspaces of all targets and of their regions.
+func hostsOf(targets []Target) []hostAt {
+	var all []hostAt
+	for _, t := range targets {
+		all = append(all, hostAt{t.Host, []string{"targets", t.Name, "host"}})
+		for _, r := range t.Regions {
+			all = append(all, hostAt{r.Host, []string{"targets", t.Name, "regions", r.Region, "host"}})
+		}
+	}
+	return all
 }
 
 func readPool(o *object) Pool {

@@ -93,11 +93,13 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Sites = readSites(o, p.Compute.Cloud)
 	p.Sizing = readSizing(o.object("sizing"), Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000})
 	p.Tiers = readTiers(o, p.Sizing)
+	checkContinuousCompute(o, p)
 	p.Extract = readExtract(o.object("extract"))
 	p.Monitoring = readMonitoring(o.object("monitoring"))
 	p.Prices = readPrices(o.object("prices"))
 	p.Forecast = readForecast(o.object("forecast"))
 	p.Calibration = o.text("calibration", "", calibrationRule)
+	checkRegions(o, p)
 	o.done()
 	if err := ps.err(); err != nil {
 		return nil, err

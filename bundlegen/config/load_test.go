@@ -69,8 +69,9 @@ sites:
     retry: {attempts: 2, backoff: 1s, timeout: 1m30s}
   - name: plant_b
     url: http://127.0.0.1:8080
+    region: westeurope
     auth: {kind: kerberos, principal: svc@PLANT.EXAMPLE, keytab: {secret: pi/b}, krb5_conf: krb5.conf, spn: HTTP/pi.example}
-  - {name: c, url: "https://[::1]/piwebapi", auth: {kind: bearer, token: {env: TOKEN}}}
+  - {name: c, url: "https://[::1]/piwebapi", region: westeurope, auth: {kind: bearer, token: {env: TOKEN}}}
 sizing: {min_tags: 1, target_tags: 2, max_tags: 3, tags_per_worker: 4}
 tiers:
   - {name: critical, every: 1m, partitions: 7}
@@ -89,7 +90,10 @@ compute:
   layout: zorder
   max_concurrent_tasks: 50
 targets:
-  prod: {host: 'https://adb-1.2.azuredatabricks.net/', service_principal: 11111111-2222-3333-4444-555555555555}
+  prod:
+    host: 'https://adb-1.2.azuredatabricks.net/'
+    service_principal: 11111111-2222-3333-4444-555555555555
+    regions: {westeurope: {host: 'https://adb-3.4.azuredatabricks.net', service_principal: 22222222-2222-3333-4444-555555555555, catalog: north}}
   my-test: {catalog: scratch}
   dev: {schema_prefix: ""}
 monitoring: {warehouse: abc, emails: [a@b.example], webhooks: [11111111-2222-3333-4444-555555555555], min_completeness: 0.5}
@@ -109,11 +113,11 @@ calibration: measured.json
 				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000}, Retry: Retry{2, time.Second, 90 * time.Second},
 			},
 			{
-				Name: "plant_b", URL: "http://127.0.0.1:8080/piwebapi",
+				Name: "plant_b", URL: "http://127.0.0.1:8080/piwebapi", Region: "westeurope",
 				Auth:   Auth{Kind: "kerberos", Principal: "svc@PLANT.EXAMPLE", Keytab: Secret{"PI_PLANT_B_KEYTAB", "pi/b"}, Krb5Conf: "krb5.conf", SPN: "HTTP/pi.example"},
 				Limits: limits, Retry: retry,
 			},
-			{Name: "c", URL: "https://[::1]/piwebapi", Auth: Auth{Kind: "bearer", Token: Secret{Env: "TOKEN"}}, Limits: limits, Retry: retry},
+			{Name: "c", URL: "https://[::1]/piwebapi", Region: "westeurope", Auth: Auth{Kind: "bearer", Token: Secret{Env: "TOKEN"}}, Limits: limits, Retry: retry},
 		},
 		Sizing: Sizing{1, 2, 3, 4},
 		Tiers: []Tier{
@@ -127,7 +131,8 @@ calibration: measured.json
 			SingleCluster: true, Photon: true, Layout: "zorder", MaxConcurrentTasks: 50,
 		},
 		Targets: []Target{
-			{Name: "prod", Host: "https://adb-1.2.azuredatabricks.net", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Production: true},
+			{Name: "prod", Host: "https://adb-1.2.azuredatabricks.net", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Production: true,
+				Regions: []RegionTarget{{"westeurope", "https://adb-3.4.azuredatabricks.net", "22222222-2222-3333-4444-555555555555", "north"}}},
 			{Name: "my-test", Catalog: "scratch", SchemaPrefix: "my_test_"},
 			{Name: "dev"},
 		},
@@ -235,4 +240,39 @@ func TestNormalizeURL(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, got, again)
 	}
+}
+
+// TestRegions: one pipeline a region, with that region's sites and workspace; what
+// is landed has the same key in all of them.
+func TestRegions(t *testing.T) {
+	p, err := read([]byte(`
+version: 1
+name: many
+catalog: main
+sites:
+  - {name: a, url: "https://a.example", region: eu-west-1, auth: {kind: anonymous}}
+  - {name: b, url: "https://b.example", region: us-east-1, auth: {kind: anonymous}}
+  - {name: c, url: "https://c.example", region: eu-west-1, auth: {kind: anonymous}}
+targets:
+  dev: {}
+  prod:
+    catalog: prod
+    regions:
+      us-east-1: {host: "https://us.cloud.databricks.com", service_principal: 11111111-2222-3333-4444-555555555555, catalog: prod_us}
+      eu-west-1: {host: "https://eu.cloud.databricks.com"}
+`), "p.yml")
+	require.NoError(t, err)
+	require.Equal(t, []string{"eu-west-1", "us-east-1"}, p.Regions())
+	require.Equal(t, "many", p.Key())
+
+	eu, us := p.InRegion("eu-west-1"), p.InRegion("us-east-1")
+	require.Equal(t, []string{"many_eu-west-1", "many", "eu-west-1"}, []string{eu.Name, eu.Key(), eu.Region})
+	require.Equal(t, []string{"a", "c"}, []string{eu.Sites[0].Name, eu.Sites[1].Name})
+	require.Equal(t, []string{"b"}, eu.Elsewhere)
+	require.Equal(t, []string{"a", "c"}, us.Elsewhere)
+	require.Equal(t, filepath.Join("bundles", "many_us-east-1"), us.BundleDir())
+	require.Equal(t, Target{Name: "prod", Host: "https://eu.cloud.databricks.com", Catalog: "prod", Production: true}, eu.Targets[1])
+	require.Equal(t, Target{Name: "prod", Host: "https://us.cloud.databricks.com", Catalog: "prod_us", Production: true,
+		ServicePrincipal: "11111111-2222-3333-4444-555555555555"}, us.Targets[1])
+	require.Equal(t, p.Targets[0], us.Targets[0])
 }

@@ -16,11 +16,25 @@ func readSites(o *object, cloud string) []Site {
 	for i, n := range items {
 		s := o.child(n, fmt.Sprintf("sites[%d]", i), false)
 		site := readSite(s, cloud)
-		unique(s, names, site.Name)
+		if !inTwoRegions(s, sites, site) {
+			unique(s, names, site.Name)
+		}
 		oneSecretAVariable(s, secrets, site)
 		sites = append(sites, site)
 	}
 	return sites
+}
+
+// inTwoRegions notes a site that is there already, in another region.
+func inTwoRegions(o *object, before []Site, s Site) bool {
+	for _, first := range before {
+		if first.Name == s.Name && s.Name != "" && first.Region != s.Region && first.Region != "" && s.Region != "" {
+			o.add(o.at("region"), fmt.Sprintf("%s: site %s is in region %s already; allowed: one region for a site", join(o.path, "region"), s.Name, first.Region),
+				"keep one of the two; tags that are read from elsewhere are a site of another name")
+			return true
+		}
+	}
+	return false
 }
 
 func readSite(o *object, cloud string) Site {

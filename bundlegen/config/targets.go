@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // readTargets reads where to deploy, in the file's order; dev and prod if the
 // file names none. A target for production uses the tables as they are named.
@@ -34,8 +37,10 @@ func readTarget(o *object, name string) Target {
 		Host:             o.url("host", normalizeHost),
 		ServicePrincipal: o.text("service_principal", "", uuidRule),
 		Catalog:          o.text("catalog", "", catalogRule),
+		Regions:          readRegionTargets(o.object("regions")),
 	}
-	t.Production = name == "prod" || t.ServicePrincipal != ""
+	t.Production = name == "prod" || t.ServicePrincipal != "" ||
+		slices.ContainsFunc(t.Regions, func(r RegionTarget) bool { return r.ServicePrincipal != "" })
 	prefix := ""
 	if !t.Production {
 		prefix = strings.ToLower(strings.ReplaceAll(name, "-", "_")) + "_"

@@ -33,10 +33,15 @@ func readTier(o *object, general Sizing) Tier {
 	if o.node == nil {
 		return Tier{}
 	}
+	continuous, least := o.bool("continuous"), minCadence
+	if continuous {
+		least = time.Second
+	}
 	t := Tier{
 		Name:       o.need("name", tierNameRule),
-		Every:      o.duration("every", 0, minCadence, 7*day),
+		Every:      o.duration("every", 0, least, 7*day),
 		Cron:       readCron(o),
+		Continuous: continuous,
 		Partitions: o.int("partitions", 0, 1, 100_000),
 	}
 	if s := o.object("sizing"); o.has("sizing") {
@@ -53,12 +58,33 @@ func readTier(o *object, general Sizing) Tier {
 	case !o.has("every") && !o.has("cron"):
 		o.add(o.node, o.path+" has neither every nor cron", "for instance every: 5m")
 	}
-	if _, ok := CronOf(t.Every); t.Every > 0 && !ok {
+	checkContinuous(o, t)
+	if _, ok := CronOf(t.Every); t.Every > 0 && !ok && !t.Continuous {
 		below, above := NearestEvery(t.Every)
 		hint := fmt.Sprintf("take %s or %s; or write cron", FormatDuration(below), FormatDuration(above))
 		o.wrong(o.at("every"), "every", "what divides a minute, an hour or a day evenly, or 7d", hint)
 	}
 	return t
+}
+
+// leastScheduled is the shortest cadence of a tier whose job starts anew each time:
+// no cluster starts in less.
+const leastScheduled = time.Minute
+
+// checkContinuous notes a cadence that only a continuous tier can have, and keys that
+// contradict continuous.
+func checkContinuous(o *object, t Tier) {
+	switch {
+	case t.Continuous:
+		o.refuse("cron", "has no use with continuous: true, which never starts anew", "write every, the time from one loop to the next")
+		if t.Every > 6*time.Hour {
+			o.wrong(o.at("every"), "every", "at most 6h with continuous: true", "leave continuous out: a job that starts so rarely costs less")
+		}
+	case t.Every > 0 && t.Every < leastScheduled:
+		o.wrong(o.at("every"), "every", "at least 1m for a job that starts anew each time", "write continuous: true beside it: the tier's tasks then run without an end")
+	case t.Cron != "" && CadenceOf(t.Cron) < leastScheduled:
+		o.wrong(o.at("cron"), "cron", "at least 1m between two starts of a job", "write every and continuous: true instead")
+	}
 }
 
 func readCron(o *object) string {
@@ -88,5 +114,16 @@ func unique(o *object, names map[string]string, name string) {
 		o.add(o.at("name"), join(o.path, "name")+": "+quote(name)+" is there already; allowed: each name once", "take another name")
 	default:
 		o.add(o.at("name"), join(o.path, "name")+": "+quote(name)+" differs from "+quote(first)+" only in case, - and _", "take a name that differs in more: both become the same resource key")
+	}
+}
+
+// checkContinuousCompute notes a continuous tier on compute that does not bear one.
+func checkContinuousCompute(root *object, p *Pipeline) {
+	for i, n := range root.items("tiers") {
+		if i < len(p.Tiers) && p.Tiers[i].Continuous && p.Compute.Serverless {
+			root.addAt(n.entry("continuous").Line, n.entry("continuous").Column,
+				fmt.Sprintf("tiers[%d].continuous has no use with compute.serverless: tasks without an end are for clusters", i),
+				"leave one of the two out")
+		}
 	}
 }

@@ -30,6 +30,9 @@ type Pipeline struct {
 	Forecast    map[string]float64 `json:",omitempty"` // overrides of the forecast's constants, by their names
 	Calibration string             `json:"-"`          // measured constants, as written: relative to Dir; "" = CalibrationFile, if it is there
 
+	Region    string   `json:",omitempty"` // the one that InRegion has cut out; "" = all
+	Elsewhere []string `json:",omitempty"` // names of the sites of other regions, where Region is set
+
 	File string // pipeline.yml itself, as given on the command line
 	Dir  string // its folder: what relative paths are relative to
 }
@@ -39,7 +42,7 @@ type Site struct {
 	Name       string
 	URL        string // normalized: scheme://host[:port][/prefix]/piwebapi
 	DataServer string
-	Region     string // of the cloud; "" = the workspace's
+	Region     string // of the cloud: whose bundle the site belongs to; "" = there is one bundle
 	Auth       Auth
 	TLS        TLS
 	Proxy      string // http, https or socks5; "" = as the environment says
@@ -99,6 +102,7 @@ type Tier struct {
 	Every      time.Duration // 0 when Cron is given
 	Cron       string        // Quartz, 6 or 7 fields
 	Sizing     *Sizing       // nil: the general one
+	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
 	Partitions int           // > 0: this many partitions for the tier, shared out among its sites by tags
 }
 
@@ -132,17 +136,27 @@ type Compute struct {
 type Pool struct {
 	WorkerID string // instance_pool_id
 	DriverID string // driver_instance_pool_id; only with instance_pool_id
-	MinIdle  int    // machines kept warm
+	MinIdle  int    // machines kept warm in each of the two pools
 }
 
 // Target is one deployment target.
 type Target struct {
 	Name             string
-	Host             string // "" = as the environment or the CLI's profile says
-	ServicePrincipal string // application id; "" = the deploying user
-	Catalog          string // "" = the pipeline's
-	SchemaPrefix     string // by default the target's name and _ ("dev_"), "" for production
-	Production       bool   // prod, or any target with a service principal: schedules are unpaused, mode production
+	Host             string         // "" = as the environment or the CLI's profile says
+	ServicePrincipal string         // application id; "" = the deploying user
+	Catalog          string         // "" = the pipeline's
+	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
+	Regions          []RegionTarget `json:",omitempty"` // in the file's order
+	Production       bool           // prod, or any target with a service principal: schedules are unpaused, mode production
+}
+
+// RegionTarget is what a target says otherwise for one region: a workspace is in
+// one region. What is "" is as the target says.
+type RegionTarget struct {
+	Region           string
+	Host             string
+	ServicePrincipal string
+	Catalog          string
 }
 
 // Monitoring is who is told, and by what.

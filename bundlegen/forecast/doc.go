@@ -52,6 +52,10 @@
 // spot_losses_per_hour. On a single cluster the shards of all partitions share
 // its cores, one a core, and partitions_side_by_side partitions its driver.
 //
+// More extractions than compute.max_concurrent_tasks run in waves: each further
+// one adds its start and its extraction. A loop of a continuous tier is its
+// extraction alone, on clusters that are up all the time.
+//
 // Cost is machines from the moment they are asked for and DBUs from the moment a
 // cluster is ready: drivers and the orchestrator on demand, workers at the spot
 // share; a pool's idle machines for the whole month; serverless by its tasks'

@@ -169,6 +169,30 @@ func TestPoolIdleIsPaid(t *testing.T) {
 	assert.InDelta(t, 5*0.226*1.45*730, own.CostPerMonth-own.CostPerRun*own.Runs, 1e-6, "as many drivers on demand as workers")
 }
 
+// A bundle's own pools are two, of spot workers and of drivers on demand.
+func TestOwnPoolsAreWarmAndPaid(t *testing.T) {
+	m, j := forecast.Default(), job(10)
+	cold := m.Run(j, list())
+	j.Compute.Pool = config.Pool{MinIdle: 30}
+	assert.Less(t, m.Run(j, list()).Startup, cold.Startup/2)
+	j.First = false
+	assert.InDelta(t, 30*(0.45+1)*0.226*730, m.IdleCost(j, list()), 1e-6)
+}
+
+// More extractions than the workspace runs at once run in waves, each with
+// clusters of its own.
+func TestWaves(t *testing.T) {
+	m, j := forecast.Default(), job(10)
+	j.Compute.MaxConcurrentTasks = 10
+	one := m.Run(j, list())
+	assert.Equal(t, 1, j.Waves())
+	j.Compute.MaxConcurrentTasks = 4
+	assert.Equal(t, 3, j.Waves())
+	three := m.Run(j, list())
+	assert.Equal(t, one.Startup+2*m.StartupClassic, three.Startup)
+	assert.Greater(t, three.Extract, 2*one.Extract)
+}
+
 func TestPrices(t *testing.T) {
 	assert.True(t, list().Knows("azure", "Standard_D4ds_v5"))
 	assert.False(t, list().Knows("aws", "x9.huge"))

@@ -108,6 +108,7 @@ func (m Model) settle(j Job, prices Prices) Forecast {
 func (m Model) once(j Job, prices Prices, window float64) Forecast {
 	f := Forecast{Startup: m.startup(j), Discover: m.discover(j), Validate: m.validate(j)}
 	server := m.extract(j, prices, window, &f)
+	j.inWaves(&f, m.extractionStart(j))
 	f.Consolidate = m.Consolidate + f.Events*m.AppendPerEvent
 	f.Total = f.Startup + f.Discover + f.Extract + f.Consolidate + f.Validate
 	f.Health = m.HealthFactor * f.Total

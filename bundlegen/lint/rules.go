@@ -126,7 +126,13 @@ func (c *checker) triggers(j, base place) {
 	if !isContinuous {
 		return
 	}
+	if !base.exists() && continuous.get("task_retry_mode").text() != "ON_FAILURE" {
+		c.addKey(continuous, "", "has no task_retry_mode: a task that fails would stay dead beside the others", "ON_FAILURE", "write task_retry_mode: ON_FAILURE")
+	}
 	for _, t := range slices.Concat(j.get("tasks").items(), base.get("tasks").items()) {
+		if e := t.get("environment_key"); e.exists() {
+			c.addKey(e, e.text(), "a continuous job's tasks loop, and serverless compute ends what runs for long", "job_cluster_key", regenerate)
+		}
 		if d := t.get("depends_on"); d.exists() {
 			c.addKey(d, t.get("task_key").text(), "a continuous job's tasks cannot depend on each other", "", "leave depends_on out, or schedule the job")
 		}

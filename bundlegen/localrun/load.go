@@ -36,6 +36,9 @@ func load(dir, pipeline, catalog string) (emitted, error) {
 func (e emitted) ofTier(tier string) (bundle.Job, error) {
 	var known []string
 	for _, j := range e.Roots() {
+		if !j.Lands() {
+			continue
+		}
 		if j.Tier == tier {
 			return j, nil
 		}

@@ -32,6 +32,7 @@ type Options struct {
 	Data      string        // the data folder
 	Tiers     []string      // in order; each tier's job runs once
 	Until     string        // RFC 3339, used as given; "" = now
+	Endless   bool          // the jobs of continuous tiers run until ctx is done; else their tasks loop once
 	RetryWait time.Duration // the most to wait between two attempts of a task
 	Getenv    func(string) (string, bool)
 	Stdout    io.Writer
@@ -89,6 +90,15 @@ func runTiers(ctx context.Context, o Options, lake lake, jobs emitted) (Outcome,
 			fmt.Fprintf(o.Stdout, "%s\n", job.Key)
 		}
 		outcome, err := runJob(ctx, o, lake, jobs, job)
+		for job.Continuous && o.Endless && err == nil {
+			// As on Databricks, the job begins anew, with the bundle that is there now.
+			if jobs, err = load(o.Bundle, o.Pipeline, o.catalog()); err != nil {
+				break
+			}
+			if job, err = jobs.ofTier(tier); err == nil {
+				outcome, err = runJob(ctx, o, lake, jobs, job)
+			}
+		}
 		if err != nil {
 			return NothingOK, err
 		}
@@ -97,13 +107,26 @@ func runTiers(ctx context.Context, o Options, lake lake, jobs emitted) (Outcome,
 	return worst, nil
 }
 
+// catalog is the engine's own; "" = the bundle's.
+func (o Options) catalog() string {
+	kind, err := o.kind()
+	if err != nil {
+		return "" // Run has looked already
+	}
+	return kind.catalog
+}
+
 // runJob runs one job to its end.
 func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.Job) (Outcome, error) {
 	values := map[string]string{
 		runID:                         uuid.NewString(),
 		"job.start_time.timestamp_ms": strconv.FormatInt(time.Now().UnixMilli(), 10),
 	}
-	values, err := bind(values, job, map[string]string{"until": o.Until})
+	given := map[string]string{bundle.ParameterUntil: o.Until}
+	if !o.Endless {
+		given[bundle.ParameterLoopSeconds] = "0"
+	}
+	values, err := bind(values, job, given)
 	if err != nil {
 		return NothingOK, err
 	}
@@ -111,12 +134,17 @@ func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.
 	if err != nil {
 		return NothingOK, err
 	}
+	fits := newBudget(o.Bundle, lake.sideBySide()).fits
+	if job.Continuous {
+		o.retry(tasks)
+		fits = func([]*scheduled, *scheduled) bool { return true } // they wait for each other, and for ever
+	}
 	screen, err := o.display(tasks)
 	if err != nil {
 		return NothingOK, err
 	}
 	s := &scheduler{
-		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: newBudget(o.Bundle, lake.sideBySide()).fits,
+		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: fits,
 		started: screen.started, ended: screen.ended,
 		run: func(ctx context.Context, t *scheduled, attempt int) (task.Result, error) {
 			return lake.attempt(ctx, &t.spec, attempt, func(p task.Progress) { screen.progress(t, p) })
@@ -134,6 +162,17 @@ func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.
 		return NothingOK, err
 	}
 	return judge(tasks, states), nil
+}
+
+// retry has the tasks of a continuous job started again when they fail, as its
+// task_retry_mode says: without an end, or where they loop once, a few times.
+func (o Options) retry(tasks []*scheduled) {
+	for _, t := range tasks {
+		t.spec.MaxRetries, t.spec.RetryInterval, t.spec.RetryOnTimeout = 3, time.Minute, true
+		if o.Endless {
+			t.spec.MaxRetries = -1
+		}
+	}
 }
 
 // runID is the reference to the id of a job's run.

@@ -20,6 +20,9 @@ type Options struct {
 	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
 	Rebalance bool
+	// FirstID is the least id that a new partition gets: ids below are those of a
+	// pipeline's bundles in other regions.
+	FirstID int
 	// Calibration is what earlier runs have measured; nil = nothing.
 	Calibration *Calibration
 }
@@ -81,6 +84,8 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		Partitions:  b.partitions(),
 		Warnings:    b.warnings(),
 		Assumed:     b.assumed(),
+		Pool:        b.pool(),
+		Grants:      grants(cfg),
 		previous:    prev,
 		assumedRate: b.model.EventsPerHour,
 	}
@@ -178,7 +183,7 @@ func (b *builder) countPartitions() {
 
 // numberPartitions gives each partition its id and its predecessor.
 func (b *builder) numberPartitions() {
-	next := 0
+	next := b.opt.FirstID
 	survivors := b.survivors()
 	if b.prev != nil {
 		for _, p := range b.prev.Partitions {

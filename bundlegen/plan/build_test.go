@@ -350,6 +350,18 @@ func TestWarnings(t *testing.T) {
 		w := find(build(t, cfg, slices.Concat(tags("a", 10), tags("b", 10), tags("c", 10)), nil), plan.WarnRateLimit)
 		assert.Contains(t, w.Message, "one.example may be asked for 1,500 requests/s")
 	})
+	t.Run("more extractions than the workspace runs at once", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Compute.MaxConcurrentTasks = 10
+		assert.NotContains(t, codes(build(t, cfg, tags("a", 30000), nil)), plan.WarnWaves)
+		cfg.Compute.MaxConcurrentTasks = 4
+		p := build(t, cfg, tags("a", 30000), nil)
+		assert.Equal(t, 3, p.Tiers[0].Waves)
+		w := find(p, plan.WarnWaves)
+		assert.Contains(t, w.Message, "10 partitions, and the workspace runs 4 tasks at once: they take 3 waves")
+		assert.Equal(t, []string{"compute.max_concurrent_tasks: 10 → one wave, if the workspace is allowed so many",
+			"sizing.target_tags: 7500, max_tags: 9000 → one wave, with --rebalance"}, w.Advice)
+	})
 	t.Run("what is not known", func(t *testing.T) {
 		list := tags("a", 10)
 		list[0].PointID, list[1].EventsPerHour = 0, 7
@@ -420,4 +432,73 @@ func TestCronSchedules(t *testing.T) {
 		assert.InDelta(t, want/skipped, p.Forecast.RunsPerMonth, 0.01, cron)
 		assert.Equal(t, cron, p.Tiers[0].Cron)
 	}
+}
+
+// What is kept warm is in the plan with its price, whoever makes the pools.
+func TestPoolIsInThePlan(t *testing.T) {
+	cfg := pipeline(1)
+	assert.Nil(t, build(t, cfg, tags("a", 30000), nil).Pool)
+	cfg.Compute.Pool.MinIdle = 10
+	p := build(t, cfg, tags("a", 30000), nil)
+	assert.Equal(t, [2]int{10, 10}, [2]int{p.Pool.Workers, p.Pool.Drivers})
+	assert.Positive(t, p.Pool.CostPerMonth)
+	assert.InDelta(t, p.Pool.CostPerMonth, p.Forecast.CostPerMonth-p.Forecast.CostPerRun*p.Forecast.RunsPerMonth, 0.1)
+	assert.True(t, p.Tiers[0].Compute.Pool)
+	assert.NotContains(t, codes(p), plan.WarnSpotDriver)
+}
+
+// Who runs the jobs needs just this; names are quoted as SQL takes them.
+func TestGrants(t *testing.T) {
+	cfg := pipeline(1)
+	assert.Empty(t, build(t, cfg, tags("a", 10), nil).Grants)
+	cfg.Targets = []config.Target{{Name: "dev"}, {Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555"},
+		{Name: "spare", ServicePrincipal: "22222222-2222-3333-4444-555555555555", Catalog: "else-where"}}
+	assert.Equal(t, []plan.Grant{
+		{Target: "prod", Principal: "11111111-2222-3333-4444-555555555555", Catalog: cfg.Catalog,
+			SQL: "GRANT USE CATALOG, CREATE SCHEMA ON CATALOG `" + cfg.Catalog + "` TO `11111111-2222-3333-4444-555555555555`;"},
+		{Target: "spare", Principal: "22222222-2222-3333-4444-555555555555", Catalog: "else-where",
+			SQL: "GRANT USE CATALOG, CREATE SCHEMA ON CATALOG `else-where` TO `22222222-2222-3333-4444-555555555555`;"},
+	}, build(t, cfg, tags("a", 10), nil).Grants)
+}
+
+func TestSingleClusterBearsSoManyTasks(t *testing.T) {
+	cfg := pipeline(1)
+	cfg.Compute.SingleCluster = true
+	cfg.Sizing = config.Sizing{MinTags: 1, TargetTags: 1, MaxTags: 1, TagsPerWorker: 1}
+	require.Len(t, build(t, cfg, tags("a", plan.SingleMaxTasks), nil).Partitions, 140)
+	_, err := plan.Build(cfg, tags("a", plan.SingleMaxTasks+1), nil, plan.Options{})
+	require.ErrorContains(t, err, "tier standard has 141 partitions; allowed: at most 140 tasks on one cluster\nhint: ")
+}
+
+// A continuous tier has no start-up, and clusters that are always on; a scheduled
+// tier that cannot hold its cadence is told of it.
+func TestContinuousTier(t *testing.T) {
+	cfg := pipeline(1)
+	cfg.Tiers = []config.Tier{{Name: "critical", Every: time.Minute, Partitions: 2}}
+	scheduled := build(t, cfg, tags("a", 500), nil)
+	require.Contains(t, codes(scheduled), plan.WarnCadence)
+	for _, w := range scheduled.Warnings {
+		if w.Code == plan.WarnCadence {
+			assert.Contains(t, strings.Join(w.Advice, "\n"), "tiers.critical.continuous: true → run ")
+		}
+	}
+	cfg.Tiers[0].Continuous = true
+	p := build(t, cfg, tags("a", 500), nil)
+	assert.NotContains(t, codes(p), plan.WarnCadence)
+	assert.NotContains(t, codes(p), plan.WarnSingleCluster)
+	assert.True(t, p.Tiers[0].Continuous)
+	assert.Empty(t, p.Tiers[0].Cron)
+	assert.Zero(t, p.Forecast.StartupSeconds)
+	assert.Less(t, p.Forecast.TotalSeconds, 60.0)
+	assert.InDelta(t, 2*730*(0.226+0.69*0.15), p.Forecast.CostPerMonth, 0.01, "two single nodes")
+	assert.Equal(t, 7*3600, p.Partitions[0].TimeoutSecs)
+
+	cfg.Tiers[0].Every = time.Second
+	tooOften := build(t, cfg, tags("a", 500), nil)
+	require.Contains(t, codes(tooOften), plan.WarnCadence)
+
+	cfg.Sizing = config.Sizing{MinTags: 1, TargetTags: 1, MaxTags: 1, TagsPerWorker: 1}
+	cfg.Tiers[0].Partitions = 0
+	_, err := plan.Build(cfg, tags("a", 1001), nil, plan.Options{})
+	require.ErrorContains(t, err, "tier critical has 1001 partitions; allowed: at most 1,000 in a continuous tier")
 }

@@ -156,7 +156,7 @@ func (p *Plan) editedSince(prev *Previous, origins [][]origin) [][]bool {
 		edited[i] = make([]bool, len(members))
 		for k, o := range origins[i] {
 			if o.part >= 0 {
-				edited[i][k] = prev.Partitions[o.part].Tags[o.tag].attributes != prev.attributesOf(&members[k])
+				edited[i][k] = prev.Partitions[o.part].Tags[o.tag].attributes != attributesOf(&members[k])
 			}
 		}
 		return nil

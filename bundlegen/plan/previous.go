@@ -29,8 +29,10 @@ type Previous struct {
 	Settings   string // Plan.Settings of the earlier plan
 	Partitions []PreviousPartition
 	bySite     map[string][]origin // each site's tags, in order of name
-	seed       maphash.Seed
 }
+
+// seed is that of all hashes of attributes: they are compared within this process only.
+var seed = maphash.MakeSeed()
 
 // PreviousPartition is one manifest.
 type PreviousPartition struct {
@@ -69,14 +71,15 @@ func ReadPrevious(bundle string) (*Previous, error) {
 	if err := record.compare(bundle, ids); err != nil {
 		return nil, err
 	}
-	prev := &Previous{Settings: record.settings, Partitions: make([]PreviousPartition, len(ids)), seed: maphash.MakeSeed()}
+	prev := &Previous{Settings: record.settings, Partitions: make([]PreviousPartition, len(ids))}
 	err = each(len(ids), func(i int) error {
-		return prev.readManifest(bundle, ids[i], record.tags[ids[i]], &prev.Partitions[i])
+		return readManifest(bundle, ids[i], record.tags[ids[i]], &prev.Partitions[i])
 	})
 	if err != nil {
 		return nil, err
 	}
-	return prev, prev.index(bundle)
+	prev.index()
+	return prev, prev.distinct(bundle)
 }
 
 // manifestIDs lists the partitions of a bundle, ascending.
@@ -106,7 +109,7 @@ func manifestIDs(bundle string) ([]int, error) {
 }
 
 // readManifest reads the manifest of a partition, which has to have so many tags.
-func (prev *Previous) readManifest(bundle string, id, want int, into *PreviousPartition) error {
+func readManifest(bundle string, id, want int, into *PreviousPartition) error {
 	file := filepath.Join(bundle, manifest.Folder, manifest.FileName(id))
 	if err := whole(file); err != nil {
 		return err
@@ -121,7 +124,7 @@ func (prev *Previous) readManifest(bundle string, id, want int, into *PreviousPa
 		if t.Site != into.Site || t.Tier != into.Tier {
 			return damaged(file, fmt.Sprintf("it mixes site %s, tier %s with site %s, tier %s", into.Site, into.Tier, t.Site, t.Tier), restore)
 		}
-		into.Tags[i] = PreviousTag{Name: t.Name, PointID: t.PointID, attributes: prev.attributesOf(t)}
+		into.Tags[i] = PreviousTag{Name: t.Name, PointID: t.PointID, attributes: attributesOf(t)}
 	}
 	if len(tags) != want {
 		return damaged(file, fmt.Sprintf("it has %s, where %s says %s", words.Plural(len(tags), "tag"), File, words.Count(want)), restore)
@@ -131,9 +134,8 @@ func (prev *Previous) readManifest(bundle string, id, want int, into *PreviousPa
 	return nil
 }
 
-// index puts each site's tags in order of name, and refuses a name that a site
-// has in two manifests.
-func (prev *Previous) index(bundle string) error {
+// index puts each site's tags in order of name.
+func (prev *Previous) index() {
 	prev.bySite = map[string][]origin{}
 	for i, p := range prev.Partitions {
 		for k := range p.Tags {
@@ -141,11 +143,19 @@ func (prev *Previous) index(bundle string) error {
 		}
 	}
 	sites := slices.Sorted(maps.Keys(prev.bySite))
-	return each(len(sites), func(s int) error {
-		all := prev.bySite[sites[s]]
-		slices.SortFunc(all, func(a, b origin) int {
+	_ = each(len(sites), func(s int) error {
+		slices.SortFunc(prev.bySite[sites[s]], func(a, b origin) int {
 			return cmp.Or(strings.Compare(prev.tag(a).Name, prev.tag(b).Name), cmp.Compare(a.part, b.part))
 		})
+		return nil
+	})
+}
+
+// distinct refuses a name that a site has in two manifests of an indexed bundle.
+func (prev *Previous) distinct(bundle string) error {
+	sites := slices.Sorted(maps.Keys(prev.bySite))
+	return each(len(sites), func(s int) error {
+		all := prev.bySite[sites[s]]
 		for i := 1; i < len(all); i++ {
 			if a, b := all[i-1], all[i]; prev.tag(a).Name == prev.tag(b).Name {
 				return prev.twice(bundle, a, b)
@@ -230,9 +240,9 @@ func (r *record) compare(bundle string, ids []int) error {
 }
 
 // attributesOf is a hash of everything in a manifest's row but the tag's name, id and place.
-func (prev *Previous) attributesOf(t *inventory.Tag) uint64 {
+func attributesOf(t *inventory.Tag) uint64 {
 	var h maphash.Hash
-	h.SetSeed(prev.seed)
+	h.SetSeed(seed)
 	for _, s := range [...]string{t.WebID, t.PointType, t.Units, t.DigitalSet, t.Descriptor} {
 		_, _ = h.WriteString(s) // never fails
 		_ = h.WriteByte(0)      // control characters are in no text: this ends one

@@ -441,3 +441,22 @@ func TestSeriesOfPlans(t *testing.T) {
 		}
 	})
 }
+
+// A site that comes along from another bundle keeps its partitions, unless its own
+// bundle knows it already; of two others that know it, the first does.
+func TestJoin(t *testing.T) {
+	of := func(settings string, parts ...plan.PreviousPartition) *plan.Previous {
+		return &plan.Previous{Settings: settings, Partitions: parts}
+	}
+	a0 := plan.PreviousPartition{ID: 0, Site: "a", Tags: []plan.PreviousTag{{Name: "x"}}}
+	a7 := plan.PreviousPartition{ID: 7, Site: "a"}
+	b1, b2 := plan.PreviousPartition{ID: 1, Site: "b"}, plan.PreviousPartition{ID: 2, Site: "b"}
+	c5 := plan.PreviousPartition{ID: 5, Site: "c"}
+
+	assert.Nil(t, plan.Join(nil, []string{"a"}, nil, nil))
+	assert.Nil(t, plan.Join(nil, []string{"z"}, of("s", a0)))
+	assert.Equal(t, of("s", a0, b1, b2), plan.Join(nil, []string{"a", "b"}, of("s", b2, a0, b1, c5), of("t", a7)))
+	assert.Equal(t, of("own", c5, a7), plan.Join(of("own", a7, c5), []string{"a", "c"}, of("s", a0)))
+	assert.Equal(t, 8, plan.NextID(of("s", a0, b1), nil, of("t", a7)))
+	assert.Zero(t, plan.NextID(nil))
+}

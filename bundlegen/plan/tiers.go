@@ -2,10 +2,12 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
 )
 
@@ -21,10 +23,21 @@ func (b *builder) makeTiers() error {
 			return fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster\nhint: raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
 				b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks)
 		}
+		if tier.Continuous && len(cells) > maxLoops {
+			return fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others\nhint: raise sizing.target_tags and sizing.max_tags, or leave continuous out",
+				b.cfg.File, tier.Name, len(cells), words.Count(maxLoops))
+		}
 		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
+		if tier.Continuous {
+			f = b.model.Loop(job, b.prices)
+			single = f // there is no start-up that one cluster would save
+		}
 		for i, p := range cells {
 			p.Seconds = round(f.Partitions[i], 2)
 			p.TimeoutSecs = b.model.TimeoutSeconds(b.cfg.Compute, f.Partitions[i])
+			if tier.Continuous {
+				p.TimeoutSecs = LoopSeconds + loopSlack
+			}
 		}
 		b.jobs = append(b.jobs, job)
 		b.results = append(b.results, f)
@@ -33,8 +46,10 @@ func (b *builder) makeTiers() error {
 			JobKey:     jobKey(b.cfg, t),
 			Every:      tier.Every,
 			Cron:       cron,
+			Continuous: tier.Continuous,
 			Cadence:    cadence,
 			Partitions: len(cells),
+			Waves:      job.Waves(),
 			Compute:    b.compute(job, cells),
 			Forecast:   describe(f, single, cadence.Seconds()),
 		}
@@ -72,6 +87,9 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 		}
 		return tier.Cron, cadence, startsPerMonth(tier.Cron), nil
 	}
+	if tier.Continuous {
+		return "", tier.Every, float64(month) / float64(tier.Every), nil
+	}
 	cron, ok := config.CronOf(tier.Every)
 	if !ok {
 		return "", 0, 0, fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day\nhint: write for instance 5m, 15m, 1h or 6h, or a cron expression",
@@ -93,7 +111,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 		MaxWindow:     b.cfg.Extract.MaxWindow.Seconds(),
 		RunsPerMonth:  runs,
 		SingleWorkers: sizing.Workers(tags, rules.TagsPerWorker),
-		First:         t == 0,
+		First:         t == b.firstTier(),
 	}
 	var cells []*Partition
 	for s, site := range b.cfg.Sites {
@@ -143,6 +161,24 @@ func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
 		c.Least, c.Most = min(c.Least, p.Workers), max(c.Most, p.Workers)
 	}
 	return c
+}
+
+// firstTier gives the first tier that has tags.
+func (b *builder) firstTier() int {
+	return slices.IndexFunc(b.counts, func(tags []int) bool { return slices.Max(tags) > 0 })
+}
+
+// pool says what a warm pool keeps idle, and what that costs.
+func (b *builder) pool() *Pool {
+	pool := b.cfg.Compute.Pool
+	if pool.MinIdle == 0 {
+		return nil
+	}
+	p := &Pool{Workers: pool.MinIdle, CostPerMonth: round(b.model.IdleCost(b.jobs[b.firstTier()], b.prices), 2)}
+	if pool.WorkerID == "" || pool.DriverID != "" {
+		p.Drivers = pool.MinIdle
+	}
+	return p
 }
 
 // describe rounds a forecast, and that of the same job on one cluster, for a run every interval seconds.

@@ -26,9 +26,11 @@ type Plan struct {
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
 	Sites      []Site      `json:"sites"`
-	Tiers      []Tier      `json:"tiers"`      // those that have tags, in the order of pipeline.yml
-	Partitions []Partition `json:"partitions"` // in order of ID
-	Forecast   Forecast    `json:"forecast"`   // of the first tier's job
+	Tiers      []Tier      `json:"tiers"`          // those that have tags, in the order of pipeline.yml
+	Partitions []Partition `json:"partitions"`     // in order of ID
+	Forecast   Forecast    `json:"forecast"`       // of the first tier's job
+	Pool       *Pool       `json:"pool,omitempty"` // the machines that are kept warm, if any
+	Grants     []Grant     `json:"grants"`         // one for each target with a service principal
 	Warnings   []Warning   `json:"warnings"`
 	Assumed    Assumed     `json:"assumed"`
 
@@ -59,16 +61,35 @@ type Tier struct {
 	Name       string        `json:"name"`
 	JobKey     string        `json:"job"` // NAME_orchestrator[_TIER]
 	Every      time.Duration `json:"every_ns,omitempty"`
-	Cron       string        `json:"cron"`       // Quartz; from Every where the file gives that
-	Cadence    time.Duration `json:"cadence_ns"` // the least time between two runs
+	Cron       string        `json:"cron"`                 // Quartz; from Every where the file gives that; "" when Continuous
+	Continuous bool          `json:"continuous,omitempty"` // its tasks loop, each Every; the forecast is of one loop
+	Cadence    time.Duration `json:"cadence_ns"`           // the least time between two runs
 	Tags       int           `json:"tags"`
 	Partitions int           `json:"partitions"`
 	Sites      int           `json:"sites"` // that have tags in this tier
 	MinTags    int           `json:"min_tags"`
 	MaxTags    int           `json:"max_tags"`
+	Waves      int           `json:"waves"` // how often compute.max_concurrent_tasks of extractions begin, one after the other
 	Compute    Compute       `json:"compute"`
 	Forecast   Forecast      `json:"forecast"`
 }
+
+// Pool is the machines that a warm pool keeps idle for production.
+type Pool struct {
+	Workers      int     `json:"idle_workers"` // spot, where the bundle makes the pools
+	Drivers      int     `json:"idle_drivers"` // on demand
+	CostPerMonth float64 `json:"cost_per_month_usd"`
+}
+
+// LoopSeconds is how long the tasks of a continuous tier loop before their job
+// begins anew, and loopSlack what they have to end in.
+const (
+	LoopSeconds = 6 * 3600
+	loopSlack   = 3600
+)
+
+// maxLoops is the most tasks of a continuous job, which cannot run others.
+const maxLoops = 1000
 
 // SingleMaxTasks is how many extraction tasks one cluster bears: 150 execution
 // contexts (Databricks' limit), less a reserve.

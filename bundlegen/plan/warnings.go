@@ -23,6 +23,7 @@ const (
 	WarnRateLimit     = "pi-rate-limit"   // sites together ask one server for more than it allows a client
 	WarnBounds        = "partition-size"  // partitions outside the bounds
 	WarnShare         = "partition-count" // tiers[].partitions cannot be met
+	WarnWaves         = "waves"           // more extractions than the workspace runs at once
 	WarnSpotDriver    = "spot-driver"     // a pool of spot workers gives the driver too
 	WarnNodePrice     = "node-price"      // a node type that the price table does not know
 	WarnPrices        = "prices"          // keys of prices that price nothing
@@ -48,6 +49,11 @@ func (b *builder) warnings() []Warning {
 		}
 		if w, ok := b.cadence(t); ok {
 			all = append(all, w)
+		} else if w, ok := b.period(t); ok {
+			all = append(all, w)
+		}
+		if w, ok := b.waves(t); ok {
+			all = append(all, w)
 		}
 		if w, ok := b.singleCluster(t); ok {
 			all = append(all, w)
@@ -69,7 +75,7 @@ func (b *builder) warnings() []Warning {
 func (b *builder) cadence(t int) (Warning, bool) {
 	tier, f := b.tiers[t], b.results[t]
 	interval := tier.Cadence.Seconds()
-	if f.Total <= interval {
+	if f.Total <= interval || tier.Continuous {
 		return Warning{}, false
 	}
 	message := fmt.Sprintf("%s takes %s, but the next is due after %s: ", b.tierWords(t, "A run", "A run of %s"), words.Span(f.Total), words.Span(interval))
@@ -91,6 +97,42 @@ func (b *builder) cadence(t int) (Warning, bool) {
 	}
 	return w, true
 }
+
+// period warns of loops that take longer than their period.
+func (b *builder) period(t int) (Warning, bool) {
+	tier, f := b.tiers[t], b.results[t]
+	interval := tier.Cadence.Seconds()
+	if f.Total <= interval || !tier.Continuous {
+		return Warning{}, false
+	}
+	return Warning{Code: WarnCadence,
+		Message: fmt.Sprintf("%s takes %s, and one is wanted every %s: each begins as soon as the last one ends.",
+			b.tierWords(t, "A loop", "A loop of %s"), words.Span(f.Total), words.Span(interval)),
+		Advice: []string{
+			fmt.Sprintf("tiers.%s.every: %s%ssays what is planned", b.cfg.Tiers[t].Name, config.FormatDuration(time.Duration(math.Ceil(f.Total))*time.Second), effect),
+			fmt.Sprintf("tiers.%s.partitions%smore partitions, where its PI servers bear them", b.cfg.Tiers[t].Name, effect),
+		}}, true
+}
+
+// waves warns of more extractions than the workspace runs at once.
+func (b *builder) waves(t int) (Warning, bool) {
+	tier, most := b.tiers[t], b.cfg.Compute.MaxConcurrentTasks
+	if tier.Waves < 2 {
+		return Warning{}, false
+	}
+	advice := []string{fmt.Sprintf("compute.max_concurrent_tasks: %d%sone wave, if the workspace is allowed so many", tier.Partitions, effect)}
+	if target := int(ceilTo(float64(tier.Tags)/float64(most), 100)); target <= mostTags {
+		advice = append(advice, fmt.Sprintf("sizing.target_tags: %d, max_tags: %d%sone wave, with --rebalance", target, max(tier.MaxTags, target+target/5), effect))
+	}
+	return Warning{Code: WarnWaves,
+		Message: fmt.Sprintf("%s extracts %s, and the workspace runs %s at once: they take %s, one after the other.",
+			b.tierWords(t, "A run", "A run of %s"), words.Plural(tier.Partitions, "partition"), words.Plural(most, "task"), words.Plural(tier.Waves, "wave")),
+		Advice: advice}, true
+}
+
+// mostTags is the largest partition that is advised: more tags than that take a
+// cluster's four workers longer than the start of another cluster.
+const mostTags = 20_000
 
 // tierWords gives a phrase that names the tier where there are several.
 func (b *builder) tierWords(t int, only, of string) string {
@@ -158,6 +200,9 @@ func (b *builder) alternatives(t int) []alternative {
 		j.Compute.Serverless, j.Compute.SingleCluster, j.Compute.Pool = true, false, config.Pool{}
 		try("compute.serverless: true", j)
 	}
+	if !job.Compute.Serverless && len(job.Partitions) <= maxLoops {
+		ways = append(ways, alternative{fmt.Sprintf("tiers.%s.continuous: true", tier.Name), b.model.Loop(job, b.prices), interval})
+	}
 	slices.SortStableFunc(ways, func(a, b alternative) int {
 		return cmp.Compare(a.result.CostPerMonth, b.result.CostPerMonth)
 	})
@@ -209,7 +254,7 @@ func withPool(j forecast.Job) forecast.Job {
 // singleCluster warns of load balancing that brings nothing.
 func (b *builder) singleCluster(t int) (Warning, bool) {
 	job, f, tier := b.jobs[t], b.results[t], b.tiers[t]
-	if tier.Compute.Kind != ComputeSeparate || len(job.Partitions) > SingleMaxTasks {
+	if tier.Compute.Kind != ComputeSeparate || tier.Continuous || len(job.Partitions) > SingleMaxTasks {
 		return Warning{}, false
 	}
 	single := b.model.Single(job, b.prices)

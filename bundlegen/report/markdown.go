@@ -48,6 +48,14 @@ func Markdown(w io.Writer, r Report) error {
 			}
 		}
 	}
+	for _, g := range r.Plan.Grants {
+		line("")
+		line("SQL for the service principal of %s, by who may grant on the catalog:", escape(g.Target))
+		line("")
+		line("```sql")
+		line("%s", clean(g.SQL))
+		line("```")
+	}
 	line("")
 	line("<details><summary>%s</summary>", words.Plural(len(r.Plan.Partitions), "partition"))
 	line("")

@@ -18,6 +18,7 @@ import (
 type Report struct {
 	Plan    *plan.Plan
 	Changes *plan.Changes
+	Region  string // whose bundle it is; "" = there is one for all sites
 	Next    string // the exact command that comes next; "" for none
 }
 
@@ -36,7 +37,13 @@ func facts(p *plan.Plan, t *plan.Tier) []fact {
 		{"one run", run(t)},
 		{"cost", cost(t)},
 	}
-	if t.Compute.Kind != plan.ComputeSingle {
+	if t.Continuous {
+		list[2], list[3] = fact{"one loop", oneLoop(t)}, fact{"cost", alwaysOn(t)}
+	}
+	if p.Pool != nil && t.Name == p.Tiers[0].Name {
+		list = append(list, fact{"warm pool", pool(p.Pool)})
+	}
+	if t.Compute.Kind != plan.ComputeSingle && !t.Continuous {
 		list = append(list, fact{"on 1 cluster", single(t)})
 	}
 	return append(list, fact{"PI server", server(p, t, parts)})
@@ -59,6 +66,9 @@ func sizes(t *plan.Tier, parts []*plan.Partition) string {
 		least, most = min(least, p.Tags), max(most, p.Tags)
 	}
 	text := fmt.Sprintf("%s of %s", words.Count(len(parts)), between(words.Count(least), words.Plural(most, "tag")))
+	if t.Waves > 1 {
+		text += fmt.Sprintf(" in %s waves", words.Count(t.Waves))
+	}
 	if len(parts) == 1 {
 		return text
 	}
@@ -109,12 +119,15 @@ func compute(t *plan.Tier) string {
 	case c.Kind == plan.ComputeSingle:
 		return fmt.Sprintf("1 cluster for all tasks: 1 driver on demand, %s", words.Plural(c.Workers, spot))
 	}
-	machines := c.Workers + c.Clusters + 2
+	machines, orchestrator := c.Workers+c.Clusters+2, ", 1 orchestrator"
+	if t.Continuous {
+		machines, orchestrator = c.Workers+c.Clusters, ""
+	}
 	text := words.Plural(c.Clusters, "single-node cluster")
 	if c.Workers > 0 {
 		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Least), fmt.Sprint(c.Most)))
 	}
-	return fmt.Sprintf("%s, 1 orchestrator: %s", text, words.Plural(machines, "machine"))
+	return fmt.Sprintf("%s%s: %s", text, orchestrator, words.Plural(machines, "machine"))
 }
 
 func run(t *plan.Tier) string {
@@ -139,6 +152,29 @@ func run(t *plan.Tier) string {
 func cost(t *plan.Tier) string {
 	f := t.Forecast
 	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+}
+
+// oneLoop words what a continuous tier's tasks do again and again.
+func oneLoop(t *plan.Tier) string {
+	period := max(t.Cadence.Seconds(), t.Forecast.TotalSeconds)
+	return fmt.Sprintf("%s, every %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), words.Span(period), words.Span(period+t.Forecast.TotalSeconds))
+}
+
+// alwaysOn words the cost of clusters that are never given back.
+func alwaysOn(t *plan.Tier) string {
+	return fmt.Sprintf("about %s a month, all of it on, list prices", words.Dollars(t.Forecast.CostPerMonth))
+}
+
+// pool words what is kept warm, of the cost above.
+func pool(p *plan.Pool) string {
+	var machines []string
+	if p.Workers > 0 {
+		machines = append(machines, words.Plural(p.Workers, "worker"))
+	}
+	if p.Drivers > 0 {
+		machines = append(machines, words.Plural(p.Drivers, "driver"))
+	}
+	return fmt.Sprintf("%s idle at least, %s of that a month", words.List(machines, 2), words.Dollars(p.CostPerMonth))
 }
 
 // single is the same job on one cluster, to compare with.
@@ -181,6 +217,9 @@ func server(p *plan.Plan, t *plan.Tier, parts []*plan.Partition) string {
 func cadence(t *plan.Tier) string {
 	if t.Every == 0 {
 		return "cron " + t.Cron
+	}
+	if t.Continuous {
+		return "continuous, every " + words.Span(t.Every.Seconds())
 	}
 	if t.Every%(24*time.Hour) == 0 && t.Every > 24*time.Hour {
 		return "every " + words.Plural(int(t.Every/(24*time.Hour)), "day")
@@ -395,6 +434,12 @@ func tagLine(t plan.TagChange) string {
 		what = append(what, "edited in "+id(t.To))
 	}
 	return strings.Join(what, ", ")
+}
+
+// grantLines gives a statement in lines that are short enough for a screen.
+func grantLines(sql string) []string {
+	sql = strings.Replace(sql, " ON CATALOG ", "\n  ON CATALOG ", 1)
+	return strings.Split(strings.Replace(sql, " TO ", "\n  TO ", 1), "\n")
 }
 
 // advice splits a piece of advice into the change and what it brings.

@@ -100,6 +100,15 @@ func TestGoldenTexts(t *testing.T) {
 	pilot.Compute.SingleCluster = true
 	golden(t, "single-cluster.txt", text(t, first(t, pilot, rated(tags(pilot, 5000))), report.Options{}))
 
+	large := pipeline(10, time.Hour)
+	large.Compute.Pool.MinIdle, large.Compute.MaxConcurrentTasks = 20, 10
+	large.Targets = []config.Target{{Name: "dev"}, {Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Catalog: "elsewhere"}}
+	golden(t, "waves.txt", text(t, first(t, large, rated(tags(large, 60000))), report.Options{}))
+
+	always := pipeline(1, 10*time.Second)
+	always.Tiers[0].Continuous = true
+	golden(t, "continuous.txt", text(t, first(t, always, rated(tags(always, 500))), report.Options{}))
+
 	serverless := pipeline(1, 5*time.Minute)
 	serverless.Compute.Serverless = true
 	golden(t, "serverless.txt", text(t, first(t, serverless, rated(tags(serverless, 30000))), report.Options{}))
@@ -179,6 +188,7 @@ func TestNoChanges(t *testing.T) {
 
 func TestGoldenMarkdown(t *testing.T) {
 	cfg, list := mixed()
+	cfg.Targets = []config.Target{{Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555"}}
 	var b bytes.Buffer
 	require.NoError(t, report.Markdown(&b, first(t, cfg, list)))
 	golden(t, "mixed.md", b.Bytes())

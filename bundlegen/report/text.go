@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 
 // Options says how a report looks on a terminal.
 type Options struct {
-	Width int  // columns; 0 is 80. No line is wider, but for a next command that cannot be broken.
+	Width int  // columns; 0 is 80. No line is wider, but for what is to be pasted and cannot be broken: a next command, SQL.
 	Color bool // ANSI colours: the caller knows about NO_COLOR, TERM and terminals
 	All   bool // every partition and every changed tag
 }
@@ -34,6 +35,7 @@ func Text(w io.Writer, r Report, o Options) error {
 	}
 	t.changes(r.Changes)
 	t.warnings(r.Plan.Warnings)
+	t.grants(r.Plan.Grants)
 	if r.Next != "" {
 		t.line("")
 		t.line(t.strong.Sprint("next: ") + t.blue.Sprint(r.Next))
@@ -215,6 +217,17 @@ func (t *terminal) warnings(list []plan.Warning) {
 				continue
 			}
 			t.labelled(4, change, changeWidth+3, brings, t.strong)
+		}
+	}
+}
+
+// grants writes what has to be run before the first deployment, to be pasted as it is.
+func (t *terminal) grants(list []plan.Grant) {
+	for _, g := range list {
+		t.line("")
+		t.labelled(0, "", 0, fmt.Sprintf("SQL for the service principal of %s, by who may grant on the catalog:", clean(g.Target)), t.no)
+		for _, line := range grantLines(g.SQL) {
+			t.line("  " + clean(line))
 		}
 	}
 }

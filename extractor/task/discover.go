@@ -28,13 +28,18 @@ const skewWarning = 10 * instant.Second
 // fences, pin, record. It alone reads the manifests, since a deploy may replace
 // them at any moment.
 func discover(ctx context.Context, a *attempt) error {
+	return a.prepare(ctx, a.Params.RunID, "")
+}
+
+// prepare is discover for a run, of all sites, or of one alone.
+func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err := a.Engine.Claim(ctx); err != nil {
 		return fmt.Errorf("claim the tables: %w", err)
 	}
 	if err := recoverAll(ctx, a.Engine); err != nil {
 		return err
 	}
-	if done, err := a.Engine.Runs(ctx, a.Params.RunID); err != nil || len(done) > 0 {
+	if done, err := a.Engine.Runs(ctx, runID); err != nil || len(done) > 0 {
 		return err // an earlier attempt recorded this run: it stays as it is
 	}
 	manifests, err := a.manifests()
@@ -45,7 +50,7 @@ func discover(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return fmt.Errorf("read metadata.runs: %w", err)
 	}
-	listings, err := a.list(ctx, manifests, earlier)
+	listings, err := a.list(ctx, manifests, earlier, site)
 	if err != nil {
 		return err
 	}
@@ -53,11 +58,11 @@ func discover(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	next, err := a.assign(ctx, manifests, earlier, listings, planID)
+	next, err := a.assign(ctx, runID, manifests, earlier, listings, planID)
 	if err != nil {
 		return err
 	}
-	if err := a.Engine.RecordRuns(ctx, a.runs(listings, next.change.At, planID)); err != nil {
+	if err := a.Engine.RecordRuns(ctx, a.runs(runID, listings, next.change.At, planID)); err != nil {
 		return fmt.Errorf("record the run: %w", err)
 	}
 	return a.summarize(listings, next)
@@ -69,17 +74,17 @@ const mostRaces = 20
 
 // assign gives tags their owners: from the owners as they are, behind fences,
 // in one commit.
-func (a *attempt) assign(ctx context.Context, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
+func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
 	for race := 1; ; race++ {
-		owners, seen, err := a.Engine.Owners(ctx, 0)
+		owners, seen, err := a.owners(ctx, 0)
 		if err != nil {
-			return assignment{}, fmt.Errorf("read metadata.tag_partitions: %w", err)
+			return assignment{}, err
 		}
 		next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
 		next.change.At, next.change.Seen = later(earlier, seen), seen
 		for _, p := range next.fence {
 			// An attempt that still reads for p must lose before p's tags have another reader.
-			if err := a.Engine.Fence(ctx, p, engine.Run{ID: a.Params.RunID, Assigned: next.change.At}); err != nil {
+			if err := a.Engine.Fence(ctx, p, engine.Run{ID: runID, Assigned: next.change.At}); err != nil {
 				return assignment{}, fmt.Errorf("fence partition %d: %w", p, err)
 			}
 		}
@@ -160,16 +165,18 @@ func (a *attempt) planID() (string, error) {
 	return p.ID, nil
 }
 
-// list asks every site of the manifests for its points, side by side. A site
+// list asks every site of the manifests, or one alone, for its points, side by side. A site
 // that cannot be reached fails its own tasks only: its listing has the error.
-func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine.Run) ([]listing, error) {
+func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine.Run, only string) ([]listing, error) {
 	sites, err := a.sites()
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, w := range manifests {
-		names = append(names, w.tag.Site)
+		if only == "" || w.tag.Site == only {
+			names = append(names, w.tag.Site)
+		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -209,7 +216,11 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 
 // ask fills a listing.
 func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error {
-	client, err := a.connect(site, site.Limits)
+	limits := site.Limits
+	if a.Params.Loop() {
+		limits = a.Params.Limits // others of the site read meanwhile
+	}
+	client, err := a.connect(site, limits)
 	if err != nil {
 		return err
 	}
@@ -259,7 +270,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	return nil
 }
 
-func (a *attempt) runs(listings []listing, at instant.Ticks, planID string) []engine.Run {
+func (a *attempt) runs(runID string, listings []listing, at instant.Ticks, planID string) []engine.Run {
 	var out []engine.Run
 	for i := range listings {
 		l := &listings[i]
@@ -270,7 +281,7 @@ func (a *attempt) runs(listings []listing, at instant.Ticks, planID string) []en
 		for _, p := range l.points {
 			last = max(last, p.ID)
 		}
-		out = append(out, engine.Run{ID: a.Params.RunID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID})
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID})
 	}
 	return out
 }

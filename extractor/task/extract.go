@@ -22,6 +22,9 @@ const lastStart = 0.8
 // the ranges come from one snapshot, the folder is whole before it is
 // published, and publishing is what moves the watermarks.
 func extract(ctx context.Context, a *attempt) error {
+	if a.Params.Loop() {
+		return loop(ctx, a)
+	}
 	run, err := a.run(ctx)
 	if err != nil {
 		return err
@@ -32,6 +35,16 @@ func extract(ctx context.Context, a *attempt) error {
 	}
 	defer reader.close()
 	x := &extraction{attempt: a, run: run, reader: reader, failed: map[int64]bool{}}
+	if limit := time.Duration(lastStart * float64(a.Params.TimeoutSecs) * float64(time.Second)); limit > 0 {
+		x.last = a.started.Add(limit)
+	}
+	return x.catchUp(ctx)
+}
+
+// catchUp lands batch after batch until nothing is left to read up to the run's
+// instant, and says how that went.
+func (x *extraction) catchUp(ctx context.Context) error {
+	a, run := x.attempt, x.run
 	for {
 		if err := a.Engine.Recover(ctx, a.Params.Partition); err != nil {
 			return fmt.Errorf("recover partition %d: %w", a.Params.Partition, err)
@@ -74,6 +87,7 @@ type extraction struct {
 	*attempt
 	run    engine.Run
 	reader reader
+	last   time.Time // no further batch begins after it; zero = there is no such time
 	tags   int
 	failed map[int64]bool // point ids that failed in this attempt: not asked for again
 	sample string         // the first of these, and why
@@ -87,10 +101,7 @@ func (x *extraction) fail(o *batch.Outcome) {
 	x.failed[o.PointID] = true
 }
 
-func (x *extraction) late() bool {
-	limit := time.Duration(lastStart * float64(x.Params.TimeoutSecs) * float64(time.Second))
-	return limit > 0 && time.Since(x.started) > limit
-}
+func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x.last) }
 
 // ranges gives what the next batch reads.
 func (x *extraction) ranges(state engine.State) []batch.Range {

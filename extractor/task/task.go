@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
@@ -116,8 +117,7 @@ func (a *attempt) record(ctx context.Context, failure error) error {
 
 // sites reads the bundle's sites.json.
 func (a *attempt) sites() (map[string]manifest.Site, error) {
-	path := filepath.Join(a.Params.Bundle, manifest.SitesFile)
-	s, err := manifest.LoadSites(path)
+	s, err := a.sitesFile()
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +126,24 @@ func (a *attempt) sites() (map[string]manifest.Site, error) {
 		out[site.Name] = site
 	}
 	return out, nil
+}
+
+// owners gives the assignment in force at an instant, without the sites that other
+// bundles of the pipeline land.
+func (a *attempt) owners(ctx context.Context, at instant.Ticks) (owners []engine.Owner, changed instant.Ticks, err error) {
+	sites, err := a.sitesFile()
+	if err != nil {
+		return nil, 0, err
+	}
+	owners, changed, err = a.Engine.Owners(ctx, at)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read metadata.tag_partitions: %w", err)
+	}
+	return slices.DeleteFunc(owners, func(o engine.Owner) bool { return slices.Contains(sites.Elsewhere, o.Site) }), changed, nil
+}
+
+func (a *attempt) sitesFile() (manifest.Sites, error) {
+	return manifest.LoadSites(filepath.Join(a.Params.Bundle, manifest.SitesFile))
 }
 
 // connect opens a client for a site within limits.
@@ -147,6 +165,9 @@ func (a *attempt) until(server instant.Ticks) (instant.Ticks, error) {
 		return t, nil
 	}
 	t := instant.FromMillis(a.Params.UntilMillis)
+	if a.Params.Loop() {
+		t = instant.FromTime(time.Now()) // anew in each loop
+	}
 	if server != 0 {
 		// A server that is behind has not seen yet what is before the job's start.
 		t = min(t, server)

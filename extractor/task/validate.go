@@ -48,9 +48,9 @@ type part struct {
 // partitions gives the partitions that the run's tier has by the run's own assignment.
 func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, error) {
 	at := runs[0].Assigned
-	owners, _, err := a.Engine.Owners(ctx, at)
+	owners, _, err := a.owners(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("read metadata.tag_partitions: %w", err)
+		return nil, err
 	}
 	byID := map[int]*part{}
 	for i := range owners {

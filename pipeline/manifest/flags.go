@@ -19,6 +19,7 @@ func Tasks() []string { return []string{TaskDiscover, TaskExtract, TaskConsolida
 type flag struct {
 	name     string
 	tasks    []string // the tasks that use it; nil = all
+	loop     bool     // an extraction that loops uses it, too
 	optional bool     // may be left out: its field then keeps its zero value (attempt: 1)
 	allowed  string   // what a value has to be, for people
 	field    func(*Parameters) value
@@ -55,19 +56,32 @@ var flags = []flag{
 	{name: "tags-per-shard", tasks: only(TaskExtract), allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.TagsPerShard, 1, math.MaxInt32) }},
 	{name: "shards", tasks: only(TaskExtract), optional: true, allowed: "executors or driver", field: func(p *Parameters) value { return (*place)(&p.Shards) }},
 
-	{name: "backfill-seconds", tasks: only(TaskDiscover), allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Backfill) }},
-	{name: "settle-seconds", tasks: only(TaskDiscover), allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Settle) }},
+	{name: everyFlag, tasks: only(TaskExtract), optional: true, allowed: "a number of at least 0; 0 = no loop", field: func(p *Parameters) value { return secondsOf(&p.Every) }},
+	{name: "loop-seconds", tasks: only(), loop: true, allowed: "a number of at least 0; 0 = once", field: func(p *Parameters) value { return secondsOf(&p.Loops) }},
+	{name: "lead", tasks: only(), loop: true, allowed: "true or false", field: func(p *Parameters) value { return (*truth)(&p.Lead) }},
+
+	{name: "backfill-seconds", tasks: only(TaskDiscover), loop: true, allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Backfill) }},
+	{name: "settle-seconds", tasks: only(TaskDiscover), loop: true, allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Settle) }},
 
 	{name: "maintenance", tasks: only(TaskConsolidate), allowed: "true or false", field: func(p *Parameters) value { return (*truth)(&p.Maintenance) }},
-	{name: "layout", tasks: only(TaskDiscover, TaskConsolidate), allowed: "liquid or zorder", field: func(p *Parameters) value { return (*layout)(&p.Layout) }},
+	{name: "layout", tasks: only(TaskDiscover, TaskConsolidate), loop: true, allowed: "liquid or zorder", field: func(p *Parameters) value { return (*layout)(&p.Layout) }},
 
 	{name: "min-completeness", tasks: only(TaskValidate), allowed: "a share from 0 to 1", field: func(p *Parameters) value { return shareOf(&p.MinCompleteness) }},
 	{name: "sample-tags", tasks: only(TaskValidate), allowed: "a whole number of at least 0; 0 = all", field: func(p *Parameters) value { return integerOf(&p.SampleTags, 0, math.MaxInt32) }},
 }
 
-func only(tasks ...string) []string { return tasks }
+// everyFlag makes an extraction loop.
+const everyFlag = "every-seconds"
 
-func (f *flag) usedBy(task string) bool { return f.tasks == nil || slices.Contains(f.tasks, task) }
+// only lists the tasks that use a flag. It is not nil.
+func only(tasks ...string) []string { return append([]string{}, tasks...) }
+
+func (f *flag) usedBy(p *Parameters) bool {
+	return f.tasks == nil || slices.Contains(f.tasks, p.Task) || f.loop && p.Loop()
+}
+
+// Loop says whether the task is an extraction that loops.
+func (p *Parameters) Loop() bool { return p.Task == TaskExtract && p.Every > 0 }
 
 // Args gives the arguments of p.Task as --name=value tokens: every flag that
 // the task uses, always in the same order. A reference in refs replaces the
@@ -78,7 +92,7 @@ func (p Parameters) Args(refs map[string]string) []string {
 	var args []string
 	for i := range flags {
 		f := &flags[i]
-		if !f.usedBy(p.Task) {
+		if !f.usedBy(&p) || f.name == everyFlag && p.Every == 0 {
 			continue
 		}
 		text, ok := refs[f.name]
@@ -102,7 +116,7 @@ func Parse(task string, args []string) (Parameters, error) {
 	}
 	var problems []error
 	given := map[string]bool{}
-	for _, arg := range args {
+	for _, arg := range loopFirst(args) {
 		if err := p.parseArg(arg, given); err != nil {
 			problems = append(problems, err)
 		}
@@ -112,6 +126,23 @@ func Parse(task string, args []string) (Parameters, error) {
 		return Parameters{}, errors.Join(problems...)
 	}
 	return p, nil
+}
+
+// loopFirst gives the arguments in an order in which the one that says whether
+// there is a loop comes before those that only a loop has.
+func loopFirst(args []string) []string {
+	sorted := slices.Clone(args)
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		return boolToInt(strings.HasPrefix(b, "--"+everyFlag+"=")) - boolToInt(strings.HasPrefix(a, "--"+everyFlag+"="))
+	})
+	return sorted
+}
+
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // parseArg reads one token into p and marks its flag as given.
@@ -124,9 +155,13 @@ func (p *Parameters) parseArg(arg string, given map[string]bool) error {
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.name == name })
 	switch {
 	case i < 0:
-		return unknown("flag", "--"+name, flagNames(p.Task))
-	case !flags[i].usedBy(p.Task):
-		return fmt.Errorf("flag --%s is not one of %s\nhint: it belongs to %s", name, p.Task, strings.Join(flags[i].tasks, ", "))
+		return unknown("flag", "--"+name, flagNames(p))
+	case !flags[i].usedBy(p):
+		owners := flags[i].tasks
+		if flags[i].loop {
+			owners = append(only(owners...), "an extract with --"+everyFlag)
+		}
+		return fmt.Errorf("flag --%s is not one of %s\nhint: it belongs to %s", name, p.Task, strings.Join(owners, ", "))
 	case !hasValue:
 		return fmt.Errorf("flag --%s has no value; allowed: %s\nhint: write --%s=VALUE", name, flags[i].allowed, name)
 	case given[name]:
@@ -144,7 +179,7 @@ func (p *Parameters) missing(given map[string]bool) []error {
 	var problems []error
 	for i := range flags {
 		f := &flags[i]
-		if f.usedBy(p.Task) && !f.optional && !given[f.name] {
+		if f.usedBy(p) && !f.optional && !given[f.name] {
 			problems = append(problems, fmt.Errorf("flag --%s is missing\nhint: %s needs it: %s", f.name, p.Task, f.allowed))
 		}
 	}
@@ -161,22 +196,26 @@ func Usage(task string) string {
 	var b strings.Builder
 	for i := range flags {
 		f := &flags[i]
-		if !f.usedBy(task) {
+		p := Parameters{Task: task, Every: 1}
+		if !f.usedBy(&p) {
 			continue
 		}
 		note := ""
-		if f.optional {
+		switch p.Every = 0; {
+		case f.optional:
 			note = " (optional)"
+		case !f.usedBy(&p):
+			note = " (with --" + everyFlag + ")"
 		}
 		fmt.Fprintf(&b, "  --%-20s %s%s\n", f.name+"=", f.allowed, note)
 	}
 	return b.String()
 }
 
-func flagNames(task string) []string {
+func flagNames(p *Parameters) []string {
 	var names []string
 	for i := range flags {
-		if flags[i].usedBy(task) {
+		if flags[i].usedBy(p) {
 			names = append(names, "--"+flags[i].name)
 		}
 	}

@@ -42,6 +42,10 @@ func anyParameters(t *rapid.T, task string) manifest.Parameters {
 		p.FailAbove = share.Draw(t, "fail")
 		p.TagsPerShard = count.Draw(t, "shard")
 		p.Shards = rapid.SampledFrom([]string{manifest.ShardsOnExecutors, manifest.ShardsOnDriver}).Draw(t, "shards")
+		if rapid.Bool().Draw(t, "loop") {
+			p.Every, p.Loops, p.Lead = rapid.Float64Range(0.5, 1e6).Draw(t, "every"), rapid.Float64Range(0, 1e6).Draw(t, "loops"), rapid.Bool().Draw(t, "lead")
+			p.Backfill, p.Settle, p.Layout = rapid.Float64Range(0, 1e9).Draw(t, "backfill"), rapid.Float64Range(0, 1e9).Draw(t, "settle"), "liquid"
+		}
 	case manifest.TaskDiscover:
 		p.Backfill = rapid.Float64Range(0, 1e9).Draw(t, "backfill")
 		p.Settle = rapid.Float64Range(0, 1e9).Draw(t, "settle")
@@ -90,6 +94,23 @@ func TestArgsOfEachTask(t *testing.T) {
 		}
 		require.Equal(t, common+own, strings.Join(names, " "), task)
 	}
+}
+
+// A loop has flags of its own, which are no flags of an extraction that ends.
+func TestFlagsOfALoop(t *testing.T) {
+	p := valid(manifest.TaskExtract)
+	p.Every, p.Loops, p.Lead, p.Layout = 10, 21600, true, "liquid"
+	args := p.Args(map[string]string{"loop-seconds": "{{job.parameters.loop_seconds}}"})
+	require.Contains(t, args, "--every-seconds=10")
+	require.Contains(t, args, "--loop-seconds={{job.parameters.loop_seconds}}")
+	require.Contains(t, args, "--lead=true")
+	p.Every = 0
+	args = append(p.Args(nil), "--lead=true")
+	_, err := manifest.Parse(manifest.TaskExtract, args)
+	require.EqualError(t, err, "flag --lead is not one of extract\nhint: it belongs to an extract with --every-seconds")
+	_, err = manifest.Parse(manifest.TaskExtract, append(p.Args(nil), "--every-seconds=10"))
+	require.ErrorContains(t, err, "flag --loop-seconds is missing")
+	require.Contains(t, manifest.Usage(manifest.TaskExtract), "(with --every-seconds)")
 }
 
 func TestReferencesStandInPlaceOfValues(t *testing.T) {

@@ -37,12 +37,16 @@ type Parameters struct {
 	FailAbove    float64 // share of the partition's tags (0 to 1)
 	TagsPerShard int
 	Shards       string // where shards run: ShardsOnExecutors ("" means the same), or ShardsOnDriver on compute whose workers have no way out to the network
+	// extract without an end, for a continuous tier
+	Every float64 // seconds from the beginning of a loop to the next; 0 = no loop, the run's instant is discover's
+	Loops float64 // seconds from the job's start on after which no loop begins; 0 = once
+	Lead  bool    // the lowest partition of its site and tier: does discover's part for them
 
-	// discover
+	// discover, and extract in a loop
 	Backfill float64 // seconds
 	Settle   float64 // seconds
 
-	// discover and consolidate
+	// discover, consolidate, and extract in a loop
 	Layout string // of bronze: liquid or zorder
 
 	// consolidate

@@ -8,6 +8,10 @@ const SitesVersion = 1
 type Sites struct {
 	Version int    `json:"version"`
 	Sites   []Site `json:"sites"`
+
+	// Elsewhere names the sites that other bundles of the pipeline land, those of
+	// other regions: what the tables say of them is not this bundle's business.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 }
 
 // Site is one PI Web API endpoint with its own credentials, retry policy and request budget.

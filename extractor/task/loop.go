@@ -1,0 +1,179 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+const (
+	// assignAgain is how often a lead looks for new points of its site, and how long
+	// tags that failed are left alone.
+	assignAgain = 15 * time.Minute
+	// assignWait is how long a task waits for its lead to assign the tags of a plan
+	// that is new, and how often it looks.
+	assignWait = 15 * time.Minute
+	assignLook = time.Second
+)
+
+// looping is an extraction of a continuous tier: there is no discover before it and
+// nothing after it. It lands what there is, again and again, each time up to an
+// instant taken anew, until the job's time is over or another plan was deployed.
+//
+// The lowest partition of each site and tier is the lead: it does discover's part
+// for its site, whose secrets it has. The others wait for that once, and then take
+// the latest assignment of their site that anybody recorded, as every loop does: a
+// fence of another job's discover, which moved a tag, ends no loop that has seen it.
+type looping struct {
+	*extraction
+	site     manifest.Site
+	clock    *piwebapi.Client // asks the site what time it is
+	plan     string           // its id when the loop began
+	assigned time.Time        // when the lead assigned last
+	end      time.Time        // no loop begins after it
+}
+
+func loop(ctx context.Context, a *attempt) error {
+	l, err := newLooping(a)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	for n := 1; ; n++ {
+		next := time.Now().Add(seconds(a.Params.Every))
+		if err := l.once(ctx, n); err != nil {
+			return err
+		}
+		if l.over(next) {
+			return nil
+		}
+		if l.planChanged() {
+			return nil
+		}
+		if err := shard.Sleep(ctx, time.Until(next)); err != nil {
+			return err
+		}
+	}
+}
+
+func newLooping(a *attempt) (*looping, error) {
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	reader, err := a.reader(a.Params.Site) // it says which site is missing
+	if err != nil {
+		return nil, err
+	}
+	l := &looping{extraction: &extraction{attempt: a, reader: reader, failed: map[int64]bool{}}, site: sites[a.Params.Site]}
+	if l.clock, err = a.connect(l.site, a.Params.Limits); err != nil {
+		reader.close()
+		return nil, err
+	}
+	if l.plan, err = a.planID(); err != nil {
+		l.close()
+		return nil, err
+	}
+	if a.Params.Loops > 0 {
+		l.end = instant.FromMillis(a.Params.UntilMillis).Time().Add(seconds(a.Params.Loops))
+	}
+	return l, nil
+}
+
+func (l *looping) close() {
+	l.reader.close()
+	l.clock.Close()
+}
+
+// once is one loop, the n-th.
+func (l *looping) once(ctx context.Context, n int) error {
+	l.result.Notes = nil // those of the last loop are enough
+	if n > 1 {
+		l.last = l.end // an attempt that begins late reads once all the same
+	}
+	if now := time.Now(); now.Sub(l.assigned) >= assignAgain {
+		clear(l.failed)
+		l.assigned = now
+		if l.Params.Lead {
+			// A run of its own: what is recorded of one run does not change any more.
+			id := fmt.Sprintf("%s/%s/%d.%d", l.Params.RunID, l.site.Name, l.Params.Attempt, n)
+			if err := l.prepare(ctx, id, l.site.Name); err != nil {
+				return err
+			}
+		}
+	}
+	run, err := l.current(ctx)
+	if err != nil {
+		return err
+	}
+	if run.Until, err = l.instant(ctx); err != nil {
+		return err
+	}
+	l.run = run
+	err = l.catchUp(ctx)
+	if errors.Is(err, engine.ErrZombie) {
+		l.Log.Info("tags were moved meanwhile: the next loop takes the new assignment", "partition", l.Params.Partition)
+		return nil
+	}
+	return err
+}
+
+// current waits for the site's tags to be assigned as the plan says, and gives the
+// latest assignment.
+func (l *looping) current(ctx context.Context) (engine.Run, error) {
+	for begun := time.Now(); ; {
+		latest, err := l.Engine.Runs(ctx, "")
+		if err != nil && !errors.Is(err, engine.ErrNoTables) {
+			return engine.Run{}, fmt.Errorf("read metadata.runs: %w", err)
+		}
+		for _, r := range latest {
+			if r.Site == l.site.Name && r.PlanID == l.plan {
+				r.ID, r.Tier = l.Params.RunID, l.Params.Tier
+				return r, nil
+			}
+		}
+		if time.Since(begun) > assignWait {
+			return engine.Run{}, fmt.Errorf("the tags of site %q were not assigned within %s\nhint: see the message of the task of the site's lowest partition, which does that", l.site.Name, assignWait)
+		}
+		if err := shard.Sleep(ctx, assignLook); err != nil {
+			return engine.Run{}, err
+		}
+	}
+}
+
+// instant is what the loop reads up to, by the site's clock or this machine's,
+// whichever is behind.
+func (l *looping) instant(ctx context.Context) (instant.Ticks, error) {
+	before := l.clock.Requests()
+	server, err := l.clock.DataServer(ctx, l.site.DataServer)
+	l.result.Requests += l.clock.Requests() - before
+	if err != nil {
+		return 0, err
+	}
+	return l.until(server.ServerTime)
+}
+
+// over says whether the loop that would begin at next is none of this run's any more.
+func (l *looping) over(next time.Time) bool {
+	return l.Params.Loops == 0 || l.Params.Until != "" || next.After(l.end)
+}
+
+// planChanged says whether another plan was deployed: the job begins anew with it.
+// A file that cannot be read is being replaced: the next loop looks again.
+func (l *looping) planChanged() bool {
+	id, err := l.planID()
+	if err != nil || id == l.plan {
+		return false
+	}
+	l.result.Notes = append(l.result.Notes, "another plan was deployed: the loop ends, and the job begins anew with it")
+	return true
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
