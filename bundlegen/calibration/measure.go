@@ -185,7 +185,7 @@ func (h *history) ofPlan(rows []Row) []Row {
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			names = append(names, fmt.Sprintf("%04d", id))
 		}
-		h.notes = append(h.notes, fmt.Sprintf("%s are of another plan (partitions %s have other tags now, or are gone) and are left out.",
+		h.notes = append(h.notes, fmt.Sprintf("Left out: %s of another plan (partitions that have other tags now, or are gone: %s).",
 			words.Plural(other, "row"), words.List(names, 4)))
 	}
 	slices.SortFunc(kept, func(a, b Row) int {

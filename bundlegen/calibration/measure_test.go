@@ -212,8 +212,8 @@ func TestGapsAndOtherPlans(t *testing.T) {
 	r, err = calibration.Measure(p, "demo", mixed)
 	require.NoError(t, err)
 	require.Len(t, r.Notes, 2)
-	assert.Equal(t, `1 row of pipeline "another" are left out.`, r.Notes[0])
-	assert.Contains(t, r.Notes[1], "1 row are of another plan (partitions 0000 have other tags now, or are gone)")
+	assert.Equal(t, `Left out: 1 row of pipeline "another".`, r.Notes[0])
+	assert.Contains(t, r.Notes[1], "1 row of another plan (partitions that have other tags now, or are gone: 0000)")
 
 	_, err = calibration.Measure(other, "demo", history(p, 10, real, "demo"))
 	require.ErrorIs(t, err, calibration.ErrNothing, "nothing of it is of this plan")
