@@ -70,7 +70,7 @@ func makePlan(c *cli.Context) (*planned, error) {
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
 
 // formats are what a plan can be printed as.
-var formats = []string{"text", "json", "markdown"}
+var formats = []string{"text", "json", "markdown", "html"}
 
 func planCommand() *cli.Command {
 	return &cli.Command{
@@ -78,7 +78,7 @@ func planCommand() *cli.Command {
 		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
 		Flags: []cli.Flag{
 			configFlag, rebalanceFlag,
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json or markdown"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json, markdown, or html: one page that works offline"},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
 			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
 		},
@@ -97,6 +97,10 @@ func planCommand() *cli.Command {
 				err = report.JSON(c.App.Writer, r)
 			case "markdown":
 				err = report.Markdown(c.App.Writer, r)
+			case "html":
+				if r.Choices, err = p.choices(); err == nil {
+					err = report.HTML(c.App.Writer, r)
+				}
 			default:
 				err = report.Text(c.App.Writer, r, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
 			}
@@ -106,6 +110,19 @@ func planCommand() *cli.Command {
 			return p.exitCode()
 		},
 	}
+}
+
+// choices gives how each tier of the plan could also run.
+func (p *planned) choices() ([][]plan.Choice, error) {
+	var all [][]plan.Choice
+	for _, tier := range p.plan.Tiers {
+		choices, err := p.plan.Choices(p.cfg, tier.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, choices)
+	}
+	return all, nil
 }
 
 // exitCode is 2 when generate would write something: also what no tag shows,

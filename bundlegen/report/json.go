@@ -20,5 +20,9 @@ func JSON(w io.Writer, r Report) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(document{Version: plan.Version, Plan: r.Plan, Changes: r.Changes, Next: r.Next})
+	return e.Encode(r.document())
+}
+
+func (r Report) document() document {
+	return document{Version: plan.Version, Plan: r.Plan, Changes: r.Changes, Next: r.Next}
 }

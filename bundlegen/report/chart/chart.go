@@ -44,10 +44,11 @@ func (i Ink) stand() color.Color { return color.RGBA{R: 0xa0, G: 0x51, B: uint8(
 // Point is a point of a curve.
 type Point struct{ X, Y float64 }
 
-// Curve is a line through points with a dot on each.
+// Curve is a line through points.
 type Curve struct {
 	Ink    Ink
 	Points []Point // ascending X; X > 0
+	Dots   bool    // a dot on each point
 }
 
 // Tick is a mark on an axis.
@@ -61,7 +62,9 @@ type Tick struct {
 type Chart struct {
 	Width, Height float64 // CSS pixels
 	Curves        []Curve
-	X, Y          []Tick  // the curves' range is that of the ticks
+	MinX, MaxX    float64 // the range of the axis across; 0 < MinX < MaxX
+	MaxY          float64 // the top of the axis up, which begins at 0
+	X, Y          []Tick
 	Limit         float64 // a dashed line across at this height; 0 for none
 }
 
@@ -123,8 +126,8 @@ func (c Chart) plot() *plot.Plot {
 	p.BackgroundColor = nil
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, ticker(c.X)
 	p.Y.Tick.Marker = ticker(c.Y)
-	p.X.Min, p.X.Max = c.X[0].At, c.X[len(c.X)-1].At
-	p.Y.Min, p.Y.Max = c.Y[0].At, c.Y[len(c.Y)-1].At
+	p.X.Min, p.X.Max = c.MinX, c.MaxX
+	p.Y.Min, p.Y.Max = 0, c.MaxY
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.LineStyle.Color, axis.Tick.LineStyle.Color = Faint.stand(), Faint.stand()
 		axis.LineStyle.Width, axis.Tick.LineStyle.Width, axis.Tick.Length = 1, 1, 4
@@ -163,7 +166,10 @@ func add(p *plot.Plot, c Curve) error {
 	}
 	line.LineStyle = draw.LineStyle{Color: c.Ink.stand(), Width: lineWidth}
 	dots.GlyphStyle = draw.GlyphStyle{Color: c.Ink.stand(), Radius: dotRadius, Shape: draw.CircleGlyph{}}
-	p.Add(line, dots)
+	p.Add(line)
+	if c.Dots {
+		p.Add(dots)
+	}
 	return nil
 }
 

@@ -15,10 +15,10 @@ import (
 
 func sample() chart.Chart {
 	return chart.Chart{
-		Width: 600, Height: 200, Limit: 300,
+		Width: 600, Height: 200, Limit: 300, MinX: 1, MaxX: 100, MaxY: 1000,
 		Curves: []chart.Curve{
-			{Ink: chart.Curve1, Points: []chart.Point{{X: 1, Y: 900}, {X: 10, Y: 400}, {X: 100, Y: 350}}},
-			{Ink: chart.Curve2, Points: []chart.Point{{X: 10, Y: 500}}},
+			{Ink: chart.Curve1, Points: []chart.Point{{X: 1, Y: 900}, {X: 10, Y: 400}, {X: 100, Y: 350}}, Dots: true},
+			{Ink: chart.Curve2, Points: []chart.Point{{X: 10, Y: 500}}, Dots: true},
 			{Ink: chart.Curve3},
 		},
 		X: []chart.Tick{{1, "1"}, {10, "10"}, {100, "100"}},
