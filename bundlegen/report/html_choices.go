@@ -32,6 +32,7 @@ type pageKind struct {
 // pageChoice is one number of partitions on one kind of compute.
 type pageChoice struct {
 	Kind, Title, Tag string // Tag: the plan, recommended
+	Phases           string
 	Partitions       int
 	Chosen, Late     bool
 	Spans            []pageSpan
@@ -93,7 +94,9 @@ func panel(c, chosen *plan.Choice, interval float64) pageChoice {
 		whole = max(whole, interval*1.02)
 	}
 	var list []span
-	for i, seconds := range []float64{c.StartupSeconds, c.DiscoverSeconds, c.ExtractSeconds, c.ConsolidateSeconds, c.ValidateSeconds} {
+	lasting := []float64{c.StartupSeconds, c.DiscoverSeconds, c.ExtractSeconds, c.ConsolidateSeconds, c.ValidateSeconds}
+	view.Phases = phaseTimes(lasting...)
+	for i, seconds := range lasting {
 		list = append(list, span{phases[i], at, seconds})
 		at += seconds
 	}

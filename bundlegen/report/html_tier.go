@@ -61,7 +61,7 @@ func tiles(t *plan.Tier, parts []*plan.Partition) []pageTile {
 	}
 	return []pageTile{
 		run,
-		tile("Cost", words.Dollars(f.CostPerMonth)+" a month", words.Dollars(f.CostPerRun)+" a run, "+words.Plural(int(f.RunsPerMonth+0.5), "run"), "list prices"),
+		tile("A month costs", words.Dollars(f.CostPerMonth), words.Dollars(f.CostPerRun)+" a run, "+words.Plural(int(f.RunsPerMonth+0.5), "run"), "list prices"),
 		tile("Partitions", words.Count(len(parts)), "of "+size, balance),
 		tile("A run reads", words.Short(f.EventsPerRun)+" events", limits[f.Bottleneck]),
 	}
@@ -77,9 +77,9 @@ var limits = map[string]string{
 // spare says how much of the time to the next start a run leaves.
 func spare(total, interval float64) string {
 	if total > interval {
-		return fmt.Sprintf("%s longer than the %s to the next", words.Span(total-interval), words.Span(interval))
+		return fmt.Sprintf("%s longer than the %s to the next start", words.Span(total-interval), words.Span(interval))
 	}
-	return fmt.Sprintf("of %s to the next: %s to spare", words.Span(interval), words.Span(interval-total))
+	return fmt.Sprintf("%[2]s to spare of the %[1]s to the next start", words.Span(interval), words.Span(interval-total))
 }
 
 // pageLoads is the table of partitions.

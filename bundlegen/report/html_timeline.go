@@ -8,17 +8,6 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 )
 
-// The phases of a run, which are also what the page's style knows them by.
-const (
-	phaseStartup     = "start-up"
-	phaseDiscover    = "discover"
-	phaseExtract     = "extract"
-	phaseConsolidate = "consolidate"
-	phaseValidate    = "validate"
-)
-
-var phases = []string{phaseStartup, phaseDiscover, phaseExtract, phaseConsolidate, phaseValidate}
-
 // pageTimeline is one run: what runs when, against the cadence.
 type pageTimeline struct {
 	Legend  []string
@@ -102,7 +91,7 @@ func timeline(t *plan.Tier, parts []*plan.Partition) *pageTimeline {
 		end = max(end, interval)
 	}
 	whole := end * 1.02 // so that the last line does not fall on the edge
-	view := &pageTimeline{Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all, " + spare(f.TotalSeconds, interval) + "."}
+	view := &pageTimeline{Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " + spare(f.TotalSeconds, interval) + "."}
 	name := map[string]string{plan.ComputeSeparate: "orchestrator", plan.ComputeSingle: "one cluster", plan.ComputeServerless: "tasks"}[t.Compute.Kind]
 	view.Rows = append(view.Rows, pageRow{Key: "run", Label: name, Spans: spans(around, whole)})
 	for _, r := range rows(parts, timelineRoom) {

@@ -120,21 +120,31 @@ func compute(t *plan.Tier) string {
 
 func run(t *plan.Tier) string {
 	f := t.Forecast
-	steps := []string{}
-	for _, s := range []struct {
-		name    string
-		seconds float64
-	}{
-		{"start-up", f.StartupSeconds}, {"discover", f.DiscoverSeconds}, {"extract", f.ExtractSeconds},
-		{"consolidate", f.ConsolidateSeconds}, {"validate", f.ValidateSeconds},
-	} {
-		steps = append(steps, s.name+" "+words.Clock(s.seconds))
-	}
-	text := words.Span(f.TotalSeconds) + " = " + strings.Join(steps, " · ")
+	text := words.Span(f.TotalSeconds) + " = " + phaseTimes(f.StartupSeconds, f.DiscoverSeconds, f.ExtractSeconds, f.ConsolidateSeconds, f.ValidateSeconds)
 	if f.LeftSeconds > 0 {
 		text += "; " + words.Clock(f.LeftSeconds) + " left until the next"
 	}
 	return text
+}
+
+// The phases of a run, in order.
+const (
+	phaseStartup     = "start-up"
+	phaseDiscover    = "discover"
+	phaseExtract     = "extract"
+	phaseConsolidate = "consolidate"
+	phaseValidate    = "validate"
+)
+
+var phases = []string{phaseStartup, phaseDiscover, phaseExtract, phaseConsolidate, phaseValidate}
+
+// phaseTimes words how long each phase takes; seconds is parallel to phases.
+func phaseTimes(seconds ...float64) string {
+	var all []string
+	for i, s := range seconds {
+		all = append(all, phases[i]+" "+words.Clock(s))
+	}
+	return strings.Join(all, " · ")
 }
 
 func cost(t *plan.Tier) string {

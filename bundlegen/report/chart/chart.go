@@ -84,6 +84,7 @@ const (
 	textSize  = 12
 	lineWidth = 2
 	dotRadius = 2.5
+	margin    = 10 // on the right and above: a text at an axis's end is wider than the axis
 )
 
 // Draw draws a chart. The same chart gives the same bytes.
@@ -103,7 +104,7 @@ func (c Chart) Draw() (Drawing, error) {
 		p.Add(line)
 	}
 	canvas := vgsvg.New(vg.Length(c.Width), vg.Length(c.Height))
-	whole := draw.New(canvas)
+	whole := draw.Crop(draw.New(canvas), 0, -margin, 0, -margin)
 	p.Draw(whole)
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
