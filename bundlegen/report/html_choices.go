@@ -235,11 +235,7 @@ func (v curves) draw(view *pageChoices, choices []plan.Choice, width, height flo
 	for at := 0.0; at <= c.MaxY; at += step {
 		c.Y = append(c.Y, chart.Tick{At: at, Label: v.tick(at, step)})
 	}
-	for _, n := range countTicks {
-		if n >= c.MinX && n <= c.MaxX {
-			c.X = append(c.X, chart.Tick{At: n, Label: words.Count(int(n))})
-		}
-	}
+	c.X = countTicks(c.MinX, c.MaxX)
 	drawing, err := c.Draw()
 	if err != nil {
 		return pageDrawing{}, err
@@ -263,8 +259,23 @@ func (v curves) draw(view *pageChoices, choices []plan.Choice, width, height flo
 
 func round1(x float64) float64 { return math.Round(10*x) / 10 }
 
-// countTicks are the marks on an axis of numbers of partitions.
-var countTicks = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000}
+// countTicks marks an axis of numbers of partitions: 1, 2, 5, 10 … and within
+// less than a decade every number, or every tenth.
+func countTicks(least, most float64) []chart.Tick {
+	leading := []float64{1, 2, 5}
+	if most < 10*least {
+		leading = []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	}
+	var ticks []chart.Tick
+	for power := 1.0; power <= most; power *= 10 {
+		for _, digit := range leading {
+			if n := digit * power; n >= least && n <= most {
+				ticks = append(ticks, chart.Tick{At: n, Label: words.Count(int(n))})
+			}
+		}
+	}
+	return ticks
+}
 
 // decimalStep gives 1, 2 or 5 times a power of ten that makes at most five steps of a length.
 func decimalStep(length float64) float64 {

@@ -22,20 +22,13 @@ type pageRow struct {
 	Skipped    string // words for partitions that are not shown
 	Key, Label string
 	Spans      []pageSpan
-	Note       *pageNote
+	Lasts      string
 }
 
 // pageSpan is a phase; Left and Width are in percent.
 type pageSpan struct {
 	Kind, Text           string
 	Seconds, Left, Width float64
-}
-
-// pageNote is a text behind a row's last span, or inside of it at its end.
-type pageNote struct {
-	From   float64 // percent, from the left, or from the right where Inside
-	Inside bool
-	Text   string
 }
 
 type pageTick struct {
@@ -93,7 +86,7 @@ func timeline(t *plan.Tier, parts []*plan.Partition) *pageTimeline {
 	whole := end * 1.02 // so that the last line does not fall on the edge
 	view := &pageTimeline{Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " + spare(f.TotalSeconds, interval) + "."}
 	name := map[string]string{plan.ComputeSeparate: "orchestrator", plan.ComputeSingle: "one cluster", plan.ComputeServerless: "tasks"}[t.Compute.Kind]
-	view.Rows = append(view.Rows, pageRow{Key: "run", Label: name, Spans: spans(around, whole)})
+	view.Rows = append(view.Rows, pageRow{Key: "run", Label: name, Spans: spans(around, whole), Lasts: words.Span(f.TotalSeconds)})
 	for _, r := range rows(parts, timelineRoom) {
 		if r.part == nil {
 			view.Rows = append(view.Rows, pageRow{Skipped: r.skipped})
@@ -105,7 +98,7 @@ func timeline(t *plan.Tier, parts []*plan.Partition) *pageTimeline {
 			list = append([]span{{phaseStartup, own, startup}}, list...)
 		}
 		view.Rows = append(view.Rows, pageRow{
-			Key: id(p.ID), Label: id(p.ID), Spans: spans(list, whole), Note: note(words.Span(p.Seconds), own+startup+p.Seconds, whole),
+			Key: id(p.ID), Label: id(p.ID), Spans: spans(list, whole), Lasts: words.Span(p.Seconds),
 		})
 	}
 	step := tickStep(whole)
@@ -129,15 +122,6 @@ func spans(list []span, whole float64) []pageSpan {
 		})
 	}
 	return out
-}
-
-// note places a text behind what ends at an instant, where there is room.
-func note(text string, end, whole float64) *pageNote {
-	const room = 85
-	if at := percent(end, whole); at <= room {
-		return &pageNote{From: at, Text: text}
-	}
-	return &pageNote{From: 100 - percent(end, whole), Inside: true, Text: text}
 }
 
 // steps are the distances that a clock's axis may have, in seconds.
