@@ -227,7 +227,7 @@ func pageChangesOf(c *plan.Changes, left int) *pageChanges {
 		view.Lines = append(view.Lines, pageChange{changeClasses[l.kind], l.kind, l.what, clean(l.where)})
 	}
 	if left > 0 {
-		view.Rest = fmt.Sprintf("%s of %s are in this page; `bundlegen plan --all` lists all, `bundlegen explain TAG` tells of one.",
+		view.Rest = fmt.Sprintf("%s of %s are in this page; bundlegen plan --all lists all, bundlegen explain TAG tells of one.",
 			words.Count(len(c.Tags)-left), words.Plural(len(c.Tags), "changed tag"))
 	}
 	return view

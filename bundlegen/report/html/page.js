@@ -75,12 +75,12 @@ function makeSearch(input) {
 
   function row(t) {
     const tr = document.createElement("tr");
-    for (const [i, text] of [t.kind, t.tag, t.site, what(t)].entries()) {
-      const cell = document.createElement(i === 0 ? "td" : "bdi");
-      cell.textContent = text;
-      if (i === 0) cell.className = kinds[t.kind];
-      else tr.appendChild(document.createElement("td")).appendChild(cell);
-      if (i === 0) tr.appendChild(cell);
+    const sign = tr.insertCell();
+    sign.textContent = t.kind;
+    sign.className = kinds[t.kind];
+    for (const text of [t.tag, t.site, what(t)]) {
+      // Names may be written from right to left: each keeps to itself.
+      tr.insertCell().appendChild(document.createElement("bdi")).textContent = text;
     }
     return tr;
   }
