@@ -17,9 +17,10 @@ import (
 // planned is a pipeline with its plan and what it changes: where plan,
 // generate and deploy begin.
 type planned struct {
-	cfg     *config.Pipeline
-	plan    *plan.Plan
-	changes *plan.Changes
+	cfg      *config.Pipeline
+	previous *plan.Previous // nil: there is no bundle
+	plan     *plan.Plan
+	changes  *plan.Changes
 }
 
 // dir is the bundle's folder.
@@ -64,7 +65,7 @@ func makePlan(c *cli.Context) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &planned{cfg: cfg, plan: p, changes: plan.Diff(previous, p)}, nil
+	return &planned{cfg: cfg, previous: previous, plan: p, changes: plan.Diff(previous, p)}, nil
 }
 
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}

@@ -23,6 +23,10 @@ const (
 	ReasonLeast   = "below-least"    // the partition that it joined would have had too few
 	ReasonBounds  = "bounds"         // it moved so that all partitions of its site and tier keep their bounds
 	ReasonRemoved = "removed"        // it is not in the inventory any more
+
+	// Of tags that only a data folder knows:
+	ReasonDiscovered = "discovered" // newer than the inventory: a run's discovery gave it a partition
+	ReasonLeft       = "left"       // no partition owns it any more
 )
 
 // Place is where a plan has a tag, and why.
