@@ -121,25 +121,25 @@ func (t *terminal) history(h *History, fact func(label, format string, args ...a
 	for _, o := range h.Owners[skipped:] {
 		to := ""
 		if o.To != nil {
-			to = " to " + stamp(*o.To)
+			to = " to " + second(*o.To)
 		}
-		fact(label, "%s since %s%s", id(o.Partition), stamp(o.From), to)
+		fact(label, "%s since %s%s", id(o.Partition), second(o.From), to)
 		label = ""
 	}
 	switch {
 	case h.LandedUntil == nil:
 		fact("landed", "nothing yet")
 	case h.Pinned:
-		fact("landed", "nothing yet: reading starts behind %s", stamp(*h.LandedUntil))
+		fact("landed", "nothing yet: reading starts behind %s", instant.FromTime(*h.LandedUntil))
 	default:
-		fact("landed", "up to %s", stamp(*h.LandedUntil))
+		fact("landed", "up to %s", instant.FromTime(*h.LandedUntil))
 	}
 	if h.LastError == nil {
 		fact("last error", "none")
 		return
 	}
-	fact("last error", "%s, run %s: %s", stamp(h.LastError.At), h.LastError.RunID, h.LastError.Error)
+	fact("last error", "%s, run %s: %s", second(h.LastError.At), h.LastError.RunID, h.LastError.Error)
 }
 
-// stamp writes an instant as the tables' readers know it.
-func stamp(t time.Time) string { return instant.FromTime(t).String() }
+// second writes when something happened, as exactly as a person wants to know.
+func second(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -89,10 +89,10 @@ type pageLoads struct {
 }
 
 type pageLoad struct {
-	Skipped                                           string // words for partitions that are not shown
-	ID, Tags                                          int
-	Weight, Percent                                   float64
-	Label, Site, TagsText, WeightText, Seconds, Title string
+	Skipped                                    string // words for partitions that are not shown
+	ID, Tags                                   int
+	Weight, Percent                            float64
+	Label, Site, TagsText, WeightText, Seconds string
 }
 
 func loads(parts []*plan.Partition, sites bool) *pageLoads {
