@@ -132,19 +132,15 @@ func (e *explainer) place(i, k int) Place {
 }
 
 // weight gives a tag's weight and where that is from.
-func (e *explainer) weight(tag *inventory.Tag) (weight float64, from string) {
+func (e *explainer) weight(tag *inventory.Tag) (w float64, from string) {
+	w = weight(tag, e.plan.assumedRate)
 	switch rate := tag.EventsPerHour; {
-	case rate >= 1:
-		return rate, "events_per_hour in the inventory"
-	case rate >= 0:
-		return 1, fmt.Sprintf("the least there is: events_per_hour in the inventory is %s", words.Number(rate))
+	case rate < 0:
+		return w, "assumed: the inventory has no events_per_hour for it"
+	case rate < w:
+		return w, fmt.Sprintf("the least there is: events_per_hour in the inventory is %s", words.Number(rate))
 	}
-	for _, a := range e.plan.Assumed.Constants {
-		if a.Name == "events_per_hour" {
-			return max(1, a.Value), "assumed: the inventory has no events_per_hour for it"
-		}
-	}
-	return 1, "assumed"
+	return w, "events_per_hour in the inventory"
 }
 
 // why gives the reason for a tag's being in a partition.
@@ -189,7 +185,7 @@ func (e *explainer) bounds(part *Partition) (b partition.Bounds) {
 	for _, t := range e.plan.Tiers {
 		if t.Name == part.Tier {
 			b = bounds(tags, n, config.Sizing{MinTags: t.MinTags, MaxTags: t.MaxTags})
-			b.Min = min(b.Min, tags/n) // as partition.Assign has it
+			b.Min = max(min(b.Min, tags/n), tags-(n-1)*b.Max) // as partition.Assign has it
 		}
 	}
 	return b
