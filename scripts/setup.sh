@@ -21,6 +21,7 @@ want g++ g++
 want python3 python3
 want git git
 want mount mount
+command -v google-chrome >/dev/null || want chromium chromium # the tests of the plan's page look at it
 if command -v python3 >/dev/null && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   missing+=(python3-venv)
 fi

@@ -45,6 +45,9 @@ type Env struct {
 // Main runs bundlegen and gives the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
 	app := application(env)
+	if len(args) > 2 && args[1] == "explain" && args[len(args)-1] != "--generate-bash-completion" {
+		args = append(args[:2:2], flagsFirst(args[2:], app.Command("explain").Flags)...)
+	}
 	err := app.RunContext(ctx, args)
 	var code exit
 	switch {
@@ -91,12 +94,18 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
-			initCommand(), discoverCommand(), planCommand(), compareCommand(), calibrateCommand(), generateCommand(), validateCommand(),
+			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), calibrateCommand(), generateCommand(), validateCommand(),
 			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(),
 		},
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError, c.Before, c.HideHelpCommand = usageError, noArguments, true
+		c.HideHelpCommand = true
+		if c.Before == nil {
+			c.Before = noArguments
+		}
+		if c.OnUsageError == nil {
+			c.OnUsageError = usageError
+		}
 	}
 	return app
 }

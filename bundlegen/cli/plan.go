@@ -19,8 +19,9 @@ import (
 // plan, generate and deploy begin.
 type planned struct {
 	part
-	plan    *plan.Plan
-	changes *plan.Changes
+	previous *plan.Previous // nil: there is no bundle
+	plan     *plan.Plan
+	changes  *plan.Changes
 }
 
 // Planning a million tags allocates much and keeps most of it: collecting half
@@ -87,13 +88,13 @@ func makePlan(of part, tags []inventory.Tag, previous *plan.Previous, options pl
 	if err := bundle.CheckRequests(of.cfg, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", of.cfg.File, err)
 	}
-	return &planned{part: of, plan: p, changes: plan.Diff(previous, p)}, nil
+	return &planned{part: of, previous: previous, plan: p, changes: plan.Diff(previous, p)}, nil
 }
 
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
 
 // formats are what a plan can be printed as.
-var formats = []string{"text", "json", "markdown"}
+var formats = []string{"text", "json", "markdown", "html"}
 
 func planCommand() *cli.Command {
 	return &cli.Command{
@@ -101,7 +102,7 @@ func planCommand() *cli.Command {
 		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
 		Flags: []cli.Flag{
 			configFlag, regionFlag, rebalanceFlag,
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json or markdown"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json, markdown, or html: one page that works offline"},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
 			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
 		},
@@ -135,8 +136,11 @@ func show(c *cli.Context, format string, all []*planned) error {
 		reports[i] = report.Report{Plan: p.plan, Changes: p.changes, Region: p.cfg.Region}
 	}
 	reports[len(all)-1].Next = next(c, all)
-	if format == "json" {
+	switch format {
+	case "json":
 		return report.JSON(c.App.Writer, reports...)
+	case "html":
+		return page(c, all, reports)
 	}
 	for i, r := range reports {
 		if i > 0 {
@@ -154,6 +158,18 @@ func show(c *cli.Context, format string, all []*planned) error {
 		}
 	}
 	return nil
+}
+
+// page prints the plan of one bundle as a page.
+func page(c *cli.Context, all []*planned, reports []report.Report) error {
+	if err := oneRegion(all, "plan --output html"); err != nil {
+		return err
+	}
+	var err error
+	if reports[0].Choices, err = all[0].choices(); err != nil {
+		return err
+	}
+	return report.HTML(c.App.Writer, reports[0])
 }
 
 // choices gives how each tier of the plan could also run.

@@ -35,11 +35,15 @@ func JSON(w io.Writer, reports ...Report) error {
 	e.SetEscapeHTML(false)
 	last := reports[len(reports)-1]
 	if last.Region == "" {
-		return e.Encode(document{Version: plan.Version, Plan: last.Plan, Changes: last.Changes, Next: last.Next})
+		return e.Encode(last.document())
 	}
 	all := documents{Version: plan.Version, Next: last.Next}
 	for _, r := range reports {
 		all.Regions = append(all.Regions, regionDocument{Region: r.Region, Plan: r.Plan, Changes: r.Changes})
 	}
 	return e.Encode(all)
+}
+
+func (r Report) document() document {
+	return document{Version: plan.Version, Plan: r.Plan, Changes: r.Changes, Next: r.Next}
 }

@@ -1,5 +1,5 @@
 // Package report shows a plan: on a terminal, as Markdown for a pull request,
-// as JSON for programs. It decides nothing: what it prints is in the plan and
+// as JSON for programs, as an HTML page for people. It decides nothing: what it prints is in the plan and
 // its changes.
 package report
 
@@ -18,8 +18,9 @@ import (
 type Report struct {
 	Plan    *plan.Plan
 	Changes *plan.Changes
-	Region  string // whose bundle it is; "" = there is one for all sites
-	Next    string // the exact command that comes next; "" for none
+	Region  string          // whose bundle it is; "" = there is one for all sites
+	Next    string          // the exact command that comes next; "" for none
+	Choices [][]plan.Choice // how each tier of the plan could also run; for HTML, nil for none
 }
 
 // fact is a line of a tier's summary.
@@ -132,21 +133,31 @@ func compute(t *plan.Tier) string {
 
 func run(t *plan.Tier) string {
 	f := t.Forecast
-	steps := []string{}
-	for _, s := range []struct {
-		name    string
-		seconds float64
-	}{
-		{"start-up", f.StartupSeconds}, {"discover", f.DiscoverSeconds}, {"extract", f.ExtractSeconds},
-		{"consolidate", f.ConsolidateSeconds}, {"validate", f.ValidateSeconds},
-	} {
-		steps = append(steps, s.name+" "+words.Clock(s.seconds))
-	}
-	text := words.Span(f.TotalSeconds) + " = " + strings.Join(steps, " · ")
+	text := words.Span(f.TotalSeconds) + " = " + phaseTimes(f.StartupSeconds, f.DiscoverSeconds, f.ExtractSeconds, f.ConsolidateSeconds, f.ValidateSeconds)
 	if f.LeftSeconds > 0 {
 		text += "; " + words.Clock(f.LeftSeconds) + " left until the next"
 	}
 	return text
+}
+
+// The phases of a run, in order.
+const (
+	phaseStartup     = "start-up"
+	phaseDiscover    = "discover"
+	phaseExtract     = "extract"
+	phaseConsolidate = "consolidate"
+	phaseValidate    = "validate"
+)
+
+var phases = []string{phaseStartup, phaseDiscover, phaseExtract, phaseConsolidate, phaseValidate}
+
+// phaseTimes words how long each phase takes; seconds is parallel to phases.
+func phaseTimes(seconds ...float64) string {
+	var all []string
+	for i, s := range seconds {
+		all = append(all, phases[i]+" "+words.Clock(s))
+	}
+	return strings.Join(all, " · ")
 }
 
 func cost(t *plan.Tier) string {
@@ -284,17 +295,18 @@ type row struct {
 	skipped string
 }
 
-// shown is how many partitions a tier may have before its table is shortened,
-// and how many of the heaviest and the lightest are shown then.
-const (
-	shown    = 12
-	heaviest = 4
-	lightest = 2
+// room is how many partitions are shown before their list is shortened, and how
+// many of the heaviest and the lightest are shown then.
+type room struct{ all, heaviest, lightest int }
+
+var (
+	screenRoom = room{all: 12, heaviest: 4, lightest: 2}
+	noLimit    = room{all: math.MaxInt}
 )
 
 // rows chooses the partitions to show: all in order of id, or the extremes by load.
-func rows(parts []*plan.Partition, all bool) []row {
-	if all || len(parts) <= shown {
+func rows(parts []*plan.Partition, within room) []row {
+	if len(parts) <= within.all {
 		out := make([]row, len(parts))
 		for i, p := range parts {
 			out[i] = row{part: p}
@@ -312,10 +324,10 @@ func rows(parts []*plan.Partition, all bool) []row {
 		return a.ID - b.ID
 	})
 	var out []row
-	for _, p := range sorted[:heaviest] {
+	for _, p := range sorted[:within.heaviest] {
 		out = append(out, row{part: p})
 	}
-	rest := sorted[heaviest : len(sorted)-lightest]
+	rest := sorted[within.heaviest : len(sorted)-within.lightest]
 	most, least := rest[0].Weight, rest[len(rest)-1].Weight
 	text := fmt.Sprintf("… %s more", words.Count(len(rest)))
 	if low, high := words.Short(least), words.Short(most); low == high {
@@ -324,7 +336,7 @@ func rows(parts []*plan.Partition, all bool) []row {
 		text += fmt.Sprintf(" of %s to %s events/h", low, high)
 	}
 	out = append(out, row{skipped: text})
-	for _, p := range sorted[len(sorted)-lightest:] {
+	for _, p := range sorted[len(sorted)-within.lightest:] {
 		out = append(out, row{part: p})
 	}
 	return out

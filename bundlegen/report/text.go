@@ -139,7 +139,11 @@ func (t *terminal) load(p *plan.Plan, parts []*plan.Partition) {
 		columns -= siteWidth + 2
 	}
 	cells("partition", "tags", "site", "", "events/h")
-	for _, r := range rows(parts, t.all) {
+	within := screenRoom
+	if t.all {
+		within = noLimit
+	}
+	for _, r := range rows(parts, within) {
 		if r.part == nil {
 			t.line(t.faint.Sprint(fit("  "+right("", idWidth-1)+r.skipped+" (--all lists them)", t.width)))
 			continue

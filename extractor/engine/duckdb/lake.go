@@ -51,6 +51,21 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
 	}
+	return connect(ctx, dir, schemaPrefix, "storage_compatibility_version="+fileVersion)
+}
+
+// OpenToRead opens a data folder that is there, for reading only. It fails with
+// engine.ErrInUse while another process has the folder, and with fs.ErrNotExist
+// where no run has made its file.
+func OpenToRead(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
+	if _, err := os.Stat(filepath.Join(dir, FileName)); err != nil {
+		return nil, err
+	}
+	return connect(ctx, dir, schemaPrefix, "access_mode=READ_ONLY")
+}
+
+// connect opens a data folder's file with an option of the driver.
+func connect(ctx context.Context, dir, schemaPrefix, option string) (*Lake, error) {
 	path := filepath.Join(dir, FileName)
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -69,7 +84,7 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 		"SET disabled_compression_methods='fsst,zstd,dictionary'",
 		"SET autoinstall_known_extensions=false",
 	}
-	connector, err := duckdb.NewConnector(abs+"?storage_compatibility_version="+fileVersion, func(conn driver.ExecerContext) error {
+	connector, err := duckdb.NewConnector(abs+"?"+option, func(conn driver.ExecerContext) error {
 		for _, s := range settings {
 			if _, err := conn.ExecContext(ctx, s, nil); err != nil {
 				return err

@@ -2,14 +2,30 @@
 // known name that takes the fewest edits to reach.
 package nearest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Of gives the name in known that is nearest to value, for a hint such as
 // "did you mean …". It is "" when none is near: at most a third of the
 // characters may differ (one in short names), and case does not count. Of
 // several equally near ones the first wins, so the answer is deterministic.
 func Of(value string, known []string) string {
-	best, bestDistance := "", -1
+	if few := Few(value, known, 1); len(few) > 0 {
+		return few[0]
+	}
+	return ""
+}
+
+// Few gives at most so many names in known that are near to value, as Of has it,
+// the nearest first, each once.
+func Few(value string, known []string, most int) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var found []candidate // in order of distance, then of known
 	v := []rune(strings.ToLower(value))
 	for _, name := range known {
 		n := []rune(strings.ToLower(name))
@@ -18,11 +34,18 @@ func Of(value string, known []string) string {
 			continue
 		}
 		d := distance(v, n)
-		if d <= limit && (bestDistance < 0 || d < bestDistance) {
-			best, bestDistance = name, d
+		if d > limit || slices.ContainsFunc(found, func(c candidate) bool { return c.name == name }) {
+			continue
 		}
+		at, _ := slices.BinarySearchFunc(found, d+1, func(c candidate, d int) int { return c.distance - d })
+		found = slices.Insert(found, at, candidate{name, d})
+		found = found[:min(len(found), most)]
 	}
-	return best
+	var names []string
+	for _, c := range found {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // distance counts the edits (insert, delete, replace, swap of two neighbours)

@@ -27,3 +27,10 @@ func TestOf(t *testing.T) {
 	require.Empty(t, nearest.Of("x", nil))
 	require.Equal(t, "prüfstand", nearest.Of("PRUFSTAND", []string{"prüfstand"}), "characters, not bytes")
 }
+
+func TestFew(t *testing.T) {
+	known := []string{"FIC-102", "TIC-9", "FIC-101", "FIC-103", "FIC-1o1", "FIC-102"}
+	require.Equal(t, []string{"FIC-101", "FIC-102", "FIC-103"}, nearest.Few("fic-101", known, 3), "the nearest first, each once")
+	require.Equal(t, []string{"FIC-101"}, nearest.Few("FIC-101", known, 1))
+	require.Empty(t, nearest.Few("something else", known, 3))
+}

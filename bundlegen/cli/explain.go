@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+)
+
+// explainFormats are what an explanation can be printed as.
+var explainFormats = []string{"text", "json"}
+
+func explainCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "explain",
+		Usage:     "says where a tag is and why",
+		ArgsUsage: "TAG",
+		Description: `A name that several sites have is explained for each. A name that begins
+with - comes after --. Case does not count where no tag is called exactly so.`,
+		Flags: []cli.Flag{
+			configFlag,
+			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text or json"},
+		},
+		Before: oneTag,
+		OnUsageError: func(c *cli.Context, err error, sub bool) error {
+			return fmt.Errorf("%w; a tag that begins with - comes after --", usageError(c, err, sub))
+		},
+		Action: func(c *cli.Context) error {
+			format, name := c.String("output"), c.Args().First()
+			if !slices.Contains(explainFormats, format) {
+				return notAllowed("--output", format, "without it, the explanation is printed as text", explainFormats)
+			}
+			all, err := makePlans(c)
+			if err != nil {
+				return err
+			}
+			list, err := explain(c, all, name)
+			if err != nil {
+				return err
+			}
+			if len(list) == 0 {
+				return noTag(all, name)
+			}
+			if format == "json" {
+				return report.ExplainJSON(c.App.Writer, list)
+			}
+			s := screenOf(c.App.Writer)
+			return report.ExplainText(c.App.Writer, list, c.IsSet("data"), report.Options{Width: s.width, Color: s.color})
+		},
+	}
+}
+
+// oneTag wants exactly one argument.
+func oneTag(c *cli.Context) error {
+	switch n := c.Args().Len(); {
+	case n == 0 && !c.Bool("generate-bash-completion"):
+		return errors.New("which tag?\nhint: bundlegen explain TAG; a name that begins with - comes after --")
+	case n > 1:
+		return fmt.Errorf("explain takes one tag, and these are %d: %s\nhint: put a name with spaces in quotes", n, strings.Join(c.Args().Slice(), ", "))
+	}
+	return nil
+}
+
+// explain gives what the plans of all bundles, and the data folder if there is one,
+// know of a name.
+func explain(c *cli.Context, all []*planned, name string) ([]report.Explanation, error) {
+	var list []report.Explanation
+	var keys []localrun.TagKey
+	for _, p := range all {
+		for _, place := range p.plan.Explain(p.previous, name) {
+			list = append(list, report.Explanation{Place: place})
+			if place.PointID != 0 {
+				keys = append(keys, localrun.TagKey{Site: place.Site, PointID: place.PointID})
+			}
+		}
+	}
+	if !c.IsSet("data") {
+		return list, nil
+	}
+	tag := name
+	if len(list) > 0 {
+		tag = list[0].Tag // as it is really written
+	}
+	cfg := all[0].cfg // what it says of data is the same in each region
+	histories, err := localrun.Histories(c.Context, cfg.Path(c.String("data")), cfg.Key(), tag, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i := range histories {
+		h := &histories[i]
+		at := slices.IndexFunc(list, func(e report.Explanation) bool { return e.History == nil && isOf(h, &e.Place) })
+		if at < 0 {
+			list = append(list, report.Explanation{Place: onlyLanded(h)})
+			at = len(list) - 1
+		}
+		list[at].History = historyOf(h)
+	}
+	return list, nil
+}
+
+// isOf says whether a history is that of a place's tag.
+func isOf(h *localrun.TagHistory, p *plan.Place) bool {
+	if h.Key.Site != p.Site {
+		return false
+	}
+	return h.Key.PointID == p.PointID || p.PointID == 0 && h.Name == p.Tag
+}
+
+// onlyLanded gives the place of a tag that the plan does not know, but the tables do.
+func onlyLanded(h *localrun.TagHistory) plan.Place {
+	last := h.Owners[len(h.Owners)-1]
+	place := plan.Place{Site: h.Key.Site, Tag: h.Name, PointID: h.Key.PointID, Tier: last.Tier, Partition: last.Partition, Before: -1}
+	switch {
+	case !last.To.IsZero():
+		place.Partition, place.Reason, place.Why = -1, plan.ReasonLeft, "It is not in the pipeline any more; what was landed of it stays."
+	case last.Discovered:
+		place.Reason, place.Why = plan.ReasonDiscovered, "It is newer than the inventory: discovery found it on the server and gave it to the lightest partition. bundlegen discover lists it."
+	default:
+		place.Reason, place.Why = plan.ReasonRemoved, "It is not in the inventory any more: the run after the next generate lets it go."
+	}
+	return place
+}
+
+func historyOf(h *localrun.TagHistory) *report.History {
+	out := &report.History{Pinned: h.Pinned && h.Landed != 0}
+	for _, o := range h.Owners {
+		owned := report.Owned{Partition: o.Partition, Tier: o.Tier, Name: o.Name, From: o.From}
+		if !o.To.IsZero() {
+			owned.To = &o.To
+		}
+		out.Owners = append(out.Owners, owned)
+	}
+	if h.Landed != 0 {
+		out.LandedUntil = pointer(h.Landed.Time())
+	}
+	if f := h.Failed; f != nil {
+		out.LastError = &report.LastError{Error: f.Error, At: f.At, RunID: f.RunID}
+	}
+	return out
+}
+
+func pointer(t time.Time) *time.Time { return &t }
+
+// noTag refuses a name that nothing is known of.
+func noTag(all []*planned, name string) error {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.plan.Names()...)
+	}
+	near := nearest.Few(name, names, 3)
+	if len(near) == 0 {
+		return fmt.Errorf("no tag is called %q\nhint: the tags are those of %s, %s of them", name, all[0].cfg.Inventory, words.Count(len(names)))
+	}
+	for i := range near {
+		near[i] = fmt.Sprintf("%q", near[i])
+	}
+	meant := near[0]
+	if last := len(near) - 1; last > 0 {
+		meant = strings.Join(near[:last], ", ") + " or " + near[last]
+	}
+	return fmt.Errorf("no tag is called %q\nhint: did you mean %s?", name, meant)
+}
+
+// flagsFirst puts a command's flags before its arguments, where the parser looks
+// for them; what follows -- stays an argument.
+func flagsFirst(args []string, flags []cli.Flag) []string {
+	var named, plain []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case arg == "--":
+			plain = append(plain, args[i+1:]...)
+			i = len(args)
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			plain = append(plain, arg)
+		default:
+			named = append(named, arg)
+			if takesNext(arg, flags) && i+1 < len(args) {
+				i++
+				named = append(named, args[i])
+			}
+		}
+	}
+	if len(plain) == 0 {
+		return named
+	}
+	return append(append(named, "--"), plain...)
+}
+
+// takesNext says whether a flag's value is the next argument.
+func takesNext(arg string, flags []cli.Flag) bool {
+	name := strings.TrimLeft(arg, "-")
+	for _, f := range flags {
+		if _, isBool := f.(*cli.BoolFlag); !isBool && slices.Contains(f.Names(), name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,236 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/partition"
+)
+
+// Reasons for a tag's place. They are stable.
+const (
+	ReasonFirst   = "first-bundle"   // everything was shared out anew
+	ReasonKept    = "kept"           // it is where it was
+	ReasonNew     = "new"            // it joined the lightest partition
+	ReasonTier    = "tier-changed"   // its tier has other partitions
+	ReasonGone    = "partition-gone" // its partition is not needed any more
+	ReasonMost    = "above-most"     // its partition would have had too many tags
+	ReasonLeast   = "below-least"    // the partition that it joined would have had too few
+	ReasonBounds  = "bounds"         // it moved so that all partitions of its site and tier keep their bounds
+	ReasonRemoved = "removed"        // it is not in the inventory any more
+
+	// Of tags that only a data folder knows:
+	ReasonDiscovered = "discovered" // newer than the inventory: a run's discovery gave it a partition
+	ReasonLeft       = "left"       // no partition owns it any more
+)
+
+// Place is where a plan has a tag, and why.
+type Place struct {
+	Site      string `json:"site"`
+	Tag       string `json:"tag"`
+	Was       string `json:"was,omitempty"` // its name in the last bundle, where that differs
+	PointID   int64  `json:"point_id"`      // PI's own; 0: unknown
+	Tier      string `json:"tier"`
+	Partition int    `json:"partition_id"`          // -1: none any more
+	Before    int    `json:"previous_partition_id"` // in the last bundle; -1: none
+	Reason    string `json:"reason"`                // one of Reason…
+	Why       string `json:"why"`                   // the same as a sentence
+
+	Weight          float64 `json:"weight"`      // expected events an hour
+	WeightFrom      string  `json:"weight_from"` // where that figure is from
+	PartitionTags   int     `json:"partition_tags"`
+	PartitionWeight float64 `json:"partition_weight"`
+}
+
+// Explain gives every place of the tags with a name, one for each site that has
+// such a tag, in order of site; also of those that the plan takes out of the
+// last bundle, prev (nil: there is none). Where no tag is called exactly so,
+// names that differ only in case count, as they do for PI. A tag that was
+// called so in the last bundle counts too. It is pure.
+func (p *Plan) Explain(prev *Previous, name string) []Place {
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		if places := p.explain(prev, func(tag string) bool { return same(tag, name) }); len(places) > 0 {
+			return places
+		}
+	}
+	return nil
+}
+
+// Names gives the names of all tags of the plan: what Explain knows.
+func (p *Plan) Names() []string {
+	names := make([]string, 0, p.Tags)
+	for i := range p.Partitions {
+		for k := range p.Partitions[i].Members {
+			names = append(names, p.Partitions[i].Members[k].Name)
+		}
+	}
+	return names
+}
+
+func (p *Plan) explain(prev *Previous, named func(string) bool) []Place {
+	e := explainer{plan: p, prev: prev}
+	if prev != nil {
+		e.origins = p.originsIn(prev)
+	}
+	var places []Place
+	for i := range p.Partitions {
+		for k := range p.Partitions[i].Members {
+			was := e.was(i, k)
+			if named(p.Partitions[i].Members[k].Name) || was != nil && named(was.Name) {
+				places = append(places, e.place(i, k))
+			}
+		}
+	}
+	places = append(places, e.removed(named)...)
+	slices.SortStableFunc(places, func(a, b Place) int { return cmp.Compare(a.Site, b.Site) })
+	return places
+}
+
+// explainer finds out why tags are where they are.
+type explainer struct {
+	plan    *Plan
+	prev    *Previous
+	origins [][]origin // of each member of each partition; nil without prev
+}
+
+func (e *explainer) origin(part, member int) origin {
+	if e.origins == nil {
+		return nowhere
+	}
+	return e.origins[part][member]
+}
+
+// was gives what the last bundle says of a tag; nil: nothing.
+func (e *explainer) was(part, member int) *PreviousTag {
+	o := e.origin(part, member)
+	if o.part < 0 {
+		return nil
+	}
+	return &e.prev.Partitions[o.part].Tags[o.tag]
+}
+
+func (e *explainer) place(i, k int) Place {
+	part, tag := &e.plan.Partitions[i], &e.plan.Partitions[i].Members[k]
+	place := Place{
+		Site: part.Site, Tag: tag.Name, PointID: tag.PointID, Tier: part.Tier, Partition: part.ID, Before: -1,
+		PartitionTags: part.Tags, PartitionWeight: part.Weight,
+	}
+	place.Weight, place.WeightFrom = e.weight(tag)
+	if was := e.was(i, k); was != nil {
+		place.Before = e.prev.Partitions[e.origin(i, k).part].ID
+		if was.Name != tag.Name {
+			place.Was = was.Name
+		}
+	}
+	place.Reason, place.Why = e.why(part, e.origin(i, k))
+	return place
+}
+
+// weight gives a tag's weight and where that is from.
+func (e *explainer) weight(tag *inventory.Tag) (w float64, from string) {
+	w = weight(tag, e.plan.assumedRate)
+	switch rate := tag.EventsPerHour; {
+	case rate < 0:
+		return w, "assumed: the inventory has no events_per_hour for it"
+	case rate < w:
+		return w, fmt.Sprintf("the least there is: events_per_hour in the inventory is %s", words.Number(rate))
+	}
+	return w, "events_per_hour in the inventory"
+}
+
+// why gives the reason for a tag's being in a partition.
+func (e *explainer) why(part *Partition, o origin) (reason, sentence string) {
+	group := fmt.Sprintf("%s, tier %s", part.Site, part.Tier)
+	if e.prev == nil {
+		return ReasonFirst, fmt.Sprintf("This is the first bundle: the tags of %s were shared out so that loads come out even.", group)
+	}
+	if o.part < 0 {
+		if !slices.ContainsFunc(e.prev.Partitions, func(q PreviousPartition) bool { return q.ID == part.ID }) {
+			return ReasonNew, "It is new, and so is its partition."
+		}
+		return ReasonNew, fmt.Sprintf("It is new since the last bundle: it joined the partition of %s that was lightest at that moment.", group)
+	}
+	from := &e.prev.Partitions[o.part]
+	switch {
+	case from.ID == part.ID:
+		return ReasonKept, "It was there in the last bundle, and no bound asks for a move."
+	case from.Tier != part.Tier:
+		return ReasonTier, fmt.Sprintf("Its tier was %s: it left %04d for the partition of tier %s that was lightest at that moment.", from.Tier, from.ID, part.Tier)
+	case !slices.ContainsFunc(e.plan.Partitions, func(q Partition) bool { return q.ID == from.ID }):
+		return ReasonGone, fmt.Sprintf("Its partition %04d is gone: the tags of %s fill fewer partitions than before.", from.ID, group)
+	}
+	b := e.bounds(part)
+	if n := e.survivors(from.ID, part.Tier); n > b.Max {
+		return ReasonMost, fmt.Sprintf("Partition %04d, where it was, would have %s; allowed are at most %s.", from.ID, words.Plural(n, "tag"), words.Count(b.Max))
+	}
+	if n := e.survivors(part.ID, part.Tier); n < b.Min {
+		return ReasonLeast, fmt.Sprintf("Of its earlier tags partition %04d would have %s; allowed are at least %s.", part.ID, words.Count(n), words.Count(b.Min))
+	}
+	return ReasonBounds, fmt.Sprintf("It left %04d so that every partition of %s keeps from %s to %s.", from.ID, group, words.Count(b.Min), words.Plural(b.Max, "tag"))
+}
+
+// bounds gives what the partitions of a partition's site and tier had to keep.
+func (e *explainer) bounds(part *Partition) (b partition.Bounds) {
+	tags, n := 0, 0
+	for i := range e.plan.Partitions {
+		if q := &e.plan.Partitions[i]; q.Site == part.Site && q.Tier == part.Tier {
+			tags, n = tags+q.Tags, n+1
+		}
+	}
+	for _, t := range e.plan.Tiers {
+		if t.Name == part.Tier {
+			b = bounds(tags, n, config.Sizing{MinTags: t.MinTags, MaxTags: t.MaxTags})
+			b.Min = max(min(b.Min, tags/n), tags-(n-1)*b.Max) // as partition.Assign has it
+		}
+	}
+	return b
+}
+
+// survivors counts the tags that a partition of the last bundle had and that
+// are still of its tier.
+func (e *explainer) survivors(id int, tier string) int {
+	n := 0
+	for i := range e.plan.Partitions {
+		if e.plan.Partitions[i].Tier != tier {
+			continue
+		}
+		for _, o := range e.origins[i] {
+			if o.part >= 0 && e.prev.Partitions[o.part].ID == id {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// removed gives the places of tags that the plan takes out.
+func (e *explainer) removed(named func(string) bool) []Place {
+	if e.prev == nil {
+		return nil
+	}
+	kept := map[origin]bool{}
+	for _, list := range e.origins {
+		for _, o := range list {
+			kept[o] = true
+		}
+	}
+	var places []Place
+	for i := range e.prev.Partitions {
+		q := &e.prev.Partitions[i]
+		for k := range q.Tags {
+			if !named(q.Tags[k].Name) || kept[origin{int32(i), int32(k)}] {
+				continue
+			}
+			places = append(places, Place{
+				Site: q.Site, Tag: q.Tags[k].Name, PointID: q.Tags[k].PointID, Tier: q.Tier, Partition: -1, Before: q.ID,
+				Reason: ReasonRemoved, Why: fmt.Sprintf("It is not in the inventory any more: the next generate takes it out of %04d.", q.ID),
+			})
+		}
+	}
+	return places
+}
