@@ -1,4 +1,4 @@
--- Extractions of today that took longer than three minutes, the slowest first.
+-- Extractions of today that took longer than 180 s, the slowest first.
 SELECT
   start_time,
   pipeline,
