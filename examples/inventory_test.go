@@ -74,11 +74,15 @@ func plant(count int) func() []inventory.Tag {
 	return func() []inventory.Tag { return tags("plant-a", count) }
 }
 
-// sites gives each of several sites as many tags.
+// sites gives each of several sites the same so many tags.
 func sites(count int, names ...string) []inventory.Tag {
-	var all []inventory.Tag
+	one := tags("", count)
+	all := make([]inventory.Tag, 0, count*len(names))
 	for _, name := range names {
-		all = append(all, tags(name, count)...)
+		for _, t := range one {
+			t.Site = name
+			all = append(all, t)
+		}
 	}
 	return all
 }
@@ -99,6 +103,27 @@ func multiSite() []inventory.Tag {
 
 // threePlants is 30,000 tags on three PI servers.
 func threePlants() []inventory.Tag { return sites(10_000, "north", "centre", "south") }
+
+// mixed is 30,000 tags of one site, of which each sixtieth is critical.
+func mixed() []inventory.Tag {
+	all := tags("plant-a", 30_000)
+	for i := range all {
+		all[i].Tier = "bulk"
+		if i%60 == 0 {
+			all[i].Tier = "critical"
+		}
+	}
+	return all
+}
+
+// fiveMillion is a hundred sites with 50,000 tags each.
+func fiveMillion() []inventory.Tag {
+	var names []string
+	for site := 1; site <= 100; site++ {
+		names = append(names, fmt.Sprintf("pi-%03d", site))
+	}
+	return sites(50_000, names...)
+}
 
 // enterprise is ten plants with 12,000 tags each.
 func enterprise() []inventory.Tag {

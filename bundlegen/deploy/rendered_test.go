@@ -148,6 +148,38 @@ func TestRenderedBundleOf990Partitions(t *testing.T) {
 	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
 }
 
+// More extractions than a job takes are two children, which the parent runs by the
+// ids that they get when they are deployed.
+func TestRenderedBundleWithTwoChildJobs(t *testing.T) {
+	f := newFake(t)
+	p := newProject(t, 1001*3)
+	c := CLI{}
+	require.NoError(t, c.Validate(t.Context(), p.dir, "prod"))
+	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
+	sent := f.sent("POST", "/api/2.2/jobs/create")
+	require.Len(t, sent, 3)
+	byName := map[string]jobs.CreateJob{}
+	for _, body := range sent {
+		var job jobs.CreateJob
+		require.NoError(t, json.Unmarshal(body, &job))
+		byName[job.Name] = job
+		assert.Less(t, len(body), bundle.MaxRequest)
+	}
+	assert.Equal(t, bundle.MaxTasks, len(byName[orchestrator+"_part_1"].Tasks))
+	assert.Len(t, byName[orchestrator+"_part_2"].Tasks, 1)
+	ran := map[int64]bool{}
+	for _, task := range byName[orchestrator].Tasks {
+		if task.RunJobTask != nil {
+			assert.Positive(t, task.RunJobTask.JobId, task.TaskKey)
+			ran[task.RunJobTask.JobId] = true
+			assert.Contains(t, task.RunJobTask.JobParameters, bundle.ParameterRunID)
+		}
+	}
+	assert.Len(t, ran, 2)
+	assert.Nil(t, byName[orchestrator+"_part_1"].Schedule, "its parent runs it")
+	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
+}
+
 // The emitted folder is all that a person without bundlegen needs: the databricks
 // program as it is, in the folder, with -t prod.
 func TestRenderedBundleWithThePlainCLI(t *testing.T) {
