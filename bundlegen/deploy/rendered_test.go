@@ -50,8 +50,13 @@ type project struct {
 // newProject emits the bundle of a pipeline with that many tags.
 func newProject(t *testing.T, tags int) *project {
 	t.Helper()
+	return newProjectOf(t, pipelineFile, tags)
+}
+
+func newProjectOf(t *testing.T, pipeline string, tags int) *project {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "pipeline.yml")
-	require.NoError(t, os.WriteFile(file, []byte(pipelineFile), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(pipeline), 0o644))
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
 	p := &project{cfg: cfg, dir: filepath.Join(filepath.Dir(file), "bundles", cfg.Name)}
@@ -177,6 +182,38 @@ func TestRenderedBundleWithTwoChildJobs(t *testing.T) {
 	}
 	assert.Len(t, ran, 2)
 	assert.Nil(t, byName[orchestrator+"_part_1"].Schedule, "its parent runs it")
+	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
+}
+
+// A continuous tier's job has no end, no schedule and no retries of its own; another
+// looks after the tables. The CLI adds nothing that would make it another.
+func TestRenderedBundleOfAContinuousTier(t *testing.T) {
+	f := newFake(t)
+	p := newProjectOf(t, strings.Replace(pipelineFile, "every: 1h", "every: 30s, continuous: true", 1), 9)
+	c := CLI{}
+	for _, target := range []string{"dev", "prod"} {
+		require.NoError(t, c.Validate(t.Context(), p.dir, target), target)
+	}
+	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
+	byName := map[string]jobs.CreateJob{}
+	for _, body := range f.sent("POST", "/api/2.2/jobs/create") {
+		var job jobs.CreateJob
+		require.NoError(t, json.Unmarshal(body, &job))
+		byName[job.Name] = job
+	}
+	require.Len(t, byName, 2)
+	main, maintenance := byName[orchestrator], byName["osipi_connector_maintenance"]
+	assert.Equal(t, &jobs.Continuous{PauseStatus: jobs.PauseStatusUnpaused, TaskRetryMode: jobs.TaskRetryModeOnFailure}, main.Continuous)
+	assert.Nil(t, main.Schedule)
+	assert.Len(t, main.Tasks, 3)
+	for _, task := range main.Tasks {
+		assert.Empty(t, task.DependsOn, task.TaskKey)
+		assert.Zero(t, task.MaxRetries, task.TaskKey)
+		assert.NotEmpty(t, task.JobClusterKey, task.TaskKey)
+	}
+	assert.Equal(t, jobs.PauseStatusUnpaused, maintenance.Schedule.PauseStatus)
+	assert.Len(t, maintenance.Tasks, 1)
+	assertWheelIsThere(t, f, main)
 	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
 }
 
