@@ -1,10 +1,10 @@
 // Command bench measures the built programs from outside: how long a plan of a
-// million tags takes, what an event costs from HTTP to the table, and how close
-// an extraction comes to what a slow server bears. Every figure stands beside
-// something that was measured in the same run, since machines differ and are
-// noisy: compare ratios, not seconds.
+// million tags takes and how even it is, what an event costs from HTTP to the
+// table, and how close an extraction comes to what a slow server bears. Every
+// figure stands beside something that was measured in the same run, since
+// machines differ and are noisy: compare ratios, not seconds.
 //
-//	go run ./test/bench [-quick] [-only plan,land,server,decode,forecast] [-seed N] [-bin DIR]
+//	go run ./test/bench [-quick] [-only plan,balance,land,server,decode,forecast] [-seed N] [-bin DIR]
 //
 // It needs the programs of `make build`.
 package main
@@ -42,6 +42,7 @@ var sections = []struct {
 	run  func(*bench) error
 }{
 	{"plan", (*bench).planning},
+	{"balance", (*bench).balancing},
 	{"land", (*bench).landing},
 	{"server", (*bench).slowServer},
 	{"decode", (*bench).decoding},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,18 +90,8 @@ func (b *bench) planAndGenerate(dir, when string, read usage) (out [2]usage, err
 
 // moved asks the plan how many tags change their partition, and how many are new.
 func (b *bench) moved(dir string) (moved, added int, err error) {
-	u, err := child(b.ctx, dir, b.program("bundlegen"), "plan", "--output", "json")
-	if err != nil {
-		return 0, 0, err
-	}
-	var document struct {
-		Changes struct {
-			Moved int `json:"moved"`
-			Added int `json:"added"`
-		} `json:"changes"`
-	}
-	err = json.NewDecoder(strings.NewReader(u.stdout)).Decode(&document)
-	return document.Changes.Moved, document.Changes.Added, err
+	d, err := b.planned(dir)
+	return d.Changes.Moved, d.Changes.Added, err
 }
 
 // manyTags makes an inventory as discovery leaves it, in no order.
