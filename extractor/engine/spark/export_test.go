@@ -26,3 +26,10 @@ func Texts(ctx context.Context, s *Session, statement string) (out [][]string, e
 	})
 	return out, err
 }
+
+// Requests is the number of requests that a session has sent so far.
+func Requests(s *Session) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
