@@ -1,10 +1,10 @@
 // Command bench measures the built programs from outside: how long a plan of a
-// million tags takes, what an event costs from HTTP to the table, and how close
-// an extraction comes to what a slow server bears. Every figure stands beside
-// something that was measured in the same run, since machines differ and are
-// noisy: compare ratios, not seconds.
+// million tags takes, what an event costs from HTTP to the table, in DuckDB and
+// on Spark, and how close an extraction comes to what a slow server bears. Every
+// figure stands beside something that was measured in the same run, since
+// machines differ and are noisy: compare ratios, not seconds.
 //
-//	go run ./test/bench [-quick] [-only plan,land,server,decode] [-seed N] [-bin DIR]
+//	go run ./test/bench [-quick] [-only plan,land,server,decode,spark] [-seed N] [-bin DIR]
 //
 // It needs the programs of `make build`.
 package main
@@ -45,12 +45,17 @@ var sections = []struct {
 	{"land", (*bench).landing},
 	{"server", (*bench).slowServer},
 	{"decode", (*bench).decoding},
+	{"spark", (*bench).spark},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	do := func() error { return run(ctx, os.Args[1:], os.Stdout) }
+	if slices.Equal(os.Args[1:], []string{shardCommand}) {
+		do = func() error { return standIn(os.Stdin, os.Stdout) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -59,7 +64,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b := &bench{ctx: ctx, out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies: 20 s instead of 3 minutes")
+	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies: 20 s instead of 3 minutes; on Spark one round instead of three, of a quarter of the events")
 	flags.Uint64Var(&b.seed, "seed", 20261123, "of the simulator's archive and of all choices at random")
 	flags.StringVar(&b.bin, "bin", "bin", "folder of the built programs")
 	only := flags.String("only", "", "names of sections, with commas: "+strings.Join(names(), ","))
