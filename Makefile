@@ -2,7 +2,7 @@
 # make demo        the main job on embedded defaults: 30,000 simulated tags to a table
 # make demo-spark  the same job as Databricks runs it, smaller: the wheel, Spark, Delta
 # make test        everything that is proved, fast tests first
-# make bench       everything that is measured
+# make bench       everything that is measured, on Spark too
 # make lint        gofmt, vet, staticcheck, and the layers
 
 SHELL := /bin/bash

@@ -1,10 +1,11 @@
 // Command bench measures the built programs from outside: how long a plan of a
 // million tags takes and how even it is, what an event costs from HTTP to the
-// table, and how close an extraction comes to what a slow server bears. Every
-// figure stands beside something that was measured in the same run, since
-// machines differ and are noisy: compare ratios, not seconds.
+// table, in DuckDB and on Spark, and how close an extraction comes to what a slow
+// server bears, and a forecast to an extraction. Every figure stands beside
+// something that was measured in the same run, since machines differ and are
+// noisy: compare ratios, not seconds.
 //
-//	go run ./test/bench [-quick] [-only plan,balance,land,server,decode,forecast] [-seed N] [-bin DIR]
+//	go run ./test/bench [-quick] [-only plan,balance,land,server,decode,forecast,spark] [-seed N] [-bin DIR]
 //
 // It needs the programs of `make build`.
 package main
@@ -47,12 +48,17 @@ var sections = []struct {
 	{"server", (*bench).slowServer},
 	{"decode", (*bench).decoding},
 	{"forecast", (*bench).forecasts},
+	{"spark", (*bench).spark},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	do := func() error { return run(ctx, os.Args[1:], os.Stdout) }
+	if slices.Equal(os.Args[1:], []string{shardCommand}) {
+		do = func() error { return standIn(os.Stdin, os.Stdout) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -61,7 +67,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b := &bench{ctx: ctx, out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies and a few of the forecasts: 20 s and 30 s instead of 3 minutes and 4")
+	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies, a few of the forecasts, on Spark one round instead of three, of a quarter of the events")
 	flags.Uint64Var(&b.seed, "seed", 20261123, "of the simulator's archive and of all choices at random")
 	flags.StringVar(&b.bin, "bin", "bin", "folder of the built programs")
 	only := flags.String("only", "", "names of sections, with commas: "+strings.Join(names(), ","))

@@ -17,12 +17,12 @@ import (
 
 // phase is one stage of a pipeline's life: what is said in its one file.
 type phase struct {
-	name               string
-	tags               int // of plant-a that the inventory has
-	least, target      int // of sizing
-	tier, compute, end string
-	region             string // of plant-a; "" = there are no regions
-	partitions         int
+	name          string
+	tags          int // of plant-a that the inventory has
+	least, target int // of sizing
+	tier, compute string
+	region        string // of plant-a; "" = there are no regions
+	partitions    int
 }
 
 var phases = []phase{

@@ -34,3 +34,10 @@ func (s *Session) Through(w io.Writer) {
 	defer s.mu.Unlock()
 	s.out = json.NewEncoder(w)
 }
+
+// Requests is the number of requests that a session has sent so far.
+func Requests(s *Session) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
