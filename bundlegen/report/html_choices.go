@@ -33,6 +33,7 @@ type pageKind struct {
 type pageChoice struct {
 	Kind, Title, Tag string // Tag: the plan, recommended
 	Phases           string
+	Change           string // what pipeline.yml must say for it; "" for nothing, or nothing that it can say
 	Partitions       int
 	Chosen, Late     bool
 	Spans            []pageSpan
@@ -43,13 +44,13 @@ type pageChoice struct {
 
 type pageFigure struct{ Label, Text, Note string }
 
-// kindsOfChoice gives each kind's label and ink, in the order in which a page shows them.
+// kindsOfChoice gives each kind's ink, in the order in which a page shows them.
 var kindsOfChoice = []pageKind{
-	{Name: plan.ComputeSeparate, Label: "a cluster each", Ink: chart.Curve1},
-	{Name: plan.ChoicePool, Label: "a cluster each, warm pool", Ink: chart.Curve2},
-	{Name: plan.ComputeServerless, Label: "serverless", Ink: chart.Curve3},
-	{Name: plan.ComputeSingle, Label: "one cluster", Ink: chart.Curve4},
-	{Name: plan.ChoiceSequential, Label: "tag by tag", Ink: chart.Text},
+	{Name: plan.ComputeSeparate, Ink: chart.Curve1},
+	{Name: plan.ChoicePool, Ink: chart.Curve2},
+	{Name: plan.ComputeServerless, Ink: chart.Curve3},
+	{Name: plan.ComputeSingle, Ink: chart.Curve4},
+	{Name: plan.ChoiceSequential, Ink: chart.Text},
 }
 
 func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
@@ -63,7 +64,7 @@ func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
 		if !slices.ContainsFunc(choices, func(c plan.Choice) bool { return c.Kind == kind.Name }) {
 			continue
 		}
-		kind.Chosen = kind.Name == chosen.Kind
+		kind.Label, kind.Chosen = kinds[kind.Name], kind.Name == chosen.Kind
 		kind.Curve = kind.Name != plan.ChoiceSequential
 		view.Kinds = append(view.Kinds, kind)
 		for i := range choices {
@@ -79,7 +80,7 @@ func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
 
 func panel(c, chosen *plan.Choice, interval float64) pageChoice {
 	view := pageChoice{
-		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds, Warnings: []string{},
+		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds, Change: clean(c.Change), Warnings: []string{},
 	}
 	switch {
 	case c.Chosen && c.Recommended:

@@ -200,7 +200,7 @@ func TestSlider(t *testing.T) {
 			assert.Equal(t, kind, got.Kind)
 			assert.Equal(t, fmt.Sprint(c.Partitions), got.Partitions)
 			assert.Equal(t, words.Count(c.Partitions), got.Count)
-			for _, text := range append([]string{words.Span(c.TotalSeconds), words.Dollars(c.CostPerRun), words.Dollars(c.CostPerMonth), words.Span(c.FreshnessSeconds)}, c.Warnings...) {
+			for _, text := range append([]string{words.Span(c.TotalSeconds), words.Dollars(c.CostPerRun), words.Dollars(c.CostPerMonth), words.Span(c.FreshnessSeconds), c.Change}, c.Warnings...) {
 				assert.Contains(t, got.Text, text)
 			}
 			guides[got.Guide] = true

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,6 +76,9 @@ func emitted(t *testing.T, p *plan.Plan) *plan.Previous {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, manifest.FileName(part.ID)), text, 0o644))
 	}
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), text, 0o644))
 	prev, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
 	return prev
