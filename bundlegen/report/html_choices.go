@@ -53,7 +53,12 @@ var kindsOfChoice = []pageKind{
 	{Name: plan.ChoiceSequential, Ink: chart.Text},
 }
 
+// newChoices is nil where there is nothing to choose from: also of a continuous
+// tier, whose loops are not comparable with runs.
 func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
+	if t.Continuous {
+		return nil, nil
+	}
 	at := slices.IndexFunc(choices, func(c plan.Choice) bool { return c.Chosen })
 	if at < 0 {
 		return nil, nil

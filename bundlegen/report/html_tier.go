@@ -51,7 +51,11 @@ func tiles(t *plan.Tier, parts []*plan.Partition) []pageTile {
 	tile := func(label, figure string, notes ...string) pageTile {
 		return pageTile{Label: label, Figure: figure, Notes: notes}
 	}
-	run := tile("One run", words.Span(f.TotalSeconds), spare(f.TotalSeconds, interval))
+	name, monthly := "One run", []string{words.Dollars(f.CostPerRun) + " a run, " + words.Plural(int(f.RunsPerMonth+0.5), "run"), "list prices"}
+	if t.Continuous {
+		name, monthly = "One loop", []string{"its clusters are always on", "list prices"}
+	}
+	run := tile(name, words.Span(f.TotalSeconds), spare(f.TotalSeconds, interval))
 	run.Alarm = f.TotalSeconds > interval
 	size, _, _ := strings.Cut(sizes(t, parts), " (")
 	_, size, _ = strings.Cut(size, " of ")
@@ -61,9 +65,9 @@ func tiles(t *plan.Tier, parts []*plan.Partition) []pageTile {
 	}
 	return []pageTile{
 		run,
-		tile("A month costs", words.Dollars(f.CostPerMonth), words.Dollars(f.CostPerRun)+" a run, "+words.Plural(int(f.RunsPerMonth+0.5), "run"), "list prices"),
+		tile("A month costs", words.Dollars(f.CostPerMonth), monthly...),
 		tile("Partitions", words.Count(len(parts)), "of "+size, balance),
-		tile("A run reads", words.Short(f.EventsPerRun)+" events", limits[f.Bottleneck]),
+		tile(strings.Replace(name, "One", "A", 1)+" reads", words.Short(f.EventsPerRun)+" events", limits[f.Bottleneck]),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 // pageTimeline is one run: what runs when, against the cadence.
 type pageTimeline struct {
+	Title   string
 	Legend  []string
 	Rows    []pageRow
 	Ticks   []pageTick
@@ -45,7 +46,7 @@ type span struct {
 // lanes gives what runs when: the row of the cluster or tasks around the
 // extraction, and when the partitions' own rows begin. With clusters of their
 // own, or without any, the extraction tasks start theirs after discovery: the
-// start-up is two in series (see forecast).
+// start-up is two in series (see forecast). A continuous tier has but its loops.
 func lanes(t *plan.Tier) (around []span, own float64, startup float64) {
 	f, at := t.Forecast, 0.0
 	add := func(kind string, seconds float64) {
@@ -55,6 +56,9 @@ func lanes(t *plan.Tier) (around []span, own float64, startup float64) {
 	startup = f.StartupSeconds
 	if t.Compute.Kind != plan.ComputeSingle {
 		startup /= 2
+	}
+	if t.Continuous {
+		return nil, 0, 0 // its clusters are up, and its job has no other tasks
 	}
 	add(phaseStartup, startup)
 	add(phaseDiscover, f.DiscoverSeconds)
@@ -84,9 +88,13 @@ func timeline(t *plan.Tier, parts []*plan.Partition) *pageTimeline {
 		end = max(end, interval)
 	}
 	whole := end * 1.02 // so that the last line does not fall on the edge
-	view := &pageTimeline{Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " + spare(f.TotalSeconds, interval) + "."}
+	view := &pageTimeline{Title: "One run, as a timeline", Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " + spare(f.TotalSeconds, interval) + "."}
 	name := map[string]string{plan.ComputeSeparate: "orchestrator", plan.ComputeSingle: "one cluster", plan.ComputeServerless: "tasks"}[t.Compute.Kind]
-	view.Rows = append(view.Rows, pageRow{Key: "run", Label: name, Spans: spans(around, whole), Lasts: words.Span(f.TotalSeconds)})
+	if t.Continuous {
+		view.Title, view.Legend = "One loop, as a timeline", []string{phaseExtract}
+	} else {
+		view.Rows = append(view.Rows, pageRow{Key: "run", Label: name, Spans: spans(around, whole), Lasts: words.Span(f.TotalSeconds)})
+	}
 	for _, r := range rows(parts, timelineRoom) {
 		if r.part == nil {
 			view.Rows = append(view.Rows, pageRow{Skipped: r.skipped})

@@ -23,7 +23,7 @@ import (
 )
 
 var pages = map[string]func(*testing.T) report.Report{
-	"production": production, "mixed": mixed, "single": single, "serverless": serverless, "odd": odd,
+	"production": production, "mixed": mixed, "single": single, "serverless": serverless, "odd": odd, "always": always,
 }
 
 // No page scrolls sideways, and each follows the colours that its reader prefers.
@@ -166,6 +166,24 @@ func TestTimelineIsTheRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A continuous tier has loops: its partitions side by side, and no other task.
+func TestTimelineOfLoops(t *testing.T) {
+	r := always(t)
+	p := open(t, r, 1280, "light")
+	got := eval[[]bar](p, bars+`('[data-tier=critical] .timeline .row:not(.lines) .track > i', (e) => e.closest('.row').dataset.row, (e) => Number(e.dataset.seconds))`)
+	require.Len(t, got, 2)
+	for i, b := range got {
+		assert.Equal(t, "extract", b.Kind)
+		assert.Equal(t, r.Plan.Partitions[i].Seconds, b.Value)
+		assert.Equal(t, got[0].Left, b.Left)
+	}
+	text := eval[string](p, "document.querySelector('[data-tier=critical]').innerText")
+	assert.Contains(t, text, "One loop, as a timeline")
+	assert.Contains(t, text, "its clusters are always on")
+	assert.NotContains(t, text, "If it ran otherwise")
+	assert.Contains(t, eval[string](p, "document.querySelector('[data-tier=bulk]').innerText"), "If it ran otherwise")
 }
 
 // shown is what is seen of a tier's choices.

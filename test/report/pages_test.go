@@ -124,6 +124,17 @@ func serverless(t *testing.T) report.Report {
 	return build(t, cfg, tags(cfg, 50_000), nil)
 }
 
+// always has a continuous tier beside an hourly one.
+func always(t *testing.T) report.Report {
+	cfg := pipeline(1, time.Minute)
+	cfg.Tiers = []config.Tier{{Name: "critical", Every: time.Minute, Continuous: true, Partitions: 2}, {Name: "bulk", Every: time.Hour}}
+	list := tags(cfg, 30_000)
+	for i := 500; i < len(list); i++ {
+		list[i].Tier = "bulk"
+	}
+	return build(t, cfg, list, nil)
+}
+
 // hostile names are what a PI server may well have.
 var hostile = []string{
 	`<script>window.bad=1</script>`, `</script><script>window.bad=2</script>`, `<!--<script>`, `<img src=x onerror="window.bad=3">`,
