@@ -70,6 +70,7 @@ var compared = []struct {
 	right bool
 	cell  func(plan.Choice) string
 }{
+	{"", false, mark},
 	{"on", false, func(c plan.Choice) string { return kinds[c.Kind] }},
 	{"parts", true, func(c plan.Choice) string { return words.Count(c.Partitions) }},
 	{"one run", true, func(c plan.Choice) string { return words.Clock(c.TotalSeconds) }},
@@ -78,18 +79,26 @@ var compared = []struct {
 	{"fresh", true, func(c plan.Choice) string { return words.Clock(c.FreshnessSeconds) }},
 	{"limit", false, func(c plan.Choice) string { return c.Limit }},
 	{"holds", false, func(c plan.Choice) string { return map[bool]string{true: "yes", false: "no"}[c.Holds] }},
-	{"", false, func(c plan.Choice) string {
-		switch {
-		case c.Chosen && c.Recommended:
-			return "plan ★"
-		case c.Chosen:
-			return "plan"
-		case c.Recommended:
-			return "★"
-		}
-		return ""
-	}},
 }
+
+// Marks of the plan's own choice and of the recommended one.
+const (
+	planMark = "•"
+	bestMark = "★"
+)
+
+func mark(c plan.Choice) (marks string) {
+	if c.Chosen {
+		marks = planMark
+	}
+	if c.Recommended {
+		marks += bestMark
+	}
+	return marks
+}
+
+// looping is what a continuous tier's own choice is on: clusters that stay up.
+const looping = "loops"
 
 // kinds names the kinds of choices.
 var kinds = map[string]string{
@@ -109,6 +118,9 @@ func (t *terminal) comparison(c Comparison) {
 		var row []string
 		for _, column := range compared {
 			row = append(row, column.cell(choice))
+		}
+		if c.Tier.Continuous && choice.Chosen {
+			row[1] = looping
 		}
 		rows = append(rows, row)
 	}
@@ -138,9 +150,11 @@ func (t *terminal) comparison(c Comparison) {
 		}
 		t.line(text)
 	}
+	legend := "  " + planMark + " the plan   " + bestMark + " recommended"
 	if !t.all && len(list) < len(c.Choices) {
-		t.line(t.faint.Sprint("  (--all lists every number of partitions)"))
+		legend += "   (--all lists every number of partitions)"
 	}
+	t.line(t.faint.Sprint(legend))
 }
 
 // telling chooses what to show: the plan's own kind by the ladder of numbers,
