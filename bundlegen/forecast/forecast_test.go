@@ -173,10 +173,13 @@ func TestPoolIdleIsPaid(t *testing.T) {
 func TestOwnPoolsAreWarmAndPaid(t *testing.T) {
 	m, j := forecast.Default(), job(10)
 	cold := m.Run(j, list())
-	j.Compute.Pool = config.Pool{MinIdle: 30}
+	j.Compute.Pool = config.Pool{MinIdle: j.Idle()}
+	assert.Equal(t, 31, j.Idle(), "30 workers of extractions, 1 of the orchestrator")
 	assert.Less(t, m.Run(j, list()).Startup, cold.Startup/2)
 	j.First = false
-	assert.InDelta(t, 30*(0.45+1)*0.226*730, m.IdleCost(j, list()), 1e-6)
+	assert.InDelta(t, 31*(0.45+1)*0.226*730, m.IdleCost(j, list()), 1e-6)
+	j.Compute.Pool.MinIdle--
+	assert.Greater(t, m.Run(j, list()).Startup, cold.Startup/2, "the last cluster waits for a cold machine")
 }
 
 // More extractions than the workspace runs at once run in waves, each with
@@ -189,7 +192,7 @@ func TestWaves(t *testing.T) {
 	j.Compute.MaxConcurrentTasks = 4
 	assert.Equal(t, 3, j.Waves())
 	three := m.Run(j, list())
-	assert.Equal(t, one.Startup+2*m.StartupClassic, three.Startup)
+	assert.Equal(t, one.Startup+2*m.Startup(j.Compute), three.Startup)
 	assert.Greater(t, three.Extract, 2*one.Extract)
 }
 
