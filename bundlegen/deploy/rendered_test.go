@@ -142,17 +142,6 @@ func TestRenderedBundle(t *testing.T) {
 	})
 }
 
-func TestRenderedBundleOf990Partitions(t *testing.T) {
-	f := newFake(t)
-	p := newProject(t, 990*3)
-	c := CLI{}
-	require.NoError(t, c.Validate(t.Context(), p.dir, "prod"))
-	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
-	assert.Len(t, extractions(f.created(t).Tasks), 990)
-	assert.Less(t, len(f.sent("POST", "/api/2.2/jobs/create")[0]), 10_000_000, "what the Jobs API takes in one request")
-	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
-}
-
 // More extractions than a job takes are two children, which the parent runs by the
 // ids that they get when they are deployed.
 func TestRenderedBundleWithTwoChildJobs(t *testing.T) {
