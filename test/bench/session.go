@@ -151,22 +151,6 @@ func (s *session) lastWords() string {
 	return string(text[max(0, len(text)-mostWords):])
 }
 
-// effort is what something took in a session.
-type effort struct {
-	wall time.Duration
-	cpu  map[role]time.Duration
-}
-
-// total is the processor time of all but PI.
-func (e *effort) total() (all time.Duration) {
-	for r, d := range e.cpu {
-		if r != piServer {
-			all += d
-		}
-	}
-	return all
-}
-
 // measure is ask for something that takes time.
 func (s *session) measure(do string, arguments fields, answer any) (e effort, err error) {
 	var took struct{ Seconds float64 }
