@@ -69,7 +69,7 @@ var Sentences = []Sentence{
 	{"extract", "It is whole only when its own marker says so, and durable before that.", []string{"a torn folder goes once its writer is gone", dies}, []string{"extractor/stage TestSealMakesTheMarkerLastByRenaming"}, ""},
 	{"extract", "5. Publish. 6. Once more from 2, until caught up or 80% of the task's timeout is gone: three days of outage are caught up in pieces.", []string{caughtUp}, []string{"extractor/task TestATaskThatRunsOutOfTimeLeavesTheRest", "test/endtoend TestLifeOfAPlant"}, ""},
 	{"consolidate", "Only the first tier's job compacts watermarks and optimizes bronze; a conflict is skipped until next time.", []string{bySide, iCompact}, []string{"test/scenarios/testdata/tiers.txtar"}, ""},
-	{"continuous", "A continuous tier: each task loops over its own partition; until is taken anew in each loop; a loop ends by itself.", nil, nil, "there is no such loop in extractor/task yet"},
+	{"continuous", "A continuous tier: each task loops over its own partition; until is taken anew in each loop; a loop ends by itself.", nil, []string{"extractor/task TestLoop", "test/endtoend TestContinuousTier"}, ""},
 
 	{"Publish", "DuckDB: one transaction: check that the number is still free, data, watermarks, metrics.", []string{loses, dies, bothDies}, nil, ""},
 	{"Publish", "DuckDB: one process at a time has the data folder.", nil, []string{"test/scenarios/testdata/running.txtar"}, ""},
