@@ -15,8 +15,8 @@ type Process struct {
 }
 
 // Subject is a lake under test: the tables of any number of pipelines, and
-// their staging folders. The suite calls it from one goroutine; the engines that
-// it gives are used from several.
+// their staging folders. The suite calls it from one goroutine at a time, and
+// another Subject beside it; the engines that it gives are used from several.
 type Subject interface {
 	// Engine gives the engine of a process. The suite closes it.
 	//

@@ -34,8 +34,9 @@ type subject struct {
 var lakes atomic.Int64
 
 func newSubject(t testing.TB) *subject {
-	s, _ := session(t)
-	return &subject{session: s, prefix: fmt.Sprintf("lake%d_", lakes.Add(1)), staging: t.TempDir()}
+	session(t)
+	n := lakes.Add(1)
+	return &subject{session: lab.sessions[n%int64(len(lab.sessions))], prefix: fmt.Sprintf("lake%d_", n), staging: t.TempDir(), engines: int(n)}
 }
 
 func (s *subject) options(p enginetest.Process) spark.Options {
