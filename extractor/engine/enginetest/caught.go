@@ -39,18 +39,19 @@ func apart(f func()) {
 	<-done
 }
 
-// check says whether it failed with the complaint.
-func (r *recorder) check(complaint string) {
+// check says whether it failed with one of the complaints.
+func (r *recorder) check(complaints []string) {
 	r.TB.Helper()
-	text := r.text.String()
+	lines := strings.Split(r.text.String(), "\n")
+	at := slices.IndexFunc(lines, func(line string) bool {
+		return slices.ContainsFunc(complaints, func(c string) bool { return strings.Contains(line, c) })
+	})
 	switch {
 	case !r.Failed():
 		r.TB.Errorf("the broken promise was not noticed")
-	case !strings.Contains(text, complaint):
-		r.TB.Errorf("something else was noticed than %q:\n%s", complaint, text)
+	case at < 0:
+		r.TB.Errorf("something else was noticed than %q:\n%s", complaints, r.text.String())
 	default:
-		lines := strings.Split(text, "\n")
-		at := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, complaint) })
 		r.TB.Logf("caught: %s", strings.TrimSpace(lines[at]))
 	}
 }

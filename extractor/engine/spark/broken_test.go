@@ -16,7 +16,7 @@ func TestIgnoredTokenIsCaught(t *testing.T) {
 		session.Through(withoutTokens{lab.requests[i]})
 		defer session.Through(lab.requests[i])
 	}
-	enginetest.Caught(t, s, "of two attempts with one number one loses", "number 1 of partition 0 was taken twice")
+	enginetest.Caught(t, s, "of two attempts with one number one loses", "number 1 of partition 0 was taken twice", "verdict on batch")
 }
 
 // withoutTokens passes requests on, and appends without their tokens.
