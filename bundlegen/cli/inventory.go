@@ -116,20 +116,22 @@ server does not have any more are dropped.`,
 	}
 }
 
-// sources gives the sites with their certificates where pipeline.yml has them:
-// there may be no bundle yet.
+// sources gives the sites with their certificates and Kerberos configurations
+// where pipeline.yml has them: there may be no bundle yet.
 func sources(cfg *config.Pipeline) ([]localrun.Source, error) {
 	var out []localrun.Source
 	for _, s := range cfg.Sites {
-		source := localrun.Source{Site: bundle.SiteOf(s), Folder: cfg.Dir}
-		if s.TLS.CAFile != "" {
-			path := cfg.Path(s.TLS.CAFile)
-			if _, err := os.Stat(path); err != nil {
-				return nil, fmt.Errorf("%s: tls.ca_file of site %s: %w\nhint: the path is relative to the folder of pipeline.yml", cfg.File, s.Name, err)
+		for _, f := range []struct{ key, name string }{{"tls.ca_file", s.TLS.CAFile}, {"auth.krb5_conf", s.Auth.Krb5Conf}} {
+			if f.name == "" {
+				continue
 			}
-			source.Folder, source.Site.TLS.CAFile = filepath.Dir(path), filepath.Base(path)
+			if _, err := os.Stat(cfg.Path(f.name)); err != nil {
+				return nil, fmt.Errorf("%s: %s of site %s: %w\nhint: the path is relative to the folder of pipeline.yml", cfg.File, f.key, s.Name, err)
+			}
 		}
-		out = append(out, source)
+		site := bundle.SiteOf(s)
+		site.TLS.CAFile, site.Auth.Krb5Conf = s.TLS.CAFile, s.Auth.Krb5Conf
+		out = append(out, localrun.Source{Site: site, Files: func(name string) ([]byte, error) { return os.ReadFile(cfg.Path(name)) }})
 	}
 	return out, nil
 }

@@ -14,8 +14,8 @@ import (
 
 // Source is a site that is asked for its points.
 type Source struct {
-	Site   manifest.Site
-	Folder string // what the site's files (certificates) are relative to
+	Site  manifest.Site
+	Files func(name string) ([]byte, error) // reads the files that Site names: a certificate, a Kerberos configuration
 }
 
 // Discover asks every site for its points, side by side, and gives them as
@@ -46,7 +46,7 @@ func Discover(ctx context.Context, sources []Source, getenv func(string) (string
 
 func points(ctx context.Context, source Source, getenv func(string) (string, bool), log *slog.Logger, progress func(string, int)) ([]inventory.Tag, error) {
 	site := source.Site
-	transport, err := auth.NewTransport(site, source.Folder, getenv)
+	transport, err := auth.NewTransport(site, source.Files, getenv)
 	if err != nil {
 		return nil, err
 	}

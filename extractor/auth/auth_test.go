@@ -55,7 +55,7 @@ func TestCredentials(t *testing.T) {
 		"anonymous": {manifest.Auth{Kind: "anonymous"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: c.auth}, "", env.lookup)
+			transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: c.auth}, auth.Folder(""), env.lookup)
 			require.NoError(t, err)
 			request, err := http.NewRequest("GET", server.URL, nil)
 			require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.site.Name = "plant-a"
-			_, err := auth.NewTransport(c.site, t.TempDir(), env.lookup)
+			_, err := auth.NewTransport(c.site, auth.Folder(t.TempDir()), env.lookup)
 			require.Error(t, err)
 			for _, want := range append(c.want, `"plant-a"`, "\nhint: ") {
 				assert.Contains(t, err.Error(), want)
@@ -112,7 +112,7 @@ func TestCredentialsStayWithTheSite(t *testing.T) {
 	site := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
 	defer site.Close()
 
-	transport, err := auth.NewTransport(manifest.Site{URL: site.URL, Auth: manifest.Auth{Kind: "bearer", TokenEnv: "T"}}, "", environment{"T": "t"}.lookup)
+	transport, err := auth.NewTransport(manifest.Site{URL: site.URL, Auth: manifest.Auth{Kind: "bearer", TokenEnv: "T"}}, auth.Folder(""), environment{"T": "t"}.lookup)
 	require.NoError(t, err)
 	_, err = get(t, transport, site.URL)
 	require.ErrorContains(t, err, "was not sent")
@@ -135,14 +135,14 @@ func TestPrivateAuthority(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}, TLS: tls}
-			transport, err := auth.NewTransport(site, dir, environment{"CA": string(ca)}.lookup)
+			transport, err := auth.NewTransport(site, auth.Folder(dir), environment{"CA": string(ca)}.lookup)
 			require.NoError(t, err)
 			_, err = get(t, transport, server.URL)
 			assert.NoError(t, err)
 		})
 	}
 	t.Run("without it", func(t *testing.T) {
-		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, dir, environment{}.lookup)
+		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(dir), environment{}.lookup)
 		require.NoError(t, err)
 		_, err = get(t, transport, server.URL)
 		assert.ErrorContains(t, err, "certificate")
@@ -171,7 +171,7 @@ func TestProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			asked = nil
 			site := manifest.Site{URL: "https://pi.example/piwebapi", Proxy: c.proxy, Auth: manifest.Auth{Kind: "anonymous"}}
-			transport, err := auth.NewTransport(site, "", c.env.lookup)
+			transport, err := auth.NewTransport(site, auth.Folder(""), c.env.lookup)
 			require.NoError(t, err)
 			_, err = get(t, transport, site.URL)
 			require.Error(t, err)
@@ -182,7 +182,7 @@ func TestProxy(t *testing.T) {
 	t.Run("not for these", func(t *testing.T) {
 		server := httptest.NewServer(echo)
 		defer server.Close()
-		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, "", environment{"HTTP_PROXY": "http://127.0.0.1:1"}.lookup)
+		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(""), environment{"HTTP_PROXY": "http://127.0.0.1:1"}.lookup)
 		require.NoError(t, err)
 		_, err = get(t, transport, server.URL)
 		assert.NoError(t, err)

@@ -4,17 +4,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // tlsConfig trusts the system's certificate authorities and the site's own. The
 // server's certificate is always verified: there is no switch for less.
-func tlsConfig(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (*tls.Config, error) {
+func tlsConfig(site manifest.Site, files Files, getenv func(string) (string, bool)) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	pem, where, err := authority(site, bundleDir, getenv)
+	pem, where, err := authority(site, files, getenv)
 	if err != nil || pem == nil {
 		return config, err
 	}
@@ -31,7 +29,7 @@ func tlsConfig(site manifest.Site, bundleDir string, getenv func(string) (string
 }
 
 // authority gives the site's own certificate authority, and where it is from; nil when it has none.
-func authority(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (pem []byte, where string, err error) {
+func authority(site manifest.Site, files Files, getenv func(string) (string, bool)) (pem []byte, where string, err error) {
 	t := site.TLS
 	if t.CAEnv != "" {
 		if v, ok := getenv(t.CAEnv); ok && v != "" {
@@ -45,11 +43,7 @@ func authority(site manifest.Site, bundleDir string, getenv func(string) (string
 	if t.CAFile == "" {
 		return nil, "", nil
 	}
-	if !filepath.IsLocal(t.CAFile) {
-		return nil, "", complain(site, "tls", fmt.Sprintf("the certificate authority's file %q is outside the bundle", t.CAFile),
-			"name a file by its path in the bundle")
-	}
-	pem, err = os.ReadFile(filepath.Join(bundleDir, t.CAFile))
+	pem, err = files(t.CAFile)
 	if err != nil {
 		return nil, "", complain(site, "tls", fmt.Sprintf("the certificate authority cannot be read: %v", err),
 			"run bundlegen generate again, which puts the file into the bundle")

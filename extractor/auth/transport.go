@@ -17,12 +17,12 @@ import (
 // the site's proxy or the environment's, as many kept-alive connections as the
 // site's Limits allow, and the credentials added to each request.
 //
-// bundleDir is the bundle's root, which a CA file is relative to. getenv looks
-// up environment variables (os.LookupEnv). An error names the site and what is
-// missing, never a secret. The result is safe for concurrent use, has a
+// files reads what the site names by a path. getenv looks up environment
+// variables (os.LookupEnv). An error names the site and what is missing, never a
+// secret. The result is safe for concurrent use, has a
 // CloseIdleConnections method, and returns an error for a request to any other
 // host than the site's, so that no redirect can carry credentials away.
-func NewTransport(site manifest.Site, bundleDir string, getenv func(string) (string, bool)) (http.RoundTripper, error) {
+func NewTransport(site manifest.Site, files Files, getenv func(string) (string, bool)) (http.RoundTripper, error) {
 	base, err := url.Parse(site.URL)
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
 		return nil, complain(site, "url", fmt.Sprintf("%q is not a URL such as https://pi.example.com/piwebapi", withoutUser(site.URL)),
@@ -32,7 +32,7 @@ func NewTransport(site manifest.Site, bundleDir string, getenv func(string) (str
 		return nil, complain(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way", base.Host),
 			"use https; http is for a server on this machine only")
 	}
-	config, err := tlsConfig(site, bundleDir, getenv)
+	config, err := tlsConfig(site, files, getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func connect(t testing.TB, o simulator.Options, limits manifest.Limits) (*simula
 	if o.TLS {
 		site.TLS.CAEnv = "CA"
 	}
-	transport, err := auth.NewTransport(site, "", func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	transport, err := auth.NewTransport(site, auth.Folder(""), func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	require.NoError(t, err)
 	c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport})
 	require.NoError(t, err)

@@ -177,22 +177,18 @@ func unread(spec *Spec, why error) []Outcome {
 
 // connect opens a client with the shard's share of the site's budget.
 func (p process) connect(spec *Spec) (*piwebapi.Client, error) {
-	site, getenv := spec.Site, p.getenv
-	if spec.CA != "" {
-		// The bundle's files are the driver's. A certificate authority of the
-		// worker's environment wins, as it does there.
-		if site.TLS.CAFile = ""; site.TLS.CAEnv == "" {
-			site.TLS.CAEnv = "the shard's spec"
+	site := spec.Site
+	// The bundle's files are the driver's, which sends what they hold.
+	files := func(name string) ([]byte, error) {
+		switch {
+		case name == site.TLS.CAFile && spec.CA != "":
+			return []byte(spec.CA), nil
+		case name == site.Auth.Krb5Conf && spec.Krb5Conf != "":
+			return []byte(spec.Krb5Conf), nil
 		}
-		getenv = func(name string) (string, bool) {
-			value, ok := p.getenv(name)
-			if name == site.TLS.CAEnv && value == "" {
-				return spec.CA, true
-			}
-			return value, ok
-		}
+		return nil, fmt.Errorf("the driver has not sent the file %q", name)
 	}
-	transport, err := auth.NewTransport(site, "", getenv)
+	transport, err := auth.NewTransport(site, files, p.getenv)
 	if err != nil {
 		return nil, err
 	}

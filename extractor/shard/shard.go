@@ -43,8 +43,10 @@ type Spec struct {
 	Shard   int           `json:"shard"`        // 0, 1, 2 … within the batch
 	Site    manifest.Site `json:"site"`         // Limits are the shard's share of the budget
 	CA      string        `json:"ca,omitempty"` // PEM of Site.TLS.CAFile, which workers may not see
-	Driver  string        `json:"driver"`       // host:port of the driver's beat, see Beat.Address; "" = none
-	Streams []Stream      `json:"streams"`
+	// Krb5Conf is the text of Site.Auth.Krb5Conf, for the same reason.
+	Krb5Conf string   `json:"krb5_conf,omitempty"`
+	Driver   string   `json:"driver"` // host:port of the driver's beat, see Beat.Address; "" = none
+	Streams  []Stream `json:"streams"`
 }
 
 // Stream is one tag's range.

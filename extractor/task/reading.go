@@ -77,12 +77,21 @@ type workers struct {
 
 func (a *attempt) workers(site manifest.Site) (*workers, error) {
 	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits, most: a.Params.TagsPerShard, begin: a.started}
-	if site.TLS.CAFile != "" {
-		pem, err := os.ReadFile(filepath.Join(a.Params.Bundle, site.TLS.CAFile))
-		if err != nil {
-			return nil, fmt.Errorf("the certificate authority of site %q: %w", site.Name, err)
+	for _, f := range []struct {
+		what, name string
+		to         *string
+	}{
+		{"certificate authority", site.TLS.CAFile, &w.spec.CA},
+		{"Kerberos configuration", site.Auth.Krb5Conf, &w.spec.Krb5Conf},
+	} {
+		if f.name == "" {
+			continue
 		}
-		w.spec.CA = string(pem)
+		text, err := os.ReadFile(filepath.Join(a.Params.Bundle, f.name))
+		if err != nil {
+			return nil, fmt.Errorf("the %s of site %q: %w", f.what, site.Name, err)
+		}
+		*f.to = string(text)
 	}
 	if a.Params.Attempt > 1 {
 		// The shards of an attempt that died read on for a while: their share of

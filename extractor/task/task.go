@@ -148,7 +148,7 @@ func (a *attempt) sitesFile() (manifest.Sites, error) {
 
 // connect opens a client for a site within limits.
 func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi.Client, error) {
-	transport, err := auth.NewTransport(site, a.Params.Bundle, a.Getenv)
+	transport, err := auth.NewTransport(site, auth.Folder(a.Params.Bundle), a.Getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (p *plant) streams() ([]piwebapi.Stream, stage.Labels, error) {
 // read reads streams by the client and gives the CPU of it, ns an event.
 func (p *plant) read(streams []piwebapi.Stream, around func(http.RoundTripper) http.RoundTripper, sink *batches) (float64, error) {
 	site := manifest.Site{Name: "plant-a", URL: p.url, Auth: manifest.Auth{Kind: "anonymous"}, Limits: manifest.Limits{Connections: 4}}
-	transport, err := auth.NewTransport(site, p.dir, os.LookupEnv)
+	transport, err := auth.NewTransport(site, auth.Folder(p.dir), os.LookupEnv)
 	if err != nil {
 		return 0, err
 	}
