@@ -15,12 +15,15 @@ if [ "$(printf '%s\n%s\n' "$need_go" "$have" | sort -V | head -1)" != "$need_go"
 fi
 
 missing=()
+PATH=$PATH:/usr/sbin # where Debian keeps servers
 want() { command -v "$1" >/dev/null || missing+=("$2"); }
 want gcc gcc
 want g++ g++
 want python3 python3
 want git git
 want mount mount
+want krb5kdc krb5-kdc               # a Kerberos realm for the tests
+want kadmin.local krb5-admin-server
 command -v google-chrome >/dev/null || want chromium chromium # the tests of the plan's page look at it
 if command -v python3 >/dev/null && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   missing+=(python3-venv)
@@ -31,7 +34,7 @@ java_version() { "${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n '1s/
 if version=$(java_version) && [ "${version:-0}" -ge 17 ]; then :; else java=17; fi
 [ ${#missing[@]} -eq 0 ] && [ -z "$java" ] && exit 0
 
-get="apt-get install -y -qq --no-install-recommends"
+get="DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
 install="apt-get update -qq"
 [ ${#missing[@]} -eq 0 ] || install+=" && $get ${missing[*]}"
 if [ -n "$java" ]; then # Debian 13 has no 17 any more

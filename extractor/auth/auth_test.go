@@ -20,7 +20,10 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The replay cache of gokrb5's server side, which the tests use, has no end.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/jcmturner/gokrb5/v8/service.GetReplayCache.func1.1"))
+}
 
 type environment map[string]string
 
@@ -82,7 +85,6 @@ func TestRefusals(t *testing.T) {
 		"empty":        {manifest.Site{URL: https, Auth: manifest.Auth{Kind: "basic", PasswordEnv: "EMPTY"}}, []string{"EMPTY", "is not set"}},
 		"lines":        {manifest.Site{URL: https, Auth: manifest.Auth{Kind: "bearer", TokenEnv: "LINES"}}, []string{"LINES", "more than one line"}},
 		"unnamed":      {manifest.Site{URL: https, Auth: manifest.Auth{Kind: "bearer"}}, []string{"no environment variable is named for the token"}},
-		"kerberos":     {manifest.Site{URL: https, Auth: manifest.Auth{Kind: "kerberos"}}, []string{"kerberos", "basic or bearer"}},
 		"kind":         {manifest.Site{URL: https, Auth: manifest.Auth{Kind: "ntlm"}}, []string{`"ntlm"`, "basic, bearer, kerberos, anonymous"}},
 		"plain http":   {manifest.Site{URL: "http://pi.example/piwebapi", Auth: basic}, []string{"plain http", "pi.example"}},
 		"no scheme":    {manifest.Site{URL: "pi.example/piwebapi", Auth: basic}, []string{"is not a URL"}},

@@ -13,7 +13,7 @@ type credentials func(*http.Request)
 
 func newCredentials(site manifest.Site, getenv func(string) (string, bool)) (credentials, error) {
 	switch site.Auth.Kind {
-	case "anonymous":
+	case "anonymous", "kerberos": // which has a RoundTripper of its own
 		return nil, nil
 	case "basic":
 		password, err := secret(site, "password", site.Auth.PasswordEnv, getenv)
@@ -27,18 +27,28 @@ func newCredentials(site manifest.Site, getenv func(string) (string, bool)) (cre
 			return nil, err
 		}
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }, nil
-	case "kerberos":
-		return nil, complain(site, "auth", "kerberos is not available yet",
-			"until it comes, use auth kind basic or bearer, which PI Web API must then list in its AuthenticationMethods")
 	default:
 		return nil, complain(site, "auth", fmt.Sprintf("the kind %q is unknown; allowed: basic, bearer, kerberos, anonymous", site.Auth.Kind),
 			"correct sites[].auth.kind in pipeline.yml")
 	}
 }
 
-// secret reads an environment variable. Line ends after the value, which files
-// and secret stores like to add, are not part of it.
+// secret reads an environment variable that holds one line.
 func secret(site manifest.Site, what, name string, getenv func(string) (string, bool)) (string, error) {
+	value, err := required(site, what, name, getenv)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return "", complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, has more than one line", name, what),
+			"store the value alone, without a header or a comment")
+	}
+	return value, nil
+}
+
+// required reads an environment variable. Line ends after the value, which files
+// and secret stores like to add, are not part of it.
+func required(site manifest.Site, what, name string, getenv func(string) (string, bool)) (string, error) {
 	if name == "" {
 		return "", complain(site, "auth", "no environment variable is named for the "+what,
 			fmt.Sprintf("write sites[].auth.%s: {env: NAME} in pipeline.yml", what))
@@ -48,10 +58,6 @@ func secret(site manifest.Site, what, name string, getenv func(string) (string, 
 	if !ok || value == "" {
 		return "", complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, is not set", name, what),
 			fmt.Sprintf("set %s; on Databricks it comes from the secret that sites[].auth.%s names", name, what))
-	}
-	if strings.ContainsAny(value, "\r\n\x00") {
-		return "", complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, has more than one line", name, what),
-			"store the value alone, without a header or a comment")
 	}
 	return value, nil
 }

@@ -3,6 +3,6 @@
 // open. Secrets come from environment variables, are held in memory only, go to
 // the site's own host only, and are never part of an error.
 //
-// Kerberos has its place here and comes later; this package will be the only
-// one that imports a Kerberos library.
+// Kerberos is SPNEGO with a ticket in each request, from a keytab or a password;
+// this package alone imports a Kerberos library. It never falls back to NTLM.
 package auth

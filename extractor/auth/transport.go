@@ -63,14 +63,21 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	return &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, next: transport}, nil
+	own := &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, next: transport, connections: transport}
+	if site.Auth.Kind == "kerberos" {
+		if own.next, err = newKerberos(site, files, getenv, transport); err != nil {
+			return nil, err
+		}
+	}
+	return own, nil
 }
 
 // siteTransport adds a site's credentials to requests, for the site's own host only.
 type siteTransport struct {
 	scheme, host string
 	credentials  credentials
-	next         *http.Transport
+	next         http.RoundTripper
+	connections  *http.Transport
 }
 
 // RoundTrip sends a copy of the request with the credentials added.
@@ -90,7 +97,7 @@ func (t *siteTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (t *siteTransport) CloseIdleConnections() { t.next.CloseIdleConnections() }
+func (t *siteTransport) CloseIdleConnections() { t.connections.CloseIdleConnections() }
 
 // proxyFunc takes the site's own proxy, else what the environment says.
 func proxyFunc(site manifest.Site, getenv func(string) (string, bool)) (func(*http.Request) (*url.URL, error), error) {

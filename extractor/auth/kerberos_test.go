@@ -1,0 +1,480 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jcmturner/goidentity/v6"
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/spnego"
+	"github.com/jcmturner/gokrb5/v8/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/extractor/auth"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/simulator"
+	_ "github.com/bundlegen/bundlegen/internal/fixedseed"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
+)
+
+// guarded is a server that wants a ticket with each request.
+type guarded struct {
+	*httptest.Server
+	keys    atomic.Pointer[keytab.Keytab]
+	refused atomic.Int32 // answers 401
+}
+
+func guard(t *testing.T, keys []byte, inner http.Handler) *guarded {
+	t.Helper()
+	g := &guarded{}
+	g.use(t, keys)
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w = &watching{w, g}
+		spnego.SPNEGOKRB5Authenticate(inner, g.keys.Load()).ServeHTTP(w, r)
+	}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+func (g *guarded) use(t *testing.T, keys []byte) {
+	t.Helper()
+	k := keytab.New()
+	require.NoError(t, k.Unmarshal(keys))
+	g.keys.Store(k)
+}
+
+type watching struct {
+	http.ResponseWriter
+	g *guarded
+}
+
+func (w *watching) WriteHeader(status int) {
+	if status == http.StatusUnauthorized {
+		w.g.refused.Add(1)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// whoami answers with the caller's principal and what he sent.
+var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	id := goidentity.FromHTTPRequestContext(r)
+	body, _ := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%s@%s %s", id.UserName(), id.Domain(), body)
+})
+
+func transport(t *testing.T, site manifest.Site, files auth.Files, env environment) http.RoundTripper {
+	t.Helper()
+	rt, err := auth.NewTransport(site, files, env.lookup)
+	require.NoError(t, err)
+	t.Cleanup(rt.(interface{ CloseIdleConnections() }).CloseIdleConnections)
+	return rt
+}
+
+// post sends a text and gives the status and the answer.
+func post(ctx context.Context, rt http.RoundTripper, url, text string) (int, string, error) {
+	r, err := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(text))
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := rt.RoundTrip(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if r.Header.Get("Authorization") != "" {
+		err = errors.New("a RoundTripper leaves the caller's request as it was")
+	}
+	return resp.StatusCode, string(body), err
+}
+
+// postMany sends many requests side by side, all of which must succeed.
+func postMany(t *testing.T, rt http.RoundTripper, url string, n int) {
+	t.Helper()
+	var g errgroup.Group
+	for i := range n {
+		g.Go(func() error {
+			status, answer, err := post(t.Context(), rt, url, fmt.Sprint(i))
+			if want := fmt.Sprintf("%s %d", svc, i); err == nil && (status != http.StatusOK || answer != want) {
+				err = fmt.Errorf("%d %q instead of %q", status, answer, want)
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+}
+
+// Hundreds of requests at once share one login and one ticket, none of them is
+// refused first, and a server that looks for replays finds none.
+func TestOneTicketForAll(t *testing.T) {
+	k := newKDC(t)
+	server := guard(t, k.keytab(t, spn), whoami)
+	site, env := k.site(t, server.URL)
+	rt := transport(t, site, k.files(), env)
+	postMany(t, rt, server.URL, 600)
+	assert.Zero(t, server.refused.Load())
+	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
+	assert.Equal(t, 1, k.logged(t, "TGS_REQ", "ISSUE"))
+
+	t.Run("renewed before it ends", func(t *testing.T) {
+		auth.SetClock(rt, func() time.Time { return time.Now().Add(10*time.Hour - time.Minute) })
+		postMany(t, rt, server.URL, 1)
+		assert.Equal(t, 2, k.logged(t, "AS_REQ", "ISSUE"))
+		assert.Zero(t, server.refused.Load())
+	})
+	t.Run("without a ticket", func(t *testing.T) {
+		resp, err := get(t, http.DefaultTransport, server.URL)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	})
+}
+
+// A service that was given a new key refuses the tickets of the old one: each
+// request is sent once more, whole, with one new ticket for all.
+func TestTicketOfAnOldKey(t *testing.T) {
+	k := newKDC(t)
+	server := guard(t, k.keytab(t, spn), whoami)
+	site, env := k.site(t, server.URL)
+	rt := transport(t, site, k.files(), env)
+	postMany(t, rt, server.URL, 1)
+
+	k.admin(t, "cpw -randkey "+spn)
+	server.use(t, k.keytab(t, spn))
+	postMany(t, rt, server.URL, 40)
+	assert.Positive(t, server.refused.Load())
+	assert.Equal(t, 2, k.logged(t, "AS_REQ", "ISSUE"))
+
+	t.Run("a body that cannot be had again", func(t *testing.T) {
+		k.admin(t, "cpw -randkey "+spn)
+		server.use(t, k.keytab(t, spn))
+		r, err := http.NewRequest("POST", server.URL, io.NopCloser(strings.NewReader("once")))
+		require.NoError(t, err)
+		resp, err := rt.RoundTrip(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	})
+}
+
+// A server that refuses for ever is asked twice when it offers Kerberos, however
+// it writes that, and once when it does not. It is never answered by NTLM.
+func TestRefusedForEver(t *testing.T) {
+	k := newKDC(t)
+	for name, c := range map[string]struct {
+		offers []string
+		asked  int
+	}{
+		"alone":         {[]string{"Negotiate"}, 2},
+		"lines":         {[]string{"Negotiate", `Basic realm="pi"`}, 2},
+		"basic first":   {[]string{`Basic realm="pi"`, "Negotiate"}, 2},
+		"joined":        {[]string{`Basic realm="pi", Negotiate`}, 2},
+		"with a token":  {[]string{"Negotiate oQcwBaADCgEC"}, 2},
+		"lower case":    {[]string{"negotiate"}, 2},
+		"with NTLM":     {[]string{"NTLM", "Negotiate"}, 2},
+		"NTLM inside":   {[]string{"Negotiate TlRMTVNTUAABAAAA"}, 2},
+		"NTLM alone":    {[]string{"NTLM"}, 1},
+		"others":        {[]string{`Basic realm="Negotiate"`, "Bearer"}, 1},
+		"no offer":      {nil, 1},
+		"named in text": {[]string{`Basic realm="a Negotiate b"`}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var got []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				got = append(got, r.Header.Get("Authorization"))
+				mu.Unlock()
+				w.Header()["Www-Authenticate"] = c.offers
+				http.Error(w, "no", http.StatusUnauthorized)
+			}))
+			defer server.Close()
+			site, env := k.site(t, server.URL)
+			status, answer, err := post(t.Context(), transport(t, site, k.files(), env), server.URL, "")
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusUnauthorized, status)
+			assert.Equal(t, "no\n", answer)
+			require.Len(t, got, c.asked)
+			for _, a := range got {
+				assert.True(t, strings.HasPrefix(a, "Negotiate YII"), "a token of SPNEGO: %.20s", a)
+			}
+			assert.Len(t, slices.Compact(got), c.asked, "each request has a token of its own")
+		})
+	}
+}
+
+// What a KDC refuses is said with what to do, without a secret, and it is asked
+// once for many requests: accounts get locked.
+func TestRefusedByKDC(t *testing.T) {
+	k := newKDC(t)
+	server := guard(t, k.keytab(t, spn), whoami)
+	good := k.keytab(t, svc)
+	k.admin(t, "addprinc -randkey old@"+realm, "addprinc -randkey +requires_preauth locked@"+realm)
+	old, locked := k.keytab(t, "old"), k.keytab(t, "locked")
+	k.admin(t, "cpw -randkey old", "cpw -randkey +requires_preauth "+svc, "modprinc -allow_tix locked")
+	k.write(t, "elsewhere.conf", krb5Conf("OTHER.EXAMPLE", k.port))
+	k.write(t, "nobody.conf", krb5Conf(realm, freePort(t)))
+
+	for name, c := range map[string]struct {
+		auth    manifest.Auth
+		secret  []byte
+		want    []string
+		lasting bool
+	}{
+		"unknown principal":    {manifest.Auth{Principal: "svc_po@" + realm, PasswordEnv: "SECRET"}, []byte("hunter2"), []string{"does not know the principal svc_po@PLANT.EXAMPLE"}, true},
+		"wrong password":       {manifest.Auth{Principal: svc, PasswordEnv: "SECRET"}, []byte("hunter2"), []string{"does not accept the password of svc_pi@PLANT.EXAMPLE"}, true},
+		"old keytab":           {manifest.Auth{Principal: svc, KeytabEnv: "SECRET"}, good, []string{"does not accept the keytab of svc_pi", "ktpass"}, true},
+		"old keytab, no proof": {manifest.Auth{Principal: "old@" + realm, KeytabEnv: "SECRET"}, old, []string{"old@PLANT.EXAMPLE", "kvno", "enctype"}, true},
+		"locked":               {manifest.Auth{Principal: "locked@" + realm, KeytabEnv: "SECRET"}, locked, []string{"locked"}, true},
+		"unknown realm":        {manifest.Auth{Principal: "svc_pi@OTHER.EXAMPLE", PasswordEnv: "SECRET", Krb5Conf: "elsewhere.conf"}, []byte("hunter2"), []string{"OTHER.EXAMPLE", "realm"}, true},
+		"no KDC":               {manifest.Auth{Principal: svc, PasswordEnv: "SECRET", Krb5Conf: "nobody.conf"}, []byte("hunter2"), []string{"no KDC of the realm PLANT.EXAMPLE", "port 88"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := manifest.Site{Name: "plant-a", URL: server.URL, Auth: c.auth}
+			site.Auth.Kind, site.Auth.SPN = "kerberos", spn
+			if site.Auth.Krb5Conf == "" {
+				site.Auth.Krb5Conf = "krb5.conf"
+			}
+			env := environment{"SECRET": string(c.secret)}
+			if c.auth.KeytabEnv != "" {
+				env["SECRET"] = base64.StdEncoding.EncodeToString(c.secret)
+			}
+			before := k.logged(t, "AS_REQ")
+			rt := transport(t, site, k.files(), env)
+			var g errgroup.Group
+			for range 20 {
+				g.Go(func() error {
+					_, _, err := post(t.Context(), rt, server.URL, "")
+					var failed *auth.LoginError
+					if !errors.As(err, &failed) {
+						return fmt.Errorf("not a LoginError: %w", err)
+					}
+					for _, want := range append(c.want, "\nhint: ") {
+						if !strings.Contains(err.Error(), want) {
+							return fmt.Errorf("%q is not in %q", want, err)
+						}
+					}
+					if strings.Contains(err.Error(), env["SECRET"]) || failed.Lasting != c.lasting {
+						return fmt.Errorf("not as it should be: %q", err)
+					}
+					return nil
+				})
+			}
+			require.NoError(t, g.Wait())
+			assert.LessOrEqual(t, k.logged(t, "AS_REQ")-before, 6, "one login, of at most two requests, or referred five times")
+		})
+	}
+	t.Run("unknown service", func(t *testing.T) {
+		site, env := k.site(t, server.URL)
+		site.Auth.SPN = "" // of the URL: 127.0.0.1
+		_, _, err := post(t.Context(), transport(t, site, k.files(), env), server.URL, "")
+		require.ErrorContains(t, err, "does not know the service HTTP/127.0.0.1")
+		require.ErrorContains(t, err, "setspn -S HTTP/127.0.0.1")
+	})
+	t.Run("again after a while", func(t *testing.T) {
+		site, env := k.site(t, server.URL)
+		k.admin(t, "modprinc -allow_tix "+svc)
+		rt := transport(t, site, k.files(), env)
+		_, _, err := post(t.Context(), rt, server.URL, "")
+		require.Error(t, err)
+		k.admin(t, "modprinc +allow_tix "+svc)
+		_, _, err = post(t.Context(), rt, server.URL, "")
+		require.Error(t, err)
+		auth.SetClock(rt, func() time.Time { return time.Now().Add(2 * time.Minute) })
+		postMany(t, rt, server.URL, 1)
+	})
+}
+
+// sayKDC answers each request over TCP by the bytes given; without any, never.
+func sayKDC(t *testing.T, answer []byte) (conf string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			size := make([]byte, 4)
+			_, _ = io.ReadFull(c, size)
+			_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(size)))
+			if answer != nil {
+				_, _ = c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...))
+			}
+		}
+	}()
+	return krb5Conf(realm, l.Addr().(*net.TCPAddr).Port)
+}
+
+func text(conf string) auth.Files {
+	return func(string) ([]byte, error) { return []byte(conf), nil }
+}
+
+var byPassword = manifest.Auth{Kind: "kerberos", Principal: svc, PasswordEnv: "SECRET", Krb5Conf: "krb5.conf"}
+
+// What MIT's KDC does not say on one machine: the errors of RFC 4120 by number.
+func TestKDCErrors(t *testing.T) {
+	for code, want := range map[int32]string{
+		37: "clock",        // KRB_AP_ERR_SKEW
+		14: "enctype",      // KDC_ERR_ETYPE_NOSUPP
+		1:  "has expired",  // KDC_ERR_NAME_EXP
+		23: "has expired",  // KDC_ERR_KEY_EXPIRED
+		12: "policy",       // KDC_ERR_POLICY
+		18: "locked",       // KDC_ERR_CLIENT_REVOKED
+		60: "KDC refuses:", // KRB_ERR_GENERIC
+	} {
+		refusal := messages.NewKRBError(types.NewPrincipalName(2, "krbtgt/"+realm), realm, code, "")
+		answer, err := refusal.Marshal()
+		require.NoError(t, err)
+		site := manifest.Site{Name: "plant-a", URL: "http://127.0.0.1:1", Auth: byPassword}
+		_, _, err = post(t.Context(), transport(t, site, text(sayKDC(t, answer)), environment{"SECRET": "hunter2"}), site.URL, "")
+		assert.ErrorContains(t, err, want, "code %d", code)
+		assert.ErrorContains(t, err, "\nhint: ")
+	}
+}
+
+// A KDC that is silent holds nobody who does not want to wait.
+func TestSilentKDC(t *testing.T) {
+	site := manifest.Site{Name: "plant-a", URL: "http://127.0.0.1:1", Auth: byPassword}
+	rt := transport(t, site, text(sayKDC(t, nil)), environment{"SECRET": "hunter2"})
+	var g errgroup.Group
+	for range 5 {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			_, _, err := post(ctx, rt, site.URL, "")
+			return err
+		})
+	}
+	require.ErrorIs(t, g.Wait(), context.DeadlineExceeded)
+}
+
+func TestPassword(t *testing.T) {
+	k := newKDC(t)
+	k.admin(t, "cpw -pw hunter2 "+svc)
+	server := guard(t, k.keytab(t, spn), whoami)
+	site := manifest.Site{Name: "plant-a", URL: strings.Replace(server.URL, "127.0.0.1", "localhost", 1), Auth: byPassword}
+	rt := transport(t, site, k.files(), environment{"SECRET": "hunter2\n"})
+	postMany(t, rt, site.URL, 3) // the service's name is of the URL
+}
+
+func TestKeytab(t *testing.T) {
+	k := newKDC(t)
+	server := guard(t, k.keytab(t, spn), whoami)
+	site, env := k.site(t, server.URL)
+	whole := k.keytab(t, svc)
+
+	t.Run("wrapped lines", func(t *testing.T) {
+		s := env["KEYTAB"]
+		postMany(t, transport(t, site, k.files(), environment{"KEYTAB": s[:76] + "\n" + s[76:] + "\n"}), server.URL, 1)
+	})
+	t.Run("of one kind of key", func(t *testing.T) {
+		k.admin(t, "addprinc -randkey -e aes256-cts-hmac-sha1-96:normal,aes128-cts-hmac-sha1-96:normal two@"+realm)
+		full := keytab.New()
+		require.NoError(t, full.Unmarshal(k.keytab(t, "two")))
+		one := keytab.New()
+		for _, e := range full.Entries {
+			if e.Key.KeyType == etypeID.AES128_CTS_HMAC_SHA1_96 {
+				one.Entries = append(one.Entries, e)
+			}
+		}
+		require.Len(t, one.Entries, 1)
+		data, err := one.Marshal()
+		require.NoError(t, err)
+		site := site
+		site.Auth.Principal = "two@" + realm
+		status, answer, err := post(t.Context(), transport(t, site, k.files(), environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}), server.URL, "")
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		assert.Equal(t, "two@PLANT.EXAMPLE ", answer)
+	})
+	for name, c := range map[string]struct{ value, principal, conf, want string }{
+		"unset":             {"", svc, "", "KEYTAB, which holds the keytab, is not set"},
+		"a path":            {"/etc/pi/hunter2.keytab", svc, "", "is not base64"},
+		"something else":    {base64.StdEncoding.EncodeToString([]byte("hunter2")), svc, "", "is not a keytab"},
+		"cut off":           {base64.StdEncoding.EncodeToString(whole[:len(whole)/2-3]), svc, "", "a part of one"},
+		"another principal": {env["KEYTAB"], "SVC_PI@" + realm, "", "it has keys of " + svc},
+		"no realm":          {env["KEYTAB"], "svc_pi", "", "is not one such as"},
+		"conf missing":      {env["KEYTAB"], svc, "not-there.conf", "cannot be read"},
+		"conf outside":      {env["KEYTAB"], svc, "../krb5.conf", "is outside the bundle"},
+		"no conf":           {env["KEYTAB"], svc, "stash", "is not a Kerberos configuration"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := site
+			site.Auth.Principal = c.principal
+			if c.conf != "" {
+				site.Auth.Krb5Conf = c.conf
+			}
+			k.write(t, "stash", "[realms]\nno equals sign {\n")
+			_, err := auth.NewTransport(site, k.files(), environment{"KEYTAB": c.value}.lookup)
+			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, err, "\nhint: ")
+			assert.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+	t.Run("of any bytes", rapid.MakeCheck(func(t *rapid.T) {
+		data := bytes.Clone(whole)
+		for range rapid.IntRange(1, 4).Draw(t, "changes") {
+			data[rapid.IntRange(2, len(data)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		}
+		data = data[:rapid.IntRange(0, len(data)).Draw(t, "length")]
+		_, err := auth.NewTransport(site, k.files(), environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}.lookup)
+		if err != nil && !strings.Contains(err.Error(), "\nhint: ") {
+			t.Fatal(err)
+		}
+	}))
+	t.Run("the machine's own configuration", func(t *testing.T) {
+		site := site
+		site.Auth.Krb5Conf = ""
+		env := environment{"KEYTAB": env["KEYTAB"], "KRB5_CONFIG": k.file("krb5.conf") + string(os.PathListSeparator) + "/not-there"}
+		postMany(t, transport(t, site, k.files(), env), server.URL, 1)
+		env["KRB5_CONFIG"] = k.file("not-there")
+		_, err := auth.NewTransport(site, k.files(), env.lookup)
+		require.ErrorContains(t, err, "KRB5_CONFIG")
+	})
+}
+
+// The client of PI Web API, through it.
+func TestPIWebAPIByKerberos(t *testing.T) {
+	k := newKDC(t)
+	pi := simulator.New(simulator.Options{Tags: 2500})
+	t.Cleanup(func() { assert.NoError(t, pi.Close()) })
+	server := guard(t, k.keytab(t, spn), pi)
+	site, env := k.site(t, server.URL+simulator.Root)
+	site.Retry = manifest.Retry{Attempts: 5, BackoffSeconds: 0.01}
+	client := func(env environment) *piwebapi.Client {
+		c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport(t, site, k.files(), env)})
+		require.NoError(t, err)
+		return c
+	}
+	c := client(env)
+	ds, err := c.DataServer(t.Context(), "")
+	require.NoError(t, err)
+	points := 0
+	require.NoError(t, c.Points(t.Context(), ds, func(p []piwebapi.Point) error { points += len(p); return nil }))
+	assert.Equal(t, 2500, points)
+	assert.Zero(t, server.refused.Load())
+	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
+}

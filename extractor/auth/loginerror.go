@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// LoginError is why no ticket could be had. It holds no secret and is immutable.
+type LoginError struct {
+	Problem string // what is wrong, on one line
+	Hint    string // what to do about it
+	// Lasting says that another try would fail too, until someone has changed
+	// something; otherwise the KDC was not reached or is out of order.
+	Lasting bool
+}
+
+func (e *LoginError) Error() string { return e.Problem + "\nhint: " + e.Hint }
+
+// lasting says whether a login failed for good.
+func lasting(err error) bool {
+	var e *LoginError
+	return errors.As(err, &e) && e.Lasting
+}
+
+// explain says what the failure of a login means. gokrb5 gives texts only: those
+// of RFC 4120's errors hold their names.
+func (i *identity) explain(err error) error {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	who := i.site.Auth.Principal
+	for _, c := range []struct {
+		sign, problem, hint string
+	}{
+		{"KDC_ERR_C_PRINCIPAL_UNKNOWN", fmt.Sprintf("the realm %s does not know the principal %s", i.realm, who),
+			"check user and realm of sites[].auth.principal, upper and lower case too; the realm is mostly the domain in capitals"},
+		{"KDC_ERR_WRONG_REALM", fmt.Sprintf("the principal %s is of another realm than %s", who, i.realm),
+			"check the realm of sites[].auth.principal and the KDC in krb5.conf"},
+		{"KDC_ERR_S_PRINCIPAL_UNKNOWN", fmt.Sprintf("the realm %s does not know the service %s", i.serviceRealm, i.spn),
+			fmt.Sprintf("register it on the account that runs PI Web API (setspn -S %s ACCOUNT), or write the name that is registered in sites[].auth.spn", i.spn)},
+		{"KRB_AP_ERR_SKEW", "this machine's clock and the KDC's are too far apart", "set both by NTP; Kerberos allows five minutes"},
+		{"clock skew", "this machine's clock and the KDC's are too far apart", "set both by NTP; Kerberos allows five minutes"},
+		{"KDC_ERR_PREAUTH_FAILED", fmt.Sprintf("the KDC does not accept the %s of %s", i.proof(), who), i.renewProof()},
+		{"matching key not found in keytab", fmt.Sprintf("the KDC's key of %s is of another version (kvno) or kind (enctype) than the keytab's", who), i.renewProof()},
+		{"password/keytab incorrect", fmt.Sprintf("the KDC's answer cannot be read by the %s of %s", i.proof(), who), i.renewProof()},
+		{"KDC_ERR_ETYPE_NOSUPP", fmt.Sprintf("the KDC has no key of %s or of %s of a kind (enctype) that is asked for", who, i.spn),
+			"make the keytab anew with AES keys, and allow AES on both accounts (msDS-SupportedEncryptionTypes)"},
+		{"KDC_ERR_CLIENT_REVOKED", fmt.Sprintf("the account %s is locked or disabled", who), "have it unlocked; look for what logs in with an old key"},
+		{"KDC_ERR_NAME_EXP", fmt.Sprintf("the account %s has expired", who), "have it extended"},
+		{"KDC_ERR_KEY_EXPIRED", fmt.Sprintf("the password of %s has expired", who), "set a new one, and make the keytab anew"},
+		{"KDC_ERR_POLICY", fmt.Sprintf("the KDC's policy forbids %s to log in or to use %s", who, i.spn), "ask the domain's administrators, for instance about logon hours"},
+	} {
+		if strings.Contains(text, c.sign) {
+			return i.fail(c.problem, c.hint, true)
+		}
+	}
+	if strings.Contains(text, "KRB Error:") {
+		return i.fail("the KDC refuses: "+text, "the name in capitals is of RFC 4120, section 7.5.9", true)
+	}
+	return i.fail(fmt.Sprintf("no KDC of the realm %s can be asked: %s", i.realm, text),
+		"check the realm in sites[].auth.principal, that krb5.conf or DNS (_kerberos._tcp) name its KDCs, and that this machine may reach them on port 88", false)
+}
+
+func (i *identity) fail(problem, hint string, lasting bool) error {
+	return &LoginError{Problem: "Kerberos: " + problem, Hint: hint, Lasting: lasting}
+}
+
+// proof is what the principal proves itself with.
+func (i *identity) proof() string {
+	if i.keytab != nil {
+		return "keytab"
+	}
+	return "password"
+}
+
+func (i *identity) renewProof() string {
+	if i.keytab != nil {
+		return "make the keytab anew (ktpass, or kadmin: ktadd) and store it; changing the password or making another keytab ends the old one"
+	}
+	return "store the account's present password"
+}
