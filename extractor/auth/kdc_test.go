@@ -50,7 +50,7 @@ func newKDC(t *testing.T) *kdc {
 [logging]
  kdc = FILE:%[1]s/kdc.log
 `, k.dir, k.port))
-	k.run(t, "", "kdb5_util", "create", "-s", "-P", "x", "-r", realm)
+	k.run(t, "kdb5_util", "create", "-s", "-P", "x", "-r", realm)
 	k.admin(t, "addprinc -randkey "+spn, "addprinc -randkey +requires_preauth "+svc)
 
 	server := exec.Command(program("krb5kdc"), "-n", "-r", realm)
@@ -107,10 +107,10 @@ func (k *kdc) write(t *testing.T, name, text string) {
 	require.NoError(t, os.WriteFile(k.file(name), []byte(text), 0o600))
 }
 
-func (k *kdc) run(t *testing.T, input, name string, args ...string) {
+func (k *kdc) run(t *testing.T, name string, args ...string) {
 	t.Helper()
 	c := exec.Command(program(name), args...)
-	c.Env, c.Stdin = k.env, strings.NewReader(input)
+	c.Env = k.env
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s: %s", name, out)
 }
@@ -118,7 +118,9 @@ func (k *kdc) run(t *testing.T, input, name string, args ...string) {
 // admin has kadmin.local do something with the realm's database.
 func (k *kdc) admin(t *testing.T, commands ...string) {
 	t.Helper()
-	k.run(t, strings.Join(commands, "\n")+"\n", "kadmin.local", "-r", realm)
+	for _, c := range commands {
+		k.run(t, "kadmin.local", "-r", realm, "-q", c)
+	}
 }
 
 // keytab gives the keys of a principal as they are now.

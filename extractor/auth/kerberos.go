@@ -69,7 +69,7 @@ func (k *kerberos) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, unsent(r, err)
 	}
 	resp, err := k.send(r, t)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !offersNegotiate(resp.Header) || !replayable(r) {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !OffersKerberos(resp.Header) || !replayable(r) {
 		return resp, err
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, drained)
@@ -108,9 +108,9 @@ func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// offersNegotiate says whether a 401 offers Kerberos. Offers come as several
+// OffersKerberos says whether the headers of a 401 offer Kerberos. Offers come as several
 // lines or as one joined by commas, in any order.
-func offersNegotiate(h http.Header) bool {
+func OffersKerberos(h http.Header) bool {
 	for _, line := range h.Values("WWW-Authenticate") {
 		for offer := range strings.SplitSeq(line, ",") {
 			scheme, _, _ := strings.Cut(strings.TrimSpace(offer), " ")

@@ -23,6 +23,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/service"
 	"github.com/jcmturner/gokrb5/v8/spnego"
 	"github.com/jcmturner/gokrb5/v8/types"
 	"github.com/stretchr/testify/assert"
@@ -33,7 +34,6 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
-	_ "github.com/bundlegen/bundlegen/internal/fixedseed"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -50,7 +50,8 @@ func guard(t *testing.T, keys []byte, inner http.Handler) *guarded {
 	g.use(t, keys)
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w = &watching{w, g}
-		spnego.SPNEGOKRB5Authenticate(inner, g.keys.Load()).ServeHTTP(w, r)
+		// MIT's PAC holds less than gokrb5 would want.
+		spnego.SPNEGOKRB5Authenticate(inner, g.keys.Load(), service.DecodePAC(false)).ServeHTTP(w, r)
 	}))
 	t.Cleanup(g.Close)
 	return g
@@ -230,7 +231,7 @@ func TestRefusedByKDC(t *testing.T) {
 	good := k.keytab(t, svc)
 	k.admin(t, "addprinc -randkey old@"+realm, "addprinc -randkey +requires_preauth locked@"+realm)
 	old, locked := k.keytab(t, "old"), k.keytab(t, "locked")
-	k.admin(t, "cpw -randkey old", "cpw -randkey +requires_preauth "+svc, "modprinc -allow_tix locked")
+	k.admin(t, "cpw -randkey old", "cpw -randkey "+svc, "modprinc -allow_tix locked")
 	k.write(t, "elsewhere.conf", krb5Conf("OTHER.EXAMPLE", k.port))
 	k.write(t, "nobody.conf", krb5Conf(realm, freePort(t)))
 
@@ -243,7 +244,7 @@ func TestRefusedByKDC(t *testing.T) {
 		"unknown principal":    {manifest.Auth{Principal: "svc_po@" + realm, PasswordEnv: "SECRET"}, []byte("hunter2"), []string{"does not know the principal svc_po@PLANT.EXAMPLE"}, true},
 		"wrong password":       {manifest.Auth{Principal: svc, PasswordEnv: "SECRET"}, []byte("hunter2"), []string{"does not accept the password of svc_pi@PLANT.EXAMPLE"}, true},
 		"old keytab":           {manifest.Auth{Principal: svc, KeytabEnv: "SECRET"}, good, []string{"does not accept the keytab of svc_pi", "ktpass"}, true},
-		"old keytab, no proof": {manifest.Auth{Principal: "old@" + realm, KeytabEnv: "SECRET"}, old, []string{"old@PLANT.EXAMPLE", "kvno", "enctype"}, true},
+		"old keytab, no proof": {manifest.Auth{Principal: "old@" + realm, KeytabEnv: "SECRET"}, old, []string{"old@PLANT.EXAMPLE", "kvno", "ktpass"}, true},
 		"locked":               {manifest.Auth{Principal: "locked@" + realm, KeytabEnv: "SECRET"}, locked, []string{"locked"}, true},
 		"unknown realm":        {manifest.Auth{Principal: "svc_pi@OTHER.EXAMPLE", PasswordEnv: "SECRET", Krb5Conf: "elsewhere.conf"}, []byte("hunter2"), []string{"OTHER.EXAMPLE", "realm"}, true},
 		"no KDC":               {manifest.Auth{Principal: svc, PasswordEnv: "SECRET", Krb5Conf: "nobody.conf"}, []byte("hunter2"), []string{"no KDC of the realm PLANT.EXAMPLE", "port 88"}, false},
@@ -464,12 +465,8 @@ func TestPIWebAPIByKerberos(t *testing.T) {
 	server := guard(t, k.keytab(t, spn), pi)
 	site, env := k.site(t, server.URL+simulator.Root)
 	site.Retry = manifest.Retry{Attempts: 5, BackoffSeconds: 0.01}
-	client := func(env environment) *piwebapi.Client {
-		c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport(t, site, k.files(), env)})
-		require.NoError(t, err)
-		return c
-	}
-	c := client(env)
+	c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport(t, site, k.files(), env)})
+	require.NoError(t, err)
 	ds, err := c.DataServer(t.Context(), "")
 	require.NoError(t, err)
 	points := 0
@@ -477,4 +474,46 @@ func TestPIWebAPIByKerberos(t *testing.T) {
 	assert.Equal(t, 2500, points)
 	assert.Zero(t, server.refused.Load())
 	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
+
+	// fails says how the client's first request fails.
+	fails := func(site manifest.Site, files auth.Files) *piwebapi.Error {
+		c, err := piwebapi.New(piwebapi.Options{Site: site, Transport: transport(t, site, files, env)})
+		require.NoError(t, err)
+		_, err = c.DataServer(t.Context(), "")
+		var failed *piwebapi.Error
+		require.ErrorAs(t, err, &failed)
+		return failed
+	}
+	t.Run("refused by the server", func(t *testing.T) {
+		server.use(t, k.keytab(t, svc)) // it does not have the service's key
+		failed := fails(site, k.files())
+		assert.Equal(t, piwebapi.Unauthorized, failed.Kind)
+		assert.ErrorContains(t, failed, "hint: the server does not accept the ticket")
+	})
+	t.Run("not offered by the server", func(t *testing.T) {
+		basic := simulator.New(simulator.Options{Tags: 1, Auth: simulator.Auth{Kind: simulator.Bearer, Token: "t"}})
+		address, err := basic.Start("127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, basic.Close()) })
+		site := site
+		site.URL = address
+		assert.ErrorContains(t, fails(site, k.files()), "hint: the server does not offer Kerberos")
+	})
+	t.Run("refused by the KDC", func(t *testing.T) {
+		k.admin(t, "modprinc -allow_tix "+svc)
+		before := k.logged(t, "AS_REQ")
+		failed := fails(site, k.files())
+		assert.Equal(t, piwebapi.Unauthorized, failed.Kind)
+		assert.False(t, failed.Retryable)
+		assert.ErrorContains(t, failed, "locked or disabled\nhint: have it unlocked")
+		assert.Equal(t, 1, k.logged(t, "AS_REQ")-before)
+	})
+	t.Run("no KDC", func(t *testing.T) {
+		site := site
+		site.Retry.Attempts = 1
+		failed := fails(site, text(krb5Conf(realm, freePort(t))))
+		assert.Equal(t, piwebapi.Unreachable, failed.Kind)
+		assert.True(t, failed.Retryable)
+		assert.ErrorContains(t, failed, "hint: check the realm")
+	})
 }

@@ -41,7 +41,7 @@ func (i *identity) explain(err error) error {
 		{"clock skew", "this machine's clock and the KDC's are too far apart", "set both by NTP; Kerberos allows five minutes"},
 		{"KDC_ERR_PREAUTH_FAILED", fmt.Sprintf("the KDC does not accept the %s of %s", i.proof(), who), i.renewProof()},
 		{"matching key not found in keytab", fmt.Sprintf("the KDC's key of %s is of another version (kvno) or kind (enctype) than the keytab's", who), i.renewProof()},
-		{"password/keytab incorrect", fmt.Sprintf("the KDC's answer cannot be read by the %s of %s", i.proof(), who), i.renewProof()},
+		{"password/keytab incorrect", fmt.Sprintf("the KDC's answer cannot be read by the %s of %s, which is probably of another version (kvno)", i.proof(), who), i.renewProof()},
 		{"KDC_ERR_ETYPE_NOSUPP", fmt.Sprintf("the KDC has no key of %s or of %s of a kind (enctype) that is asked for", who, i.spn),
 			"make the keytab anew with AES keys, and allow AES on both accounts (msDS-SupportedEncryptionTypes)"},
 		{"KDC_ERR_CLIENT_REVOKED", fmt.Sprintf("the account %s is locked or disabled", who), "have it unlocked; look for what logs in with an old key"},

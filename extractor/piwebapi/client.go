@@ -15,6 +15,7 @@ import (
 	"github.com/go-resty/resty/v2"
 	"golang.org/x/time/rate"
 
+	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -38,6 +39,7 @@ type Options struct {
 type Client struct {
 	site     string
 	base     *url.URL // without a slash at the end
+	kerberos bool     // requests carry Kerberos tickets
 	attempts int
 	backoff  time.Duration
 	http     *resty.Client
@@ -85,7 +87,7 @@ func New(o Options) (*Client, error) {
 		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json")
 
 	return &Client{
-		site: o.Site.Name, base: base,
+		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
 		http: client, pace: pace, gate: newGate(connections, backoff),
 		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
@@ -199,7 +201,14 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 	body := &watched{r: raw.Body}
 	defer raw.Body.Close()
 	if raw.StatusCode != http.StatusOK && raw.StatusCode != http.StatusMultiStatus {
-		return 0, at.refusal(raw, body)
+		refused := at.refusal(raw, body)
+		if refused.Kind == Unauthorized && c.kerberos {
+			refused.hint = ticketRefused
+			if !auth.OffersKerberos(raw.Header) {
+				refused.hint = ticketUnasked
+			}
+		}
+		return 0, refused
 	}
 	c.known.Store(true)
 	if err := r.read(body, raw.Header); err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 )
 
@@ -66,6 +67,13 @@ var hints = [...]string{
 	Timeout:      "raise sites[].retry.timeout, or lower sites[].limits.connections and items_per_call",
 }
 
+const (
+	// ticketRefused and ticketUnasked are the hints of a 401 to a Kerberos ticket,
+	// which the KDC has issued: who we are is in order, so it is about the server.
+	ticketRefused = "the server does not accept the ticket: the service name in sites[].auth.spn (HTTP/ and the URL's host without it) must be registered on the account that runs PI Web API, and on no other (setspn -Q); a new key of that account (kvno, enctype) needs a restart of PI Web API; clocks must agree to five minutes"
+	ticketUnasked = "the server does not offer Kerberos: add it to PI Web API's AuthenticationMethods, where Bearer excludes it and Anonymous overrides all"
+)
+
 // Error is what a request, or the reading of a stream, failed with. Its text is
 // for users: it says what happened and what to do, and has no query and no
 // secret. It is immutable.
@@ -78,6 +86,7 @@ type Error struct {
 	Retryable bool   // another try may do better
 
 	cause error
+	hint  string        // what to do, where it is another thing than for all of the kind
 	after time.Duration // Retry-After; 0 when the server does not say
 	over  excess        // of TooLarge: what is too large
 	limit int           // of TooLarge: the greatest that the server allows; 0 when it does not say
@@ -104,8 +113,12 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)
 	}
-	if int(e.Kind) < len(hints) && hints[e.Kind] != "" {
-		fmt.Fprintf(&b, "\nhint: %s", hints[e.Kind])
+	hint := e.hint
+	if hint == "" && int(e.Kind) < len(hints) {
+		hint = hints[e.Kind]
+	}
+	if hint != "" {
+		fmt.Fprintf(&b, "\nhint: %s", hint)
 	}
 	return b.String()
 }
@@ -129,6 +142,7 @@ func (p place) fault(kind Kind, status int, message string, retryable bool) *Err
 // network makes an Error of what the transport says, before the body or amid it.
 func (p place) network(ctx context.Context, err error) *Error {
 	var e *Error
+	var login *auth.LoginError
 	var asked *url.Error // its text would repeat the whole URL
 	if errors.As(err, &asked) {
 		err = asked.Err
@@ -141,6 +155,12 @@ func (p place) network(ctx context.Context, err error) *Error {
 		e = p.fault(Timeout, 0, "no whole answer in time", true)
 	case errors.Is(err, context.DeadlineExceeded): // the budget has no turn before the caller's deadline
 		e = p.fault(Canceled, 0, "", false)
+	case errors.As(err, &login):
+		e = p.fault(Unreachable, 0, login.Problem, true)
+		if login.Lasting {
+			e.Kind, e.Retryable = Unauthorized, false
+		}
+		e.hint = login.Hint
 	case untrusted(err):
 		e = p.fault(TLS, 0, err.Error(), false)
 	default:
