@@ -85,6 +85,7 @@ type Secret struct {
 	Scope string // "" = pipeline.yml does not say
 	Key   string
 	Site  string
+	Of    string // what it is for, a key of pipeline.yml below the site: auth.password
 }
 
 // Readme renders a bundle's README.

@@ -45,7 +45,7 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 	}
 	for _, s := range secrets {
 		scope, key, _ := strings.Cut(s.Secret, "/")
-		data.Secrets = append(data.Secrets, templates.Secret{Env: s.Env, Scope: scope, Key: key, Site: s.Site})
+		data.Secrets = append(data.Secrets, templates.Secret{Env: s.Env, Scope: scope, Key: key, Site: s.Site, Of: s.Key})
 	}
 	for _, q := range queries {
 		data.Queries = append(data.Queries, q.Name)

@@ -26,6 +26,14 @@ func (s Site) secrets() []needed {
 	return used
 }
 
+// setting is what a shell is told to have the secret in its environment.
+func (n needed) setting() string {
+	if n.Key == "auth.keytab" {
+		return "export " + n.Secret.Env + "=$(base64 -w0 FILE.keytab)"
+	}
+	return "read -rs " + n.Secret.Env + " && export " + n.Secret.Env
+}
+
 // CheckEnv tells whether this machine can reach every site: its error, a
 // Problems, names each environment variable that is unset or empty, with the
 // site and the key that wants it. Commands that read PI from here (discover,
@@ -38,7 +46,7 @@ func CheckEnv(p *Pipeline) error {
 			optional := n.Secret == s.TLS.CA && s.TLS.CAFile != ""
 			if !optional && os.Getenv(n.Secret.Env) == "" {
 				ps.addAt(0, 0, "site "+s.Name+", "+n.Key+": environment variable "+n.Secret.Env+" is not set",
-					"set it to the secret for this shell: read -rs "+n.Secret.Env+" && export "+n.Secret.Env)
+					"set it to the secret for this shell: "+n.setting())
 			}
 		}
 	}

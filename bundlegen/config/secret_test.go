@@ -64,7 +64,7 @@ func TestDecodersHideSecrets(t *testing.T) {
 }
 
 func TestCheckEnv(t *testing.T) {
-	for _, name := range []string{"PI_A_PASSWORD", "TOKEN_B", "PI_C_CA"} {
+	for _, name := range []string{"PI_A_PASSWORD", "TOKEN_B", "PI_C_CA", "PI_E_KEYTAB"} {
 		t.Setenv(name, "")
 		require.NoError(t, os.Unsetenv(name))
 	}
@@ -77,6 +77,7 @@ sites:
   - {name: b, url: "https://b.example", auth: {kind: bearer, token: {env: TOKEN_B}}}
   - {name: c, url: "https://c.example", auth: {kind: anonymous}, tls: {ca_secret: {secret: pi/ca}}}
   - {name: d, url: "https://d.example", auth: {kind: anonymous}, tls: {ca_file: ca.pem, ca_secret: {secret: pi/ca2}}}
+  - {name: e, url: "https://e.example", auth: {kind: kerberos, principal: svc@E.EXAMPLE, keytab: {secret: pi/e}}}
 `), "pipeline.yml")
 	require.NoError(t, err)
 	require.EqualError(t, CheckEnv(p), `pipeline.yml: site a, auth.password: environment variable PI_A_PASSWORD is not set
@@ -84,11 +85,14 @@ hint: set it to the secret for this shell: read -rs PI_A_PASSWORD && export PI_A
 pipeline.yml: site b, auth.token: environment variable TOKEN_B is not set
 hint: set it to the secret for this shell: read -rs TOKEN_B && export TOKEN_B
 pipeline.yml: site c, tls.ca_secret: environment variable PI_C_CA is not set
-hint: set it to the secret for this shell: read -rs PI_C_CA && export PI_C_CA`)
+hint: set it to the secret for this shell: read -rs PI_C_CA && export PI_C_CA
+pipeline.yml: site e, auth.keytab: environment variable PI_E_KEYTAB is not set
+hint: set it to the secret for this shell: export PI_E_KEYTAB=$(base64 -w0 FILE.keytab)`)
 
 	t.Setenv("PI_A_PASSWORD", "x")
 	t.Setenv("TOKEN_B", "") // empty is as good as unset
 	t.Setenv("PI_C_CA", "x")
+	t.Setenv("PI_E_KEYTAB", "x")
 	require.EqualError(t, CheckEnv(p), `pipeline.yml: site b, auth.token: environment variable TOKEN_B is not set
 hint: set it to the secret for this shell: read -rs TOKEN_B && export TOKEN_B`)
 	t.Setenv("TOKEN_B", "x")
