@@ -23,12 +23,15 @@ const (
 	spn   = "HTTP/localhost"
 )
 
-// kdc is a Kerberos realm of its own, PLANT.EXAMPLE, served by MIT's KDC.
+// kdc serves the Kerberos realm PLANT.EXAMPLE, with the user svc and the service
+// spn, and OFFICE.EXAMPLE, which has nobody. It is MIT's.
 type kdc struct {
 	dir  string
 	env  []string
 	port int
 }
+
+const office = "OFFICE.EXAMPLE"
 
 func newKDC(t *testing.T) *kdc {
 	t.Helper()
@@ -41,19 +44,24 @@ func newKDC(t *testing.T) *kdc {
  kdc_tcp_listen = 127.0.0.1:%[2]d
 [realms]
  PLANT.EXAMPLE = {
-  database_name = %[1]s/principal
-  key_stash_file = %[1]s/stash
-  acl_file = %[1]s/acl
+  database_name = %[1]s/plant
+  key_stash_file = %[1]s/plant.key
   max_life = 10h
   supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
+ }
+ OFFICE.EXAMPLE = {
+  database_name = %[1]s/office
+  key_stash_file = %[1]s/office.key
  }
 [logging]
  kdc = FILE:%[1]s/kdc.log
 `, k.dir, k.port))
-	k.run(t, "kdb5_util", "create", "-s", "-P", "x", "-r", realm)
+	for _, r := range []string{realm, office} {
+		k.run(t, "kdb5_util", "create", "-s", "-P", "x", "-r", r)
+	}
 	k.admin(t, "addprinc -randkey "+spn, "addprinc -randkey +requires_preauth "+svc)
 
-	server := exec.Command(program("krb5kdc"), "-n", "-r", realm)
+	server := exec.Command(program("krb5kdc"), "-n", "-r", realm, "-r", office)
 	server.Env = k.env
 	require.NoError(t, server.Start())
 	t.Cleanup(func() {
@@ -117,6 +125,11 @@ func (k *kdc) run(t *testing.T, name string, args ...string) {
 
 // admin has kadmin.local do something with the realm's database.
 func (k *kdc) admin(t *testing.T, commands ...string) {
+	t.Helper()
+	k.adminOf(t, realm, commands...)
+}
+
+func (k *kdc) adminOf(t *testing.T, realm string, commands ...string) {
 	t.Helper()
 	for _, c := range commands {
 		k.run(t, "kadmin.local", "-r", realm, "-q", c)

@@ -27,13 +27,16 @@ func lasting(err error) bool {
 // of RFC 4120's errors hold their names.
 func (i *identity) explain(err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	if _, after, found := strings.Cut(text, "[Root cause: "); found { // gokrb5's sorting, which the rest repeats
+		_, text, _ = strings.Cut(after, "] ")
+	}
 	who := i.site.Auth.Principal
 	for _, c := range []struct {
 		sign, problem, hint string
 	}{
 		{"KDC_ERR_C_PRINCIPAL_UNKNOWN", fmt.Sprintf("the realm %s does not know the principal %s", i.realm, who),
 			"check user and realm of sites[].auth.principal, upper and lower case too; the realm is mostly the domain in capitals"},
-		{"KDC_ERR_WRONG_REALM", fmt.Sprintf("the principal %s is of another realm than %s", who, i.realm),
+		{"KDC_ERR_WRONG_REALM", fmt.Sprintf("the principal %s is of another realm, says the KDC of %s", who, i.realm),
 			"check the realm of sites[].auth.principal and the KDC in krb5.conf"},
 		{"KDC_ERR_S_PRINCIPAL_UNKNOWN", fmt.Sprintf("the realm %s does not know the service %s", i.serviceRealm, i.spn),
 			fmt.Sprintf("register it on the account that runs PI Web API (setspn -S %s ACCOUNT), or write the name that is registered in sites[].auth.spn", i.spn)},

@@ -370,6 +370,27 @@ func TestCertificateAuthority(t *testing.T) {
 	}
 }
 
+// A worker reads the Kerberos configuration that the driver has sent.
+func TestKerberosConfiguration(t *testing.T) {
+	p := newPlant(t, simulator.Options{Tags: 1})
+	p.env["PASSWORD"] = "hunter2"
+	for name, c := range map[string]struct{ conf, failed string }{
+		"sent":     {"[realms]\nPLANT.EXAMPLE = {\n kdc = 127.0.0.1:1\n}\n", "no KDC of the realm PLANT.EXAMPLE"},
+		"rubbish":  {"[realms]\nrubbish {\n", "is not a Kerberos configuration"},
+		"not sent": {"", `the driver has not sent the file "kerberos/a.conf"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, out := p.spec(""), new(bytes.Buffer)
+			s.Site.Auth = manifest.Auth{Kind: "kerberos", Principal: "svc@PLANT.EXAMPLE", PasswordEnv: "PASSWORD", Krb5Conf: "kerberos/a.conf"}
+			s.Krb5Conf = c.conf
+			require.NoError(t, p.process(t, s, out).run(t.Context()))
+			_, text, err := read(out, &s)
+			require.NoError(t, err)
+			require.Contains(t, text, strings.ReplaceAll(c.failed, `"`, `\"`))
+		})
+	}
+}
+
 func TestBadSpecs(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 1})
 	good, err := p.spec("").Encode()
