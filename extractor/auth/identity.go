@@ -118,7 +118,7 @@ func (i *identity) useKeysOfKeytab() error {
 }
 
 // krb5Config reads the site's krb5.conf, else this machine's. A realm whose KDCs
-// neither lists is looked up in DNS, as Active Directory has it.
+// it does not list is looked up in DNS, as Active Directory has it.
 func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (*config.Config, error) {
 	text, where, err := krb5Text(site, files, getenv)
 	if err != nil {
@@ -130,12 +130,10 @@ func krb5Config(site manifest.Site, realm string, files Files, getenv func(strin
 		return nil, complain(site, "auth", fmt.Sprintf("%s is not a Kerberos configuration: %v", where, err),
 			"it has [libdefaults] and [realms], as man krb5.conf describes")
 	}
-	if where == "" {
-		// Tickets of Active Directory are larger than a datagram, and clouds drop those.
-		c.LibDefaults.UDPPreferenceLimit = 1
-	}
 	if !slices.ContainsFunc(c.Realms, func(r config.Realm) bool { return r.Realm == realm && len(r.KDC) > 0 }) {
 		c.LibDefaults.DNSLookupKDC = true
+		// By TCP: its tickets are larger than a datagram, which clouds drop besides.
+		c.LibDefaults.UDPPreferenceLimit = 1
 	}
 	return c, nil
 }

@@ -108,8 +108,8 @@ func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// OffersKerberos says whether the headers of a 401 offer Kerberos. Offers come as several
-// lines or as one joined by commas, in any order.
+// OffersKerberos says whether the headers of a 401 offer Kerberos. Offers come as
+// several lines or as one joined by commas, in any order.
 func OffersKerberos(h http.Header) bool {
 	for _, line := range h.Values("WWW-Authenticate") {
 		for offer := range strings.SplitSeq(line, ",") {

@@ -19,9 +19,12 @@ import (
 //
 // files reads what the site names by a path. getenv looks up environment
 // variables (os.LookupEnv). An error names the site and what is missing, never a
-// secret. The result is safe for concurrent use, has a
-// CloseIdleConnections method, and returns an error for a request to any other
-// host than the site's, so that no redirect can carry credentials away.
+// secret. Kerberos asks its KDC at the first request; that it gives no ticket is a
+// LoginError of the request.
+//
+// The result is safe for concurrent use, has a CloseIdleConnections method, and
+// returns an error for a request to any other host than the site's, so that no
+// redirect can carry credentials away.
 func NewTransport(site manifest.Site, files Files, getenv func(string) (string, bool)) (http.RoundTripper, error) {
 	base, err := url.Parse(site.URL)
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
@@ -76,7 +79,7 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 type siteTransport struct {
 	scheme, host string
 	credentials  credentials
-	next         http.RoundTripper
+	next         http.RoundTripper // the connections, or Kerberos in front of them
 	connections  *http.Transport
 }
 
