@@ -41,7 +41,7 @@ func TestTheEarlierClockCounts(t *testing.T) {
 // A task that has used up its time begins no further batch, says so, and leaves
 // the rest to the next run.
 func TestATaskThatRunsOutOfTimeLeavesTheRest(t *testing.T) {
-	p := newPlant(t, simulator.Options{Tags: 20, Latency: 2500 * time.Millisecond})
+	p := newPlant(t, simulator.Options{Tags: 2, Latency: 2500 * time.Millisecond})
 	p.discover()
 	p.params.TimeoutSecs = 3 // the first batch takes longer than 80% of it
 	result, err := p.run(manifest.TaskExtract, nil)
