@@ -38,11 +38,7 @@ func generateCommand() *cli.Command {
 
 // generate writes one bundle, or only checks it.
 func generate(c *cli.Context, p *planned) error {
-	tree, err := bundle.Render(p.cfg, p.plan)
-	if err != nil {
-		return err
-	}
-	differences, err := tree.Compare(p.dir())
+	tree, differences, err := p.rendered()
 	if err != nil {
 		return err
 	}

@@ -185,14 +185,20 @@ func (p *planned) choices() ([][]plan.Choice, error) {
 	return all, nil
 }
 
+// rendered gives the bundle that the plan makes, and how what is there differs from it.
+func (p *planned) rendered() (*bundle.Tree, []bundle.Difference, error) {
+	tree, err := bundle.Render(p.cfg, p.plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	differences, err := tree.Compare(p.dir())
+	return tree, differences, err
+}
+
 // exitCode is 2 when generate would write something: also what no tag shows,
 // such as a newer program's template.
 func (p *planned) exitCode() error {
-	tree, err := bundle.Render(p.cfg, p.plan)
-	if err != nil {
-		return err
-	}
-	differences, err := tree.Compare(p.dir())
+	_, differences, err := p.rendered()
 	if err != nil {
 		return err
 	}
