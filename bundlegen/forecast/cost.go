@@ -52,6 +52,12 @@ func (m Model) idle(j Job, prices Prices) float64 {
 	return float64(pool.MinIdle) * share * prices.node(j.Compute.Cloud, j.Compute.NodeType).usd * m.HoursPerMonth
 }
 
+// IdleCost gives the USD a month of the idle machines of the job's pools.
+func (m Model) IdleCost(j Job, prices Prices) float64 {
+	j.First = true
+	return m.idle(j, prices)
+}
+
 // cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.
 func (p Prices) cluster(cloud, nodeType string, photon bool, workers int, spot bool, up, ready float64) float64 {
 	n := p.node(cloud, nodeType)

@@ -35,7 +35,7 @@ func extract(ctx context.Context, a *attempt) error {
 	}
 	defer reader.close()
 	x := &extraction{attempt: a, run: run, reader: reader, failed: map[int64]bool{}}
-	if limit := time.Duration(lastStart * float64(a.Params.TimeoutSecs) * float64(time.Second)); limit > 0 {
+	if limit := seconds(lastStart * float64(a.Params.TimeoutSecs)); limit > 0 {
 		x.last = a.started.Add(limit)
 	}
 	return x.catchUp(ctx)

@@ -175,5 +175,3 @@ func (l *looping) planChanged() bool {
 	l.result.Notes = append(l.result.Notes, "another plan was deployed: the loop ends, and the job begins anew with it")
 	return true
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -175,6 +175,8 @@ func (a *attempt) until(server instant.Ticks) (instant.Ticks, error) {
 	return t - ticks(a.Params.Settle), nil
 }
 
-func ticks(seconds float64) instant.Ticks {
-	return instant.FromDuration(time.Duration(seconds * float64(time.Second)))
+func ticks(s float64) instant.Ticks {
+	return instant.FromDuration(seconds(s))
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
