@@ -191,7 +191,7 @@ func readJob(file, key string, j job, at *config.Node) (Job, error) {
 		task, err := readTask(t)
 		if err != nil {
 			n := at.Get("tasks").Items[i]
-			return out, fmt.Errorf("%s:%d:%d: task %q of job %s: %w\nhint: `bundlegen generate` writes the bundle anew", file, n.Line, n.Column, t.Key, key, err)
+			return out, fmt.Errorf("%s:%d:%d: task %q of job %s: %w\nhint: `bundlegen generate` rewrites the bundle", file, n.Line, n.Column, t.Key, key, err)
 		}
 		for _, arg := range task.Args {
 			if tier, ok := strings.CutPrefix(arg, "--tier="); ok {

@@ -50,7 +50,7 @@ func digestField(digest string) []byte { return fmt.Appendf(nil, `"digest": %q`,
 func ReadRecord(dir string) (*Record, error) {
 	r, err := readRecord(dir)
 	if errors.Is(err, errRecord) {
-		return nil, fmt.Errorf("%s: %w\nhint: `bundlegen generate` writes it anew", filepath.Join(dir, PlanFile), err)
+		return nil, fmt.Errorf("%s: %w\nhint: `bundlegen generate` rewrites it", filepath.Join(dir, PlanFile), err)
 	}
 	return r, err
 }

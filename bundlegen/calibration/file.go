@@ -78,7 +78,7 @@ func Read(path string) (*Calibration, error) {
 	}
 	c, err := decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: bundlegen calibrate writes it anew; without the file, plans assume defaults", path, err)
+		return nil, fmt.Errorf("%s: %w\nhint: bundlegen calibrate rewrites it; without the file, plans assume defaults", path, err)
 	}
 	return c, nil
 }

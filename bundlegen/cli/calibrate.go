@@ -23,7 +23,7 @@ import (
 func calibrateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "calibrate",
-		Usage: "measures what forecasts assume by what earlier runs have left",
+		Usage: "fits the forecast to past runs",
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
 			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs"},

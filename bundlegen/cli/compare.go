@@ -12,7 +12,7 @@ func compareCommand() *cli.Command {
 	formats := []string{"text", "json"}
 	return &cli.Command{
 		Name:  "compare",
-		Usage: "shows other numbers of partitions and kinds of compute beside the plan, and recommends",
+		Usage: "compares the plan with other partition counts and kinds of compute, and recommends one",
 		Flags: []cli.Flag{
 			configFlag, regionFlag,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text or json"},

@@ -143,6 +143,6 @@ func edited(tree *bundle.Tree, dir string) error {
 			}
 		}
 	}
-	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate writes the folder anew")
+	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
 	return errors.New(b.String())
 }

@@ -77,7 +77,7 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 func discoverCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "discover",
-		Usage: "asks every site for its points and writes the inventory",
+		Usage: "lists every site's points in the inventory",
 		Description: `Tiers and rates that the inventory has already are kept; points that their
 server does not have any more are dropped.`,
 		Flags: []cli.Flag{configFlag},

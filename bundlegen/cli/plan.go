@@ -91,7 +91,7 @@ func makePlan(of part, tags []inventory.Tag, previous *plan.Previous, options pl
 	return &planned{part: of, previous: previous, plan: p, changes: plan.Diff(previous, p)}, nil
 }
 
-var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "even the load out anew, at the price of moved tags"}
+var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "rebalance from scratch; moves tags"}
 
 // formats are what a plan can be printed as.
 var formats = []string{"text", "json", "markdown", "html"}

@@ -27,7 +27,7 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Value: "data", Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
 			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"},
-			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the most that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
+			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
 		},
 		Action: func(c *cli.Context) error {
 			cfg, parts, err := loadParts(c)
@@ -48,7 +48,7 @@ func runCommand() *cli.Command {
 			}
 			switch {
 			case c.Bool("local") && c.String("target") != "":
-				return errors.New("--local and -t exclude each other\nhint: --local runs here, -t TARGET on Databricks")
+				return errors.New("--local and -t cannot be combined\nhint: --local runs here, -t TARGET on Databricks")
 			case !c.Bool("local") && c.String("target") == "":
 				return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks",
 					withConfig(c), cfg.Targets[len(cfg.Targets)-1].Name)

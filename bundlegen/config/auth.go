@@ -58,7 +58,7 @@ func checkKind(o *object, kind string) {
 	if kind == "kerberos" {
 		switch {
 		case o.has("keytab") && o.has("password"):
-			o.refuse("password", "and keytab exclude each other", "keep one of the two")
+			o.refuse("password", "and keytab cannot be combined", "keep one of the two")
 		case !o.has("keytab") && !o.has("password"):
 			o.missing("keytab", "kind kerberos needs keytab or password")
 		}

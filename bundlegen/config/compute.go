@@ -139,14 +139,14 @@ func checkCompute(o *object, c Compute) {
 		const hint = "leave it out, or write serverless: false"
 		for _, key := range []string{"pool", "node_type", "orchestrator_node_type", "spark_version", "policy_id", "instance_profile"} {
 			if o.has(key) {
-				o.refuse(key, "has no use with serverless: true", hint)
+				o.refuse(key, "cannot be combined with serverless: true", hint)
 			}
 		}
 		if c.SingleCluster {
-			o.refuse("single_cluster", "has no use with serverless: true", hint)
+			o.refuse("single_cluster", "cannot be combined with serverless: true", hint)
 		}
 		if c.Photon {
-			o.refuse("photon", "has no use with serverless: true", hint)
+			o.refuse("photon", "cannot be combined with serverless: true", hint)
 		}
 	}
 	if c.Pool.WorkerID != "" {
@@ -154,7 +154,7 @@ func checkCompute(o *object, c Compute) {
 			if key == "orchestrator_node_type" && c.Pool.DriverID == "" {
 				continue
 			}
-			o.refuse(key, "has no use with a pool, whose machines are of its own type", "leave it out")
+			o.refuse(key, "cannot be combined with a pool, whose machines are of its own type", "leave it out")
 		}
 	}
 	if c.InstanceProfile != "" && c.Cloud != "aws" {

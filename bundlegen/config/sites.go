@@ -57,7 +57,7 @@ func readSite(o *object, cloud string) Site {
 	s.Retry = readRetry(o.object("retry"))
 	o.done()
 	if strings.HasPrefix(s.URL, "http:") {
-		o.refuse("tls", "has no use with plain http", "leave it out, or write https")
+		o.refuse("tls", "cannot be combined with plain http", "leave it out, or write https")
 	}
 	return s
 }

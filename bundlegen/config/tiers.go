@@ -54,7 +54,7 @@ func readTier(o *object, general Sizing) Tier {
 	}
 	switch {
 	case o.has("every") && o.has("cron"):
-		o.refuse("cron", "and every exclude each other", "keep one of the two")
+		o.refuse("cron", "and every cannot be combined", "keep one of the two")
 	case !o.has("every") && !o.has("cron"):
 		o.add(o.node, o.path+" has neither every nor cron", "for instance every: 5m")
 	}
@@ -76,12 +76,12 @@ const leastScheduled = time.Minute
 func checkContinuous(o *object, t Tier) {
 	switch {
 	case t.Continuous:
-		o.refuse("cron", "has no use with continuous: true, which never starts anew", "write every, the time from one loop to the next")
+		o.refuse("cron", "cannot be combined with continuous: true, which never restarts", "write every, the time from one loop to the next")
 		if t.Every > 6*time.Hour {
 			o.wrong(o.at("every"), "every", "at most 6h with continuous: true", "leave continuous out: a job that starts so rarely costs less")
 		}
 	case t.Every > 0 && t.Every < leastScheduled:
-		o.wrong(o.at("every"), "every", "at least 1m for a job that starts anew each time", "write continuous: true beside it: the tier's tasks then run without an end")
+		o.wrong(o.at("every"), "every", "at least 1m for a job that starts again each time", "write continuous: true beside it: the tier's tasks then run without an end")
 	case t.Cron != "" && CadenceOf(t.Cron) < leastScheduled:
 		o.wrong(o.at("cron"), "cron", "at least 1m between two starts of a job", "write every and continuous: true instead")
 	}
@@ -122,7 +122,7 @@ func checkContinuousCompute(root *object, p *Pipeline) {
 	for i, n := range root.items("tiers") {
 		if i < len(p.Tiers) && p.Tiers[i].Continuous && p.Compute.Serverless {
 			root.addAt(n.entry("continuous").Line, n.entry("continuous").Column,
-				fmt.Sprintf("tiers[%d].continuous has no use with compute.serverless: tasks without an end are for clusters", i),
+				fmt.Sprintf("tiers[%d].continuous cannot be combined with compute.serverless: tasks without an end are for clusters", i),
 				"leave one of the two out")
 		}
 	}

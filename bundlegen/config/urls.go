@@ -75,7 +75,7 @@ func checkProxy(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || !validHost(u):
-		return &urlError{"is no URL with scheme and host", "for instance http://proxy.example:3128"}
+		return &urlError{"is not a URL with scheme and host", "for instance http://proxy.example:3128"}
 	case u.User != nil:
 		return &urlError{"has a user or password in it", "let a proxy take this machine without a password; a secret never stands in this file"}
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
@@ -98,7 +98,7 @@ func parseURL(raw, example string) (*url.URL, error) {
 	}
 	switch {
 	case err != nil || !isLine(raw) || u.Opaque != "" || u.Host == "" || u.Scheme == "" || !validHost(u):
-		return nil, &urlError{"is no URL with scheme and host", "for instance " + example}
+		return nil, &urlError{"is not a URL with scheme and host", "for instance " + example}
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
 		return nil, &urlError{"has a query (?) or fragment (#)", "leave it out: " + example}
 	case u.Scheme != "http" && u.Scheme != "https":

@@ -177,7 +177,7 @@ func (c *checker) addKey(p place, value, message, allowed, hint string) {
 func (c *checker) name(file string) string { return filepath.Join(c.dir, filepath.FromSlash(file)) }
 
 // regenerate is what to do where a person would not have written the mistake.
-const regenerate = "`bundlegen generate` writes the bundle anew"
+const regenerate = "`bundlegen generate` rewrites the bundle"
 
 // load parses the root and what it includes. What cannot be parsed is a finding.
 func (c *checker) load() ([]source.Document, error) {

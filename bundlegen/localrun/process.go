@@ -46,7 +46,7 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr = append(p.env, resultVariable+"="+resultFile), out, out
 	child, err := localspark.Start(cmd)
 	if err != nil {
-		return task.Result{}, fmt.Errorf("the wheel's entry point: %w\nhint: bundlegen generate makes the wheel anew", err)
+		return task.Result{}, fmt.Errorf("the wheel's entry point: %w\nhint: bundlegen generate rebuilds the wheel", err)
 	}
 	var sparkDied <-chan struct{}
 	if p.spark != nil {
@@ -84,7 +84,7 @@ func ended(done <-chan struct{}) bool {
 func readResult(file string) (result task.Result, err error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return result, errors.New("the wheel's pi-extractor left no result: it is of another version\nhint: bundlegen generate makes the wheel anew")
+		return result, errors.New("the wheel's pi-extractor left no result: it is of another version\nhint: bundlegen generate rebuilds the wheel")
 	}
 	if err != nil {
 		return result, err

@@ -151,7 +151,7 @@ func (l *sparkLake) running(ctx context.Context) (*localspark.Server, error) {
 	if l.server != nil {
 		select {
 		case <-l.server.Done():
-			l.o.Log.Warn("Spark is started anew", "because", l.server.Err())
+			l.o.Log.Warn("Spark is restarted", "because", l.server.Err())
 			l.server.Close()
 			l.server = nil
 		default:

@@ -389,11 +389,11 @@ func (b *builder) partitionSizes() (Warning, bool) {
 	if small+large == 0 {
 		return Warning{}, false
 	}
-	what := fmt.Sprintf("%s below the least", words.Count(small))
+	what := fmt.Sprintf("%s below the minimum", words.Count(small))
 	if large > 0 {
-		what = fmt.Sprintf("%s above the most", words.Count(large))
+		what = fmt.Sprintf("%s above the maximum", words.Count(large))
 		if small > 0 {
-			what += fmt.Sprintf(" and %s below the least", words.Count(small))
+			what += fmt.Sprintf(" and %s below the minimum", words.Count(small))
 		}
 	}
 	return Warning{Code: WarnBounds,

@@ -180,7 +180,7 @@ func TestNoChanges(t *testing.T) {
 	cfg := pipeline(1, time.Hour)
 	list := rated(tags(cfg, 4000))
 	r := after(t, t.TempDir(), first(t, cfg, list), cfg, list)
-	assert.Contains(t, string(text(t, r, report.Options{})), "\n  no changes since the last bundle\n")
+	assert.Contains(t, string(text(t, r, report.Options{})), "\n  up to date with the last bundle\n")
 	var b bytes.Buffer
 	require.NoError(t, report.Markdown(&b, r))
 	assert.Contains(t, b.String(), "None since the last bundle.")

@@ -158,7 +158,7 @@ func (t *terminal) changes(c *plan.Changes) {
 	}
 	t.line("")
 	if c.Empty() {
-		t.line("  no changes since the last bundle")
+		t.line("  up to date with the last bundle")
 		return
 	}
 	if !c.First {

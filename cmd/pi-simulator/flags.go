@@ -47,7 +47,7 @@ func archiveOptions(c *cli.Context) (simulator.Options, error) {
 		}
 	}
 	if o.Uniform > 0 && o.EventsPerHour > 0 {
-		return o, hint(fmt.Errorf("--uniform and --events-per-hour exclude each other"), "give one of them")
+		return o, hint(fmt.Errorf("--uniform and --events-per-hour cannot be combined"), "give one of them")
 	}
 	if o.Uniform > 0 && o.Uniform%time.Millisecond != 0 {
 		return o, fmt.Errorf("--uniform %s is not a whole number of milliseconds", o.Uniform)

@@ -158,7 +158,7 @@ func TestBadUse(t *testing.T) {
 		{"--token-env is of no use with --auth basic", []string{"serve", "--auth", "basic", "--token-env", "X"}},
 		{"--ca-file is of no use without --tls", []string{"serve", "--ca-file", "x.pem"}},
 		{"hint: --addr is HOST:PORT", []string{"serve", "--addr", "nowhere"}},
-		{"--uniform and --events-per-hour exclude each other", []string{"serve", "--uniform", "1s", "--events-per-hour", "3"}},
+		{"--uniform and --events-per-hour cannot be combined", []string{"serve", "--uniform", "1s", "--events-per-hour", "3"}},
 		{"not a whole number of milliseconds", []string{"serve", "--uniform", "1500us"}},
 		{`there is no web id type "Short"`, []string{"serve", "--web-id-type", "Short"}},
 		{`--now: "noon" is not an instant`, []string{"serve", "--now", "noon"}},

@@ -106,7 +106,7 @@ func (i *identity) useKeysOfKeytab() error {
 	kinds = slices.DeleteFunc(kinds, func(kind int32) bool { _, err := crypto.GetEtype(kind); return err != nil })
 	if len(kinds) == 0 {
 		return complain(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of kinds (enctypes) that are not known here", i.site.Auth.Principal),
-			"make the keytab anew with AES keys: ktpass /crypto AES256-SHA1, or kadmin: ktadd")
+			"create a new keytab with AES keys: ktpass /crypto AES256-SHA1, or kadmin: ktadd")
 	}
 	d := &i.config.LibDefaults
 	wanted := slices.DeleteFunc(slices.Clone(d.DefaultTktEnctypeIDs), func(kind int32) bool { return !slices.Contains(kinds, kind) })

@@ -46,10 +46,10 @@ func (i *identity) explain(err error) error {
 		{"matching key not found in keytab", fmt.Sprintf("the KDC's key of %s is of another version (kvno) or kind (enctype) than the keytab's", who), i.renewProof()},
 		{"password/keytab incorrect", fmt.Sprintf("the KDC's answer cannot be read by the %s of %s, which is probably of another version (kvno)", i.proof(), who), i.renewProof()},
 		{"KDC_ERR_ETYPE_NOSUPP", fmt.Sprintf("the KDC has no key of %s or of %s of a kind (enctype) that is asked for", who, i.spn),
-			"make the keytab anew with AES keys, and allow AES on both accounts (msDS-SupportedEncryptionTypes)"},
+			"create a new keytab with AES keys, and allow AES on both accounts (msDS-SupportedEncryptionTypes)"},
 		{"KDC_ERR_CLIENT_REVOKED", fmt.Sprintf("the account %s is locked or disabled", who), "have it unlocked; look for what logs in with an old key"},
 		{"KDC_ERR_NAME_EXP", fmt.Sprintf("the account %s has expired", who), "have it extended"},
-		{"KDC_ERR_KEY_EXPIRED", fmt.Sprintf("the password of %s has expired", who), "set a new one, and make the keytab anew"},
+		{"KDC_ERR_KEY_EXPIRED", fmt.Sprintf("the password of %s has expired", who), "set a new one, and create a new keytab"},
 		{"KDC_ERR_POLICY", fmt.Sprintf("the KDC's policy forbids %s to log in or to use %s", who, i.spn), "ask the domain's administrators, for instance about logon hours"},
 	} {
 		if strings.Contains(text, c.sign) {
@@ -77,7 +77,7 @@ func (i *identity) proof() string {
 
 func (i *identity) renewProof() string {
 	if i.keytab != nil {
-		return "make the keytab anew (ktpass, or kadmin: ktadd) and store it; changing the password or making another keytab ends the old one"
+		return "create a new keytab (ktpass, or kadmin: ktadd) and store it; changing the password or making another keytab ends the old one"
 	}
 	return "store the account's present password"
 }

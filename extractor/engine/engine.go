@@ -288,7 +288,7 @@ type LostCheckpoints struct {
 
 func (e *LostCheckpoints) Error() string {
 	return fmt.Sprintf("bronze.pi_timeseries has %d rows of pipeline %q, but its checkpoints are gone (dropped, restored or cloned): going on would land events twice\n"+
-		"hint: restore the checkpoints schema together with bronze, or delete the pipeline's rows from bronze to start anew", e.Rows, e.Pipeline)
+		"hint: restore the checkpoints schema together with bronze, or delete the pipeline's rows from bronze to start over", e.Rows, e.Pipeline)
 }
 
 // LostBatch says that a batch was decided but neither its folder nor its rows are there.

@@ -44,7 +44,7 @@ func readSpec(r io.Reader) (Spec, error) {
 		return Spec{}, err
 	}
 	if head.Version != SpecVersion {
-		return Spec{}, fmt.Errorf("it has version %d, and this program knows %d\nhint: the driver and its workers run different wheels: start the cluster anew", head.Version, SpecVersion)
+		return Spec{}, fmt.Errorf("it has version %d, and this program knows %d\nhint: the driver and its workers run different wheels: restart the cluster", head.Version, SpecVersion)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()

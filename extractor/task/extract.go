@@ -172,7 +172,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 		return err
 	}
 	if verdict == engine.Lost {
-		x.Log.Info("another attempt took the batch's number; opening anew", "partition", h.Partition, "number", h.Number)
+		x.Log.Info("another attempt took the batch's number; reopening", "partition", h.Partition, "number", h.Number)
 		return nil
 	}
 	x.result.Events += h.Events

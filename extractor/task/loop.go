@@ -172,6 +172,6 @@ func (l *looping) planChanged() bool {
 	if err != nil || id == l.plan {
 		return false
 	}
-	l.result.Notes = append(l.result.Notes, "another plan was deployed: the loop ends, and the job begins anew with it")
+	l.result.Notes = append(l.result.Notes, "another plan was deployed: the loop ends, and the job restarts with it")
 	return true
 }

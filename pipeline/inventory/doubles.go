@@ -47,7 +47,7 @@ func (r rows) explain(d double) (text, hint string) {
 	switch {
 	case d.byID:
 		what = fmt.Sprintf("point_id %d", again.PointID)
-		hint = fmt.Sprintf("it is the id of tag %s there, and of %s here: leave one out, or run `bundlegen discover` to get the ids anew", quote(first.Name), quote(again.Name))
+		hint = fmt.Sprintf("it is the id of tag %s there, and of %s here: leave one out, or run `bundlegen discover` to refresh the ids", quote(first.Name), quote(again.Name))
 	case first.Name != again.Name:
 		hint = fmt.Sprintf("to PI, which does not tell upper from lower case, it is %s: leave one of the two rows out", quote(first.Name))
 	}

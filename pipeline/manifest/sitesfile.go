@@ -51,11 +51,11 @@ func ReadSites(r io.Reader, file string) (Sites, error) {
 	}
 	switch {
 	case head.Version == nil:
-		return Sites{}, fmt.Errorf("%s:1:1: the version is missing; allowed: %d\nhint: write the file anew by `bundlegen generate`", file, SitesVersion)
+		return Sites{}, fmt.Errorf("%s:1:1: the version is missing; allowed: %d\nhint: rewrite the file with `bundlegen generate`", file, SitesVersion)
 	case *head.Version > SitesVersion:
 		return Sites{}, fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d\nhint: install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version", file, *head.Version, SitesVersion)
 	case *head.Version != SitesVersion:
-		return Sites{}, fmt.Errorf("%s:1:1: version %d; allowed: %d\nhint: write the file anew by `bundlegen generate`", file, *head.Version, SitesVersion)
+		return Sites{}, fmt.Errorf("%s:1:1: version %d; allowed: %d\nhint: rewrite the file with `bundlegen generate`", file, *head.Version, SitesVersion)
 	}
 	var s Sites
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -74,7 +74,7 @@ func authKinds() []string { return []string{"basic", "bearer", "kerberos", "anon
 
 // check tells what a task could not work with.
 func (s Sites) check() error {
-	const hint = "hint: write the file anew by `bundlegen generate`"
+	const hint = "hint: rewrite the file with `bundlegen generate`"
 	names := map[string]bool{}
 	for i, site := range s.Sites {
 		switch a := site.Auth; {
@@ -99,7 +99,7 @@ func (s Sites) check() error {
 // jsonError says where in the file an error of encoding/json is.
 func jsonError(file string, data []byte, err error) error {
 	line, column, what := ExplainJSON(data, err)
-	return fmt.Errorf("%s:%d:%d: %s\nhint: the file is written by `bundlegen generate`; write it anew", file, line, column, what)
+	return fmt.Errorf("%s:%d:%d: %s\nhint: the file is written by `bundlegen generate`; run it again", file, line, column, what)
 }
 
 // ExplainJSON says where in data an error of encoding/json is, line and column

@@ -78,7 +78,7 @@ func effective(items []Item, n int, b Bounds) (Bounds, error) {
 	case n < 0:
 		return b, fmt.Errorf("%d partitions: allowed is at least 0", n)
 	case b.Min < 0 || b.Min > b.Max:
-		return b, fmt.Errorf("%d to %d tags a partition: the least is above the most, or below 0", b.Min, b.Max)
+		return b, fmt.Errorf("%d to %d tags a partition: the minimum is above the maximum, or below 0", b.Min, b.Max)
 	case n > 0 && (len(items)+n-1)/n > b.Max:
 		return b, fmt.Errorf("%d tags do not fit %d partitions of at most %d tags\nhint: allow at least %d partitions, or more tags in each",
 			len(items), n, b.Max, (len(items)+b.Max-1)/max(b.Max, 1))

@@ -418,7 +418,7 @@ func TestRefused(t *testing.T) {
 			_, err := partition.Assign(nil, -1, partition.Bounds{Max: 1}, partition.Options{})
 			return err
 		},
-		"5 to 4 tags a partition: the least is above the most, or below 0": func() error {
+		"5 to 4 tags a partition: the minimum is above the maximum, or below 0": func() error {
 			_, err := partition.Assign(ok, 1, partition.Bounds{Min: 5, Max: 4}, partition.Options{})
 			return err
 		},

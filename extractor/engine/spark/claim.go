@@ -195,7 +195,7 @@ func (e *Engine) keepEpoch(ctx context.Context) error {
 		return err
 	}
 	if epoch == "" {
-		return fmt.Errorf("table %s has no property %s: it was not made by discover, or was replaced by hand\nhint: restore the checkpoints schema together with bronze; or drop the schema %s and delete the pipeline's rows from bronze, to start anew",
+		return fmt.Errorf("table %s has no property %s: it was not made by discover, or was replaced by hand\nhint: restore the checkpoints schema together with bronze; or drop the schema %s and delete the pipeline's rows from bronze, to start over",
 			e.name(tables.Watermarks), epochProperty, e.schema(tables.Checkpoints))
 	}
 	var known bool

@@ -145,7 +145,7 @@ func (e *Engine) remove(f stage.Folder) error {
 
 // errRestored says that a table of ours went back in time.
 var errRestored = errors.New("checkpoints.tag_watermarks took the batch's rows before, and does not have them: the table was restored to an older version\n" +
-	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze to start anew; or restore checkpoints.tag_watermarks to its newest version")
+	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze to start over; or restore checkpoints.tag_watermarks to its newest version")
 
 // decide takes the number of h, if it is free: its outcomes become watermarks,
 // and one row with a null point stands for the batch itself, in one commit with
