@@ -12,18 +12,22 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // Version is the version of the file. It only grows.
 const Version = 1
+
+// maxFile is the size of the largest file that is read, in bytes; one with all
+// constants takes some thousands.
+const maxFile = 1 << 20
 
 // Calibration is constants that were measured.
 type Calibration struct {
@@ -72,7 +76,7 @@ func short(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
 // Read reads a file that Encode wrote. The error is an fs.ErrNotExist where
 // there is none.
 func Read(path string) (*Calibration, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -127,16 +128,26 @@ func Header() []string {
 	return names
 }
 
+// What an export may be, so that reading one stays within bounds.
+const (
+	maxCSV     = 128 << 20 // bytes
+	maxRows    = 500_000
+	maxColumns = 1000
+)
+
 // ReadCSV reads rows from a CSV with a header, as an export of the table has it:
 // columns in any order, others beside them. The errors name file, line and column.
 func ReadCSV(in io.Reader, file string) ([]Row, error) {
-	r := csv.NewReader(in)
+	r := csv.NewReader(regular.Limit(in, maxCSV))
 	header, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: the file is empty\nhint: export monitoring.pipeline_metrics with its header", file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w\nhint: export monitoring.pipeline_metrics with its header, of fewer days where it is too large", file, err)
+	}
+	if len(header) > maxColumns {
+		return nil, fmt.Errorf("%s:1: %d columns; allowed: up to %d\nhint: export monitoring.pipeline_metrics with its header", file, len(header), maxColumns)
 	}
 	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	at, err := places(header)
@@ -150,12 +161,16 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 			return rows, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w\nhint: export monitoring.pipeline_metrics as CSV, of fewer days where it is too large", file, err)
 		}
 		row, wrong, err := parse(record, at)
 		if err != nil {
 			line, column := r.FieldPos(at[wrong])
 			return nil, fmt.Errorf("%s:%d:%d: %s: %w", file, line, column, columns[wrong].name, err)
+		}
+		if len(rows) == maxRows {
+			line, _ := r.FieldPos(0)
+			return nil, fmt.Errorf("%s:%d: more than %d rows\nhint: export fewer days: WHERE start_time > ...", file, line, maxRows)
 		}
 		rows = append(rows, row)
 	}

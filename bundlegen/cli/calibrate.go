@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -96,7 +96,7 @@ func rowsOfFolder(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, erro
 
 func rowsOfCSV(c *cli.Context, cfg *config.Pipeline) (rows []calibration.Row, err error) {
 	path := cfg.Path(c.String("metrics"))
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("--metrics: %w\nhint: export monitoring.pipeline_metrics as CSV with its header", err)
 	}

@@ -121,6 +121,28 @@ func makeWheel(out string, arch wheel.Arch) error {
 	return err
 }
 
+// unedited refuses to run a bundle that somebody changed by hand: deploy would too.
+func unedited(dir string) error {
+	byHand, err := bundle.HandEdited(dir)
+	if err != nil || len(byHand) == 0 {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s was edited by hand; nothing was run\n", dir)
+	for i, e := range byHand {
+		if i == maxListed {
+			fmt.Fprintf(&b, "and %d more\n", len(byHand)-i)
+			break
+		}
+		fmt.Fprintln(&b, e)
+	}
+	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
+	return errors.New(b.String())
+}
+
+// maxListed is how many files a refusal names.
+const maxListed = 20
+
 // edited refuses a bundle that somebody changed by hand, and shows how: which
 // files, by the hashes of the last generate, and how they differ from what
 // generate would write now.

@@ -108,6 +108,11 @@ func runLocal(c *cli.Context, parts []part, tiers []string) error {
 	worst := localrun.OK
 	var tables string
 	for _, p := range parts {
+		// Before anything is read or sent: an edited sites.json would have the
+		// password sent to whoever edited it.
+		if err := unedited(p.dir()); err != nil {
+			return err
+		}
 		if err := config.CheckEnv(p.cfg); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
 // maxFile is the largest pipeline.yml that is read, in bytes: thousands of
@@ -36,7 +37,7 @@ func Load(path string) (*Pipeline, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fileProblem(path, err)
 	}

@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
+
+// maxDashboard is the size of the largest dashboard that is read, in bytes: the
+// platform takes none of more than 10 MB.
+const maxDashboard = 16 << 20
 
 // dashboard checks one dashboard: the CLI uploads what its file holds unread, and
 // a widget that is wrong shows only that, to whoever looks.
@@ -22,7 +27,7 @@ func (c *checker) dashboard(d place) {
 		c.addKey(d, d.key, "has neither file_path nor serialized_dashboard", "", regenerate)
 	}
 	for _, name := range c.dashboardFiles(file) {
-		data, err := os.ReadFile(c.name(name))
+		data, err := regular.Read(c.name(name), maxDashboard)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			c.add(file, "there is no "+name, "", regenerate)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -28,7 +28,7 @@ func damaged(place, what, hint string) error {
 // whole refuses a manifest that does not end with a line break, as each does: it
 // was cut off, and the tags that are missing would look like removed ones.
 func whole(file string) error {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func whole(file string) error {
 	if last[0] == '\n' {
 		return nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := regular.Read(file, maxFile)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func whole(file string) error {
 
 // unreadable is the error for a manifest that err refuses to read.
 func unreadable(file string, err error) error {
-	data, readErr := os.ReadFile(file)
+	data, readErr := regular.Read(file, maxFile)
 	if readErr != nil {
 		return readErr
 	}
@@ -108,7 +108,7 @@ func (prev *Previous) twice(bundle string, a, b origin) error {
 
 // lineOf finds the line of a manifest that has a tag.
 func lineOf(file, name string) (int, error) {
-	data, err := os.ReadFile(file)
+	data, err := regular.Read(file, maxFile)
 	if err != nil {
 		return 0, err
 	}

@@ -16,12 +16,17 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // File is the name of the plan in a bundle's root.
 const File = "plan.json"
+
+// maxFile is the size of the largest plan.json or manifest that is read, in bytes: one
+// partition may have a million tags.
+const maxFile = 256 << 20
 
 // Previous is what an earlier bundle says: the state that the next plan keeps
 // to as far as it can, and is compared with.
@@ -185,7 +190,7 @@ type record struct {
 // readPlan reads plan.json; it is nil where there is none.
 func readPlan(bundle string) (*record, error) {
 	file := filepath.Join(bundle, File)
-	data, err := os.ReadFile(file)
+	data, err := regular.Read(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -4,18 +4,29 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
+
+// MaxFile is the size of the largest file that a site may name, in bytes: all
+// certificate authorities of a system together take a quarter of it.
+const MaxFile = 1 << 20
 
 // Files reads a file that a site names, by its path in the bundle: a certificate
 // authority, a Kerberos configuration. Its error says which file and why.
 type Files func(name string) ([]byte, error)
 
-// Folder gives the files of a folder, such as the bundle's root, and none outside of it.
+// Folder returns the files of a folder, such as the bundle's root, and none outside of it.
 func Folder(dir string) Files {
 	return func(name string) ([]byte, error) {
 		if !filepath.IsLocal(name) {
 			return nil, fmt.Errorf("the file %q is outside the bundle", name)
 		}
-		return os.ReadFile(filepath.Join(dir, name))
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close() // only read: closing cannot lose anything
+		return regular.ReadIn(root, filepath.ToSlash(name), MaxFile)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -152,7 +152,7 @@ func (a *attempt) manifests() ([]wanted, error) {
 // planID reads the id of the plan that made the bundle.
 func (a *attempt) planID() (string, error) {
 	path := filepath.Join(a.Params.Bundle, "plan.json")
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, 256<<20)
 	if err != nil {
 		return "", err
 	}

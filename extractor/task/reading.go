@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -87,7 +86,7 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 		if f.name == "" {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(a.Params.Bundle, f.name))
+		text, err := auth.Folder(a.Params.Bundle)(f.name)
 		if err != nil {
 			return nil, fmt.Errorf("the %s of site %q: %w", f.what, site.Name, err)
 		}

@@ -2,8 +2,8 @@ package manifest
 
 import (
 	"io"
-	"os"
 
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -14,7 +14,7 @@ func Load(file string) ([]inventory.Tag, error) { return load(file, Read) }
 func LoadSites(file string) (Sites, error) { return load(file, ReadSites) }
 
 func load[T any](file string, read func(io.Reader, string) (T, error)) (T, error) {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		var none T
 		return none, err

@@ -9,7 +9,13 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
+
+// maxSites is the size of the largest sites.json that is read, in bytes: thousands of
+// sites take less.
+const maxSites = 16 << 20
 
 // Find gives the site of that name.
 func (s Sites) Find(name string) (Site, bool) {
@@ -38,7 +44,7 @@ func WriteSites(w io.Writer, s Sites) error {
 // program does not know, and a site that is not whole are errors. file is its
 // name for errors, which never show a value of the file but names and kinds.
 func ReadSites(r io.Reader, file string) (Sites, error) {
-	data, err := io.ReadAll(r)
+	data, err := regular.ReadAll(r, maxSites)
 	if err != nil {
 		return Sites{}, fmt.Errorf("%s: %w", file, err)
 	}

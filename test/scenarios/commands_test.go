@@ -30,6 +30,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"simulator":  simulatorWord,
 	"website":    website,
 	"asked":      asked,
+	"unasked":    unasked,
 	"held":       held,
 	"disk":       diskWord,
 	"readonly":   readonly,

@@ -85,6 +85,16 @@ func website(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(strings.ToUpper(args[0])+"_URL", server.URL)
 }
 
+// unasked wants that a website was not asked at all.
+//
+//	unasked NAME
+func unasked(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "unasked NAME")
+	if n := sceneOf(ts).asked[args[0]].Load(); n != 0 {
+		ts.Fatalf("%s was asked %d times", args[0], n)
+	}
+}
+
 // asked waits until a website was asked for the first time.
 //
 //	asked NAME

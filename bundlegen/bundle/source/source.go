@@ -10,10 +10,15 @@ import (
 	"slices"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
 // Roots are the file names that the CLI takes for a bundle's root.
 var Roots = []string{"databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml"}
+
+// maxFile is the size of the largest YAML file that is read, in bytes: a thousand tasks
+// take some megabytes.
+const maxFile = 64 << 20
 
 // Document is one parsed file.
 type Document struct {
@@ -64,7 +69,7 @@ func Includes(dir string, root Document) ([]Include, error) {
 // Parse parses one file of the bundle.
 func Parse(dir, file string) (Document, error) {
 	name := filepath.Join(dir, filepath.FromSlash(file))
-	data, err := os.ReadFile(name)
+	data, err := regular.Read(name, maxFile)
 	if err != nil {
 		return Document{}, err
 	}
