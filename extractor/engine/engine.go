@@ -145,6 +145,7 @@ type Run struct {
 	LastPointID int64
 	Skew        instant.Ticks // the site's clock less this machine's
 	PlanID      string
+	NewPoints   int // points of the site that the inventory should have and has not; negative when not counted
 }
 
 // Owner is a tag and the partition that owns it.

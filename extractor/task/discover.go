@@ -281,7 +281,7 @@ func (a *attempt) runs(runID string, listings []listing, at instant.Ticks, planI
 		for _, p := range l.points {
 			last = max(last, p.ID)
 		}
-		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID})
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1})
 	}
 	return out
 }

@@ -131,6 +131,7 @@ var Runs = Table{
 		{"skew_ticks", BigInt, "the site's clock less this machine's"},
 		{"plan_id", String, "the plan of the bundle"},
 		{"recorded_at", Timestamp, "when"},
+		{"new_points", Int, "points of the site that the inventory should have and has not; null = not counted"},
 	},
 }
 

@@ -97,9 +97,10 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	defer e.lake.publish.Unlock()
 	return e.lake.transact(ctx, func(s *session) error {
 		for _, r := range runs {
-			if err := s.exec(`INSERT INTO {metadata.runs} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+			if err := s.exec(`INSERT INTO {metadata.runs} BY NAME SELECT ? AS run_id, ? AS pipeline, ? AS site, ? AS tier, ? AS until_ticks,
+  ? AS assigned_ticks, ? AS last_point_id, ? AS skew_ticks, ? AS plan_id, ? AS recorded_at, ? AS new_points
 WHERE NOT EXISTS (FROM {metadata.runs} WHERE run_id = ? AND pipeline = ? AND site = ?)`,
-				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(),
+				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(), counted(r.NewPoints),
 				r.ID, e.pipeline, r.Site); err != nil {
 				return err
 			}
@@ -108,15 +109,23 @@ WHERE NOT EXISTS (FROM {metadata.runs} WHERE run_id = ? AND pipeline = ? AND sit
 	})
 }
 
+// counted returns a count for a column, where a negative one means that nobody counted.
+func counted(n int) any {
+	if n < 0 {
+		return nil
+	}
+	return int64(n)
+}
+
 // Runs implements engine.Engine.
 func (e *Engine) Runs(ctx context.Context, runID string) ([]engine.Run, error) {
 	var out []engine.Run
 	err := e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id FROM {metadata.runs}
+		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1) FROM {metadata.runs}
 WHERE pipeline = ? AND (? = '' OR run_id = ?) QUALIFY row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) = 1 ORDER BY site`,
 			[]any{e.pipeline, runID, runID}, func(rows *sql.Rows) error {
 				var r engine.Run
-				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID); err != nil {
+				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID, &r.NewPoints); err != nil {
 					return err
 				}
 				out = append(out, r)

@@ -22,8 +22,12 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	source := rowsOf(tables.Runs)
 	now := time.Now().UnixMicro()
 	for _, r := range runs {
-		source.add(record{"run_id": r.ID, "pipeline": e.Options.Pipeline, "site": r.Site, "tier": r.Tier, "until_ticks": r.Until, "assigned_ticks": r.Assigned,
-			"last_point_id": r.LastPointID, "skew_ticks": r.Skew, "plan_id": r.PlanID, "recorded_at": now})
+		row := record{"run_id": r.ID, "pipeline": e.Options.Pipeline, "site": r.Site, "tier": r.Tier, "until_ticks": r.Until, "assigned_ticks": r.Assigned,
+			"last_point_id": r.LastPointID, "skew_ticks": r.Skew, "plan_id": r.PlanID, "recorded_at": now}
+		if r.NewPoints >= 0 {
+			row["new_points"] = r.NewPoints
+		}
+		source.add(row)
 	}
 	if err := e.Steps.At("record runs"); err != nil {
 		return err
@@ -36,11 +40,11 @@ WHEN NOT MATCHED THEN INSERT *`, a)
 
 // Runs implements engine.Engine.
 func (e *Engine) Runs(ctx context.Context, runID string) (out []engine.Run, err error) {
-	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id FROM (
+	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1) FROM (
   SELECT *, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
   WHERE pipeline = :pipeline AND (:run = '' OR run_id = :run)) WHERE newest = 1`, args{"run": runID}, func(r row) error {
 		var n engine.Run
-		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID)
+		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints)
 		out = append(out, n)
 		return err
 	})
