@@ -200,6 +200,13 @@ func (g *gate) watch(cost float64) {
 	g.fastest *= 1.02 // a server may become slower for good
 }
 
+// paused returns for how long nobody is let in.
+func (g *gate) paused() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return max(0, time.Until(g.pausedTill))
+}
+
 // hopeless says whether a storm of 429s lasts too long.
 func (g *gate) hopeless() bool {
 	g.mu.Lock()

@@ -29,6 +29,7 @@ type Options struct {
 	Transport http.RoundTripper // from auth.NewTransport; required
 	UserAgent string            // "" = pi-extractor
 	Logger    *slog.Logger      // nil = no log; Debug tells of retries and splits
+	Retrying  func(Retry)       // is told of requests that are sent again, by several goroutines; may be nil
 	// URLBytes is the longest URL that is sent; 0 = 15,900. It shrinks by itself
 	// when the server finds a URL too long.
 	URLBytes int
@@ -49,6 +50,9 @@ type Client struct {
 	batches  sync.Pool
 	log      *slog.Logger
 	known    atomic.Bool // the server has accepted our credentials
+	retrying func(Retry)
+	retries  atomic.Int64
+	troubled atomic.Bool // no answer since the last request that was sent again, or none yet
 }
 
 // New makes a Client. Nothing is sent yet.
@@ -86,14 +90,16 @@ func New(o Options) (*Client, error) {
 	client.SetDoNotParseResponse(true).SetDisableWarn(true).
 		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json")
 
-	return &Client{
+	c := &Client{
 		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
 		http: client, pace: pace, gate: newGate(connections, backoff),
 		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
-		log:     o.Logger.With("site", o.Site.Name),
-	}, nil
+		log:     o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
+	}
+	c.troubled.Store(true) // another Client of the site may have told of trouble
+	return c, nil
 }
 
 func seconds(s float64, otherwise time.Duration) time.Duration {
@@ -145,6 +151,7 @@ func (c *Client) get(ctx context.Context, r request) *Error {
 			return err
 		}
 		c.log.Debug("rate limited", "path", r.path)
+		c.again(err, 0, 0, c.gate.paused())
 	}
 }
 
@@ -159,7 +166,9 @@ func (c *Client) persist(ctx context.Context, r request) error {
 			return err
 		}
 		c.log.Debug("trying again", "path", r.path, "tries", tries, "error", err.Kind.String(), "status", err.Status)
-		if gone := sleep(ctx, c.pauseBefore(tries, err)); gone != nil {
+		wait := c.pauseBefore(tries, err)
+		c.again(err, tries+1, c.attempts, wait)
+		if gone := sleep(ctx, wait); gone != nil {
 			return c.at(r).network(ctx, gone)
 		}
 	}
@@ -214,6 +223,7 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 	if err := r.read(body, raw.Header); err != nil {
 		return body.bytes, at.unread(ctx, body.err, err)
 	}
+	c.works()
 	// To the end, so that the connection can be used again.
 	_, _ = io.CopyN(io.Discard, body, 4<<10)
 	return body.bytes, nil

@@ -85,7 +85,7 @@ func (r *reading) start() {
 			waiting = append(waiting, t)
 		}
 	}
-	r.again(waiting...)
+	r.wait(waiting...)
 }
 
 // signIn makes one small request before many run at once, unless the server has
@@ -310,7 +310,7 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decod
 			}
 		}
 	}
-	r.again(more...)
+	r.wait(more...)
 	if len(faulty) > 0 {
 		r.failed(ctx, &span{tracks: faulty, tries: s.tries, part: true}, sent, fault)
 	}
@@ -341,9 +341,12 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 	case endsAll(err.Kind):
 		r.stop(err)
 	case err.Kind == TooLarge && r.width.refused(err, r.at(sent.request).urlBytes, sent.maxCount, len(s.tracks)):
-		r.again(s.tracks...) // planned anew, within what has been learned
+		r.retries.Add(1)
+		r.wait(s.tracks...) // planned anew, within what has been learned
 	case err.Retryable && err.Kind != Timeout && tries < r.attempts:
-		r.later(&span{tracks: s.tracks, tries: tries, part: s.part}, r.pauseBefore(tries, err))
+		wait := r.pauseBefore(tries, err)
+		r.again(err, tries+1, r.attempts, wait)
+		r.later(&span{tracks: s.tracks, tries: tries, part: s.part}, wait)
 	case (!one || t.step == 0 && !t.alone) && r.strike(ctx, err): // what one stream does after that is its own fault
 		r.stop(r.down(err))
 
@@ -352,14 +355,27 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 		if !s.part && (err.Kind == Timeout || err.Kind == Server) { // a part is slow for its bad stream
 			r.width.tooSlow(len(s.tracks))
 		}
+		r.smaller(err)
 		r.split(s)
 	case (err.Kind == Timeout || err.Kind == TooLarge) && t.shorten():
-		r.again(t)
+		r.smaller(err)
+		r.wait(t)
 	case !t.alone:
+		r.smaller(err)
 		t.alone = true
 		r.part(&span{tracks: s.tracks, part: true})
 	default:
 		r.refuse(t, err)
+	}
+}
+
+// smaller counts a call that is sent again in another form. Only a site that
+// does not work is worth telling of: what one stream is refused is not.
+func (r *reading) smaller(err *Error) {
+	if err.Retryable {
+		r.again(err, 0, 0, 0)
+	} else {
+		r.retries.Add(1)
 	}
 }
 
@@ -457,8 +473,8 @@ func (r *reading) refuse(t *track, err *Error) {
 	}
 }
 
-// again puts streams where the next call is planned from.
-func (r *reading) again(tracks ...*track) {
+// wait puts streams where the next call is planned from.
+func (r *reading) wait(tracks ...*track) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(r.waiting, tracks...)

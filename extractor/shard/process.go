@@ -154,7 +154,7 @@ func (p process) stream(ctx context.Context, spec *Spec) error {
 		if err != nil {
 			return err
 		}
-		closing.Streams, closing.Events, closing.Requests = reading.Outcomes, reading.Events, reading.Requests
+		closing.Streams, closing.Events, closing.Requests, closing.Retries = reading.Outcomes, reading.Events, reading.Requests, reading.Retries
 		if reading.Failure != nil {
 			closing.Failure = reading.Failure.Error()
 		}

@@ -26,6 +26,7 @@ type Reading struct {
 	Outcomes []Outcome // in the streams' order
 	Events   int64     // written
 	Requests int64
+	Retries  int64 // requests that were sent again
 	// Failure is why the site as a whole could not be read to the end; what
 	// Outcomes say is right nevertheless. Nil when it was.
 	Failure error
@@ -40,11 +41,11 @@ func Read(ctx context.Context, client *piwebapi.Client, streams []Stream, w Writ
 	s := &sink{client: client, watch: watch, outcomes: make([]Outcome, len(streams)),
 		batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
 	go s.write(w)
-	before := client.Requests()
+	before, again := client.Requests(), client.Retries()
 	failure := client.Recorded(ctx, asked(streams), s)
 	close(s.batches)
 	<-s.done
-	out := Reading{Outcomes: s.outcomes, Events: s.events, Requests: client.Requests() - before, Failure: failure}
+	out := Reading{Outcomes: s.outcomes, Events: s.events, Requests: client.Requests() - before, Retries: client.Retries() - again, Failure: failure}
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}

@@ -65,6 +65,7 @@ type Closing struct {
 	Shard    int       `json:"shard"`
 	Events   int64     `json:"events"` // rows before this one
 	Requests int64     `json:"requests"`
+	Retries  int64     `json:"retries,omitempty"` // requests that were sent again
 	Streams  []Outcome `json:"streams"`           // in the spec's order
 	Failure  string    `json:"failure,omitempty"` // why the site could not be read to the end; what Streams say is right nevertheless
 }
