@@ -87,6 +87,7 @@ type Header struct {
 	Status    string        `json:"status"`
 	Events    int64         `json:"events"`
 	Requests  int64         `json:"requests"`
+	Retries   int64         `json:"retries,omitempty"` // requests that were sent again
 	Outcomes  []Outcome     `json:"outcomes"`
 	Files     []File        `json:"files"` // the data; stage.Folder.Seal sets them
 }

@@ -222,6 +222,7 @@ type Attempt struct {
 	Failed     int
 	Events     int64 // of no batch: 0 for extract, whose batches have rows of their own
 	Requests   int64
+	Retries    int64 // requests that were sent again
 	Status     string
 	Error      string
 }

@@ -188,6 +188,7 @@ var Metrics = Table{
 		{"tags_failed", Int, ""},
 		{"requests", BigInt, "requests sent to PI"},
 		{"error", String, "why it failed"},
+		{"retries", BigInt, "requests to PI that failed and were sent again"},
 	},
 }
 

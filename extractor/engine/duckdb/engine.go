@@ -144,7 +144,7 @@ func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	return e.lake.transact(ctx, func(s *session) error {
 		return s.appendTo(tables.Metrics, func(add func(...driver.Value) error) error {
 			return add(a.RunID, partition, a.Started.UTC(), a.Ended.UTC(), seconds(a.Ended.Sub(a.Started)), int32(a.Tags), a.Events, a.Status,
-				e.pipeline, a.Task, a.Tier, text(a.Site), int32(a.Number), nil, nil, int32(a.Failed), a.Requests, text(a.Error))
+				e.pipeline, a.Task, a.Tier, text(a.Site), int32(a.Number), nil, nil, int32(a.Failed), a.Requests, text(a.Error), a.Retries)
 		})
 	})
 }
@@ -314,7 +314,7 @@ func metricsRow(h *batch.Header) []driver.Value {
 	failed := h.Failures()
 	return []driver.Value{
 		h.RunID, int32(h.Partition), stamp(h.Started), stamp(h.Ended), seconds(h.Ended.Time().Sub(h.Started.Time())),
-		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed), h.Requests, nil,
+		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed), h.Requests, nil, h.Retries,
 	}
 }
 

@@ -74,3 +74,20 @@ func TestHistories(t *testing.T) {
 
 	assert.ErrorContains(t, e.RecordTagErrors(t.Context(), []engine.TagError{{Name: "A"}}), "readonly")
 }
+
+// A data folder of an older version gets the columns that its tables lack.
+func TestOlderTablesGetTheirColumns(t *testing.T) {
+	lake, err := duckdb.Open(t.Context(), t.TempDir(), "")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, lake.Close()) }()
+	e := lake.Engine("demo")
+	require.NoError(t, e.Claim(t.Context()))
+	_, err = lake.DB().ExecContext(t.Context(), "ALTER TABLE monitoring.pipeline_metrics DROP COLUMN retries")
+	require.NoError(t, err)
+	require.NoError(t, e.Claim(t.Context()))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.NoError(t, e.RecordAttempt(t.Context(), engine.Attempt{RunID: "r1", Task: "discover", Partition: -1, Number: 1, Started: at, Ended: at, Retries: 4}))
+	var retries int64
+	require.NoError(t, lake.DB().QueryRowContext(t.Context(), "SELECT retries FROM monitoring.pipeline_metrics").Scan(&retries))
+	require.EqualValues(t, 4, retries)
+}

@@ -143,7 +143,8 @@ func (l *Lake) expand(query string) string {
 	return query
 }
 
-// create makes what is missing. Checkpoints that are made anew begin a new epoch.
+// create makes what is missing: also the columns, to the right, that tables of
+// an older version do not have. Checkpoints that are made anew begin a new epoch.
 func (l *Lake) create(s *session) error {
 	types := map[tables.Type]string{
 		tables.String: "VARCHAR", tables.Timestamp: "TIMESTAMP", tables.TinyInt: "TINYINT", tables.Int: "INTEGER",
@@ -151,6 +152,15 @@ func (l *Lake) create(s *session) error {
 	}
 	var there int
 	if err := s.row("SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", []any{l.prefix + tables.Checkpoints, tables.Watermarks.Name}, &there); err != nil {
+		return err
+	}
+	have := map[string]bool{}
+	if err := s.rows("SELECT table_schema || '.' || table_name || '.' || column_name FROM information_schema.columns", nil, func(r *sql.Rows) error {
+		var column string
+		err := r.Scan(&column)
+		have[column] = true
+		return err
+	}); err != nil {
 		return err
 	}
 	var ddl []string
@@ -163,6 +173,12 @@ func (l *Lake) create(s *session) error {
 			cols = append(cols, quote(c.Name)+" "+types[c.Type])
 		}
 		ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", l.name(t), strings.Join(cols, ", ")))
+		at := l.prefix + t.Schema + "." + t.Name + "."
+		for i, c := range t.Columns {
+			if have[at+t.Columns[0].Name] && !have[at+c.Name] {
+				ddl = append(ddl, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", l.name(t), cols[i]))
+			}
+		}
 	}
 	v := tables.CurrentWatermarks
 	ddl = append(ddl, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", l.schema(v.Schema), quote(v.Name), v.Select))

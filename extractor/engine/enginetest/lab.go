@@ -276,7 +276,7 @@ func (a *attempt) batch() (more bool, err error) {
 func (a *attempt) stage(st engine.State) (folder stage.Folder, some bool, err error) {
 	a.batches++
 	h := batch.Header{Pipeline: a.pipeline, Epoch: st.Epoch, RunID: a.run.ID, Attempt: a.number, Tier: a.run.Tier, Site: site, Partition: a.partition,
-		Number: st.Last + 1, ID: fmt.Sprintf("%s%d-%s", a.name, a.batches, batch.NewID()), Started: a.run.Until, Ended: a.run.Until + second, Requests: 1}
+		Number: st.Last + 1, ID: fmt.Sprintf("%s%d-%s", a.name, a.batches, batch.NewID()), Started: a.run.Until, Ended: a.run.Until + second, Requests: 1, Retries: 2}
 	data := a.read(&h, st.Tags)
 	if !slices.ContainsFunc(h.Outcomes, func(o batch.Outcome) bool { return o.To > o.From }) {
 		return folder, false, nil

@@ -25,15 +25,15 @@ func metrics(l *lab) {
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	l.must(a.RecordAttempt(l.ctx, engine.Attempt{RunID: run.ID, Task: "extract", Tier: "standard", Site: site, Partition: 1, Number: 2, Started: at, Ended: at.Add(90 * time.Second),
-		Tags: 5, Failed: 6, Requests: 7, Status: batch.Failed, Error: "it's \\ down\nfor now"}))
+		Tags: 5, Failed: 6, Requests: 7, Retries: 3, Status: batch.Failed, Error: "it's \\ down\nfor now"}))
 	l.must(a.RecordAttempt(l.ctx, engine.Attempt{RunID: run.ID, Task: "discover", Tier: "standard", Partition: -1, Number: 1, Started: at, Ended: at, Status: batch.Succeeded}))
 	columns := "CAST(partition_id AS STRING), CAST(batch_seq AS STRING), status, task, tier, site, CAST(attempt AS STRING), CAST(tags_processed AS STRING), CAST(tags_failed AS STRING), " +
-		"CAST(points_ingested AS STRING), CAST(requests AS STRING), CAST(duration_seconds AS STRING), error"
+		"CAST(points_ingested AS STRING), CAST(requests AS STRING), CAST(retries AS STRING), CAST(duration_seconds AS STRING), error"
 	require.Equal(l, [][]string{
-		{"", "", batch.Succeeded, "discover", "standard", "", "1", "0", "0", "0", "0", "0", ""},
-		{"0", "1", batch.CatchingUp, "extract", "standard", site, "3", "1", "1", "5", "1", "1", ""},
-		{"0", "2", batch.Partial, "extract", "standard", site, "3", "1", "0", "5", "1", "1", ""},
-		{"1", "", batch.Failed, "extract", "standard", site, "2", "5", "6", "0", "7", "90", "it's \\ down\nfor now"},
+		{"", "", batch.Succeeded, "discover", "standard", "", "1", "0", "0", "0", "0", "0", "0", ""},
+		{"0", "1", batch.CatchingUp, "extract", "standard", site, "3", "1", "1", "5", "1", "2", "1", ""},
+		{"0", "2", batch.Partial, "extract", "standard", site, "3", "1", "0", "5", "1", "2", "1", ""},
+		{"1", "", batch.Failed, "extract", "standard", site, "2", "5", "6", "0", "7", "3", "90", "it's \\ down\nfor now"},
 	}, l.query(l, "SELECT "+columns+" FROM {monitoring}.pipeline_metrics WHERE pipeline = '"+l.pipeline+"' AND run_id = '"+run.ID+"' ORDER BY coalesce(partition_id, -1), coalesce(batch_seq, 0)"))
 	require.Equal(l, 2, l.count(l, "SELECT CAST(count(*) AS STRING) FROM {monitoring}.pipeline_metrics WHERE pipeline = '"+l.pipeline+"' AND batch_id IS NULL"))
 	last, err := a.LastAttempts(l.ctx, run.ID)

@@ -57,7 +57,8 @@ func metricsOf(h *batch.Header) *rows {
 	out := rowsOf(tables.Metrics)
 	out.add(record{"run_id": h.RunID, "partition_id": h.Partition, "start_time": micros(h.Started), "end_time": micros(h.Ended),
 		"duration_seconds": seconds(h.Ended.Time().Sub(h.Started.Time())), "tags_processed": len(h.Outcomes) - failed, "points_ingested": h.Events, "status": h.Status,
-		"pipeline": h.Pipeline, "task": "extract", "tier": h.Tier, "site": h.Site, "attempt": h.Attempt, "batch_id": h.ID, "batch_seq": h.Number, "tags_failed": failed, "requests": h.Requests})
+		"pipeline": h.Pipeline, "task": "extract", "tier": h.Tier, "site": h.Site, "attempt": h.Attempt, "batch_id": h.ID, "batch_seq": h.Number, "tags_failed": failed, "requests": h.Requests,
+		"retries": h.Retries})
 	return out
 }
 
@@ -67,7 +68,7 @@ func seconds(d time.Duration) int64 { return int64(d.Round(time.Second) / time.S
 func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	r := record{"run_id": a.RunID, "start_time": a.Started.UnixMicro(), "end_time": a.Ended.UnixMicro(), "duration_seconds": seconds(a.Ended.Sub(a.Started)),
 		"tags_processed": a.Tags, "points_ingested": a.Events, "status": a.Status, "pipeline": e.Options.Pipeline, "task": a.Task, "tier": a.Tier, "attempt": a.Number,
-		"tags_failed": a.Failed, "requests": a.Requests}
+		"tags_failed": a.Failed, "requests": a.Requests, "retries": a.Retries}
 	if a.Partition >= 0 {
 		r["partition_id"] = a.Partition
 	}
