@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS monitoring.pipeline_metrics (
   batch_seq         BIGINT,    -- its number
   tags_failed       INT,
   requests          BIGINT,    -- requests sent to PI
-  error             STRING     -- why it failed
+  error             STRING,    -- why it failed
+  retries           BIGINT     -- requests to PI that failed and were sent again
 );
 
 -- tag_errors: tags that could not be read; their watermark stays where it was.
