@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/bundlegen/bundlegen/extractor/columns"
 )
@@ -19,6 +20,7 @@ type Decoder struct {
 
 	// Of the call at hand:
 	asked         asked
+	after, until  int64  // the range that all its streams are asked for
 	stream        stream // the stream that is being read
 	events, texts int    // what the batch held before
 }
@@ -55,6 +57,7 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 	}
 	clear(got)
 	d.asked.set(wants)
+	d.within(wants...)
 	defer d.forget()
 	if err := d.begin(r, b); err != nil {
 		return err
@@ -80,6 +83,7 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 // to its end. It is otherwise as StreamSet is; all that the body reports as an
 // error is the call's error.
 func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch) (Got, error) {
+	d.within(want)
 	defer d.forget()
 	if err := d.begin(r, b); err != nil {
 		return Got{}, err
@@ -100,6 +104,14 @@ func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch)
 		return Got{}, err
 	}
 	return d.settle(&want, maxCount, b), nil
+}
+
+// within notes the range that a call for all of wants asks for.
+func (d *Decoder) within(wants ...Want) {
+	d.after, d.until = math.MaxInt64/2, math.MinInt64/2
+	for i := range wants {
+		d.after, d.until = min(d.after, int64(wants[i].After)), max(d.until, int64(wants[i].Until))
+	}
 }
 
 // byteOrderMark is what some servers of the .NET family begin a body with.

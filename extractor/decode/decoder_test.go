@@ -81,6 +81,69 @@ func TestErrorsOfValues(t *testing.T) {
 			assert.Equal(t, "", e.Text)
 		}
 	}
+	for value, none := range map[string]bool{
+		`{"Errors":["Calc Failed"]}`:                                     true,
+		`{"Errors":[{"FieldName":"Value","Message":["no"]}]}`:            true,
+		`{ "WebException" : {"StatusCode":500} , "Errors":[] }`:          true,
+		`{"Name":"Calc Failed","Value":249,"Errors":["Calc Failed"]}`:    true,
+		`{"Name":"Calc Failed","Value":249,"Errors":[],"IsSystem":true}`: false,
+		`{"Errors":null}`: false,
+	} {
+		item := `{"Timestamp":"2016-02-12T12:28:57Z","Value":` + value + `,"Good":false}`
+		for _, e := range stream(t, item+","+item, true) {
+			assert.Equal(t, none, e.Flags == 0, value)
+			assert.Equal(t, none, e.Text == "" && e.Code == 0, value)
+		}
+	}
+}
+
+// An item with an error is an event of its instant; outside of all that was asked
+// for, or at no instant at all, it says why the stream could not be read.
+func TestErrorsBesideTheRange(t *testing.T) {
+	const good = `{"Timestamp":"2026-01-01T00:00:02Z","Value":1,"Good":true}`
+	from := 1_767_225_600 * instant.Second // 2026-01-01T00:00:00Z
+	want := decode.Want{Index: 3, Name: "A", After: from, Until: from + 10*instant.Second}
+	for at, event := range map[string]bool{
+		`"2026-01-01T00:00:05Z"`:         true,
+		`"2026-01-01T00:00:10Z"`:         true,
+		`"2026-01-01T00:00:10.00002Z"`:   false, // rounded, and dropped
+		`"2026-01-01T00:00:00Z"`:         false,
+		`"2025-12-31T23:59:59.9999847Z"`: false,
+	} {
+		for _, failed := range []string{`"Value":null,"Errors":["No Read Access"]`, `"Value":{"Errors":["No Read Access"]}`} {
+			var b columns.Batch
+			got, err := decode.New().Stream(strings.NewReader(`{"Items":[{"Timestamp":`+at+`,`+failed+`}]}`), want, 0, &b)
+			require.NoError(t, err, at)
+			require.Equal(t, event, got.Kept == 1, at)
+		}
+	}
+	for _, at := range []string{`"1970-01-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.9999999Z"`, `"2025-12-31T23:00:00Z"`, `"2026-01-01T00:00:11Z"`, `""`, `null`} {
+		for _, failed := range []string{`"Value":null,"Errors":["No Read Access"]`, `"Good":false,"Value":{"Errors":["No Read Access"]}`, `"WebException":{"StatusCode":403,"Errors":["No Read Access"]}`} {
+			item := `{"Timestamp":` + at + `,` + failed + `}`
+			for _, items := range []string{item, good + "," + item, item + "," + good} {
+				var b columns.Batch
+				_, err := decode.New().Stream(strings.NewReader(`{"Items":[`+items+`]}`), want, 0, &b)
+				var e *decode.WebException
+				require.ErrorAs(t, err, &e, items)
+				require.Equal(t, []string{"No Read Access"}, e.Errors)
+
+				other := want
+				other.Index, other.Name = 4, "B"
+				all, got, err := set(`{"Items":[{"Name":"A","Items":[`+items+`]},{"Name":"B","Items":[`+good+`]}]}`, 0, want, other)
+				require.NoError(t, err, items)
+				require.ErrorContains(t, got[0].Err, "No Read Access", items)
+				require.NoError(t, got[1].Err, items)
+				require.Len(t, all, 1, items)
+			}
+		}
+	}
+
+	// What another stream of the call is asked for may bring events that this one has landed.
+	other := want
+	other.Index, other.Name, other.After = 4, "B", from-instant.Hour
+	_, got, err := set(`{"Items":[{"Name":"A","Items":[{"Timestamp":"2025-12-31T23:30:00Z","Value":null,"Errors":["Calc Failed"]}]},{"Name":"B","Items":[]}]}`, 0, want, other)
+	require.NoError(t, err)
+	require.NoError(t, got[0].Err)
 }
 
 func TestFlags(t *testing.T) {

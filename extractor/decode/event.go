@@ -83,10 +83,52 @@ func (it *item) flag(flag, first byte) {
 	}
 }
 
-// failed says whether the item reports an error instead of a value: its value
+// failed reports whether the item has an error instead of a value: its value
 // is no data then, whatever it looks like.
 func (it *item) failed(data []byte) bool {
-	return !noErrors(it.errors.of(data)) || it.exception.to > 0 && string(it.exception.of(data)) != "null"
+	return failing(it.errors.of(data), it.exception.of(data))
+}
+
+// failing reports whether the values of the keys "Errors" and "WebException" of
+// one object tell of an error.
+func failing(errors, exception []byte) bool {
+	return !noErrors(errors) || len(exception) > 0 && string(exception) != "null"
+}
+
+// blame makes an error that stands in the place of the item's value,
+// "Value":{"Errors":["Calc Failed"]}, the item's own.
+func (d *Decoder) blame(data []byte, it *item) {
+	if it.value.to == 0 || data[it.value.from] != '{' || it.failed(data) {
+		return
+	}
+	var errors, exception span
+	d.inside(data, it.value, func(key []byte, value span) {
+		switch string(key) {
+		case "Errors":
+			errors = value
+		case "WebException":
+			exception = value
+		}
+	})
+	if failing(errors.of(data), exception.of(data)) {
+		it.errors, it.exception = errors, exception
+	}
+}
+
+// inside calls each for every key of the object at s, which has been checked already.
+func (d *Decoder) inside(data []byte, s span, each func(key []byte, value span)) {
+	for p := s.from; ; {
+		p = skipSpace(data, p+1)
+		if data[p] == '}' {
+			return
+		}
+		key, value, _ := skipKey(data, p)
+		end, _ := skipValue(data, value, 0)
+		each(d.plain(data[p+1:key-1]), span{value, end})
+		if p = skipSpace(data, end); data[p] == '}' {
+			return
+		}
+	}
 }
 
 // ticksOf reads the item's timestamp.
@@ -156,23 +198,14 @@ func (d *Decoder) valueOf(data []byte, s span, texts *columns.Strings) (v value,
 // whose Name is no string or whose Value is no 32-bit integer are none.
 func (d *Decoder) state(data []byte, s span) (name []byte, code int32, ok bool) {
 	var nameAt, valueAt span
-	for p := s.from; ; {
-		p = skipSpace(data, p+1)
-		if data[p] == '}' {
-			break
-		}
-		key, value, _ := skipKey(data, p) // the object has been checked already
-		end, _ := skipValue(data, value, 0)
-		switch string(d.plain(data[p+1 : key-1])) {
+	d.inside(data, s, func(key []byte, value span) {
+		switch string(key) {
 		case "Name":
-			nameAt = span{value, end}
+			nameAt = value
 		case "Value":
-			valueAt = span{value, end}
+			valueAt = value
 		}
-		if p = skipSpace(data, end); data[p] == '}' {
-			break
-		}
-	}
+	})
 	if nameAt.to == 0 || data[nameAt.from] != '"' || valueAt.to == 0 {
 		return nil, 0, false
 	}

@@ -117,6 +117,12 @@ func (w *writer) value() string {
 		return rapid.SampledFrom([]string{`"NaN"`, `"Infinity"`, `"-Infinity"`, `"nan"`, `"INFINITY"`, `"-infinity"`, "NaN", "Infinity", "-Infinity"}).Draw(w.t, "special")
 	case n == 15:
 		return "null"
+	case n == 16:
+		return w.object([]string{
+			w.member("Errors", rapid.SampledFrom([]string{"null", "[]", `["Calc Failed"]`, `"Calc Failed"`}).Draw(w.t, "value errors")),
+			w.member(rapid.SampledFrom([]string{"Name", "WebException"}).Draw(w.t, "beside"), rapid.SampledFrom([]string{"null", `"Open"`, "{}"}).Draw(w.t, "what")),
+			w.member("Value", "3"),
+		})
 	default:
 		return w.nested(2)
 	}

@@ -203,10 +203,12 @@ func (r *reference) stream(all []member) (s refStreamBody, ok bool) {
 		for _, one := range list {
 			e, hasTime, failed, ok := refEvent(one)
 			switch {
-			case !ok, !hasTime && !failed, hasTime && e.Ticks < last:
+			case !ok, !hasTime && !failed:
 				return s, false
-			case !hasTime:
+			case failed && (!hasTime || r.beside(e.Ticks)):
 				s.failed = true
+			case e.Ticks < last:
+				return s, false
 			default:
 				s.events = append(s.events, e)
 				last = e.Ticks
@@ -214,6 +216,17 @@ func (r *reference) stream(all []member) (s refStreamBody, ok bool) {
 		}
 	}
 	return s, true
+}
+
+// beside reports whether an instant is outside of the range of every want, by
+// more than servers round.
+func (r *reference) beside(ticks int64) bool {
+	first, last := instant.Ticks(math.MaxInt64), instant.Ticks(math.MinInt64)
+	for _, w := range r.wants {
+		first, last = min(first, w.After), max(last, w.Until)
+	}
+	at := instant.Ticks(ticks)
+	return at < first-instant.Millisecond || at > last+instant.Millisecond
 }
 
 func (r *reference) settle(i int, s refStreamBody) {
@@ -265,14 +278,10 @@ func refEvent(raw []byte) (e event, hasTime, failed, ok bool) {
 			e.Flags |= flag
 		}
 	}
-	failed = reports(last["Errors"]) || reports(last["WebException"])
-	timestamp, hasTime := last["Timestamp"]
-	if !hasTime {
-		return e, false, failed, true
-	}
-	at, err := instant.Parse(timestamp.text())
+	failed = reports(last["Errors"]) || reports(last["WebException"]) || blamed(last["Value"])
+	at, err := instant.Parse(last["Timestamp"].text())
 	if err != nil {
-		return e, true, failed, false
+		return e, false, failed, failed
 	}
 	e.Ticks = int64(at)
 	if failed {
@@ -345,6 +354,19 @@ func reports(m member) bool {
 		return json.Unmarshal(m.value, &list) != nil || len(list) > 0
 	}
 	return false
+}
+
+// blamed reports whether a value is an object that reports an error.
+func blamed(m member) bool {
+	if m.value == nil || m.value[0] != '{' {
+		return false
+	}
+	all, _ := members(m.value)
+	last := map[string]member{}
+	for _, m := range all {
+		last[m.key] = m
+	}
+	return reports(last["Errors"]) || reports(last["WebException"])
 }
 
 // member is a key of an object with its value as it stands.

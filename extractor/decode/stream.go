@@ -193,13 +193,14 @@ func (d *Decoder) other(b *columns.Batch) error {
 		}
 	}
 	data := w.buf[:w.end]
+	d.blame(data, &it)
 	failed := it.failed(data)
-	if failed && it.timestamp.to == 0 { // it stands for the stream
+	ticks, err := d.ticksOf(data, &it)
+	if failed && (err != nil || d.beside(ticks)) {
 		d.stream.err = reported(it.exception.of(data), it.errors.of(data))
 		w.pos = end
 		return nil
 	}
-	ticks, err := d.ticksOf(data, &it)
 	if err != nil {
 		return w.fault(w.pos, err)
 	}
@@ -217,6 +218,16 @@ func (d *Decoder) other(b *columns.Batch) error {
 	d.stream.last = ticks
 	w.pos = end
 	return d.bounded(b)
+}
+
+// roundedBy is more than a server rounds the ends of a range by.
+const roundedBy = int64(instant.Millisecond)
+
+// beside reports whether an instant lies outside of all that the call asks for. An
+// error there, or at no time at all, is no event of the stream: it says why the
+// stream could not be read, such as "No Read Access" in 1970.
+func (d *Decoder) beside(ticks int64) bool {
+	return ticks+roundedBy < d.after || ticks-roundedBy > d.until
 }
 
 // bounded checks that the call is still within what the decoder holds. As a new
