@@ -10,6 +10,24 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 )
 
+// failTags makes tags fail: TAG=KIND. A tag's name may have any character.
+func failTags(s *simulator.Server, pairs []string) error {
+	for _, pair := range pairs {
+		i := strings.LastIndexByte(pair, '=')
+		if i < 0 {
+			return fmt.Errorf("%q is not TAG=KIND", pair)
+		}
+		how, err := simulator.ParseTagFault(pair[i+1:])
+		if err != nil {
+			return err
+		}
+		if err := s.FailTag(pair[:i], how); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // faults reads what goes wrong: KIND, for every request, or KIND=N, for every N-th.
 func faults(pairs []string) (simulator.Faults, error) {
 	var f simulator.Faults

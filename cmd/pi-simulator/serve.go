@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
 func serveCommand() *cli.Command {
@@ -29,6 +30,8 @@ func serveCommand() *cli.Command {
 			&cli.IntFlag{Name: "threads", Usage: "calls worked on at once, others queue; 0 is no bound"},
 			&cli.StringFlag{Name: "rate-limit", Usage: "`N[/DURATION]` requests of a client, such as 1000/1s; default none"},
 			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` befalls every N-th request, or each: 429, html; and of those that read streams: cut, hang, web-exception"},
+			&cli.StringSliceFlag{Name: "tag-fault", Usage: "`TAG=KIND` befalls each read of a tag: " + strings.Join(simulator.TagFaults(), ", ")},
+			&cli.StringFlag{Name: "server-time", Usage: "what the data server calls its time, an `INSTANT`, whatever --now says"},
 			&cli.IntFlag{Name: "max-items", Value: 150_000, Usage: "MaxReturnedItemsPerCall"},
 			&cli.IntFlag{Name: "max-url", Value: 16 << 10, Usage: "bytes of a URL"},
 			&cli.StringFlag{Name: "auth", Value: "anonymous", Usage: "anonymous, basic or bearer"},
@@ -75,6 +78,9 @@ func serve(c *cli.Context) (err error) {
 		return badFlag(c, err)
 	}
 	s := simulator.New(o)
+	if err := failTags(s, c.StringSlice("tag-fault")); err != nil {
+		return badFlag(c, fmt.Errorf("--tag-fault: %w", err))
+	}
 	url, err := s.Start(c.String("addr"))
 	if err != nil {
 		return hint(err, "--addr is HOST:PORT, such as 127.0.0.1:0 for any free port")
@@ -126,6 +132,13 @@ func serveOptions(c *cli.Context) (simulator.Options, error) {
 	}
 	if o.Faults, err = faults(c.StringSlice("fault")); err != nil {
 		return o, fmt.Errorf("--fault: %w", err)
+	}
+	if text := c.String("server-time"); text != "" {
+		shown, err := instant.Parse(text)
+		if err != nil {
+			return o, fmt.Errorf("--server-time: %w", err)
+		}
+		o.ServerTime = func() instant.Ticks { return shown }
 	}
 	if c.IsSet("ca-file") && !o.TLS {
 		return o, hint(fmt.Errorf("--ca-file is of no use without --tls"), "add --tls")

@@ -32,6 +32,31 @@ type Tag struct {
 	Watermark     instant.Ticks // landed up to and with this instant
 }
 
+// Bounds are where a watermark may be: from 1970 on, when PI's time begins, up to
+// a day after this machine's clock, or to the instant that a person named. No
+// batch and no pin writes another. What a server calls now may be wrong by
+// centuries, and a watermark is never undone: events before it are not read again.
+type Bounds struct{ First, Last instant.Ticks }
+
+// BoundsAt returns the bounds at an instant. given is a person's --until; 0 when
+// there is none.
+func BoundsAt(now, given instant.Ticks) Bounds {
+	return Bounds{Last: max(now+instant.Day, given)}
+}
+
+// Has reports whether an instant is within the bounds.
+func (b Bounds) Has(t instant.Ticks) bool { return t >= b.First && t <= b.Last }
+
+// Outside returns the tags whose watermarks are not within the bounds.
+func (b Bounds) Outside(tags []Tag) (out []Tag) {
+	for _, t := range tags {
+		if !b.Has(t.Watermark) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // Range is what one batch reads of one tag: what is later than After, up to and with Until.
 type Range struct {
 	Tag          int // index in the slice that Ranges was given

@@ -8,6 +8,8 @@
 //     other event is.
 //   - A watermark never goes back, and never passes an event that is not in a
 //     whole folder or in bronze.
+//   - Every watermark that is written lies within batch.Bounds: the tasks see to
+//     that where they make ranges and pins, and stop where they find another.
 //   - Every method may be called again after any error or crash; a second call
 //     after a success changes nothing.
 //
@@ -18,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
@@ -103,6 +106,11 @@ type Engine interface {
 	// RecordTagErrors adds rows to monitoring.tag_errors for tags that failed outside a batch.
 	RecordTagErrors(ctx context.Context, rows []TagError) error
 
+	// Mend gives what to do about watermarks of a site's tags that lie outside of
+	// bounds: SQL statements, and where to run them, after which the next run lands
+	// every event once again.
+	Mend(site string, b batch.Bounds) string
+
 	// Compact keeps each tag's greatest watermark and each partition's last
 	// batch row; it is the same at any number of repetitions.
 	Compact(ctx context.Context) error
@@ -145,8 +153,18 @@ type Run struct {
 	LastPointID int64
 	Skew        instant.Ticks // the site's clock less this machine's
 	PlanID      string
-	NewPoints   int // points of the site that the inventory should have and has not; negative when not counted
+	NewPoints   int    // points of the site that the inventory should have and has not; negative when not counted
+	UntilBy     string // what Until comes from: one of the constants below; "" in a row of an older version
+	Doubt       string // why the site's clock was not believed; "" when it was
 }
+
+// What a run's Until comes from.
+const (
+	ByGiven  = "given"  // --until
+	ByJob    = "job"    // the job's start; in a loop, this machine's clock
+	ByServer = "server" // the clock of the site's PI Data Archive
+	ByHTTP   = "http"   // the header Date of the site's answer
+)
 
 // Owner is a tag and the partition that owns it.
 type Owner struct {
@@ -159,6 +177,7 @@ type Owner struct {
 	PointType     string
 	Units         string
 	EventsPerHour float64 // negative when unknown
+	Unmarked      bool    // it has neither a watermark nor a pin: somebody deleted them
 }
 
 // Key identifies a tag within a pipeline: PI's own point id survives a rename.
@@ -268,6 +287,33 @@ func FailedTags(h *batch.Header) []TagError {
 		}
 	}
 	return rows
+}
+
+// OutOfBounds says that a partition has tags whose watermarks lie where none may
+// be: an older version believed a clock that was wrong.
+type OutOfBounds struct {
+	Partition int
+	Site      string
+	Bounds    batch.Bounds
+	Tags      []batch.Tag // those tags
+	Mend      string      // as Engine.Mend gives it
+}
+
+func (e *OutOfBounds) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "partition %d of site %q: the watermarks of %d of its tags are not between %s and %s:", e.Partition, e.Site, len(e.Tags), e.Bounds.First, e.Bounds.Last)
+	for i, t := range e.Tags {
+		if i == 10 {
+			fmt.Fprintf(&b, " and %d more", len(e.Tags)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %q at %s", t.Name, t.Watermark)
+	}
+	fmt.Fprintf(&b, "\nAn older version believed a server's clock that was wrong, or --until named an instant far in the future: nothing is read for them.\nhint: %s", e.Mend)
+	return b.String()
 }
 
 // ErrZombie says that a later run has taken over: this attempt must stop.

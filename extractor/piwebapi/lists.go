@@ -77,20 +77,20 @@ func readJSON[T any](r io.Reader, v *T) error {
 type dataServerItem struct {
 	WebID       string `json:"WebId"`
 	Name        string
-	IsConnected bool
+	IsConnected *bool
 	ServerTime  string
 }
 
 // DataServers lists the PI Data Archives that the site serves.
 func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 	var list listed[dataServerItem]
-	var clock instant.Ticks // of the HTTP server: the next best when an item has none
+	var date instant.Ticks
 	err := c.persist(ctx, request{
 		path:  "/dataservers",
 		query: "selectedFields=Items.WebId%3BItems.Name%3BItems.IsConnected%3BItems.ServerTime%3BWebException",
 		read: func(r io.Reader, head http.Header) error {
 			if t, err := http.ParseTime(head.Get("Date")); err == nil {
-				clock = instant.FromTime(t)
+				date = instant.FromTime(t)
 			}
 			return readJSON(r, &list)
 		},
@@ -100,7 +100,7 @@ func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 	}
 	servers := make([]DataServer, 0, len(list.Items))
 	for _, item := range list.Items {
-		s := DataServer{WebID: item.WebID, Name: item.Name, IsConnected: item.IsConnected, ServerTime: clock}
+		s := DataServer{WebID: item.WebID, Name: item.Name, IsConnected: item.IsConnected == nil || *item.IsConnected, Date: date}
 		if t, err := instant.Parse(item.ServerTime); err == nil {
 			s.ServerTime = t
 		}

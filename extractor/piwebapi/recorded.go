@@ -208,7 +208,8 @@ const boundSlack = 20 * instant.Microsecond
 
 // head is the query up to the streams.
 func head(webID string, from, end instant.Ticks, maxCount int) string {
-	return "startTime=" + absolute(from-boundSlack) + "&endTime=" + absolute(end+boundSlack) +
+	return "startTime=" + absolute(max(0, from-boundSlack)) + // PI knows no time before 1970
+		"&endTime=" + absolute(end+boundSlack) +
 		"&boundaryType=Inside&maxCount=" + strconv.Itoa(maxCount) + webIDType(webID)
 }
 

@@ -44,8 +44,9 @@ type Sink interface {
 type DataServer struct {
 	WebID       string
 	Name        string
-	IsConnected bool
-	ServerTime  instant.Ticks // 0 when the server does not say
+	IsConnected bool          // PI Web API reaches it; true where the server does not say
+	ServerTime  instant.Ticks // the archive's own clock; 0 when the server does not say
+	Date        instant.Ticks // the clock of the machine that answered, by its header Date; 0 when it has none
 }
 
 // Point is one PI point of a data server.

@@ -245,6 +245,9 @@ func (a *archive) decide(e *event, p *profile, slot int64, h uint64, at instant.
 		case lot < systemShare+failedShare:
 			if a.quirks.has(ValueErrors) {
 				e.kind = failed
+				if a.quirks.has(ValueErrorObjects) {
+					e.flags = 0
+				}
 			}
 		case p.typ.float() && a.quirks.has(SpecialFloats):
 			e.kind = special

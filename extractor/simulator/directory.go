@@ -18,7 +18,23 @@ const (
 	FaultNotFound            // 404 though the list of points has it
 	FaultException           // a WebException of status 500 under HTTP 200
 	FaultHang                // no answer until the client gives up
+	FaultSummary             // 500 from a call for summaries; its events can be read
 )
+
+// tagFaults are the names of the ways, as ParseTagFault reads them.
+var tagFaults = map[string]TagFault{"permission": FaultPermission, "timeout": FaultTimeout, "not-found": FaultNotFound,
+	"web-exception": FaultException, "hang": FaultHang, "summary": FaultSummary}
+
+// TagFaults returns the names that ParseTagFault reads, in order.
+func TagFaults() []string { return slices.Sorted(maps.Keys(tagFaults)) }
+
+// ParseTagFault finds a way by its name. The error lists all names.
+func ParseTagFault(name string) (TagFault, error) {
+	if f, ok := tagFaults[name]; ok {
+		return f, nil
+	}
+	return 0, fmt.Errorf("%q is not a fault of a tag; allowed: %s", name, strings.Join(TagFaults(), ", "))
+}
 
 // directory is which points there are, under which names. A value of it never
 // changes; a runtime change makes another.

@@ -89,9 +89,13 @@ func (c *call) writeServer(kind WebIDType, sel *selection) {
 	o.str("Id", guidString(c.ids.guid))
 	o.str("Name", c.o.DataServer)
 	o.str("Path", `\\PIServers[`+c.o.DataServer+`]`)
-	o.boolean("IsConnected", true)
+	o.boolean("IsConnected", !c.archive.quirks.has(NotConnected))
 	o.str("ServerVersion", "3.4.445.688")
-	o.str("ServerTime", c.now.String())
+	shows := c.now
+	if c.o.ServerTime != nil {
+		shows = c.o.ServerTime()
+	}
+	o.str("ServerTime", shows.String())
 	o.links("Self", self, "Points", self+"/points", "EnumerationSets", self+"/enumerationsets")
 	o.end()
 }

@@ -83,7 +83,7 @@ func (f *itemFormat) append(dst []byte, e *event) []byte {
 		dst = f.appendValue(dst, e)
 	}
 	dst = append(dst, f.suffix[e.flags]...)
-	if e.kind == failed && f.errors {
+	if e.kind == failed && f.errors && !f.q.has(ValueErrorObjects) {
 		if dst[len(dst)-2] == '{' {
 			return append(dst[:len(dst)-1], valueError...)
 		}
@@ -95,6 +95,8 @@ func (f *itemFormat) append(dst []byte, e *event) []byte {
 
 func (f *itemFormat) appendValue(dst []byte, e *event) []byte {
 	switch {
+	case e.kind == failed && f.q.has(ValueErrorObjects):
+		return append(dst, `{"Errors":["Calc Failed"]}`...)
 	case e.kind == failed:
 		return append(dst, "null"...)
 	case e.kind == special:

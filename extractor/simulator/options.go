@@ -32,6 +32,10 @@ type Options struct {
 	// it is shown, except of future points. Called from several goroutines.
 	Clock func() instant.Ticks
 
+	// ServerTime is what the data server calls its time, whatever Clock says;
+	// default is Clock. Called from several goroutines.
+	ServerTime func() instant.Ticks
+
 	Latency    time.Duration // of each call
 	TagLatency time.Duration // and of each tag in a call that reads streams
 	Threads    int           // calls worked on at once, others queue; 0 is no bound

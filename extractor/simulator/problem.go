@@ -74,11 +74,16 @@ func appendStrings(dst []byte, list []string) []byte {
 	return append(dst, ']')
 }
 
+// unread is the only item of a tag that may not be read, under the quirk NoAccessItems.
+const unread = `{"Timestamp":"1970-01-01T00:00:00Z","Value":null,"Good":false,"Errors":["[-10401] No Read Access - Secure Object"]}`
+
 // problem says what a read of the tag gets.
 func (f TagFault) problem(name string) *problem {
 	switch f {
 	case FaultPermission:
 		return &problem{status: http.StatusInternalServerError, errors: []string{"[-10401] No Read Access - Secure Object. Point: " + name}}
+	case FaultSummary:
+		return &problem{status: http.StatusInternalServerError, errors: []string{"[-11059] No Good Data For Calculation. Point: " + name}}
 	case FaultTimeout:
 		return &problem{status: http.StatusInternalServerError, errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call. Point: " + name}}
 	case FaultNotFound:

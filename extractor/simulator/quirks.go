@@ -20,6 +20,9 @@ const (
 	MixedFractions
 	SystemStates
 	ValueErrors
+	ValueErrorObjects
+	NoAccessItems
+	NotConnected
 	WebExceptions
 	CutBodies
 	OverCapRefused
@@ -69,6 +72,9 @@ var quirkTable = [quirkCount]QuirkInfo{
 	{MixedFractions, "mixed-fractions", true, "timestamps have 0 to 7 fractional digits; off: whole milliseconds, printed with 7 digits"},
 	{SystemStates, "system-states", true, "system states (I/O Timeout, Shutdown, ...) occur on points of every type"},
 	{ValueErrors, "value-errors", true, "some values are null with Errors beside Good true"},
+	{ValueErrorObjects, "value-error-objects", false, "the values of value-errors are {\"Errors\":[\"Calc Failed\"]} beside Good false; off: null with Errors beside"},
+	{NoAccessItems, "no-access-items", false, "a tag without permission answers one item of 1970 with Errors; off: the call gets 500"},
+	{NotConnected, "not-connected", false, "the data server says IsConnected false"},
 	{WebExceptions, "web-exception", false, "every 25th call that reads streams answers 200 with a WebException"},
 	{CutBodies, "cut-bodies", false, "every 25th call that reads streams has its body cut off"},
 	{OverCapRefused, "over-cap-400", true, "more items than MaxReturnedItemsPerCall are refused; off: there is no cap"},

@@ -258,6 +258,7 @@ type call struct {
 	uri    string // as in messages
 	base   string // of links: scheme://host/piwebapi
 	forged bool   // without X-Requested-With
+	what   string // the route's name
 	path   []string
 	q      query
 	d      *directory
@@ -291,7 +292,7 @@ func (c *call) run(path, rawQuery string) *problem {
 	c.d, c.now = c.directory(), c.o.Clock()
 	rt, ids := c.findRoute(path)
 	c.counters.count(func(s *Stats) { s.ByEndpoint[rt.name]++ })
-	c.path = ids
+	c.what, c.path = rt.name, ids
 	var p *problem
 	if c.q, p = parseQuery(rawQuery); p == nil {
 		c.sel = parseSelection(c.q.get("selectedfields"))

@@ -95,7 +95,7 @@ func (c *call) setRecorded() *problem {
 				layout = newItemLayout(c.archive.quirks, sel)
 			}
 			c.out.buf = append(c.out.buf, '[')
-			c.writeItems(layout, &s.p, times)
+			c.writeItems(layout, s, times)
 			c.out.buf = append(c.out.buf, ']')
 		}
 		o.str("UnitsAbbreviation", "")

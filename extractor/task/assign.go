@@ -13,11 +13,10 @@ import (
 
 // listing is what a site said of itself, or why it did not.
 type listing struct {
-	site        string
-	points      []piwebapi.Point
-	states      map[string]string // digital set -> JSON object of its states
-	until       instant.Ticks
-	skew        instant.Ticks
+	site   string
+	points []piwebapi.Point
+	states map[string]string // digital set -> JSON object of its states
+	moment
 	requests    int64
 	err         error
 	lastPointID int64 // greatest id of an earlier run; 0 = this is the first
@@ -85,9 +84,13 @@ func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engin
 	for _, id := range ids {
 		o := next[id]
 		was, owned := owners[id]
+		if !owned || was.Unmarked {
+			// Never before 1970: PI's time begins there.
+			a.change.Pins = append(a.change.Pins, engine.Pin{Key: o.Key(), WebID: o.WebID, Name: o.Name, Partition: o.Partition, At: max(0, l.until-backfill-1)})
+		}
 		if owned {
 			keep := was
-			keep.PlanID = o.PlanID // a new plan alone changes no ownership
+			keep.PlanID, keep.Unmarked = o.PlanID, false // a new plan alone changes no ownership
 			if keep == o {
 				continue
 			}
@@ -95,8 +98,6 @@ func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engin
 			if was.Partition != o.Partition {
 				a.fence = append(a.fence, was.Partition)
 			}
-		} else {
-			a.change.Pins = append(a.change.Pins, engine.Pin{Key: o.Key(), WebID: o.WebID, Name: o.Name, Partition: o.Partition, At: l.until - backfill - 1})
 		}
 		a.change.Open = append(a.change.Open, o)
 	}

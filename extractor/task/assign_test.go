@@ -26,7 +26,7 @@ const backfill = instant.Hour
 var until = 1000 * instant.Hour
 
 func listed(points ...piwebapi.Point) []listing {
-	return []listing{{site: "a", points: points, until: until}}
+	return []listing{{site: "a", points: points, moment: moment{until: until}}}
 }
 
 // owned gives what the engine would hold after a change.

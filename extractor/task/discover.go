@@ -230,11 +230,11 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	if err != nil {
 		return err
 	}
-	if server.ServerTime != 0 {
-		l.skew = server.ServerTime - instant.FromTime(time.Now())
-	}
-	if l.until, err = a.until(server.ServerTime); err != nil {
+	if l.moment, err = a.moment(server); err != nil {
 		return err
+	}
+	if l.doubt != "" {
+		a.Log.Warn("the site's clock is not believed", "site", site.Name, "why", l.doubt, "until", l.until.String(), "by", l.by)
 	}
 	digital := false
 	if err := client.Points(ctx, server, func(page []piwebapi.Point) error {
@@ -281,7 +281,8 @@ func (a *attempt) runs(runID string, listings []listing, at instant.Ticks, planI
 		for _, p := range l.points {
 			last = max(last, p.ID)
 		}
-		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1})
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1,
+			UntilBy: l.by, Doubt: l.doubt})
 	}
 	return out
 }
@@ -298,8 +299,8 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 			a.result.Status = batch.Partial
 			continue
 		}
-		if a.Params.Until == "" && max(l.skew, -l.skew) > skewWarning {
-			note("the clock of site %s is %s off this machine's; the earlier of the two is used", l.site, l.skew.Duration().Round(time.Second))
+		if text := l.note(l.site); text != "" {
+			note("%s", text)
 		}
 	}
 	switch n := len(next.gone); {

@@ -53,7 +53,10 @@ func (x *extraction) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("open partition %d: %w", a.Params.Partition, err)
 		}
-		ranges := x.ranges(state)
+		ranges, err := x.ranges(state)
+		if err != nil {
+			return err
+		}
 		if len(ranges) == 0 {
 			return x.verdict()
 		}
@@ -103,16 +106,25 @@ func (x *extraction) fail(o *batch.Outcome) {
 
 func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x.last) }
 
-// ranges gives what the next batch reads.
-func (x *extraction) ranges(state engine.State) []batch.Range {
+// ranges gives what the next batch reads. Every watermark that a batch writes is
+// an end of one of them, or lies within it: what is out of bounds stops here.
+func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
 	x.tags = len(state.Tags)
+	bounds := x.bounds(x.run.UntilBy, x.run.Until)
+	if bad := bounds.Outside(state.Tags); len(bad) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrFailed, &engine.OutOfBounds{Partition: x.Params.Partition, Site: x.run.Site, Bounds: bounds, Tags: bad, Mend: x.Engine.Mend(x.run.Site, bounds)})
+	}
+	if !bounds.Has(x.run.Until) {
+		return nil, fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",
+			ErrFailed, x.run.Until, bounds.First, bounds.Last)
+	}
 	var out []batch.Range
 	for _, r := range batch.Ranges(state.Tags, x.run.Until, ticks(x.Params.MaxWindow)) {
 		if !x.failed[state.Tags[r.Tag].PointID] {
 			out = append(out, r)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // verdict says how the attempt ended, once nothing more is to be read.

@@ -43,6 +43,7 @@ type plant struct {
 	params  manifest.Parameters
 	env     map[string]string
 	respite time.Duration
+	now     func() time.Time
 }
 
 // newPlant makes a plant whose tags are in one partition.
@@ -97,7 +98,7 @@ func (p *plant) generate(site manifest.Site) {
 func (p *plant) run(name string, runner *cluster) (task.Result, error) {
 	params := p.params
 	params.Task = name
-	env := task.Env{Engine: p.lake.Engine("plant"), Params: params, Respite: p.respite, Getenv: p.getenv}
+	env := task.Env{Engine: p.lake.Engine("plant"), Params: params, Respite: p.respite, Getenv: p.getenv, Now: p.now}
 	if runner != nil {
 		env.Shards = runner
 	}

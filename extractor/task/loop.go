@@ -37,6 +37,7 @@ type looping struct {
 	clock    *piwebapi.Client // asks the site what time it is
 	plan     string           // its id when the loop began
 	assigned time.Time        // when the lead assigned last
+	doubted  bool             // the site's clock was not believed in the last loop
 	end      time.Time        // no loop begins after it
 }
 
@@ -113,9 +114,12 @@ func (l *looping) once(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if run.Until, err = l.instant(ctx); err != nil {
+	now, err := l.instant(ctx)
+	if err != nil {
 		return err
 	}
+	l.tell(now)
+	run.Until, run.UntilBy, run.Doubt = now.until, now.by, now.doubt
 	l.run = run
 	err = l.catchUp(ctx)
 	if errors.Is(err, engine.ErrZombie) {
@@ -150,14 +154,25 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 
 // instant is what the loop reads up to, by the site's clock or this machine's,
 // whichever is behind.
-func (l *looping) instant(ctx context.Context) (instant.Ticks, error) {
+func (l *looping) instant(ctx context.Context) (moment, error) {
 	before := l.clock.Requests()
 	server, err := l.clock.DataServer(ctx, l.site.DataServer)
 	l.result.Requests += l.clock.Requests() - before
 	if err != nil {
-		return 0, err
+		return moment{}, err
 	}
-	return l.until(server.ServerTime)
+	return l.moment(server)
+}
+
+// tell notes what is wrong with the site's clock, and logs it once.
+func (l *looping) tell(m moment) {
+	if m.doubt != "" {
+		l.result.Notes = append(l.result.Notes, m.note(l.site.Name))
+	}
+	if (m.doubt != "") != l.doubted {
+		l.doubted = m.doubt != ""
+		l.Log.Warn("the site's clock", "site", l.site.Name, "believed", !l.doubted, "why", m.doubt, "until", m.until.String(), "by", m.by)
+	}
 }
 
 // over says whether the loop that would begin at next is none of this run's any more.

@@ -36,6 +36,7 @@ func newContinuous(t *testing.T) *continuous {
 	c := &continuous{ends: make(chan ending, 2)}
 	c.clock.Store(int64(noon))
 	c.plant = newPlant(t, simulator.Options{Tags: 60, Clock: func() instant.Ticks { return instant.Ticks(c.clock.Load()) }})
+	c.now = func() time.Time { return instant.Ticks(c.clock.Load()).Time().Add(time.Minute) }
 	c.params.Until, c.params.UntilMillis = "", time.Now().UnixMilli()
 	c.params.Every, c.params.Loops, c.params.Layout = 0.02, 3600, "liquid"
 	c.split("plan-1", 30)
@@ -63,7 +64,7 @@ func (c *continuous) start(ctx context.Context) {
 		params := c.params
 		params.Task, params.Partition, params.Lead = manifest.TaskExtract, partition, partition == 0
 		go func() {
-			result, err := task.Run(ctx, task.Env{Engine: c.lake.Engine("plant"), Params: params, Getenv: c.getenv})
+			result, err := task.Run(ctx, task.Env{Engine: c.lake.Engine("plant"), Params: params, Getenv: c.getenv, Now: c.now})
 			c.ends <- ending{result, err}
 		}()
 	}
@@ -105,7 +106,7 @@ func TestLoop(t *testing.T) {
 	require.NoError(t, c.server.RemoveTag(c.server.Oracle().Tags()[7].Name))
 	other := c.params
 	other.Task, other.RunID, other.Tier, other.Every = manifest.TaskDiscover, "run-2", "bulk", 0
-	_, err := task.Run(t.Context(), task.Env{Engine: c.lake.Engine("plant"), Params: other, Getenv: c.getenv})
+	_, err := task.Run(t.Context(), task.Env{Engine: c.lake.Engine("plant"), Params: other, Getenv: c.getenv, Now: c.now})
 	require.NoError(t, err)
 	c.landedUpTo(noon+50*instant.Minute, 59)
 

@@ -28,8 +28,9 @@ type Env struct {
 	Params   manifest.Parameters
 	Getenv   func(string) (string, bool) // where secrets are found
 	Log      *slog.Logger
-	Progress func(Progress) // called from several goroutines; may be nil
-	Respite  time.Duration  // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
+	Progress func(Progress)   // called from several goroutines; may be nil
+	Now      func() time.Time // this machine's clock; nil = time.Now
+	Respite  time.Duration    // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
 }
 
 // Progress is how far an extraction is.
@@ -67,6 +68,9 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	}
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
+	}
+	if env.Now == nil {
+		env.Now = time.Now
 	}
 	if env.Progress == nil {
 		env.Progress = func(Progress) {}
@@ -153,26 +157,6 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 		return nil, err
 	}
 	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log})
-}
-
-// until is the run's instant for a site whose clock shows server (0 when it shows none).
-func (a *attempt) until(server instant.Ticks) (instant.Ticks, error) {
-	if a.Params.Until != "" {
-		t, err := instant.Parse(a.Params.Until)
-		if err != nil {
-			return 0, fmt.Errorf("--until: %w", err)
-		}
-		return t, nil
-	}
-	t := instant.FromMillis(a.Params.UntilMillis)
-	if a.Params.Loop() {
-		t = instant.FromTime(time.Now()) // anew in each loop
-	}
-	if server != 0 {
-		// A server that is behind has not seen yet what is before the job's start.
-		t = min(t, server)
-	}
-	return t - ticks(a.Params.Settle), nil
 }
 
 func ticks(s float64) instant.Ticks {

@@ -13,18 +13,19 @@ import (
 
 // Owners implements engine.Engine.
 func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, changed instant.Ticks, err error) {
-	when, args := "valid_to IS NULL", []any{e.pipeline}
+	when, args := "o.valid_to IS NULL", []any{e.pipeline}
 	if at != 0 {
-		when, args = "valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2)", append(args, stamp(at))
+		when, args = "o.valid_from <= $2 AND (o.valid_to IS NULL OR o.valid_to > $2)", append(args, stamp(at))
 	}
 	err = e.lake.transact(ctx, func(s *session) error {
 		if changed, err = e.changed(s); err != nil {
 			return err
 		}
-		return s.rows(`SELECT point_id, tag_webid, tag_name, site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1)
-FROM {metadata.tag_partitions} WHERE pipeline = $1 AND `+when+` ORDER BY site, point_id`, args, func(r *sql.Rows) error {
+		return s.rows(`SELECT point_id, tag_webid, tag_name, site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1),
+  NOT EXISTS (FROM {checkpoints.tag_watermarks} w WHERE w.pipeline = o.pipeline AND w.site = o.site AND w.point_id = o.point_id)
+FROM {metadata.tag_partitions} o WHERE o.pipeline = $1 AND `+when+` ORDER BY site, point_id`, args, func(r *sql.Rows) error {
 			var o engine.Owner
-			if err := r.Scan(&o.PointID, &o.WebID, &o.Name, &o.Site, &o.Tier, &o.Partition, &o.PlanID, &o.Discovered, &o.PointType, &o.Units, &o.EventsPerHour); err != nil {
+			if err := r.Scan(&o.PointID, &o.WebID, &o.Name, &o.Site, &o.Tier, &o.Partition, &o.PlanID, &o.Discovered, &o.PointType, &o.Units, &o.EventsPerHour, &o.Unmarked); err != nil {
 				return err
 			}
 			out = append(out, o)

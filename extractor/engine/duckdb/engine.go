@@ -98,9 +98,9 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	return e.lake.transact(ctx, func(s *session) error {
 		for _, r := range runs {
 			if err := s.exec(`INSERT INTO {metadata.runs} BY NAME SELECT ? AS run_id, ? AS pipeline, ? AS site, ? AS tier, ? AS until_ticks,
-  ? AS assigned_ticks, ? AS last_point_id, ? AS skew_ticks, ? AS plan_id, ? AS recorded_at, ? AS new_points
+  ? AS assigned_ticks, ? AS last_point_id, ? AS skew_ticks, ? AS plan_id, ? AS recorded_at, ? AS new_points, ? AS until_by, ? AS clock_doubt
 WHERE NOT EXISTS (FROM {metadata.runs} WHERE run_id = ? AND pipeline = ? AND site = ?)`,
-				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(), counted(r.NewPoints),
+				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(), counted(r.NewPoints), text(r.UntilBy), text(r.Doubt),
 				r.ID, e.pipeline, r.Site); err != nil {
 				return err
 			}
@@ -121,11 +121,11 @@ func counted(n int) any {
 func (e *Engine) Runs(ctx context.Context, runID string) ([]engine.Run, error) {
 	var out []engine.Run
 	err := e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1) FROM {metadata.runs}
+		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(clock_doubt, '') FROM {metadata.runs}
 WHERE pipeline = ? AND (? = '' OR run_id = ?) QUALIFY row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) = 1 ORDER BY site`,
 			[]any{e.pipeline, runID, runID}, func(rows *sql.Rows) error {
 				var r engine.Run
-				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID, &r.NewPoints); err != nil {
+				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID, &r.NewPoints, &r.UntilBy, &r.Doubt); err != nil {
 					return err
 				}
 				out = append(out, r)

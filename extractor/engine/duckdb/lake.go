@@ -190,34 +190,7 @@ func (l *Lake) create(s *session) error {
 			return err
 		}
 	}
-	if err := l.addColumns(s, types); err != nil {
-		return err
-	}
 	return s.exec("INSERT INTO {checkpoints.epochs} SELECT ?, ? WHERE NOT EXISTS (FROM {checkpoints.epochs})", uuid.NewString(), now())
-}
-
-// addColumns adds what an older version's tables lack: columns are only ever added to the right.
-func (l *Lake) addColumns(s *session, types map[tables.Type]string) error {
-	for _, t := range tables.All {
-		have := map[string]bool{}
-		err := s.rows("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?", []any{l.prefix + t.Schema, t.Name}, func(r *sql.Rows) error {
-			var name string
-			err := r.Scan(&name)
-			have[name] = true
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, c := range t.Columns {
-			if !have[c.Name] {
-				if err := s.exec(fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", l.name(t), quote(c.Name), types[c.Type])); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // session is one connection, on which transactions and appenders see each other.

@@ -128,7 +128,7 @@ func raced(l *lab) {
 // repair of it.
 func recordedOnce(l *lab) {
 	e := l.plain()
-	r := engine.Run{ID: "7", Site: site, Tier: "standard", Until: 5, Assigned: 50, LastPointID: 3, Skew: -2, PlanID: "x", NewPoints: 37}
+	r := engine.Run{ID: "7", Site: site, Tier: "standard", Until: 5, Assigned: 50, LastPointID: 3, Skew: -2, PlanID: "x", NewPoints: 37, UntilBy: engine.ByHTTP, Doubt: "it's 0001"}
 	far := engine.Run{ID: "7", Site: "plant-b", Tier: "standard", Until: 4, Assigned: 50, PlanID: "x", NewPoints: -1}
 	l.must(e.RecordRuns(l.ctx, []engine.Run{r}))
 	again := r

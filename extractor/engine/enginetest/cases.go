@@ -19,6 +19,7 @@ var cases = []testCase{
 	{name: "of two pins the earlier wins", run: pinned},
 	{name: "an outdated assignment changes nothing", core: true, run: raced},
 	{name: "a run is recorded once", run: recordedOnce},
+	{name: "watermarks out of bounds are mended", core: true, run: mended},
 	{name: "tags are described as their site says", run: described},
 
 	{name: "compaction keeps what counts", core: true, run: compacts},

@@ -58,6 +58,8 @@ var Sentences = []Sentence{
 	{"discover", "Pins count while there is no decided row; of two pins the earlier wins.", []string{"of two pins the earlier wins"}, nil, ""},
 	{"discover", "5. Record the run: for each site until, and the assignment's instant, in metadata.runs. Every task, attempt and repair of the run takes both from there.", []string{"a run is recorded once", "a run keeps its assignment", discDies}, nil, ""},
 	{"discover", "until = min(job start, the server's own clock) − settle (it warns of skew). A --until is used as given.", nil, []string{"extractor/task TestTheEarlierClockCounts", "test/scenarios/testdata/by-hand.txtar"}, ""},
+	{"discover", "A server that is not connected, or whose clock is more than a day off, is not believed: then the HTTP Date, else the job's start, and the note says so.", nil, []string{"extractor/task TestWhoseClockCounts", "test/scenarios/testdata/clocks.txtar"}, ""},
+	{"discover", "A watermark never begins at an instant that only such a server named. (No watermark is outside of 1970 to a day after now; where an older version wrote one, the run says how to mend it.)", []string{"watermarks out of bounds are mended"}, []string{"extractor/task TestAPoisonedPipelineIsMended"}, ""},
 
 	{"extract", "1. Finish the own partition as in recover.", []string{dies, "a whole folder is published by whoever comes next"}, nil, ""},
 	{"extract", "2. Open: watermarks, last number and fences in one statement, one snapshot.", []string{iZombie, iDiscovers, iAttempts}, nil, ""},

@@ -18,15 +18,17 @@ const changed = `(SELECT coalesce(unix_micros(max(greatest(valid_from, coalesce(
 
 // Owners implements engine.Engine.
 func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, last instant.Ticks, err error) {
-	when, a := "valid_to IS NULL", args{}
+	when, a := "o.valid_to IS NULL", args{}
 	if at != 0 {
-		when, a = "valid_from <= timestamp_micros(:at) AND (valid_to IS NULL OR valid_to > timestamp_micros(:at))", args{"at": micros(at)}
+		when, a = "o.valid_from <= timestamp_micros(:at) AND (o.valid_to IS NULL OR o.valid_to > timestamp_micros(:at))", args{"at": micros(at)}
 	}
-	err = e.query(ctx, `SELECT point_id, tag_webid, tag_name, site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1D)
-FROM {metadata.tag_partitions} WHERE pipeline = :pipeline AND `+when+`
-UNION ALL SELECT `+changed+`, '', '', '', '', -1, '', false, '', '', -1D`, a, func(r row) error {
+	err = e.query(ctx, `SELECT o.point_id, tag_webid, tag_name, o.site, tier, partition_id, plan_id, source = 'discovered', coalesce(point_type, ''), coalesce(units, ''), coalesce(events_per_hour, -1D), w.point_id IS NULL
+FROM {metadata.tag_partitions} o
+LEFT JOIN (SELECT DISTINCT site, point_id FROM {checkpoints.tag_watermarks} WHERE pipeline = :pipeline AND point_id IS NOT NULL) w ON w.site = o.site AND w.point_id = o.point_id
+WHERE o.pipeline = :pipeline AND `+when+`
+UNION ALL SELECT `+changed+`, '', '', '', '', -1, '', false, '', '', -1D, false`, a, func(r row) error {
 		var o engine.Owner
-		if err := r.scan(&o.PointID, &o.WebID, &o.Name, &o.Site, &o.Tier, &o.Partition, &o.PlanID, &o.Discovered, &o.PointType, &o.Units, &o.EventsPerHour); err != nil {
+		if err := r.scan(&o.PointID, &o.WebID, &o.Name, &o.Site, &o.Tier, &o.Partition, &o.PlanID, &o.Discovered, &o.PointType, &o.Units, &o.EventsPerHour, &o.Unmarked); err != nil {
 			return err
 		}
 		if o.Partition < 0 {

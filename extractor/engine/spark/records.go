@@ -27,6 +27,8 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 		if r.NewPoints >= 0 {
 			row["new_points"] = r.NewPoints
 		}
+		row.optional("until_by", r.UntilBy)
+		row.optional("clock_doubt", r.Doubt)
 		source.add(row)
 	}
 	if err := e.Steps.At("record runs"); err != nil {
@@ -40,11 +42,11 @@ WHEN NOT MATCHED THEN INSERT *`, a)
 
 // Runs implements engine.Engine.
 func (e *Engine) Runs(ctx context.Context, runID string) (out []engine.Run, err error) {
-	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1) FROM (
+	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(clock_doubt, '') FROM (
   SELECT *, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
   WHERE pipeline = :pipeline AND (:run = '' OR run_id = :run)) WHERE newest = 1`, args{"run": runID}, func(r row) error {
 		var n engine.Run
-		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints)
+		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints, &n.UntilBy, &n.Doubt)
 		out = append(out, n)
 		return err
 	})

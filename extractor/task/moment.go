@@ -1,0 +1,103 @@
+package task
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// moment is the instant up to which a run reads a site, and how it was found.
+type moment struct {
+	until instant.Ticks
+	by    string        // one of the constants of package engine
+	doubt string        // why the site's clock is not believed; "" when it is
+	skew  instant.Ticks // the site's clock less this machine's; 0 when it is not believed
+}
+
+// believable is how far a clock may be off before it is wrong, and not slow or
+// fast: no clock that anybody looks at is a day off.
+const believable = instant.Day
+
+// now is what this machine's clock shows.
+func (a *attempt) now() instant.Ticks { return instant.FromTime(a.Now()) }
+
+// moment finds the run's instant for a site. Of the job's start and the site's
+// clock the earlier counts: a server that is behind has not seen yet what comes
+// before the job's start. A clock that is wrong is not followed, since neither
+// watermarks nor the tags' first instants can be taken back.
+func (a *attempt) moment(server piwebapi.DataServer) (moment, error) {
+	if a.Params.Until != "" {
+		t, err := instant.Parse(a.Params.Until)
+		if err != nil {
+			return moment{}, fmt.Errorf("--until: %w", err)
+		}
+		return a.bounded(moment{until: t, by: engine.ByGiven})
+	}
+	m := moment{until: instant.FromMillis(a.Params.UntilMillis), by: engine.ByJob}
+	if a.Params.Loop() {
+		m.until = a.now() // anew in each loop
+	}
+	start := m.until
+	clock, by := server.ServerTime, engine.ByServer
+	switch {
+	case clock == 0:
+	case !server.IsConnected:
+		m.doubt = "PI Web API is not connected to the PI Data Archive, whose clock it gives as " + clock.String()
+	case !a.believes(clock, start):
+		m.doubt = fmt.Sprintf("the PI Data Archive's clock shows %s, and here it is %s", clock, a.now().Time().Format(time.RFC3339))
+	}
+	if clock == 0 || m.doubt != "" {
+		clock, by = server.Date, engine.ByHTTP
+	}
+	if clock != 0 && a.believes(clock, start) {
+		if clock < start {
+			m.until, m.by = clock, by
+		}
+		if m.doubt == "" {
+			m.skew = clock - a.now()
+		}
+	}
+	m.until -= ticks(a.Params.Settle)
+	return a.bounded(m)
+}
+
+// believes reports whether a site's clock may be right: by this machine's clock,
+// or by the job's start, which another machine's clock has told.
+func (a *attempt) believes(clock, start instant.Ticks) bool {
+	within := func(of instant.Ticks) bool { return clock > of-believable && clock < of+believable }
+	return within(start) || within(a.now())
+}
+
+// bounded refuses an instant that no watermark may have.
+func (a *attempt) bounded(m moment) (moment, error) {
+	if b := a.bounds(m.by, m.until); !b.Has(m.until) {
+		return m, fmt.Errorf("the run would read up to %s, which is not between %s and %s\nhint: check --until, --until-ms, and this machine's clock", m.until, b.First, b.Last)
+	}
+	return m, nil
+}
+
+// bounds returns where the watermarks of a run may be that reads up to until.
+func (a *attempt) bounds(by string, until instant.Ticks) batch.Bounds {
+	if by != engine.ByGiven {
+		until = 0
+	}
+	return batch.BoundsAt(a.now(), until)
+}
+
+// note is what a person should know of a site's clock; "" when all is well.
+func (m *moment) note(site string) string {
+	instead := map[string]string{engine.ByJob: "the start of the job", engine.ByHTTP: "the Date of PI Web API's answer"}
+	switch {
+	case m.by == engine.ByGiven:
+		return ""
+	case m.doubt != "":
+		return fmt.Sprintf("the clock of site %s is not believed: %s; %s is used\nhint: see to the PI Data Archive's connection and clock", site, m.doubt, instead[m.by])
+	case max(m.skew, -m.skew) > skewWarning:
+		return fmt.Sprintf("the clock of site %s is %s off this machine's; the earlier of the two is used", site, m.skew.Duration().Round(time.Second))
+	}
+	return ""
+}
