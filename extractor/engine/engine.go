@@ -106,10 +106,10 @@ type Engine interface {
 	// RecordTagErrors adds rows to monitoring.tag_errors for tags that failed outside a batch.
 	RecordTagErrors(ctx context.Context, rows []TagError) error
 
-	// Mend gives what to do about watermarks of a site's tags that lie outside of
-	// bounds: SQL statements, and where to run them, after which the next run lands
-	// every event once again.
-	Mend(site string, b batch.Bounds) string
+	// Mend gives what to do about watermarks of a site's tags that lie before or
+	// beyond bounds, or both: SQL statements, and where to run them, after which the
+	// next run lands every event once again.
+	Mend(site string, b batch.Bounds, before, beyond bool) string
 
 	// Compact keeps each tag's greatest watermark and each partition's last
 	// batch row; it is the same at any number of repetitions.
@@ -299,6 +299,19 @@ type OutOfBounds struct {
 	Mend      string      // as Engine.Mend gives it
 }
 
+// Outside returns the error of a partition with such tags; nil when it has none.
+func Outside(e Engine, partition int, site string, b batch.Bounds, tags []batch.Tag) error {
+	bad := b.Outside(tags)
+	if len(bad) == 0 {
+		return nil
+	}
+	before, beyond := false, false
+	for _, t := range bad {
+		before, beyond = before || t.Watermark < b.First, beyond || t.Watermark > b.Last
+	}
+	return &OutOfBounds{Partition: partition, Site: site, Bounds: b, Tags: bad, Mend: e.Mend(site, b, before, beyond)}
+}
+
 func (e *OutOfBounds) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "partition %d of site %q: the watermarks of %d of its tags are not between %s and %s:", e.Partition, e.Site, len(e.Tags), e.Bounds.First, e.Bounds.Last)
@@ -312,7 +325,7 @@ func (e *OutOfBounds) Error() string {
 		}
 		fmt.Fprintf(&b, " %q at %s", t.Name, t.Watermark)
 	}
-	fmt.Fprintf(&b, "\nAn older version believed a server's clock that was wrong, or --until named an instant far in the future: nothing is read for them.\nhint: %s", e.Mend)
+	fmt.Fprintf(&b, "\nA wrong clock was believed, or --until named an instant far in the future: nothing is read for them.\nhint: %s", e.Mend)
 	return b.String()
 }
 

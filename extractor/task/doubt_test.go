@@ -135,6 +135,7 @@ func TestAPoisonedPipelineIsMended(t *testing.T) {
 			exec(statement)
 		}
 	}
+	require.Equal(t, 1, strings.Count(poisoned.Mend, ";\n"))
 	mend(poisoned.Mend)
 	p.params.RunID = "run-2"
 	p.discover()

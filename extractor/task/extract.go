@@ -111,8 +111,8 @@ func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x
 func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
 	x.tags = len(state.Tags)
 	bounds := x.bounds(x.run.UntilBy, x.run.Until)
-	if bad := bounds.Outside(state.Tags); len(bad) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrFailed, &engine.OutOfBounds{Partition: x.Params.Partition, Site: x.run.Site, Bounds: bounds, Tags: bad, Mend: x.Engine.Mend(x.run.Site, bounds)})
+	if err := engine.Outside(x.Engine, x.Params.Partition, x.run.Site, bounds, state.Tags); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	if !bounds.Has(x.run.Until) {
 		return nil, fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",

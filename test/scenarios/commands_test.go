@@ -36,6 +36,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"readonly":   readonly,
 	"writable":   writable,
 	"sql":        sqlWord,
+	"alter":      alter,
 	"complete":   complete,
 	"statements": statements,
 }

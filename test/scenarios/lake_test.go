@@ -25,6 +25,18 @@ func sqlWord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// alter changes a data folder's tables, as a person with DuckDB's command line does:
+//
+//	alter FOLDER STATEMENT
+func alter(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "alter FOLDER STATEMENT")
+	db, err := sql.Open("duckdb", filepath.Join(ts.MkAbs(args[0]), "lake.duckdb"))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	ts.Check(err)
+}
+
 // complete wants a data folder to have, of every tag, as many events as a
 // simulator with these flags holds in (AFTER, UNTIL]: none lost, none twice.
 //

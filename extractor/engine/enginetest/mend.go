@@ -32,7 +32,7 @@ func mended(l *lab) {
 	}
 	require.Equal(l, 3, bad)
 
-	text := e.Mend(site, bounds)
+	text := e.Mend(site, bounds, true, true)
 	_, text, _ = strings.Cut(text, ":\n")
 	text, last, _ := strings.Cut(text, ";\nthen run ")
 	require.NotEmpty(l, last)
