@@ -81,6 +81,7 @@ func SiteOf(s config.Site) manifest.Site {
 			RequestsPerSecond: s.Limits.RequestsPerSecond,
 			Connections:       s.Limits.Connections,
 			ItemsPerCall:      s.Limits.ItemsPerCall,
+			Points:            s.Limits.Points,
 		},
 		Retry: manifest.Retry{
 			Attempts:       s.Retry.Attempts,

@@ -102,7 +102,7 @@ forecast: {pi_request: 0.4, pi_threads: 8}
 calibration: measured.json
 `), "p.yml")
 	require.NoError(t, err)
-	limits, retry := Limits{500, 32, 150000}, Retry{5, 500 * time.Millisecond, 2 * time.Minute}
+	limits, retry := Limits{500, 32, 150000, 0}, Retry{5, 500 * time.Millisecond, 2 * time.Minute}
 	require.Equal(t, &Pipeline{
 		Version: 1, Name: "osipi_connector", Catalog: "pi_production", Inventory: "/data/tags.csv", Output: "../../bundles",
 		Sites: []Site{
@@ -110,7 +110,7 @@ calibration: measured.json
 				Name: "plant-a", URL: "https://pi.plant-a.example/prefix/piwebapi", DataServer: "PISRV 1", Region: "westeurope",
 				Auth:  Auth{Kind: "basic", Username: `PLANT\svc_pi`, Password: Secret{"PLANT_A_PASSWORD", "pi/plant-a"}},
 				TLS:   TLS{CAFile: "ca.pem", CA: Secret{"PI_PLANT_A_CA", "pi/ca"}},
-				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000}, Retry: Retry{2, time.Second, 90 * time.Second},
+				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000, 0}, Retry: Retry{2, time.Second, 90 * time.Second},
 			},
 			{
 				Name: "plant_b", URL: "http://127.0.0.1:8080/piwebapi", Region: "westeurope",

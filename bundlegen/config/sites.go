@@ -73,6 +73,7 @@ func readLimits(o *object) Limits {
 		RequestsPerSecond: o.number("requests_per_second", 500, 0.01, 100_000),
 		Connections:       o.int("connections", 32, 1, 10_000),
 		ItemsPerCall:      o.int("items_per_call", 150_000, 1, 100_000_000),
+		Points:            o.int("points", 0, 1, 100_000_000),
 	}
 }
 

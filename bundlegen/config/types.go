@@ -79,6 +79,7 @@ type Limits struct {
 	RequestsPerSecond float64 // default 500 (half of the server's 1000: others use it too)
 	Connections       int     // default 32
 	ItemsPerCall      int     // default 150000
+	Points            int     `json:",omitempty"` // the most points that the site may list; 0 = 1,000,000
 }
 
 // Retry is the policy for one request.

@@ -60,13 +60,15 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 		// packing would cost its processors more than ours to read it plain.
 		DisableCompression: true,
 		WriteBufferSize:    20 << 10, // a URL of 16 KB in one write
-		ReadBufferSize:     64 << 10,
+		// A server needs no more for what it has to say before the body.
+		MaxResponseHeaderBytes: 1 << 20,
+		ReadBufferSize:         64 << 10,
 	}
 	credentials, err := newCredentials(site, getenv)
 	if err != nil {
 		return nil, err
 	}
-	own := &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, next: transport, connections: transport}
+	own := &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, redactor: newRedactor(site, getenv), next: transport, connections: transport}
 	if site.Auth.Kind == "kerberos" {
 		if own.next, err = newKerberos(site, files, getenv, transport); err != nil {
 			return nil, err
@@ -79,6 +81,7 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 type siteTransport struct {
 	scheme, host string
 	credentials  credentials
+	redactor     *redactor
 	next         http.RoundTripper // the connections, or Kerberos in front of them
 	connections  *http.Transport
 }

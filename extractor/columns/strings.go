@@ -56,6 +56,12 @@ func (t *Strings) ID(s []byte) uint32 {
 // Text gives the text of an id.
 func (t *Strings) Text(id uint32) string { return t.text[id] }
 
+// Replace has another text stand for an id from here on.
+func (t *Strings) Replace(id uint32, text string) {
+	t.size += len(text) - len(t.text[id])
+	t.text[id] = text
+}
+
 // Len is the number of different texts.
 func (t *Strings) Len() int { return len(t.text) }
 

@@ -22,6 +22,7 @@ type Decoder struct {
 	asked         asked
 	after, until  int64  // the range that all its streams are asked for
 	stream        stream // the stream that is being read
+	most          int    // events that it may bring
 	events, texts int    // what the batch held before
 }
 
@@ -59,7 +60,7 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 	d.asked.set(wants)
 	d.within(wants...)
 	defer d.forget()
-	if err := d.begin(r, b); err != nil {
+	if err := d.begin(r, maxCount*len(wants), b); err != nil {
 		return err
 	}
 	items := false
@@ -85,7 +86,7 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch) (Got, error) {
 	d.within(want)
 	defer d.forget()
-	if err := d.begin(r, b); err != nil {
+	if err := d.begin(r, maxCount, b); err != nil {
 		return Got{}, err
 	}
 	d.stream.reset(b)
@@ -117,8 +118,14 @@ func (d *Decoder) within(wants ...Want) {
 // byteOrderMark is what some servers of the .NET family begin a body with.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// begin opens a body and finds its opening brace.
-func (d *Decoder) begin(r io.Reader, b *columns.Batch) error {
+// begin opens a body and finds its opening brace. asked is how many events the
+// call asked for at most; 0 when it named no number.
+func (d *Decoder) begin(r io.Reader, asked int, b *columns.Batch) error {
+	d.most = d.limits.events
+	if asked > 0 {
+		// A server that ignores maxCount is not followed far: a smaller range will do.
+		d.most = min(d.most, slackFactor*asked+slackEvents)
+	}
 	w := &d.window
 	w.open(r, d.limits.window)
 	d.events, d.texts = b.Len(), b.Strings.Bytes()

@@ -53,10 +53,17 @@ var ErrTooLarge = errors.New("larger than this program accepts")
 
 // Bounds of what a body may make the decoder hold.
 const (
-	maxPiece  = 16 << 20  // bytes of one event, key or skipped value
-	maxTexts  = 256 << 20 // bytes of different texts in a call
-	maxEvents = 8 << 20   // events in a call; PI Web API's own default is 150,000
-	maxDepth  = 100       // nested arrays and objects
+	maxPiece  = 4 << 20  // bytes of one event, key or skipped value
+	maxTexts  = 16 << 20 // bytes of different texts in a call: several calls are decoded at once
+	maxEvents = 2 << 20  // events in a call; PI Web API's own default is 150,000
+	maxDepth  = 100      // nested arrays and objects
+)
+
+// How many events more than a call asked for are taken: bounds of ranges bring a
+// few, and a server may count them otherwise than we do.
+const (
+	slackFactor = 2
+	slackEvents = 10_000
 )
 
 // Bounds of what is quoted from a server in an error.

@@ -1,6 +1,7 @@
 package piwebapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -30,6 +31,9 @@ type Options struct {
 	UserAgent string            // "" = pi-extractor
 	Logger    *slog.Logger      // nil = no log; Debug tells of retries and splits
 	Retrying  func(Retry)       // is told of requests that are sent again, by several goroutines; may be nil
+	// FailFast is for a person who waits: until the site has answered once, what a
+	// wrong address meets is not tried again.
+	FailFast bool
 	// URLBytes is the longest URL that is sent; 0 = 15,900. It shrinks by itself
 	// when the server finds a URL too long.
 	URLBytes int
@@ -53,6 +57,16 @@ type Client struct {
 	retrying func(Retry)
 	retries  atomic.Int64
 	troubled atomic.Bool // no answer since the last request that was sent again, or none yet
+
+	failFast  bool
+	redact    func(string) string // takes the site's secrets out of a text that is shown
+	redactFor func(string) string // the same for an event's text; nil where there is no secret
+	maxPoints int
+	left      struct { // points that lists lack
+		sync.Mutex
+		at  map[int]struct{} // positions
+		why []string         // of the first
+	}
 }
 
 // New makes a Client. Nothing is sent yet.
@@ -97,9 +111,34 @@ func New(o Options) (*Client, error) {
 		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
 		log:     o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
+		failFast: o.FailFast, redact: func(s string) string { return s },
+		maxPoints: cmp.Or(o.Site.Limits.Points, maxPoints),
+	}
+	if r, ok := o.Transport.(redactor); ok {
+		c.redact, c.redactFor = r.Redact, r.RedactValue
 	}
 	c.troubled.Store(true) // another Client of the site may have told of trouble
 	return c, nil
+}
+
+// redactor is a Transport that knows the site's secrets.
+type redactor interface {
+	Redact(text string) string
+	RedactValue(text string) string
+}
+
+// redactTexts takes secrets out of the texts of a batch: a server may print them
+// into values as well as into errors, and values are stored for good.
+func (c *Client) redactTexts(b *columns.Batch) {
+	if c.redactFor == nil {
+		return
+	}
+	for id := range b.Strings.Len() {
+		was := b.Strings.Text(uint32(id))
+		if is := c.redactFor(was); is != was {
+			b.Strings.Replace(uint32(id), is)
+		}
+	}
 }
 
 func seconds(s float64, otherwise time.Duration) time.Duration {
@@ -162,7 +201,7 @@ func (c *Client) persist(ctx context.Context, r request) error {
 		if err == nil {
 			return nil
 		}
-		if !err.Retryable || err.Kind == RateLimited || tries >= c.attempts {
+		if !err.Retryable || err.Kind == RateLimited || tries >= c.attempts || c.failFast && err.wrongAddress && !c.known.Load() {
 			return err
 		}
 		c.log.Debug("trying again", "path", r.path, "tries", tries, "error", err.Kind.String(), "status", err.Status)
@@ -183,7 +222,7 @@ func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
 }
 
 func (c *Client) at(r request) place {
-	return place{site: c.site, path: c.base.Path + r.path, urlBytes: c.urlBytes(r.path, r.query)}
+	return place{site: c.site, path: c.base.Path + r.path, base: c.base.Scheme + "://" + c.base.Host, urlBytes: c.urlBytes(r.path, r.query), redact: c.redact}
 }
 
 // urlBytes is the length of a URL.

@@ -1,21 +1,25 @@
 package piwebapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // Kind sorts what can go wrong with a request by what there is to do about it.
@@ -33,7 +37,8 @@ const (
 	TooLarge                     // the URL, the items or the range are more than the server allows
 	Server                       // 5xx
 	NotJSON                      // something that is not PI Web API answered
-	Truncated                    // the body ended too early or is malformed
+	Truncated                    // the body ended too early
+	Malformed                    // the body is JSON, but not what was asked for: a value of another type, items out of order
 	Timeout                      // no whole answer in the time that a request may take
 	Canceled                     // the caller's context ended
 )
@@ -41,7 +46,7 @@ const (
 var kindNames = [...]string{
 	Unreachable: "unreachable", TLS: "untrusted", Unauthorized: "unauthorized", Forbidden: "forbidden",
 	NotFound: "not found", BadRequest: "bad request", RateLimited: "rate limited", TooLarge: "too large",
-	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Timeout: "timeout", Canceled: "canceled",
+	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Malformed: "malformed", Timeout: "timeout", Canceled: "canceled",
 }
 
 // String gives the kind in words.
@@ -64,6 +69,7 @@ var hints = [...]string{
 	Server:       "look at PI Web API's and the PI Data Archive's logs at this time",
 	NotJSON:      "check sites[].url: it should end in /piwebapi; a proxy or a sign-in page may have answered instead",
 	Truncated:    "a proxy or the server cut the answer; if it stays, lower sites[].limits.items_per_call",
+	Malformed:    "the server's answer is not as PI Web API documents it: look at the point's attributes on the server, and at what stands between",
 	Timeout:      "raise sites[].retry.timeout, or lower sites[].limits.connections and items_per_call",
 }
 
@@ -85,11 +91,12 @@ type Error struct {
 	URLPath   string // of the request, without the query
 	Retryable bool   // another try may do better
 
-	cause error
-	hint  string        // what to do, where it is another thing than for all of the kind
-	after time.Duration // Retry-After; 0 when the server does not say
-	over  excess        // of TooLarge: what is too large
-	limit int           // of TooLarge: the greatest that the server allows; 0 when it does not say
+	cause        error
+	hint         string        // what to do, where it is another thing than for all of the kind
+	after        time.Duration // Retry-After; 0 when the server does not say
+	over         excess        // of TooLarge: what is too large
+	wrongAddress bool          // nothing, or something else, is at the site's address
+	limit        int           // of TooLarge: the greatest that the server allows; 0 when it does not say
 }
 
 // excess is what a server found too large.
@@ -132,10 +139,15 @@ var ErrNotSupported = errors.New("this server has no such function")
 // place says where an error happened.
 type place struct {
 	site, path string
+	base       string // scheme and host
 	urlBytes   int
+	redact     func(string) string // takes the site's secrets out of what the server says; may be nil
 }
 
 func (p place) fault(kind Kind, status int, message string, retryable bool) *Error {
+	if p.redact != nil {
+		message = p.redact(message)
+	}
 	return &Error{Kind: kind, Site: p.site, Status: status, Message: message, URLPath: p.path, Retryable: retryable}
 }
 
@@ -161,12 +173,54 @@ func (p place) network(ctx context.Context, err error) *Error {
 			e.Kind, e.Retryable = Unauthorized, false
 		}
 		e.hint = login.Hint
-	case untrusted(err):
-		e = p.fault(TLS, 0, err.Error(), false)
 	default:
-		e = p.fault(Unreachable, 0, readable(err.Error()), true)
+		e = p.unconnected(err)
 	}
 	e.cause = err
+	return e
+}
+
+// unconnected explains why there was no answer over the network, by what a wrong
+// address meets first.
+func (p place) unconnected(err error) *Error {
+	var noName *net.DNSError
+	var asRecord tls.RecordHeaderError
+	said := readable(err.Error())
+	explain := func(kind Kind, message, hint string, retryable bool) *Error {
+		e := p.fault(kind, 0, message, retryable)
+		e.hint = hint
+		return e
+	}
+	switch {
+	case errors.As(err, &noName) && noName.IsNotFound:
+		return explain(Unreachable, fmt.Sprintf("there is no host %s", readable(noName.Name)),
+			"correct the host in sites[].url, or have this machine's DNS know it", true).lasting()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return explain(Unreachable, fmt.Sprintf("nothing listens at %s (connection refused)", p.base),
+			"correct host and port in sites[].url; PI Web API listens on 443 unless it was installed otherwise", true).lasting()
+	case errors.As(err, &asRecord), strings.Contains(said, "server gave HTTP response to HTTPS client"):
+		return explain(TLS, fmt.Sprintf("%s speaks plain http, and was asked in https", p.base),
+			"correct the port in sites[].url, or write http:// for a server on this machine", false)
+	case strings.Contains(said, "malformed HTTP response"):
+		return explain(Unreachable, fmt.Sprintf("what listens at %s does not speak http: %s", p.base, said),
+			"write https:// in sites[].url, or correct the port", true).lasting()
+	case untrusted(err):
+		return p.fault(TLS, 0, said, false)
+	case isTimeout(err):
+		return explain(Unreachable, fmt.Sprintf("no connection to %s: %s", p.base, said),
+			"check that this machine may reach the server: firewall, route, VPN, sites[].proxy", true)
+	}
+	return p.fault(Unreachable, 0, fmt.Sprintf("no answer from %s: %s", p.base, said), true)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// lasting marks an error that is the same a moment later unless a server starts meanwhile.
+func (e *Error) lasting() *Error {
+	e.wrongAddress = true
 	return e
 }
 
@@ -187,6 +241,7 @@ func untrusted(err error) bool {
 func (p place) body(err error) *Error {
 	var exception *decode.WebException
 	var foreign *decode.NotJSON
+	var shape *decode.FormatError
 	switch {
 	case errors.As(err, &exception):
 		status := exception.StatusCode
@@ -196,6 +251,10 @@ func (p place) body(err error) *Error {
 		return p.status(status, strings.Join(exception.Errors, "; "), true)
 	case errors.As(err, &foreign):
 		return p.fault(NotJSON, http.StatusOK, fmt.Sprintf("the body begins with %q", foreign.Snippet), false)
+	case errors.As(err, &shape):
+		e := p.fault(Malformed, http.StatusOK, readable(err.Error()), true)
+		e.cause = err
+		return e
 	case errors.Is(err, decode.ErrTooLarge):
 		e := p.fault(TooLarge, http.StatusOK, err.Error(), false)
 		e.cause = err
@@ -213,7 +272,7 @@ var (
 	// ArcMaxCollect: more events than the archive gives out in one call.
 	overArchive = regexp.MustCompile(`-11091\b|-11128\b|ArcMaxCollect`)
 	archiveSlow = regexp.MustCompile(`(?i)-10733\b|timeout on PI RPC|query.*time`)
-	noAccess    = regexp.MustCompile(`(?i)permission|access (is )?denied|no (read )?access|not authorized|unauthorized|insufficient|-10401\b`)
+	noAccess    = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
 )
 
 // status makes an Error of an answer's status and message. spoken says that
@@ -249,6 +308,10 @@ func (p place) status(status int, message string, spoken bool) *Error {
 		return p.fault(NotJSON, status, message, false)
 	case status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout:
 		return p.fault(Timeout, status, message, true)
+	case status == http.StatusBadRequest && strings.Contains(message, "HTTP request to an HTTPS server"):
+		e := p.fault(TLS, status, fmt.Sprintf("%s speaks https, and was asked in plain http", p.base), false)
+		e.hint = "write https:// in sites[].url"
+		return e
 	case status >= 500 && spoken && noAccess.MatchString(message):
 		return p.fault(Forbidden, status, message, false)
 	case status >= 500 && spoken && archiveSlow.MatchString(message):
@@ -263,25 +326,58 @@ func (p place) status(status int, message string, spoken bool) *Error {
 }
 
 // spoken reads the message of an error's body: {"Errors":[..]}, {"Message":".."},
+// ASP.NET's {"ExceptionMessage":".."} beside a Message that says nothing,
 // {"WebException":{..}} or a bare string. ok is false when it is none of these.
 func spoken(body []byte) (message string, ok bool) {
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	var text string
 	if json.Unmarshal(body, &text) == nil {
 		return text, true
 	}
 	var said struct {
-		Errors       []string
-		Message      string
-		WebException struct{ Errors []string }
+		Errors                          texts
+		Message, MessageDetail          string
+		ExceptionMessage, ExceptionType string
+		WebException                    struct{ Errors texts }
 	}
 	if json.Unmarshal(body, &said) != nil {
 		return "", false
 	}
 	all := append(said.Errors, said.WebException.Errors...)
-	if said.Message != "" {
+	switch {
+	case said.ExceptionMessage != "" && said.ExceptionType != "":
+		all = append(all, said.ExceptionMessage+" ("+said.ExceptionType+")")
+	case said.ExceptionMessage != "":
+		all = append(all, said.ExceptionMessage)
+	case said.Message != "":
 		all = append(all, said.Message)
 	}
+	if said.MessageDetail != "" {
+		all = append(all, said.MessageDetail)
+	}
 	return strings.Join(all, "; "), true
+}
+
+// texts is what servers give as Errors: an array of strings, or one string.
+type texts []string
+
+// UnmarshalJSON reads any of these forms.
+func (t *texts) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*t = texts{one}
+		return nil
+	}
+	var list []any
+	if err := json.Unmarshal(data, &list); err != nil {
+		*t = texts{readable(string(data))}
+		return nil
+	}
+	*t = nil
+	for _, v := range list[:min(len(list), 10)] {
+		*t = append(*t, fmt.Sprint(v))
+	}
+	return nil
 }
 
 const readableBytes = 400
@@ -290,15 +386,9 @@ const readableBytes = 400
 func readable(s string) string {
 	cut := len(s) > readableBytes
 	if cut {
-		s = s[:readableBytes]
+		s = strings.ToValidUTF8(s[:readableBytes], "")
 	}
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
-	s = strings.Join(strings.Fields(s), " ")
+	s = text.Line(strings.Join(strings.Fields(s), " "))
 	if cut {
 		s += "…"
 	}

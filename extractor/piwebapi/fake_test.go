@@ -204,6 +204,7 @@ func uniform(n int) (*fakeSite, []piwebapi.Stream) {
 }
 
 type settings struct {
+	points                                 int // sites[].limits.points
 	connections, items, urlBytes, attempts int
 	perSecond                              float64
 	timeout                                float64
@@ -212,7 +213,7 @@ type settings struct {
 func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Client {
 	t.Helper()
 	c, err := piwebapi.New(piwebapi.Options{
-		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi",
+		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Limits: manifest.Limits{Points: s.points},
 			Retry: manifest.Retry{Attempts: cmp.Or(s.attempts, 3), BackoffSeconds: 1, TimeoutSeconds: cmp.Or(s.timeout, 60)}},
 		Limits:    manifest.Limits{Connections: cmp.Or(s.connections, 4), ItemsPerCall: s.items, RequestsPerSecond: s.perSecond},
 		Transport: transport, URLBytes: s.urlBytes,

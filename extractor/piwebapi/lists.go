@@ -2,6 +2,7 @@ package piwebapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -33,8 +35,8 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	return s, err
 }
 
-// maxList is the most that a list may hold: a page of a thousand points is one.
-const maxList = 256 << 20
+// maxList is the size of the largest answer that is no page of points, in bytes.
+const maxList = 16 << 20
 
 // listed is a body that holds a list.
 type listed[T any] struct{ Items []T }
@@ -45,24 +47,22 @@ func into[T any](v *T) func(io.Reader, http.Header) error {
 }
 
 // readJSON reads a body of JSON into v, with the decoder's errors for bodies
-// that are cut, no JSON, or an exception.
+// that are cut off, no JSON, or an exception.
 func readJSON[T any](r io.Reader, v *T) error {
 	body, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	if err != nil {
 		return err
 	}
 	if len(body) > maxList {
-		return fmt.Errorf("a list of more than %d MB", maxList>>20)
+		return fmt.Errorf("an answer of more than %d MB is %w", maxList>>20, decode.ErrTooLarge)
+	}
+	body = bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n")
+	if !bytes.HasPrefix(body, []byte("{")) {
+		return &decode.NotJSON{Snippet: readable(string(body[:min(len(body), 100)]))}
 	}
 	var fresh T // a try before this one leaves nothing behind
-	var syntax *json.SyntaxError
-	switch err := json.Unmarshal(body, &fresh); {
-	case errors.As(err, &syntax) && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
-		return &decode.NotJSON{Snippet: readable(string(body[:min(len(body), 100)]))}
-	case errors.As(err, &syntax):
-		return io.ErrUnexpectedEOF
-	case err != nil:
-		return fmt.Errorf("the body is not as expected: %w", err)
+	if err := json.Unmarshal(body, &fresh); err != nil {
+		return malformed(err)
 	}
 	if bytes.Contains(body, []byte(`"WebException"`)) {
 		var failed struct{ WebException *decode.WebException }
@@ -72,6 +72,25 @@ func readJSON[T any](r io.Reader, v *T) error {
 	}
 	*v = fresh
 	return nil
+}
+
+// byteOrderMark is what some servers of the .NET family begin a body with.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// malformed sorts an error of encoding/json: a body that ended too early, or one
+// that is not what was asked for.
+func malformed(err error) error {
+	var syntax *json.SyntaxError
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
+		return io.ErrUnexpectedEOF
+	case errors.As(err, &syntax):
+		return &decode.FormatError{Offset: syntax.Offset, Reason: syntax.Error()}
+	case errors.As(err, &typed):
+		return &decode.FormatError{Offset: typed.Offset, Reason: fmt.Sprintf("%s is a JSON %s", cmp.Or(typed.Field, "it"), typed.Value)}
+	}
+	return err // the connection's own
 }
 
 type dataServerItem struct {
@@ -96,7 +115,7 @@ func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, c.elsewhere(err)
 	}
 	servers := make([]DataServer, 0, len(list.Items))
 	for _, item := range list.Items {
@@ -107,6 +126,19 @@ func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+// elsewhere explains the error of the first request that is made to a site: where
+// even the data servers are not to be found, the address is wrong.
+func (c *Client) elsewhere(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != NotFound && e.Kind != NotJSON {
+		return err
+	}
+	known := *e
+	known.Message = fmt.Sprintf("no PI Web API answers at %s://%s%s: %s", c.base.Scheme, c.base.Host, c.base.Path, e.Message)
+	known.hint = "correct sites[].url: a browser that opens it shows the links of PI Web API; it mostly ends in /piwebapi, which is added where it is missing"
+	return &known
 }
 
 // DataServer finds a PI Data Archive by name, in any case; "" stands for the
@@ -152,6 +184,39 @@ type pointItem struct {
 	Future           bool
 }
 
+// UnmarshalJSON reads a point. What only describes it may be of any type and is
+// empty then; what tells which point it is must be as documented.
+func (p *pointItem) UnmarshalJSON(data []byte) error {
+	type plain pointItem
+	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 {
+		return nil
+	}
+	*p = pointItem{}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil || raw == nil {
+		return fmt.Errorf("%s is not an object", readable(string(data)))
+	}
+	read := func(key string, into any) bool { return json.Unmarshal(raw[key], into) == nil }
+	if !read("Name", &p.Name) || p.Name == "" {
+		return fmt.Errorf("its Name is %s", cmp.Or(readable(string(raw["Name"])), "missing"))
+	}
+	if !read("WebId", &p.WebID) || p.WebID == "" {
+		return fmt.Errorf("the WebId of %q is %s", p.Name, cmp.Or(readable(string(raw["WebId"])), "missing"))
+	}
+	if raw["Id"] != nil && (!read("Id", &p.ID) || p.ID < 0) {
+		return fmt.Errorf("the Id of %q is %s", p.Name, readable(string(raw["Id"])))
+	}
+	if raw["Future"] != nil && !read("Future", &p.Future) {
+		return fmt.Errorf("Future of %q is %s", p.Name, readable(string(raw["Future"])))
+	}
+	for key, text := range map[string]*string{"Descriptor": &p.Descriptor, "PointType": &p.PointType, "DigitalSetName": &p.DigitalSetName, "EngineeringUnits": &p.EngineeringUnits} {
+		if !read(key, text) {
+			*text = ""
+		}
+	}
+	return nil
+}
+
 func (p pointItem) point() Point {
 	return Point{WebID: p.WebID, ID: p.ID, Name: p.Name, Descriptor: p.Descriptor, PointType: p.PointType,
 		DigitalSet: p.DigitalSetName, Units: p.EngineeringUnits, Future: p.Future}
@@ -166,61 +231,6 @@ func fields(prefix string, names []string, others ...string) string {
 		all = append(all, prefix+n)
 	}
 	return "selectedFields=" + strings.Join(all, "%3B")
-}
-
-// pointsPage is how many points are asked for at once; the server may give fewer.
-const pointsPage = 10_000
-
-// Points lists all points of a data server, page by page, each point once.
-// yield is called from this goroutine; its error ends the listing and is
-// returned as it is. It goes on until a page is empty, since servers give pages
-// shorter than asked, and no links; a page that brings nothing new is an error,
-// so that a server which repeats itself does not keep it going for ever.
-func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
-	type identity struct {
-		id    int64
-		webID string // where there is no id
-	}
-	seen := make(map[identity]struct{})
-	ask := min(pointsPage, c.width.now().items)
-	for start := 0; ; {
-		var page listed[pointItem]
-		r := request{
-			path: "/dataservers/" + url.PathEscape(ds.WebID) + "/points",
-			query: fmt.Sprintf("startIndex=%d&maxCount=%d&webIdType=IDOnly&%s", start, ask,
-				fields("Items.", pointFields, "WebException")),
-			read: into(&page),
-		}
-		if err := c.persist(ctx, r); err != nil {
-			var e *Error
-			if errors.As(err, &e) && e.Kind == TooLarge && ask > 1 {
-				ask = smallerThan(ask, e.limit)
-				continue
-			}
-			return err
-		}
-		if len(page.Items) == 0 {
-			return nil
-		}
-		points := make([]Point, 0, len(page.Items))
-		for _, item := range page.Items {
-			key := identity{id: item.ID}
-			if item.ID == 0 {
-				key.webID = item.WebID
-			}
-			if _, old := seen[key]; !old {
-				seen[key] = struct{}{}
-				points = append(points, item.point())
-			}
-		}
-		if len(points) == 0 {
-			return c.at(r).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
-		}
-		if err := yield(points); err != nil {
-			return err
-		}
-		start += len(page.Items)
-	}
 }
 
 // smallerThan gives the server's limit when it is one, else half.
@@ -288,7 +298,7 @@ func objectFields() string {
 func (c *Client) lookup(ctx context.Context, ds DataServer, query string, paths map[string]string) (map[string]Point, error) {
 	var list listed[struct {
 		Identifier string
-		Object     *pointItem
+		Object     json.RawMessage
 		Exception  *struct{ Errors []string }
 	}]
 	err := c.persist(ctx, request{path: "/points/multiple", query: query, work: float64(len(paths)), read: into(&list)})
@@ -302,8 +312,9 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, query string, paths 
 	found := make(map[string]Point, len(paths))
 	for _, item := range list.Items {
 		name, asked := paths[strings.ToUpper(item.Identifier)]
-		if asked && item.Object != nil && item.Object.WebID != "" {
-			found[name] = item.Object.point()
+		var point pointItem
+		if asked && json.Unmarshal(item.Object, &point) == nil {
+			found[name] = c.shown(point.point())
 		}
 	}
 	return found, nil
@@ -323,7 +334,7 @@ func (c *Client) lookupEach(ctx context.Context, ds DataServer, paths map[string
 		case err != nil:
 			return nil, err
 		case item.WebID != "":
-			found[name] = item.point()
+			found[name] = c.shown(item.point())
 		}
 	}
 	return found, nil
@@ -353,11 +364,17 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 			}]
 			if err := c.persist(ctx, request{path: c.valuesPath(set.WebID, set.Links.Values),
 				query: "selectedFields=Items.Name%3BItems.Value%3BWebException", read: into(&values)}); err != nil {
-				return err
+				var e *Error
+				if errors.As(err, &e) && endsAll(e.Kind) {
+					return err
+				}
+				// The names of states are in the events too: the others are worth having.
+				c.log.Warn("the states of a digital set could not be listed", "set", text.Line(set.Name), "error", err)
+				return nil
 			}
 			for _, v := range values.Items {
 				if n, err := v.Value.Float64(); err == nil && n == math.Trunc(n) && math.Abs(n) <= math.MaxInt32 {
-					states[i] = append(states[i], State{Name: v.Name, Value: int32(n)})
+					states[i] = append(states[i], State{Name: c.redact(v.Name), Value: int32(n)})
 				}
 			}
 			return nil

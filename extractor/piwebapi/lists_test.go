@@ -84,7 +84,7 @@ func TestPointsOfStrangeServers(t *testing.T) {
 		"an exception":   {text(`{"WebException":{"Errors":["[-10401] No Read Access"],"StatusCode":500}}`), 0, "No Read Access"},
 		"a sign-in page": {html(200), 0, "not PI Web API"},
 		"cut off":        {text(`{"Items":[{"WebId":"w1"`), 0, "truncated"},
-		"another shape":  {text(`{"Items":{"a":1}}`), 0, "not as expected"},
+		"another shape":  {text(`{"Items":{"a":1}}`), 0, "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

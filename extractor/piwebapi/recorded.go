@@ -62,6 +62,8 @@ type reading struct {
 	open    int      // tracks without Done
 	ended   error    // why the whole reading ended early
 	strikes int      // spans given up one after another
+	probed  bool     // the site was asked for a sign of life since the last success
+	silent  int      // calls one after another that got no answer in time
 	refused int      // streams refused for good
 	success bool     // a call has succeeded
 }
@@ -95,16 +97,16 @@ func (r *reading) signIn(ctx context.Context) {
 	if r.known.Load() || r.open == 0 {
 		return
 	}
-	if err := r.knock(ctx); err != nil && err.Kind != RateLimited && endsAll(err.Kind) {
+	if err := r.probe(ctx); err != nil && err.Kind != RateLimited && endsAll(err.Kind) {
 		r.stop(err)
 	}
 }
 
-// knock makes one small request, once, and does not wait behind others for its
+// probe makes one small request, once, and does not wait behind others for its
 // turn. It asks for what discovery needs too: some servers let only
 // administrators see more of the system.
-func (r *reading) knock(ctx context.Context) *Error {
-	_, err := r.exchange(ctx, request{path: "/dataservers", query: "selectedFields=Items.Name%3BWebException", read: into(new(listed[dataServerItem]))})
+func (c *Client) probe(ctx context.Context) *Error {
+	_, err := c.exchange(ctx, request{path: "/dataservers", query: "selectedFields=Items.Name%3BWebException", read: into(new(listed[dataServerItem]))})
 	return err
 }
 
@@ -264,11 +266,12 @@ func (r *reading) call(s *span, d *decode.Decoder, got []decode.Got, b *columns.
 // succeeded hands the events of a call over and decides what each stream does next.
 func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decode.Got, batch *columns.Batch) {
 	r.mu.Lock()
-	r.strikes, r.success = 0, true
+	r.strikes, r.probed, r.silent, r.success = 0, false, 0, true
 	r.mu.Unlock()
 	r.width.went(len(s.tracks))
 
 	// Handed over before a stream counts as read: Through never runs ahead of the sink.
+	r.redactTexts(batch)
 	if batch.Len() == 0 {
 		r.Free(batch)
 	} else if err := r.sink.Events(ctx, batch); err != nil {
@@ -341,6 +344,8 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 	switch {
 	case endsAll(err.Kind):
 		r.stop(err)
+	case err.Kind == Timeout && r.silence():
+		r.stop(r.down(err))
 	case err.Kind == TooLarge && r.width.refused(err, r.at(sent.request).urlBytes, sent.maxCount, len(s.tracks)):
 		r.retries.Add(1)
 		r.wait(s.tracks...) // planned anew, within what has been learned
@@ -421,7 +426,7 @@ func (t *track) shorten() bool {
 const (
 	strikesAnyway        = 6
 	strikesPerConnection = 4
-	strikesToKnock       = 3 // timeouts take long: then the quickest request tells more
+	strikesToProbe       = 3 // timeouts take long: then the quickest request tells more
 
 	strikeServer = 1 // the server answers, but fails, or not in time: it may be one of its streams
 	strikeAbsent = 4 // what answers is not PI Web API, or nothing does
@@ -439,13 +444,28 @@ func (r *reading) strike(ctx context.Context, err *Error) bool {
 	r.mu.Lock()
 	r.strikes += weight
 	out := r.strikes >= strikesAnyway+strikesPerConnection*r.gate.most
-	knock := err.Kind == Timeout && r.strikes == strikesToKnock
+	probe := err.Kind == Timeout && r.strikes >= strikesToProbe && !r.probed
+	r.probed = r.probed || probe
 	r.mu.Unlock()
-	if !knock || out {
+	if !probe || out {
 		return out
 	}
-	silent := r.knock(ctx)
+	silent := r.probe(ctx)
 	return silent != nil && silent.Kind != RateLimited
+}
+
+// silentPerConnection is how many calls a connection may make in vain, one after
+// another, before the site is given up: a call is taken apart down to one stream,
+// and that one's range down to a second, in fewer.
+const silentPerConnection = 10
+
+// silence counts a call without an answer in time, and reports whether the site is
+// silent altogether, though it may answer to other requests.
+func (r *reading) silence() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent++
+	return r.silent >= strikesAnyway+silentPerConnection*r.gate.most
 }
 
 // down is the one error of all streams of a site that is given up.

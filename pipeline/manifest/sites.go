@@ -49,7 +49,8 @@ type TLS struct {
 type Limits struct {
 	RequestsPerSecond float64 `json:"requests_per_second"`
 	Connections       int     `json:"connections"`
-	ItemsPerCall      int     `json:"items_per_call"` // the server's MaxReturnedItemsPerCall
+	ItemsPerCall      int     `json:"items_per_call"`   // the server's MaxReturnedItemsPerCall
+	Points            int     `json:"points,omitempty"` // the most points that the site may list; 0 = 1,000,000
 }
 
 // Retry is the policy for one request.
