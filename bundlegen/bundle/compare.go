@@ -1,16 +1,18 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
 // Kind is how a folder differs from a bundle in one file.
@@ -63,39 +65,60 @@ func (d Difference) diff(oldName string, old []byte, newName string, new []byte)
 
 // Compare tells in which files the folder dir differs from the tree, sorted by
 // path. dist/, .databricks/ and files that no bundle owns are left aside. A
-// folder that is not there lacks every file.
+// folder that is not there lacks every file. A link that leads out of the folder
+// is not followed: it is an error.
 func (t *Tree) Compare(dir string) ([]Difference, error) {
+	root, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
 	var all []Difference
+	if root == nil {
+		for _, f := range t.files {
+			all = append(all, Difference{Path: f.Path, Kind: Missing, want: f.Data})
+		}
+		return all, nil
+	}
+	defer root.Close() // only read: closing cannot lose anything
 	owned := make(map[string]bool, len(t.files))
 	for _, f := range t.files {
 		owned[f.Path] = true
-		same, have, err := sameContent(filepath.Join(dir, filepath.FromSlash(f.Path)), f.Data)
+		have, err := regular.ReadIn(root, f.Path, maxFile)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			all = append(all, Difference{Path: f.Path, Kind: Missing, want: f.Data})
 		case err != nil:
-			return nil, err
-		case !same:
+			return nil, unreadable(dir, err)
+		case !bytes.Equal(have, f.Data):
 			all = append(all, Difference{Path: f.Path, Kind: Changed, have: have, want: f.Data})
 		}
 	}
 	var old map[string]string
-	if record, err := readRecord(dir); err == nil {
+	if record, err := readRecord(root); err == nil {
 		old = record.Files
 	}
-	extra, err := foreign(dir, owned, old)
+	extra, err := foreign(root, owned, old)
 	if err != nil {
-		return nil, err
+		return nil, within(dir, err)
 	}
 	for _, name := range extra {
-		have, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		if err != nil {
-			return nil, err
+		have, err := regular.ReadIn(root, name, maxFile)
+		if err != nil { // a link to elsewhere, for instance: it goes, unread
+			have = nil
 		}
 		all = append(all, Difference{Path: name, Kind: Extra, have: have})
 	}
 	slices.SortFunc(all, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
 	return all, nil
+}
+
+// unreadable says of an error which file of the folder it is about.
+func unreadable(dir string, err error) error {
+	var wrong *fs.PathError
+	if escapes(err) || !errors.As(err, &wrong) {
+		return within(dir, err)
+	}
+	return fmt.Errorf("%s: %w\nhint: move it away; bundlegen generate writes it anew", filepath.Join(dir, filepath.FromSlash(wrong.Path)), wrong.Err)
 }
 
 // HandEdited tells which files of the folder are not as bundlegen wrote them, by
@@ -104,11 +127,16 @@ func (t *Tree) Compare(dir string) ([]Difference, error) {
 // not there, or is empty but for dist/ and .databricks/, has none; one with a
 // bundle but without its plan.json reports plan.json as missing.
 func HandEdited(dir string) ([]Difference, error) {
-	record, err := readRecord(dir)
+	root, err := openFolder(dir)
+	if root == nil {
+		return nil, err
+	}
+	defer root.Close() // only read: closing cannot lose anything
+	record, err := readRecord(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		for _, name := range []string{RootFile, JobsFile} {
-			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			if _, err := root.Lstat(name); err == nil {
 				return []Difference{{Path: PlanFile, Kind: Missing}}, nil
 			}
 		}
@@ -116,7 +144,7 @@ func HandEdited(dir string) ([]Difference, error) {
 	case errors.Is(err, errRecord):
 		return []Difference{{Path: PlanFile, Kind: Changed}}, nil
 	case err != nil:
-		return nil, err
+		return nil, unreadable(dir, err)
 	}
 
 	var all []Difference
@@ -126,19 +154,19 @@ func HandEdited(dir string) ([]Difference, error) {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
 			return []Difference{{Path: PlanFile, Kind: Changed}}, nil
 		}
-		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		data, err := regular.ReadIn(root, name, maxFile)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			all = append(all, Difference{Path: name, Kind: Missing})
 		case err != nil:
-			return nil, err
+			return nil, unreadable(dir, err)
 		case hash(data) != record.Files[name]:
 			all = append(all, Difference{Path: name, Kind: Changed, have: data})
 		}
 	}
-	extra, err := foreign(dir, owned, nil)
+	extra, err := foreign(root, owned, nil)
 	if err != nil {
-		return nil, err
+		return nil, within(dir, err)
 	}
 	for _, name := range extra {
 		all = append(all, Difference{Path: name, Kind: Extra})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
 // PlanFile is the name of the file that holds the plan a bundle was made from.
@@ -48,15 +49,20 @@ func digestField(digest string) []byte { return fmt.Appendf(nil, `"digest": %q`,
 // ReadRecord reads the plan.json of the bundle in dir. The error is an
 // fs.ErrNotExist where there is none.
 func ReadRecord(dir string) (*Record, error) {
-	r, err := readRecord(dir)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() // only read: closing cannot lose anything
+	r, err := readRecord(root)
 	if errors.Is(err, errRecord) {
-		return nil, fmt.Errorf("%s: %w\nhint: `bundlegen generate` rewrites it", filepath.Join(dir, PlanFile), err)
+		return nil, fmt.Errorf("%s: %w\nhint: `bundlegen generate` writes it anew", filepath.Join(dir, PlanFile), err)
 	}
 	return r, err
 }
 
-func readRecord(dir string) (*Record, error) {
-	data, err := os.ReadFile(filepath.Join(dir, PlanFile))
+func readRecord(root *os.Root) (*Record, error) {
+	data, err := regular.ReadIn(root, PlanFile, maxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	sites, err := siteFiles(cfg)
+	sites, notes, err := siteFiles(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,9 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", PlanFile, err)
 	}
-	return newTree(append(files, record)), nil
+	tree := newTree(append(files, record))
+	tree.notes = notes
+	return tree, nil
 }
 
 const sqlFolder = "sql"

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
+	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/krb5conf"
+	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -19,53 +22,64 @@ import (
 // which secret is which variable's value. Only a serverless bundle has it.
 const secretsFile = "secrets.json"
 
-// siteFiles renders sites.json and what it refers to: the sites' certificates
-// and Kerberos configurations, which are public.
-func siteFiles(cfg *config.Pipeline) ([]File, error) {
+// siteFiles renders sites.json and what it refers to.
+func siteFiles(cfg *config.Pipeline) (files []File, notes []string, err error) {
 	sites := manifest.Sites{Elsewhere: cfg.Elsewhere}
-	var files []File
 	for _, s := range cfg.Sites {
-		m := SiteOf(s)
-		if s.TLS.CAFile != "" {
-			m.TLS.CAFile = path.Join("certs", s.Name+".pem")
-			data, err := readReferred(cfg, s.Name, "tls.ca_file", s.TLS.CAFile)
-			if err != nil {
-				return nil, err
-			}
-			if err := checkAuthority(data); err != nil {
-				return nil, fmt.Errorf("%s: tls.ca_file %q of site %s %w", cfg.File, s.TLS.CAFile, s.Name, err)
-			}
-			files = append(files, File{Path: m.TLS.CAFile, Data: data})
+		m, own, said, err := Site(cfg, s)
+		if err != nil {
+			return nil, nil, err
 		}
-		if s.Auth.Krb5Conf != "" {
-			m.Auth.Krb5Conf = path.Join("kerberos", s.Name+".conf")
-			data, err := readReferred(cfg, s.Name, "auth.krb5_conf", s.Auth.Krb5Conf)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, File{Path: m.Auth.Krb5Conf, Data: data})
-		}
+		files, notes = append(files, own...), append(notes, said...)
 		sites.Sites = append(sites.Sites, m)
 	}
 	var data bytes.Buffer
 	if err := manifest.WriteSites(&data, sites); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files = append(files, File{Path: manifest.SitesFile, Data: data.Bytes()})
 
 	if cfg.Compute.Serverless {
 		f, err := serverlessSecrets(cfg)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files = append(files, f)
 	}
-	return files, nil
+	return files, notes, nil
 }
 
-// SiteOf gives a site as the tasks read it, but for the files that it refers to
-// (a certificate, a Kerberos configuration): Render puts these into the bundle.
-func SiteOf(s config.Site) manifest.Site {
+// Site returns a site as the tasks read it, with the files that it refers to by
+// their paths in the bundle: its certificates and its Kerberos configuration,
+// which are public. Both are made anew from what was read of the files that
+// pipeline.yml names, so that nothing else of these gets into a bundle. Notes
+// tell what is left out of them though it was asked for.
+func Site(cfg *config.Pipeline, s config.Site) (m manifest.Site, files []File, notes []string, err error) {
+	m = siteOf(s)
+	if s.TLS.CAFile != "" {
+		m.TLS.CAFile = path.Join("certs", s.Name+".pem")
+		data, err := authority(cfg.Path(s.TLS.CAFile))
+		if err != nil {
+			return m, nil, nil, referred(cfg, s.Name, "tls.ca_file", s.TLS.CAFile, err)
+		}
+		files = append(files, File{Path: m.TLS.CAFile, Data: data})
+	}
+	if s.Auth.Krb5Conf != "" {
+		m.Auth.Krb5Conf = path.Join("kerberos", s.Name+".conf")
+		c, err := krb5conf.Load(cfg.Path(s.Auth.Krb5Conf))
+		if err != nil {
+			return m, nil, nil, referred(cfg, s.Name, "auth.krb5_conf", s.Auth.Krb5Conf, err)
+		}
+		files = append(files, File{Path: m.Auth.Krb5Conf, Data: c.Encode()})
+		for _, note := range c.Notes {
+			notes = append(notes, fmt.Sprintf("auth.krb5_conf of site %s: %s", s.Name, note))
+		}
+	}
+	return m, files, notes, nil
+}
+
+// siteOf returns a site as the tasks read it, but for the files that it refers to.
+func siteOf(s config.Site) manifest.Site {
 	m := manifest.Site{
 		Name:       s.Name,
 		URL:        s.URL,
@@ -123,33 +137,65 @@ func serverlessSecrets(cfg *config.Pipeline) (File, error) {
 	return File{Path: secretsFile, Data: data}, err
 }
 
-// checkAuthority refuses what is no certificate, and what must not be in a bundle.
-func checkAuthority(data []byte) error {
-	switch {
-	case bytes.Contains(data, []byte("PRIVATE KEY-----")):
-		return errors.New("holds a private key, which would be readable in the bundle\nhint: give the authority's certificate alone")
-	case !x509.NewCertPool().AppendCertsFromPEM(data):
-		return errors.New("holds no certificate in PEM form\nhint: give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on")
+// maxAuthority is the size of the largest file of certificates that is read, in
+// bytes: all authorities of a system together take a quarter of it.
+const maxAuthority = 1 << 20
+
+// authority reads a file of certificates in PEM form and returns them alone. A file
+// that holds anything else that PEM can hold is refused: it would be readable in
+// the bundle, or was named by mistake.
+func authority(file string) ([]byte, error) {
+	data, err := regular.Read(file, maxAuthority)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	const hint = "\nhint: give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on"
+	var out bytes.Buffer
+	n := 0
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if strings.Contains(block.Type, "PRIVATE KEY") {
+			return nil, errPrivateKey
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("holds a %s; allowed: certificates only%s", text.Line(strings.ToLower(block.Type)), hint)
+		}
+		n++
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return nil, fmt.Errorf("holds a certificate that cannot be read, number %d: %s\nhint: export it again, or leave it out", n, text.Line(err.Error()))
+		}
+		if err := pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case bytes.Contains(data, []byte("PRIVATE KEY-----")): // one that is not whole
+		return nil, errPrivateKey
+	case n > 0:
+		return out.Bytes(), nil
+	}
+	if _, err := x509.ParseCertificates(data); err == nil && len(data) > 0 {
+		return nil, errors.New("holds a certificate in DER form; allowed: PEM\nhint: openssl x509 -inform der -in FILE -out FILE.pem")
+	}
+	return nil, errors.New("holds no certificate in PEM form" + hint)
 }
 
-// readReferred reads a file that pipeline.yml names for a site.
-func readReferred(cfg *config.Pipeline, site, key, name string) ([]byte, error) {
-	file := name
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(cfg.Dir, file)
+var errPrivateKey = errors.New("holds a private key, which would be readable in the bundle\nhint: give the authority's certificate alone")
+
+// referred is the error about a file that pipeline.yml names for a site.
+func referred(cfg *config.Pipeline, site, key, name string, err error) error {
+	place := fmt.Sprintf("%s: %s %q of site %s", cfg.Place(site, key), key, name, site)
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return fmt.Errorf("%s: %w\nhint: the path is relative to the folder of pipeline.yml", place, pathErr.Err)
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, fmt.Errorf("%s: %s %q of site %s: %w\nhint: the path is relative to the folder of pipeline.yml",
-			cfg.File, key, name, site, err)
+	if key == "auth.krb5_conf" { // which says where in the file
+		return fmt.Errorf("%s: %w\nhint: correct the file, or leave the key out: the realm's KDCs are then looked up in DNS", place, err)
 	}
-	return data, nil
+	return fmt.Errorf("%s %w", place, err)
 }
 
 // jsonFile gives v as a JSON file that people can read.

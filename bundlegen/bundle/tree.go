@@ -1,7 +1,7 @@
 package bundle
 
 import (
-	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,6 +25,7 @@ type File struct {
 // Tree is a bundle in memory. It is read-only, and safe for concurrent use.
 type Tree struct {
 	files []File // sorted by path
+	notes []string
 }
 
 // newTree takes the files over.
@@ -35,6 +36,10 @@ func newTree(files []File) *Tree {
 
 // Files lists the files, sorted by path.
 func (t *Tree) Files() []File { return t.files }
+
+// Notes lists what the bundle leaves out of files that pipeline.yml names, though
+// they ask for it.
+func (t *Tree) Notes() []string { return t.notes }
 
 // File gives a file's content.
 func (t *Tree) File(name string) ([]byte, bool) {
@@ -48,15 +53,25 @@ func (t *Tree) File(name string) ([]byte, bool) {
 // Write brings the folder dir to the tree: files that differ are replaced, files
 // of an earlier bundle that are no longer in it are removed, and all else (dist/,
 // .databricks/, a person's own files) is left as it is. Unchanged files keep
-// their time of change, so that a deploy uploads only what is new.
+// their time of change, so that a deploy uploads only what is new. A folder that
+// is not a bundle's (Own) is refused, and nothing outside of dir is written or
+// removed, whatever links and plan.json in it say.
 //
 // Nothing in dir changes before every new file has been written beside it in
 // full: a full disk or a folder that is read-only leaves the old bundle whole.
 // Each file is replaced in one step; plan.json, which says what belongs to the
 // bundle, comes last. Two writers of one folder at once are not supported.
 func (t *Tree) Write(dir string) error {
-	if err := removeLeftovers(dir); err != nil {
+	if err := Own(dir); err != nil {
 		return err
+	}
+	if root, err := openFolder(dir); err != nil {
+		return err
+	} else if root != nil {
+		err := removeLeftovers(root)
+		if err := errors.Join(err, root.Close()); err != nil {
+			return within(dir, err)
+		}
 	}
 	changes, err := t.Compare(dir)
 	if err != nil {
@@ -65,28 +80,72 @@ func (t *Tree) Write(dir string) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	made, err := makeFolders(dir, changes)
+	above, err := makeFolder(dir)
+	var root *os.Root
 	if err == nil {
-		err = replace(dir, changes)
+		root, err = os.OpenRoot(dir)
+	}
+	if err == nil {
+		defer root.Close() // nothing was opened for writing by it
+		err = writeInto(root, changes)
 	}
 	if err != nil {
-		removeEmpty(made)
-		return fmt.Errorf("writing the bundle to %s: %w", dir, err)
+		for _, folder := range slices.Backward(above) {
+			_ = os.Remove(folder) // one that is not empty stays
+		}
+		return within(dir, fmt.Errorf("writing the bundle to %s: %w", dir, err))
 	}
-	return removeStale(dir, changes)
+	return within(dir, removeStale(root, changes))
+}
+
+// openFolder opens a bundle's folder; it is nil, without an error, where there is none.
+func openFolder(dir string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return root, err
+}
+
+// within adds what to do to an error about a link that leads out of the folder.
+func within(dir string, err error) error {
+	if err == nil || !escapes(err) {
+		return err
+	}
+	return fmt.Errorf("%s: a link leads out of the folder: %w\nhint: a bundle's folder holds no such links: remove it, then run the same command again", dir, err)
+}
+
+// escapes reports whether an error of an os.Root is that a path leads out of it:
+// package os has no error to compare with.
+func escapes(err error) bool {
+	var wrong *fs.PathError
+	return errors.As(err, &wrong) && wrong.Err.Error() == "path escapes from parent"
+}
+
+// makeFolder makes a folder and those above it, and returns those that were not
+// there, the deepest last.
+func makeFolder(dir string) (made []string, err error) {
+	for folder := filepath.Clean(dir); ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, folder)
+	}
+	slices.Reverse(made)
+	return made, os.MkdirAll(dir, 0o755)
 }
 
 const stagingPrefix = ".bundlegen-"
 
 // removeLeftovers removes what a Write that was killed left behind.
-func removeLeftovers(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func removeLeftovers(root *os.Root) error {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if e.IsDir() && strings.HasPrefix(e.Name(), stagingPrefix) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			if err := root.RemoveAll(e.Name()); err != nil {
 				return err
 			}
 		}
@@ -94,29 +153,44 @@ func removeLeftovers(dir string) error {
 	return nil
 }
 
-// replace writes what is missing or changed into a folder of its own inside dir
-// (renaming needs one file system), then moves each file into its place.
-func replace(dir string, changes []Difference) (err error) {
-	staging, err := os.MkdirTemp(dir, stagingPrefix+"*")
+// writeInto writes what is missing or changed; where that fails, it leaves no new
+// folder behind.
+func writeInto(root *os.Root, changes []Difference) error {
+	made, err := makeFolders(root, changes)
+	if err == nil {
+		err = replace(root, changes)
+	}
 	if err != nil {
+		for _, folder := range slices.Backward(made) {
+			_ = root.Remove(folder) // one that is not empty stays
+		}
+	}
+	return err
+}
+
+// replace writes what is missing or changed into a folder of its own inside the
+// bundle's (renaming needs one file system), then moves each file into its place.
+func replace(root *os.Root, changes []Difference) (err error) {
+	staging := stagingPrefix + rand.Text()
+	if err := root.Mkdir(staging, 0o700); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(staging)) }()
+	defer func() { err = errors.Join(err, root.RemoveAll(staging)) }()
 
 	var ready [][2]string
 	for i, c := range changes {
 		if c.Kind == Extra {
 			continue
 		}
-		temp := filepath.Join(staging, fmt.Sprint(i))
-		if err := os.WriteFile(temp, c.want, 0o644); err != nil {
+		temp := path.Join(staging, fmt.Sprint(i))
+		if err := root.WriteFile(temp, c.want, 0o644); err != nil {
 			return err
 		}
-		ready = append(ready, [2]string{temp, filepath.Join(dir, filepath.FromSlash(c.Path))})
+		ready = append(ready, [2]string{temp, c.Path})
 	}
 	slices.SortStableFunc(ready, func(a, b [2]string) int { return planLast(a[1]) - planLast(b[1]) })
 	for _, r := range ready {
-		if err := os.Rename(r[0], r[1]); err != nil {
+		if err := root.Rename(r[0], r[1]); err != nil {
 			return err
 		}
 	}
@@ -124,71 +198,67 @@ func replace(dir string, changes []Difference) (err error) {
 }
 
 func planLast(name string) int {
-	if filepath.Base(name) == PlanFile {
+	if path.Base(name) == PlanFile {
 		return 1
 	}
 	return 0
 }
 
-// makeFolders makes dir and the folders of its files, and gives those that were
-// not there, the deepest last.
-func makeFolders(dir string, changes []Difference) (made []string, err error) {
-	wanted := []string{dir}
+// makeFolders makes the folders of the files, and returns those that were not
+// there, the deepest last.
+func makeFolders(root *os.Root, changes []Difference) (made []string, err error) {
+	var wanted []string
 	for _, c := range changes {
 		for folder := path.Dir(c.Path); c.Kind != Extra && folder != "."; folder = path.Dir(folder) {
-			wanted = append(wanted, filepath.Join(dir, filepath.FromSlash(folder)))
+			wanted = append(wanted, folder)
 		}
 	}
 	slices.Sort(wanted)
 	for _, folder := range slices.Compact(wanted) {
-		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		switch _, err := root.Stat(folder); {
+		case errors.Is(err, fs.ErrNotExist):
 			made = append(made, folder)
+		case err != nil:
+			return made, err
 		}
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := root.MkdirAll(folder, 0o755); err != nil {
 			return made, err
 		}
 	}
 	return made, nil
 }
 
-// removeEmpty takes back folders that were made for files that could not be written.
-func removeEmpty(made []string) {
-	for _, folder := range slices.Backward(made) {
-		_ = os.Remove(folder) // one that is not empty stays
-	}
-}
-
 // removeStale removes the files of an earlier bundle, and folders left empty by that.
-func removeStale(dir string, changes []Difference) error {
+func removeStale(root *os.Root, changes []Difference) error {
 	for _, c := range changes {
 		if c.Kind != Extra {
 			continue
 		}
-		file := filepath.Join(dir, filepath.FromSlash(c.Path))
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing what is no longer part of the bundle: %w", err)
 		}
 		if folder := path.Dir(c.Path); folder != "." {
-			_ = os.Remove(filepath.Join(dir, filepath.FromSlash(folder))) // one that is not empty stays
+			_ = root.Remove(folder) // one that is not empty stays
 		}
 	}
 	return nil
 }
 
-// foreign finds files in dir that an emitted bundle would own and tree does not
-// have: files of the bundle that is there, and manifests, since the tasks take
-// every manifest in the folder for a partition.
-func foreign(dir string, owned map[string]bool, old map[string]string) ([]string, error) {
+// foreign finds files in a folder that an emitted bundle would own and tree does
+// not have: files of the bundle that is there, and manifests, since the tasks take
+// every manifest in the folder for a partition. What its plan.json lists outside
+// of the folder is nobody's.
+func foreign(root *os.Root, owned map[string]bool, old map[string]string) ([]string, error) {
 	var extra []string
 	for name := range old {
 		if owned[name] || !filepath.IsLocal(filepath.FromSlash(name)) {
 			continue
 		}
-		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+		if _, err := root.Lstat(name); err == nil {
 			extra = append(extra, name)
 		}
 	}
-	manifests, err := os.ReadDir(filepath.Join(dir, manifest.Folder))
+	manifests, err := fs.ReadDir(root.FS(), manifest.Folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -202,14 +272,9 @@ func foreign(dir string, owned map[string]bool, old map[string]string) ([]string
 	return extra, nil
 }
 
-// sameContent compares a file with data without reading more than it must.
-func sameContent(file string, data []byte) (same bool, have []byte, err error) {
-	have, err = os.ReadFile(file)
-	if err != nil {
-		return false, nil, err
-	}
-	return bytes.Equal(have, data), have, nil
-}
+// maxFile is the size of the largest file of a bundle that is read, in bytes: one
+// manifest may have a million tags.
+const maxFile = 256 << 20
 
 func hash(data []byte) string {
 	sum := sha256.Sum256(data)

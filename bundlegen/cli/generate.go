@@ -45,6 +45,7 @@ func generate(c *cli.Context, p *planned) error {
 	if c.Bool("check") {
 		return check(c, p.dir(), differences)
 	}
+	printNotes(c, tree.Notes())
 	if err := tree.Write(p.dir()); err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func generate(c *cli.Context, p *planned) error {
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
 	}
-	if err := makeWheel(filepath.Join(p.dir(), "dist"), archOf(p.cfg)); err != nil {
+	if err := makeWheel(p.dir(), distFolder, archOf(p.cfg)); err != nil {
 		// The folder is whole without it: deploying needs it, and says so.
 		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %v\n", err)
 	}
@@ -89,7 +90,11 @@ func wheelCommand() *cli.Command {
 			if !slices.Contains(arches, arch) {
 				return notAllowed("--arch", arch, "it is the processor of the clusters' nodes", arches)
 			}
-			return makeWheel(c.String("out"), wheel.Arch(arch))
+			// A link in a folder that somebody else has filled leads nowhere else.
+			if out := c.String("out"); filepath.IsLocal(out) {
+				return makeWheel(".", out, wheel.Arch(arch))
+			}
+			return makeWheel(c.String("out"), ".", wheel.Arch(arch))
 		},
 	}
 }
@@ -102,9 +107,12 @@ func archOf(cfg *config.Pipeline) wheel.Arch {
 	return wheel.ArchOf(cfg.Compute.NodeType)
 }
 
+// distFolder is where a bundle has its wheel.
+const distFolder = "dist"
+
 // makeWheel makes the wheel from the static program that stands beside this one,
-// unless it is there.
-func makeWheel(out string, arch wheel.Arch) error {
+// in a folder below another, unless it is there. No link below leads out of that.
+func makeWheel(base, below string, arch wheel.Arch) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -117,7 +125,23 @@ func makeWheel(out string, arch wheel.Arch) error {
 	if err != nil {
 		return fmt.Errorf("%w\nhint: make build leaves the static programs beside bundlegen", err)
 	}
-	_, err = wheel.Ensure(out, wheel.Options{Binary: binary, Arch: arch, Version: Version})
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	var dist *os.Root
+	if err = root.MkdirAll(below, 0o755); err == nil {
+		dist, err = root.OpenRoot(below)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w\nhint: it is to be a folder, and no link that leads out of %s", filepath.Join(base, below), err, base)
+	}
+	defer func() { err = errors.Join(err, dist.Close()) }()
+	_, err = wheel.Ensure(dist, wheel.Options{Binary: binary, Arch: arch, Version: Version})
 	return err
 }
 

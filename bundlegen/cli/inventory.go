@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -89,7 +90,7 @@ server does not have any more are dropped.`,
 			if err := config.CheckEnv(cfg); err != nil {
 				return err
 			}
-			sources, err := sources(cfg)
+			sources, err := sources(c, cfg)
 			if err != nil {
 				return err
 			}
@@ -116,24 +117,33 @@ server does not have any more are dropped.`,
 	}
 }
 
-// sources gives the sites with their certificates and Kerberos configurations
-// where pipeline.yml has them: there may be no bundle yet.
-func sources(cfg *config.Pipeline) ([]localrun.Source, error) {
+// sources returns the sites with their certificates and Kerberos configurations as
+// a bundle would have them: there may be none yet.
+func sources(c *cli.Context, cfg *config.Pipeline) ([]localrun.Source, error) {
 	var out []localrun.Source
 	for _, s := range cfg.Sites {
-		for _, f := range []struct{ key, name string }{{"tls.ca_file", s.TLS.CAFile}, {"auth.krb5_conf", s.Auth.Krb5Conf}} {
-			if f.name == "" {
-				continue
-			}
-			if _, err := os.Stat(cfg.Path(f.name)); err != nil {
-				return nil, fmt.Errorf("%s: %s of site %s: %w\nhint: the path is relative to the folder of pipeline.yml", cfg.File, f.key, s.Name, err)
-			}
+		site, files, notes, err := bundle.Site(cfg, s)
+		if err != nil {
+			return nil, err
 		}
-		site := bundle.SiteOf(s)
-		site.TLS.CAFile, site.Auth.Krb5Conf = s.TLS.CAFile, s.Auth.Krb5Conf
-		out = append(out, localrun.Source{Site: site, Files: func(name string) ([]byte, error) { return os.ReadFile(cfg.Path(name)) }})
+		printNotes(c, notes)
+		out = append(out, localrun.Source{Site: site, Files: func(name string) ([]byte, error) {
+			for _, f := range files {
+				if f.Path == name {
+					return f.Data, nil
+				}
+			}
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}})
 	}
 	return out, nil
+}
+
+// printNotes tells what a person should know and need not do anything about.
+func printNotes(c *cli.Context, notes []string) {
+	for _, n := range notes {
+		fmt.Fprintf(c.App.ErrWriter, "note: %s\n", text.Line(n))
+	}
 }
 
 // writeInventory writes what was found, with what the file there says beside.

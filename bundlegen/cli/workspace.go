@@ -45,7 +45,7 @@ func existing(cfg *config.Pipeline) error {
 	if _, err := os.Stat(filepath.Join(cfg.BundleDir(), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no bundle in %s\nhint: bundlegen generate", cfg.BundleDir())
 	}
-	return nil
+	return bundle.Own(cfg.BundleDir())
 }
 
 // lintBundle makes the checks that the databricks CLI does not.
@@ -167,8 +167,8 @@ func prepare(all []*planned) error {
 
 // ensureWheel makes the wheel anew where it can, and else takes the one that is there.
 func ensureWheel(p *planned) error {
-	dist := filepath.Join(p.dir(), "dist")
-	err := makeWheel(dist, archOf(p.cfg))
+	dist := filepath.Join(p.dir(), distFolder)
+	err := makeWheel(p.dir(), distFolder, archOf(p.cfg))
 	if err == nil {
 		return nil
 	}

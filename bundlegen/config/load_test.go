@@ -140,6 +140,7 @@ calibration: measured.json
 		Prices:     map[string]float64{"azure/jobs": 0.25, "azure/Standard_D8ds_v5/dbu": 2},
 		Forecast:   map[string]float64{"pi_request": 0.4, "pi_threads": 8}, Calibration: "measured.json",
 		File: "p.yml", Dir: ".",
+		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:20:93"},
 	}, p)
 	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
 	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))

@@ -10,6 +10,15 @@ func (p *Pipeline) Path(written string) string {
 	return filepath.Join(p.Dir, written)
 }
 
+// Place returns where pipeline.yml names a file of a site, as file:line:column; key
+// is tls.ca_file or auth.krb5_conf. Without that key it is the file alone.
+func (p *Pipeline) Place(site, key string) string {
+	if place := p.places[site+" "+key]; place != "" {
+		return place
+	}
+	return p.File
+}
+
 // InventoryPath gives the inventory's path as seen from the working directory.
 func (p *Pipeline) InventoryPath() string { return p.Path(p.Inventory) }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode"
@@ -18,6 +19,11 @@ func isLine(s string) bool {
 	return s != "" && len(s) <= 1000 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
+// isRoot tells of the root of a file system.
+func isRoot(path string) bool {
+	return filepath.IsAbs(path) && filepath.Dir(path) == filepath.Clean(path)
+}
+
 // What the texts of pipeline.yml must be. Names become resource keys, variable
 // names and file names, so they keep to what all of these take.
 var (
@@ -31,7 +37,9 @@ var (
 		"the name of a Unity Catalog catalog: letters, digits, _ and -", "for instance pi_production")
 	prefixRule = pattern(`[A-Za-z0-9_]{0,64}`,
 		"letters, digits and _, or \"\" for none", "for instance dev_")
-	pathRule        = rule{isLine, "a path, relative to this file's folder", "for instance inventory.csv"}
+	pathRule   = rule{isLine, "a path, relative to this file's folder", "for instance inventory.csv"}
+	outputRule = rule{func(s string) bool { return isLine(s) && !strings.HasPrefix(s, "~") && !isRoot(s) },
+		"a folder of bundles, relative to this file's folder, not the file system's root", "for instance bundles; ~ is not expanded here: write the path out"}
 	calibrationRule = rule{isLine, "a path, relative to this file's folder", "leave it out for " + CalibrationFile + ", if it is there"}
 	lineRule        = rule{isLine, "one line of text", "write it on one line, without space around it"}
 	// RFC 7617: a colon would end the user name.

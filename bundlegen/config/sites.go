@@ -25,6 +25,26 @@ func readSites(o *object, cloud string) []Site {
 	return sites
 }
 
+// siteFiles are the keys of a site that name files.
+var siteFiles = []string{"tls.ca_file", "auth.krb5_conf"}
+
+// placesOf notes where the sites' files are named: what is in them is looked at
+// later.
+func placesOf(root *object, sites []Site) map[string]string {
+	var places map[string]string
+	for i, n := range root.items("sites") {
+		for _, key := range siteFiles {
+			if at := n.Get(strings.Split(key, ".")...); at != nil && i < len(sites) {
+				if places == nil {
+					places = map[string]string{}
+				}
+				places[sites[i].Name+" "+key] = fmt.Sprintf("%s:%d:%d", root.file, at.Line, at.Column)
+			}
+		}
+	}
+	return places
+}
+
 // inTwoRegions notes a site that is there already, in another region.
 func inTwoRegions(o *object, before []Site, s Site) bool {
 	for _, first := range before {

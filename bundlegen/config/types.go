@@ -35,6 +35,8 @@ type Pipeline struct {
 
 	File string // pipeline.yml itself, as given on the command line
 	Dir  string // its folder: what relative paths are relative to
+
+	places map[string]string // see Place
 }
 
 // Site is one PI Web API endpoint.

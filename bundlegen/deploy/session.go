@@ -71,6 +71,9 @@ func (s *session) load() error {
 	if err != nil {
 		return err
 	}
+	if err := noWayOut(dir); err != nil {
+		return err
+	}
 	// Settings of the CLI travel in the context; it looks there before it looks
 	// into the process environment.
 	s.ctx = env.Set(s.ctx, "DATABRICKS_CLI_DISABLE_TELEMETRY", "true")

@@ -5,6 +5,7 @@ package wheel
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/base64"
@@ -15,7 +16,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +23,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -55,12 +56,12 @@ func Build(o Options) (name string, data []byte, err error) {
 // Ensure puts the wheel of o into a folder, as Write does, and gives its name. A
 // wheel that is there whole is left as it is: its name tells what is in it, and
 // packing one takes a good part of a second.
-func Ensure(dir string, o Options) (name string, err error) {
+func Ensure(dir *os.Root, o Options) (name string, err error) {
 	members, name, err := assemble(o)
 	if err != nil {
 		return "", err
 	}
-	if holds(filepath.Join(dir, name), members) {
+	if holds(dir, name, members) {
 		return name, removeOthers(dir, name)
 	}
 	data, err := pack(members)
@@ -70,14 +71,22 @@ func Ensure(dir string, o Options) (name string, err error) {
 	return name, Write(dir, name, data)
 }
 
-// holds says whether the zip at path has these files and no others, by their
+// holds reports whether the zip of that name has these files and no others, by their
 // names, sizes and checksums. One that was cut short has no directory to say so.
-func holds(path string, members []member) bool {
-	z, err := zip.OpenReader(path)
+func holds(dir *os.Root, name string, members []member) bool {
+	f, err := dir.Open(name)
 	if err != nil {
 		return false
 	}
-	defer z.Close()
+	defer f.Close() // only read: closing cannot lose anything
+	info, err := f.Stat()
+	if err != nil || regular.Check(info) != nil {
+		return false
+	}
+	z, err := zip.NewReader(f, info.Size())
+	if err != nil {
+		return false
+	}
 	return slices.EqualFunc(z.File, members, func(f *zip.File, m member) bool {
 		return f.Name == m.name && f.UncompressedSize64 == uint64(len(m.data)) && f.CRC32 == crc32.ChecksumIEEE(m.data)
 	})
@@ -231,38 +240,35 @@ func pack(members []member) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write puts a wheel into a folder, which is made if need be, and removes other
-// versions of it there: a bundle installs every wheel that it finds. The new
-// wheel is in place before an old one goes.
-func Write(dir, name string, data []byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(dir, ".wheel-*")
+// Write puts a wheel into a folder, and removes other versions of it there: a
+// bundle installs every wheel that it finds. The new wheel is in place before an
+// old one goes.
+func Write(dir *os.Root, name string, data []byte) error {
+	temp := ".wheel-" + rand.Text()
+	f, err := dir.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(data)
-	if err := errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
-		return err
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = dir.Rename(temp, name)
 	}
-	if err := os.Rename(temp.Name(), filepath.Join(dir, name)); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, dir.Remove(temp))
 	}
 	return removeOthers(dir, name)
 }
 
 // removeOthers removes all wheels of the package but one.
-func removeOthers(dir, name string) error {
-	entries, err := os.ReadDir(dir)
+func removeOthers(dir *os.Root, name string) error {
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		other := e.Name() != name && strings.HasPrefix(e.Name(), Package+"-") && strings.HasSuffix(e.Name(), ".whl")
 		if other {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			if err := dir.Remove(e.Name()); err != nil {
 				return err
 			}
 		}

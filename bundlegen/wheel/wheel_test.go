@@ -73,7 +73,7 @@ func TestEnsurePacksOnlyWhatIsNotThere(t *testing.T) {
 	require.NoError(t, err)
 	path := filepath.Join(dir, name)
 	ensure := func(o wheel.Options) string {
-		name, err := wheel.Ensure(dir, o)
+		name, err := wheel.Ensure(open(t, dir), o)
 		require.NoError(t, err)
 		return name
 	}
@@ -117,7 +117,7 @@ func TestEnsurePacksOnlyWhatIsNotThere(t *testing.T) {
 	})
 	t.Run("what a node could not run is refused", func(t *testing.T) {
 		before := names(t, dir)
-		_, err := wheel.Ensure(dir, wheel.Options{Binary: []byte("#!/bin/sh\n"), Arch: wheel.AMD64, Version: "1.0"})
+		_, err := wheel.Ensure(open(t, dir), wheel.Options{Binary: []byte("#!/bin/sh\n"), Arch: wheel.AMD64, Version: "1.0"})
 		require.ErrorContains(t, err, "hint: ")
 		require.Equal(t, before, names(t, dir))
 	})
@@ -182,9 +182,9 @@ func TestBuildRefusesWhatANodeCouldNotRun(t *testing.T) {
 
 func TestWriteLeavesOneWheel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a [b]", "dist")
-	require.NoError(t, wheel.Write(dir, "pi_extractor-1-py3-none-any.whl", []byte("old")))
+	require.NoError(t, wheel.Write(open(t, dir), "pi_extractor-1-py3-none-any.whl", []byte("old")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "theirs-1-py3-none-any.whl"), nil, 0o644))
-	require.NoError(t, wheel.Write(dir, "pi_extractor-2-py3-none-any.whl", []byte("new")))
+	require.NoError(t, wheel.Write(open(t, dir), "pi_extractor-2-py3-none-any.whl", []byte("new")))
 	require.Equal(t, []string{"pi_extractor-2-py3-none-any.whl", "theirs-1-py3-none-any.whl"}, names(t, dir))
 }
 
@@ -225,7 +225,7 @@ func install(t *testing.T, umask string) environment {
 	name, data, err := wheel.Build(wheel.Options{Binary: fakeBinary(t, runtime.GOARCH), Arch: wheel.Arch(runtime.GOARCH), Version: "1.2.3"})
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, wheel.Write(dir, name, data))
+	require.NoError(t, wheel.Write(open(t, dir), name, data))
 	env := environment{filepath.Join(dir, "venv")}
 	script := "umask " + umask + ` && python3 -m venv --without-pip "$1" && python3 -m pip --quiet --disable-pip-version-check --python "$1/bin/python" install --no-index --no-deps "$2"`
 	out, err := exec.Command("sh", "-c", script, "sh", env.dir, filepath.Join(dir, name)).CombinedOutput()
@@ -348,4 +348,29 @@ class dbutils:
 		require.NoError(t, err)
 		require.Regexp(t, `^out \["extract" .* "--bundle=`+bundle+`"\] password="value of pi plant/a"\nNone\n$`, string(out))
 	})
+}
+
+// open opens a folder, which is made if need be.
+func open(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, root.Close()) })
+	return root
+}
+
+// A dist/ of links writes and removes nothing elsewhere.
+func TestWriteStaysInside(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	const old = "pi_extractor-1-py3-none-any.whl"
+	require.NoError(t, os.WriteFile(filepath.Join(other, old), []byte("theirs"), 0o644))
+	require.NoError(t, os.Symlink(filepath.Join(other, old), filepath.Join(dir, old)))
+	require.NoError(t, os.Symlink(filepath.Join(other, "made"), filepath.Join(dir, "pi_extractor-2-py3-none-any.whl")))
+	require.NoError(t, wheel.Write(open(t, dir), "pi_extractor-2-py3-none-any.whl", []byte("new")))
+	data, err := os.ReadFile(filepath.Join(other, old))
+	require.NoError(t, err)
+	require.Equal(t, "theirs", string(data))
+	require.NoFileExists(t, filepath.Join(other, "made"))
+	require.NoFileExists(t, filepath.Join(dir, old))
 }

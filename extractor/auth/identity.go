@@ -1,12 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 
+	"github.com/bundlegen/bundlegen/internal/krb5conf"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -28,6 +29,7 @@ type identity struct {
 	spn          string // HTTP/host
 	serviceRealm string // of the spn
 	config       *config.Config
+	leftOut      []string // of the Kerberos configuration
 }
 
 func newIdentity(site manifest.Site, files Files, getenv func(string) (string, bool)) (*identity, error) {
@@ -47,10 +49,12 @@ func newIdentity(site manifest.Site, files Files, getenv func(string) (string, b
 	if err != nil {
 		return nil, err
 	}
-	if i.config, err = krb5Config(site, i.realm, files, getenv); err != nil {
+	var read *krb5conf.Config
+	if i.config, read, err = krb5Config(site, i.realm, files, getenv); err != nil {
 		return nil, err
 	}
-	i.spn, i.serviceRealm = service(site, i.realm, i.config)
+	i.leftOut = read.Notes
+	i.spn, i.serviceRealm = service(site, i.realm, read)
 	if i.keytab != nil {
 		return i, i.useKeysOfKeytab()
 	}
@@ -80,7 +84,7 @@ func readKeytab(site manifest.Site, getenv func(string) (string, bool)) (*keytab
 		return nil, complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the keytab, is not base64", name), fill)
 	}
 	k := keytab.New()
-	if err := k.Unmarshal(raw); err != nil || len(k.Entries) == 0 {
+	if err := safely(func() error { return k.Unmarshal(raw) }); err != nil || len(k.Entries) == 0 {
 		return nil, complain(site, "auth", fmt.Sprintf("what the environment variable %s holds is not a keytab, or is a part of one", name), fill)
 	}
 	return k, nil
@@ -103,8 +107,7 @@ func (i *identity) useKeysOfKeytab() error {
 		return complain(i.site, "auth", fmt.Sprintf("the keytab has no key of %s; it has keys of %s", i.site.Auth.Principal, strings.Join(others, ", ")),
 			"correct sites[].auth.principal, upper and lower case too, or store the principal's own keytab")
 	}
-	kinds = slices.DeleteFunc(kinds, func(kind int32) bool { _, err := crypto.GetEtype(kind); return err != nil })
-	if len(kinds) == 0 {
+	if kinds = supported(kinds); len(kinds) == 0 {
 		return complain(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of kinds (enctypes) that are not known here", i.site.Auth.Principal),
 			"create a new keytab with AES keys: ktpass /crypto AES256-SHA1, or kadmin: ktadd")
 	}
@@ -117,58 +120,81 @@ func (i *identity) useKeysOfKeytab() error {
 	return nil
 }
 
-// krb5Config reads the site's krb5.conf, else this machine's. A realm whose KDCs
-// it does not list is looked up in DNS, as Active Directory has it.
-func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (*config.Config, error) {
-	text, where, err := krb5Text(site, files, getenv)
+// krb5Config returns what the site's krb5.conf says, else this machine's, as gokrb5
+// has it. It reads the files itself: gokrb5 ends the program over what real files
+// hold. A realm whose KDCs they do not list is looked up in DNS, as Active
+// Directory has it.
+func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (*config.Config, *krb5conf.Config, error) {
+	read, err := readKrb5Conf(site, files, getenv)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c, err := config.NewFromString(text)
-	var unsupported config.UnsupportedDirective
-	if err != nil && !errors.As(err, &unsupported) { // what it does not know does not matter
-		return nil, complain(site, "auth", fmt.Sprintf("%s is not a Kerberos configuration: %v", where, err),
-			"it has [libdefaults] and [realms], as man krb5.conf describes")
+	c := config.New()
+	d := &c.LibDefaults
+	d.DefaultRealm = realm // for a KDC that refers to a realm without saying which
+	if kinds := supported(read.TktEnctypes); len(kinds) > 0 {
+		d.DefaultTktEnctypeIDs = kinds
 	}
-	if !slices.ContainsFunc(c.Realms, func(r config.Realm) bool { return r.Realm == realm && len(r.KDC) > 0 }) {
-		c.LibDefaults.DNSLookupKDC = true
+	if kinds := supported(read.TGSEnctypes); len(kinds) > 0 {
+		d.DefaultTGSEnctypeIDs = kinds
+	}
+	d.TicketLifetime = cmp.Or(read.TicketLifetime, d.TicketLifetime)
+	d.Clockskew = cmp.Or(read.ClockSkew, d.Clockskew)
+	if read.UDPPreferenceLimit >= 0 {
+		d.UDPPreferenceLimit = max(1, read.UDPPreferenceLimit) // 0 is TCP first, of which gokrb5 loses the answer
+	}
+	for _, r := range read.Realms {
+		c.Realms = append(c.Realms, config.Realm{Realm: r.Name, KDC: slices.Clone(r.KDCs)})
+	}
+	if len(read.KDCs(realm)) == 0 {
+		d.DNSLookupKDC = true
 		// By TCP: its tickets are larger than a datagram, which clouds drop besides.
-		c.LibDefaults.UDPPreferenceLimit = 1
+		d.UDPPreferenceLimit = 1
+	}
+	return c, read, nil
+}
+
+// supported returns the kinds of keys that are known here.
+func supported(kinds []int32) []int32 {
+	return slices.DeleteFunc(slices.Clone(kinds), func(kind int32) bool { _, err := crypto.GetEtype(kind); return err != nil })
+}
+
+// machineKrb5Conf is where a machine has its Kerberos configuration.
+const machineKrb5Conf = "/etc/krb5.conf"
+
+// readKrb5Conf reads the Kerberos configuration that counts: the site's own file,
+// which includes no other, or else the machine's; an empty one when it has none.
+func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, bool)) (*krb5conf.Config, error) {
+	if name := site.Auth.Krb5Conf; name != "" {
+		data, err := files(name)
+		if err != nil {
+			return nil, complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err),
+				"run bundlegen generate again, which puts the file into the bundle")
+		}
+		c, err := krb5conf.Parse(data, name)
+		if err != nil {
+			return nil, complain(site, "auth", err.Error(), "correct the file that sites[].auth.krb5_conf names, then run bundlegen generate again")
+		}
+		return c, nil
+	}
+	named, _ := getenv("KRB5_CONFIG") // a list, of which the first counts most
+	paths, hint := []string{machineKrb5Conf}, "correct the file, or name another in sites[].auth.krb5_conf"
+	if named != "" {
+		paths, hint = filepath.SplitList(named), "correct what the environment variable KRB5_CONFIG names, or name a file in sites[].auth.krb5_conf"
+	}
+	c, err := krb5conf.Load(paths...)
+	switch {
+	case named == "" && errors.Is(err, fs.ErrNotExist):
+		return &krb5conf.Config{UDPPreferenceLimit: -1}, nil
+	case err != nil:
+		return nil, complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err), hint)
 	}
 	return c, nil
 }
 
-// krb5Text gives the text of the krb5.conf that counts, and where it is from; both
-// are empty when this machine has none.
-func krb5Text(site manifest.Site, files Files, getenv func(string) (string, bool)) (text, where string, err error) {
-	if name := site.Auth.Krb5Conf; name != "" {
-		data, err := files(name)
-		if err != nil {
-			return "", "", complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err),
-				"run bundlegen generate again, which puts the file into the bundle")
-		}
-		return string(data), "the file " + name, nil
-	}
-	named, _ := getenv("KRB5_CONFIG") // a list, of which the first counts most
-	path, asked := "/etc/krb5.conf", named != ""
-	if asked {
-		path = filepath.SplitList(named)[0]
-	}
-	data, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		return string(data), path, nil
-	case !asked && errors.Is(err, fs.ErrNotExist):
-		return "", "", nil
-	default:
-		return "", "", complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err),
-			"correct the environment variable KRB5_CONFIG, or name a file in sites[].auth.krb5_conf")
-	}
-}
-
 // service gives the service's name and realm: as pipeline.yml says, else HTTP/ and
 // the URL's host as it stands there. No DNS alias is followed.
-func service(site manifest.Site, realm string, c *config.Config) (spn, serviceRealm string) {
+func service(site manifest.Site, realm string, c *krb5conf.Config) (spn, serviceRealm string) {
 	spn, serviceRealm, _ = strings.Cut(site.Auth.SPN, "@")
 	if spn == "" {
 		base, err := url.Parse(site.URL)
@@ -178,7 +204,7 @@ func service(site manifest.Site, realm string, c *config.Config) (spn, serviceRe
 	}
 	if serviceRealm == "" {
 		_, host, _ := strings.Cut(spn, "/")
-		serviceRealm = c.ResolveRealm(host)
+		serviceRealm = c.RealmOf(host)
 	}
 	if serviceRealm == "" {
 		serviceRealm = realm

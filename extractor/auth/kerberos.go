@@ -147,7 +147,10 @@ func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
 	go func() {
 		defer close(done)
 		defer k.pass()
-		t, err = k.login()
+		err = safely(func() (err error) {
+			t, err = k.login()
+			return err
+		})
 		k.current, k.failure, k.until = t, err, time.Time{}
 		switch {
 		case lasting(err):
@@ -183,11 +186,14 @@ type ticket struct {
 func (t *ticket) header() (string, error) {
 	t.stamping.Lock()
 	defer t.stamping.Unlock()
-	token, err := spnego.NewNegTokenInitKRB5(t.who, t.ticket, t.key)
-	if err != nil {
-		return "", fmt.Errorf("make a Kerberos token: %w", err)
-	}
-	bytes, err := (&spnego.SPNEGOToken{Init: true, NegTokenInit: token}).Marshal()
+	var bytes []byte
+	err := safely(func() error {
+		token, err := spnego.NewNegTokenInitKRB5(t.who, t.ticket, t.key)
+		if err == nil {
+			bytes, err = (&spnego.SPNEGOToken{Init: true, NegTokenInit: token}).Marshal()
+		}
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("make a Kerberos token: %w", err)
 	}

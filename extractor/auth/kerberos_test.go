@@ -451,7 +451,8 @@ func TestKeytab(t *testing.T) {
 		"no realm":          {env["KEYTAB"], "svc_pi", "", "is not one such as"},
 		"conf missing":      {env["KEYTAB"], svc, "not-there.conf", "cannot be read"},
 		"conf outside":      {env["KEYTAB"], svc, "../krb5.conf", "is outside the bundle"},
-		"no conf":           {env["KEYTAB"], svc, "stash", "is not a Kerberos configuration"},
+		"no conf":           {env["KEYTAB"], svc, "stash", "stash:2:1: this line is neither NAME = VALUE nor a [section]"},
+		"conf of nothing":   {env["KEYTAB"], svc, "plant.key", "not a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := site
@@ -485,6 +486,39 @@ func TestKeytab(t *testing.T) {
 		env["KRB5_CONFIG"] = k.file("not-there")
 		_, err := auth.NewTransport(site, k.files(), env.lookup)
 		require.ErrorContains(t, err, "KRB5_CONFIG")
+	})
+}
+
+// Files as they are shipped, which gokrb5 reads wrongly or not at all: a login works.
+func TestKrb5ConfAsShipped(t *testing.T) {
+	k := newKDC(t)
+	server := guard(t, k.keytab(t, spn), whoami)
+	for name, conf := range map[string]string{
+		"RHEL 9":   "[libdefaults]\n dns_canonicalize_hostname = fallback\n spake_preauth_groups = edwards25519\n udp_preference_limit = 0\n[realms]\n PLANT.EXAMPLE = {\n  kdc = 127.0.0.1:%d\n }\n",
+		"FreeIPA":  "[realms]\n PLANT.EXAMPLE = {\n  auth_to_local_names = {\n   svc_pi = pi\n  }\n  kdc = tcp/127.0.0.1:%d\n }\n",
+		"one line": "[realms]\nPLANT.EXAMPLE = { kdc = 127.0.0.1:%d admin_server = 127.0.0.1 }\n[libdefaults]\ndefault_tkt_enctypes = camellia256-cts aes256-sha1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			site, env := k.site(t, server.URL)
+			postMany(t, transport(t, site, text(fmt.Sprintf(conf, k.port)), env), server.URL, 1)
+		})
+	}
+	t.Run("include on this machine", func(t *testing.T) {
+		require.NoError(t, os.MkdirAll(k.file("conf.d"), 0o755))
+		k.write(t, "conf.d/realm", krb5Conf(realm, k.port))
+		k.write(t, "main.conf", "includedir "+k.file("conf.d")+"\nincludedir "+k.file("none")+"\n[libdefaults]\n rdns = false\n")
+		site, env := k.site(t, server.URL)
+		site.Auth.Krb5Conf, env["KRB5_CONFIG"] = "", k.file("main.conf")
+		postMany(t, transport(t, site, nil, env), server.URL, 1)
+
+		require.NoError(t, os.Remove(k.file("conf.d/realm")))
+		_, _, err := post(t.Context(), transport(t, site, nil, env), server.URL, "")
+		require.ErrorContains(t, err, "main.conf:2: includedir "+k.file("none")+": there is no such folder on this machine")
+	})
+	t.Run("include in a bundle", func(t *testing.T) {
+		site, env := k.site(t, server.URL)
+		_, err := auth.NewTransport(site, text("includedir /etc/krb5.conf.d\n"), env.lookup)
+		require.ErrorContains(t, err, `krb5.conf:1:1: includedir "/etc/krb5.conf.d": a file that goes into a bundle cannot include others`)
 	})
 }
 

@@ -17,7 +17,7 @@ type LoginError struct {
 
 func (e *LoginError) Error() string { return e.Problem + "\nhint: " + e.Hint }
 
-// lasting says whether a login failed for good.
+// lasting reports whether a login failed for good.
 func lasting(err error) bool {
 	var e *LoginError
 	return errors.As(err, &e) && e.Lasting
@@ -59,8 +59,11 @@ func (i *identity) explain(err error) error {
 	if strings.Contains(text, "KRB Error:") {
 		return i.fail("the KDC refuses: "+text, "the name in capitals is of RFC 4120, section 7.5.9", true)
 	}
-	return i.fail(fmt.Sprintf("no KDC of the realm %s can be asked: %s", i.realm, text),
-		"check the realm in sites[].auth.principal, that krb5.conf or DNS (_kerberos._tcp) name its KDCs, and that this machine may reach them on port 88", false)
+	hint := "check the realm in sites[].auth.principal, that krb5.conf or DNS (_kerberos._tcp) name its KDCs, and that this machine may reach them on port 88"
+	for _, note := range i.leftOut {
+		hint += "; " + note
+	}
+	return i.fail(fmt.Sprintf("no KDC of the realm %s can be asked: %s", i.realm, text), hint, false)
 }
 
 func (i *identity) fail(problem, hint string, lasting bool) error {
@@ -80,4 +83,15 @@ func (i *identity) renewProof() string {
 		return "create a new keytab (ktpass, or kadmin: ktadd) and store it; changing the password or making another keytab ends the old one"
 	}
 	return "store the account's present password"
+}
+
+// safely calls gokrb5 with what somebody else has written: where that makes it
+// panic, it is an error like any other that it has about it.
+func safely(call func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("what it holds cannot be understood")
+		}
+	}()
+	return call()
 }

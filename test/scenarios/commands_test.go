@@ -30,6 +30,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"simulator":  simulatorWord,
 	"website":    website,
 	"asked":      asked,
+	"listed":     listed,
 	"unasked":    unasked,
 	"held":       held,
 	"disk":       diskWord,
@@ -131,6 +132,21 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has nothing like %s", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(re.ReplaceAllLiteralString(text, replacement)), 0o644))
+}
+
+// listed has the plan.json of a bundle list one more file as the bundle's, as if
+// bundlegen had written it.
+//
+//	listed FOLDER NAME
+func listed(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "listed FOLDER NAME")
+	file := ts.MkAbs(filepath.Join(args[0], "plan.json"))
+	text := ts.ReadFile(file)
+	text = regexp.MustCompile(`"files": \{`).ReplaceAllLiteralString(text, fmt.Sprintf("\"files\": {\n    %q: \"00\",", args[1]))
+	digest := regexp.MustCompile(`"digest": "[0-9a-f]*"`)
+	sum := sha256.Sum256([]byte(digest.ReplaceAllLiteralString(text, `"digest": ""`)))
+	text = digest.ReplaceAllLiteralString(text, fmt.Sprintf(`"digest": "%x"`, sum))
+	ts.Check(os.WriteFile(file, []byte(text), 0o644))
 }
 
 // remember keeps what is in a folder, for unchanged to compare with.
