@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
@@ -50,14 +51,18 @@ func Main(ctx context.Context, args []string, env Env) int {
 	}
 	err := app.RunContext(ctx, args)
 	var code exit
+	var cancelled *localrun.CancelledError
 	switch {
+	case err == nil:
+		return exitOK // also when it was to end: a loop's normal end
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &cancelled):
+		fmt.Fprintln(env.Stderr, cancelled)
+		return exitCancelled
 	case ctx.Err() != nil:
 		fmt.Fprintln(env.Stderr, "cancelled")
 		return exitCancelled
-	case err == nil:
-		return exitOK
-	case errors.As(err, &code):
-		return int(code)
 	default:
 		fmt.Fprintf(env.Stderr, "error: %s\n", strings.TrimRight(err.Error(), "\n"))
 		return exitError
@@ -164,16 +169,24 @@ type screen struct {
 
 // screenOf looks at a stream, NO_COLOR and TERM.
 func screenOf(w io.Writer) screen {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return screen{width: 80}
 	}
 	s := screen{terminal: os.Getenv("TERM") != "dumb", width: 80}
 	s.color = s.terminal && os.Getenv("NO_COLOR") == ""
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-		s.width = width
-	}
+	s.width, _ = sizeOf(w)
 	return s
+}
+
+// sizeOf returns how many columns and lines a terminal shows.
+func sizeOf(w io.Writer) (width, height int) {
+	if f, ok := w.(interface{ Fd() uintptr }); ok {
+		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width, height
+		}
+	}
+	return 80, 24
 }
 
 func logger(w io.Writer) *slog.Logger {

@@ -65,11 +65,15 @@ func withConfig(c *cli.Context) string {
 	if !c.IsSet("config") {
 		return ""
 	}
-	path := c.String("config")
-	if !plain.MatchString(path) {
-		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return " -c " + quoted(c.String("config"))
+}
+
+// quoted is a word such that a shell takes it.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
 	}
-	return " -c " + path
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // plain is what shells take without quotes.

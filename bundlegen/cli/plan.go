@@ -64,15 +64,20 @@ func makePlansWith(c *cli.Context, measured func(*config.Pipeline) (*plan.Calibr
 	if err != nil {
 		return nil, err
 	}
-	next := before.nextID()
+	return planAll(parts, tags, before, plan.Options{Rebalance: c.Bool("rebalance"), Calibration: calibration})
+}
+
+// planAll plans each of the bundles on top of those that are there.
+func planAll(parts []part, tags []inventory.Tag, before earlier, options plan.Options) ([]*planned, error) {
+	options.FirstID = before.nextID()
 	var all []*planned
 	for _, part := range parts {
-		p, err := makePlan(part, tagsOf(part, tags), before.of(part), plan.Options{Rebalance: c.Bool("rebalance"), FirstID: next, Calibration: calibration})
+		p, err := makePlan(part, tagsOf(part, tags), before.of(part), options)
 		if err != nil {
 			return nil, err
 		}
 		for _, partition := range p.plan.Partitions {
-			next = max(next, partition.ID+1)
+			options.FirstID = max(options.FirstID, partition.ID+1)
 		}
 		all = append(all, p)
 	}

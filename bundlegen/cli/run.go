@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -13,6 +16,8 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -28,8 +33,13 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
 			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"},
 			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
+			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning when pipeline.yml or the inventory would give another"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "what the run did, as `FORMAT` text or json"},
 		},
 		Action: func(c *cli.Context) error {
+			if err := runFormat(c); err != nil {
+				return err
+			}
 			cfg, parts, err := loadParts(c)
 			if err != nil {
 				return err
@@ -53,9 +63,9 @@ func runCommand() *cli.Command {
 				return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks",
 					withConfig(c), cfg.Targets[len(cfg.Targets)-1].Name)
 			case c.Bool("local"):
-				return runLocal(c, parts, tiers)
+				return runLocal(c, cfg, parts, tiers)
 			default:
-				for _, f := range []string{"data", "engine", "retry-wait"} {
+				for _, f := range []string{"data", "engine", "retry-wait", "frozen"} {
 					if c.IsSet(f) {
 						return fmt.Errorf("--%s belongs to --local\nhint: give --local, or leave it out", f)
 					}
@@ -68,6 +78,26 @@ func runCommand() *cli.Command {
 			}
 		},
 	}
+}
+
+// runFormats are what the end of a run can be printed as.
+var runFormats = []string{"text", "json"}
+
+func runFormat(c *cli.Context) error {
+	if format := c.String("output"); !slices.Contains(runFormats, format) {
+		return notAllowed("--output", format, "without it, tables and a summary for a person", runFormats)
+	}
+	return nil
+}
+
+func asJSON(c *cli.Context) bool { return c.String("output") == "json" }
+
+// printJSON prints a document as one indented JSON value.
+func printJSON(c *cli.Context, document any) error {
+	encoder := json.NewEncoder(c.App.Writer)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(document)
 }
 
 func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
@@ -99,14 +129,21 @@ func untilFlag(c *cli.Context) error {
 	return nil
 }
 
+// localDocument is what run --local --output json prints. Fields are only ever added.
+type localDocument struct {
+	Version  int                `json:"version"`
+	Outcome  localrun.Outcome   `json:"outcome"`
+	ExitCode int                `json:"exit_code"`
+	Bundles  []localrun.Summary `json:"bundles"` // one for each region
+	Next     string             `json:"next"`
+}
+
 // runLocal runs the jobs of all bundles here, one after the other, in one data
 // folder. The worst outcome is the command's.
-func runLocal(c *cli.Context, parts []part, tiers []string) error {
+func runLocal(c *cli.Context, whole *config.Pipeline, parts []part, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
 		return notAllowed("--engine", c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
-	worst := localrun.OK
-	var tables string
 	for _, p := range parts {
 		// Before anything is read or sent: an edited sites.json would have the
 		// password sent to whoever edited it.
@@ -117,33 +154,86 @@ func runLocal(c *cli.Context, parts []part, tiers []string) error {
 			return err
 		}
 	}
+	if !c.Bool("frozen") {
+		warnStale(c, whole, parts)
+	}
+	document := localDocument{Version: 1, Bundles: []localrun.Summary{}}
+	out := c.App.Writer
+	if asJSON(c) {
+		out = io.Discard
+	}
 	for _, p := range parts {
 		tiers, err := emittedTiers(p.dir(), tiers, c.IsSet("tier"))
 		if err != nil {
 			return err
 		}
-		options := localrun.Options{
-			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"), Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
-			Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Terminal: screenOf(c.App.ErrWriter).terminal, Log: logger(c.App.ErrWriter),
-		}
 		if p.region() != "" {
-			fmt.Fprintf(c.App.Writer, "region %s\n", p.region())
+			fmt.Fprintf(out, "region %s\n", p.region())
 		}
-		outcome, err := localrun.Run(c.Context, options)
+		terminal := screenOf(c.App.ErrWriter)
+		sum, err := localrun.Run(c.Context, localrun.Options{
+			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"),
+			Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
+			Stdout: out, Stderr: c.App.ErrWriter, Terminal: terminal.terminal, Size: func() (int, int) { return sizeOf(c.App.ErrWriter) },
+		})
 		if err != nil {
 			return err
 		}
-		worst, tables = together(worst, outcome, p == parts[0]), options.Tables()
+		sum.Region = p.region()
+		sum.Text(out)
+		document.Outcome = together(document.Outcome, sum.Outcome, p == parts[0])
+		document.Bundles = append(document.Bundles, sum)
+		if sum.Outcome == localrun.Interrupted {
+			break
+		}
 	}
-	switch worst {
+	document.Next = nextOfRun(c, whole, document.Outcome)
+	failed := document.end(c)
+	if asJSON(c) {
+		if err := printJSON(c, document); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// end says how it ended, and returns what decides the exit code.
+func (d *localDocument) end(c *cli.Context) error {
+	if d.Outcome == localrun.Interrupted {
+		d.ExitCode = exitCancelled
+		cancelled := &localrun.CancelledError{}
+		for _, b := range d.Bundles {
+			cancelled.Landed, cancelled.Read = cancelled.Landed+b.Events, cancelled.Read+b.Read
+		}
+		return cancelled
+	}
+	if !asJSON(c) {
+		fmt.Fprintf(c.App.Writer, "next: %s\n", d.Next)
+	}
+	switch d.Outcome {
 	case localrun.OK:
-		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", tables)
+		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", d.Bundles[len(d.Bundles)-1].Tables)
 		return nil
 	case localrun.PartlyDone:
-		return exit(exitPartial)
+		d.ExitCode = exitPartial
 	default:
-		return exit(exitError)
+		d.ExitCode = exitError
 	}
+	return exit(d.ExitCode)
+}
+
+// nextOfRun is the command that a person would give after a run here.
+func nextOfRun(c *cli.Context, whole *config.Pipeline, outcome localrun.Outcome) string {
+	given := withConfig(c) + withRegion(c)
+	if outcome == localrun.OK {
+		return fmt.Sprintf("bundlegen deploy%s -t %s", given, whole.Targets[len(whole.Targets)-1].Name)
+	}
+	for _, name := range []string{"engine", "data", "until", "tier", "retry-wait"} {
+		if c.IsSet(name) {
+			given += " --" + name + " " + quoted(fmt.Sprint(c.Value(name)))
+		}
+	}
+	return "bundlegen run" + given + " --local"
 }
 
 // together gives the outcome of several bundles' runs: where something was landed
@@ -174,17 +264,46 @@ func emittedTiers(dir string, tiers []string, named bool) ([]string, error) {
 	return out, nil
 }
 
+// remoteDocument is what run -t --output json prints. Fields are only ever added.
+type remoteDocument struct {
+	Version  int         `json:"version"`
+	Outcome  string      `json:"outcome"`
+	ExitCode int         `json:"exit_code"`
+	Runs     []remoteRun `json:"runs"` // those that have ended
+}
+
+// remoteRun is a run of one job on Databricks.
+type remoteRun struct {
+	Region string `json:"region,omitempty"`
+	Job    string `json:"job"`
+	deploy.RunResult
+}
+
 // runRemote runs the jobs of all bundles on Databricks, one after the other. A
 // region that cannot be run stops no other.
 func runRemote(c *cli.Context, parts []part, name string, tiers []string) error {
+	document := remoteDocument{Version: 1, Runs: []remoteRun{}}
 	worst := deploy.Succeeded
 	err := inEach(c, parts, func(p part) error {
-		outcome, err := runJobs(c, p, name, tiers)
-		if worst == deploy.Succeeded || outcome == deploy.Failed {
-			worst = outcome
-		}
-		return err
+		return runJobs(c, p, name, tiers, func(run remoteRun) {
+			if worst == deploy.Succeeded || run.Outcome == deploy.Failed {
+				worst = run.Outcome
+			}
+			document.Runs = append(document.Runs, run)
+			if !asJSON(c) {
+				showRun(c.App.Writer, run)
+			}
+		})
 	})
+	if err != nil {
+		worst = deploy.Failed
+	}
+	if asJSON(c) && len(document.Runs) > 0 {
+		document.Outcome, document.ExitCode = worst.String(), int(worst)
+		if err := printJSON(c, document); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -194,17 +313,16 @@ func runRemote(c *cli.Context, parts []part, name string, tiers []string) error 
 	return nil
 }
 
-// runJobs runs the jobs of a bundle's tiers.
-func runJobs(c *cli.Context, p part, name string, tiers []string) (deploy.Outcome, error) {
+// runJobs runs the jobs of a bundle's tiers, and tells of each that has ended.
+func runJobs(c *cli.Context, p part, name string, tiers []string, tell func(remoteRun)) error {
 	b, err := bundle.Read(p.dir())
 	if err != nil {
-		return deploy.Failed, err
+		return err
 	}
 	params := map[string]string{}
 	if until := c.String("until"); until != "" {
 		params["until"] = until
 	}
-	worst := deploy.Succeeded
 	for _, tier := range tiers {
 		for _, j := range b.Roots() {
 			if j.Tier != tier || !j.Lands() {
@@ -217,12 +335,53 @@ func runJobs(c *cli.Context, p part, name string, tiers []string) (deploy.Outcom
 			}
 			res, err := workspace(c).Run(c.Context, p.dir(), name, j.Key, params)
 			if err != nil {
-				return deploy.Failed, err
+				return err
 			}
-			if worst == deploy.Succeeded || res.Outcome == deploy.Failed {
-				worst = res.Outcome
-			}
+			tell(remoteRun{Region: p.region(), Job: j.Key, RunResult: res})
 		}
 	}
-	return worst, nil
+	return nil
+}
+
+const (
+	mostFailedTasks = 10 // that a run's end names; the run's page has all
+	mostErrorLines  = 6  // of each
+)
+
+// showRun says how a run on Databricks ended, and why each task failed that did.
+func showRun(w io.Writer, run remoteRun) {
+	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, run.Outcome, words.Span(run.Duration.Seconds()), run.URL)
+	if run.Outcome != deploy.Succeeded && run.Message != "" {
+		indent(w, "  ", run.Message)
+	}
+	shown, more := 0, 0
+	for _, t := range run.Tasks {
+		switch {
+		case !t.Failed():
+			continue
+		case shown == mostFailedTasks:
+			more++
+			continue
+		}
+		shown++
+		fmt.Fprintf(w, "  %s: %s at attempt %d, %s\n", text.Line(t.Key), t.State, t.Attempts, t.URL)
+		indent(w, "    ", t.Error)
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "  and %s more, see the run's page\n", words.Plural(more, "failed task"))
+	}
+}
+
+// indent writes the first lines of a text that comes from elsewhere.
+func indent(w io.Writer, by, said string) {
+	lines := strings.Split(strings.TrimSpace(text.Lines(said)), "\n")
+	for i, line := range lines {
+		if i == mostErrorLines {
+			fmt.Fprintf(w, "%s…\n", by)
+			return
+		}
+		if line != "" {
+			fmt.Fprintf(w, "%s%s\n", by, strings.TrimRight(line, " "))
+		}
+	}
 }

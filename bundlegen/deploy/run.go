@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,18 @@ type TaskResult struct {
 	State    string        `json:"state"`
 	Attempts int           `json:"attempts"`
 	Duration time.Duration `json:"duration_ns"`
-	Error    string        `json:"error"` // of the first failed tasks, at most maxTaskErrors
+	URL      string        `json:"url"`   // the page of its last attempt
+	Error    string        `json:"error"` // why it failed, as far as Databricks says; of the first failed tasks in pi-extractor's own words
+}
+
+// Failed reports whether the task ran and did not succeed. One that did not run,
+// for what it depends on or was cancelled with, has no reason of its own.
+func (t TaskResult) Failed() bool {
+	switch jobs.RunResultState(t.State) {
+	case jobs.RunResultStateFailed, jobs.RunResultStateTimedout, jobs.RunResultStateMaximumConcurrentRunsReached:
+		return true
+	}
+	return t.State == string(jobs.RunLifeCycleStateInternalError)
 }
 
 // maxTaskErrors bounds the requests for error texts: when 900 tasks fail, the
@@ -224,10 +236,18 @@ func resultOf(run *jobs.Run) RunResult {
 	for _, t := range latestAttempts(run.Tasks) {
 		r.Tasks = append(r.Tasks, TaskResult{
 			Key: t.TaskKey, State: stateOf(t.State), Attempts: t.AttemptNumber + 1,
-			Duration: between(t.StartTime, t.EndTime),
+			Duration: between(t.StartTime, t.EndTime), URL: t.RunPageUrl, Error: messageOf(t),
 		})
 	}
 	return r
+}
+
+// messageOf is what Databricks says of a task's end, where it did not succeed.
+func messageOf(t jobs.RunTask) string {
+	if t.State == nil || t.State.ResultState == jobs.RunResultStateSuccess {
+		return ""
+	}
+	return t.State.StateMessage
 }
 
 // between is the time from start to end, both in milliseconds since 1970; 0 when
@@ -244,17 +264,29 @@ func between(start, end int64) time.Duration {
 func explain(ctx context.Context, client *databricks.WorkspaceClient, run *jobs.Run, results []TaskResult) error {
 	asked := 0
 	for i, t := range latestAttempts(run.Tasks) {
-		if t.State == nil || t.State.ResultState != jobs.RunResultStateFailed || asked == maxTaskErrors {
+		if !results[i].Failed() || asked == maxTaskErrors {
 			continue
 		}
 		asked++
 		output, err := client.Jobs.GetRunOutput(ctx, jobs.GetRunOutputRequest{RunId: t.RunId})
 		switch {
 		case err == nil:
-			results[i].Error = output.Error
+			results[i].Error = cmp.Or(said(output.Logs), output.Error, results[i].Error)
 		case context.Cause(ctx) != nil:
 			return errors.Join(context.Cause(ctx), err)
 		}
 	}
 	return nil
+}
+
+// said returns the last error that a task printed itself, which tells more than
+// that its process ended: what follows "error: ", up to Python's trace.
+func said(logs string) string {
+	const head = "error: "
+	start := strings.LastIndex("\n"+logs, "\n"+head)
+	if start < 0 {
+		return ""
+	}
+	words, _, _ := strings.Cut(logs[start+len(head):], "\nTraceback (most recent call last)")
+	return strings.TrimSpace(words)
 }

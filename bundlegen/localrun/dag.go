@@ -15,11 +15,13 @@ const (
 	Succeeded
 	Partial // counts as a success, as on Databricks
 	Failed
-	Skipped // its run_if was not met, or what it depends on was skipped
+	Skipped   // its run_if was not met, or what it depends on was skipped
+	Cancelled // a person ended the run
+	Stopped   // so, where it loops until then: its normal end
 )
 
 func (s State) String() string {
-	return [...]string{"waiting", "running", "ok", "partial", "failed", "skipped"}[s]
+	return [...]string{"waiting", "running", "ok", "partial", "failed", "skipped", "cancelled", "stopped"}[s]
 }
 
 func (s State) ended() bool { return s >= Succeeded }

@@ -1,127 +1,398 @@
 package localrun
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/cheggaaa/pb/v3"
+	"github.com/mattn/go-runewidth"
 
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// display shows a run as it goes. Its methods are called from several goroutines.
-type display interface {
-	started(t *scheduled)
-	progress(t *scheduled, p task.Progress)
-	ended(t *scheduled, s State)
-	close()
+// display shows a run as it goes: lines of what happened, and on a terminal,
+// below them, bars of what is under way, which are drawn anew several times a
+// second. Without a terminal a line says at times how things stand. Whatever is
+// written to it stands above the bars. Its methods are called from several goroutines.
+type display struct {
+	w        io.Writer
+	terminal bool
+	size     func() (width, height int)
+
+	mu      sync.Mutex
+	begun   time.Time
+	spoken  time.Time // when the last line was written
+	drawn   int       // lines of bars that stand on the terminal
+	tasks   []*scheduled
+	shown   map[*scheduled]*shown
+	notices piwebapi.Notices
+	reasons []string       // why tasks failed, as far as it was told
+	latest  piwebapi.Retry // a wait that goes on
+	due     time.Time      // when that ends
+
+	stop  chan struct{}
+	ended chan struct{}
 }
 
-// plain writes a line when a task starts and when it ends: for logs and pipes.
-type plain struct {
-	mu    sync.Mutex
-	w     io.Writer
-	begun time.Time
+// shown is what is known of a task.
+type shown struct {
+	state    State
+	progress task.Progress
+	landed   int64 // by earlier attempts
+	whole    float64
 }
 
-func newPlain(w io.Writer) *plain { return &plain{w: w, begun: time.Now()} }
+const (
+	widest     = 79 // columns: a terminal of 80 does not wrap then
+	redraw     = 200 * time.Millisecond
+	silence    = 10 * time.Second // after which a line says how things stand
+	mostBars   = 16
+	otherLines = 4 // of a terminal, that bars leave free
+)
 
-func (p *plain) line(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, "%7.1fs  %s\n", time.Since(p.begun).Seconds(), fmt.Sprintf(format, args...))
-}
-
-func (p *plain) started(t *scheduled)               { p.line("%s started", t.spec.Key) }
-func (p *plain) progress(*scheduled, task.Progress) {}
-func (p *plain) close()                             {}
-
-func (p *plain) ended(t *scheduled, s State) {
-	what := s.String()
-	if t.spec.params.Task == manifest.TaskExtract {
-		what += fmt.Sprintf(": %s events of %s tags", thousands(t.result.Events), thousands(int64(t.result.Tags)))
+func newDisplay(w io.Writer, terminal bool, size func() (width, height int)) *display {
+	if size == nil {
+		size = func() (int, int) { return 80, 24 }
 	}
-	if t.attempts > 1 {
-		what += fmt.Sprintf(" after %d attempts", t.attempts)
+	d := &display{w: w, terminal: terminal, size: size, begun: time.Now(), spoken: time.Now(), shown: map[*scheduled]*shown{},
+		stop: make(chan struct{}), ended: make(chan struct{})}
+	go d.tick()
+	return d
+}
+
+// close takes the bars away.
+func (d *display) close() {
+	close(d.stop)
+	<-d.ended
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wipe()
+}
+
+func (d *display) tick() {
+	defer close(d.ended)
+	every := time.Second
+	if d.terminal {
+		every = redraw
 	}
-	p.line("%s %s in %.1f s", t.spec.Key, what, t.seconds)
-}
-
-// bars shows one bar for each extraction that runs, and one for all of them.
-type bars struct {
-	mu    sync.Mutex
-	pool  *pb.Pool
-	all   *pb.ProgressBar
-	byTag map[*scheduled]*pb.ProgressBar
-	done  map[*scheduled]int
-	tags  map[*scheduled]int
-	count map[*scheduled]int64
-}
-
-const barTemplate = `{{string . "name" | printf "%-10s"}} {{bar . "▕" "█" "▌" " " "▏"}} {{percent . "%3.0f%%" "    "}} {{string . "events" | printf "%24s"}}`
-
-// newBars makes the bars of a run; w is a terminal.
-func newBars(w io.Writer, extractions []*scheduled, most int) (*bars, error) {
-	b := &bars{byTag: map[*scheduled]*pb.ProgressBar{}, done: map[*scheduled]int{}, tags: map[*scheduled]int{}, count: map[*scheduled]int64{}}
-	b.pool = pb.NewPool()
-	b.pool.Output = w
-	if len(extractions) <= most {
-		for _, t := range extractions {
-			b.byTag[t] = newBar(fmt.Sprintf("%04d", t.spec.params.Partition))
-			b.pool.Add(b.byTag[t])
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case now := <-ticker.C:
+			d.mu.Lock()
+			switch {
+			case len(d.tasks) == 0:
+			case d.terminal:
+				d.wipe()
+				d.draw(now)
+			case now.Sub(d.spoken) >= silence:
+				d.line("%s", d.status(now))
+			}
+			d.mu.Unlock()
 		}
 	}
-	b.all = newBar("all")
-	b.pool.Add(b.all)
-	return b, b.pool.Start()
 }
 
-func newBar(name string) *pb.ProgressBar {
-	bar := pb.ProgressBarTemplate(barTemplate).New(0)
-	bar.Set("name", name).Set("events", "").SetMaxWidth(78)
-	return bar
-}
-
-// started names a task that has no bar of its own in the bar of all.
-func (b *bars) started(t *scheduled) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if t.spec.params.Task != manifest.TaskExtract {
-		b.all.Set("events", t.spec.Key)
+// begin shows the tasks of a job from now on; none at its end.
+func (d *display) begin(tasks []*scheduled) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wipe()
+	d.tasks = tasks
+	clear(d.shown)
+	for _, t := range tasks {
+		d.shown[t] = &shown{}
 	}
 }
 
-func (b *bars) progress(t *scheduled, p task.Progress) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tags[t], b.done[t], b.count[t] = p.Tags, p.Done, p.Events
-	if bar := b.byTag[t]; bar != nil {
-		show(bar, p.Done, p.Tags, p.Events)
-	}
-	var all task.Progress
-	for t := range b.tags {
-		all.Tags, all.Done, all.Events = all.Tags+b.tags[t], all.Done+b.done[t], all.Events+b.count[t]
-	}
-	show(b.all, all.Done, all.Tags, all.Events)
+// Write implements io.Writer: what is written stands above the bars.
+func (d *display) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wipe()
+	d.spoken = time.Now()
+	return d.w.Write(p)
 }
 
-func show(bar *pb.ProgressBar, done, tags int, events int64) {
-	bar.SetTotal(int64(tags)).SetCurrent(int64(done)).Set("events", thousands(events)+" events")
+// line writes a line with the time since the run's begin.
+func (d *display) line(format string, args ...any) {
+	d.wipe()
+	d.spoken = time.Now()
+	fmt.Fprintln(d.w, d.fit(fmt.Sprintf("%7.1fs  ", time.Since(d.begun).Seconds())+text.Line(fmt.Sprintf(format, args...))))
 }
 
-func (b *bars) ended(t *scheduled, s State) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if bar := b.byTag[t]; bar != nil {
-		bar.Set("events", thousands(t.result.Events)+" events "+s.String())
-		bar.Finish()
+// fit cuts a line such that it does not wrap.
+func (d *display) fit(line string) string {
+	width := widest
+	if d.terminal {
+		columns, _ := d.size()
+		width = max(1, min(width, columns-1))
+	}
+	return runewidth.Truncate(line, width, "…")
+}
+
+func (d *display) started(t *scheduled) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown[t].state = Running
+	d.line("%s started", t.spec.Key)
+}
+
+func (d *display) progress(t *scheduled, p task.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.shown[t]
+	if s == nil {
+		return // of a job that has ended
+	}
+	s.progress = p
+	if p.Through != 0 {
+		s.whole = p.Whole // each loop by itself
+	} else {
+		s.whole = max(s.whole, p.Whole) // a further attempt has less to read
 	}
 }
 
-func (b *bars) close() {
-	b.all.Finish()
-	_ = b.pool.Stop() // it only restores the terminal; there is nothing to do if it cannot
+// retrying tells of a task that is tried again.
+func (d *display) retrying(t *scheduled, reason string, attempt int, wait time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.shown[t]
+	s.landed += s.progress.Landed
+	s.progress = task.Progress{Step: "waiting", Whole: s.progress.Whole, Left: s.progress.Left, Through: s.progress.Through}
+	what := fmt.Sprintf("%s failed, attempt %d", t.spec.Key, attempt)
+	if t.spec.MaxRetries >= 0 {
+		what += fmt.Sprintf(" of %d", t.spec.MaxRetries+1)
+	}
+	if wait > 0 {
+		what += fmt.Sprintf(" in %.1f s", wait.Seconds())
+	}
+	d.line("%s", what)
+	reason, _, _ = strings.Cut(strings.TrimPrefix(reason, task.ErrFailed.Error()+": "), "\n")
+	if !slices.Contains(d.reasons, reason) {
+		d.reasons = append(d.reasons, reason)
+		fmt.Fprintln(d.w, d.fit("          "+text.Line(reason)))
+	}
+}
+
+// retry tells of a request that is sent again.
+func (d *display) retry(r piwebapi.Retry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.latest = r; r.State != "" {
+		d.due = time.Now().Add(r.Wait)
+	}
+	if said := d.notices.Line(r); said != "" {
+		d.line("%s", said)
+	}
+}
+
+func (d *display) end(t *scheduled, s State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown[t].state = s
+	what := fmt.Sprintf("%s %s in %.1f s", t.spec.Key, s, t.seconds)
+	if t.spec.params.Task == manifest.TaskExtract {
+		what += ", " + events(t.result.Events)
+	}
+	d.line("%s", what)
+}
+
+func events(n int64) string { return words.Plural(int(n), "event") }
+
+// wipe takes the bars off the terminal.
+func (d *display) wipe() {
+	if d.drawn > 0 {
+		fmt.Fprintf(d.w, "\x1b[%dA\r\x1b[J", d.drawn)
+		d.drawn = 0
+	}
+}
+
+// draw draws the bars.
+func (d *display) draw(now time.Time) {
+	lines := d.area(now)
+	d.drawn = len(lines)
+	fmt.Fprint(d.w, strings.Join(lines, "\n")+"\n")
+}
+
+// area returns the lines that stand below all others: a bar for each extraction
+// where there is room for them, else for those that run, one for all, and what
+// is under way.
+func (d *display) area(now time.Time) []string {
+	_, height := d.size()
+	most := min(mostBars, height-otherLines)
+	var bars, active []*scheduled
+	for _, t := range d.tasks {
+		if t.spec.params.Task == manifest.TaskExtract {
+			bars = append(bars, t)
+			if d.shown[t].state == Running {
+				active = append(active, t)
+			}
+		}
+	}
+	if len(bars) > most {
+		bars = active
+	}
+	var lines []string
+	for _, t := range bars[:max(0, min(len(bars), most))] {
+		lines = append(lines, d.fit(d.bar(t, now)))
+	}
+	share, read := d.all()
+	lines = append(lines, d.fit(bar("all", share, events(read), "")))
+	return append(lines, d.fit(fmt.Sprintf("%7.1fs  ", now.Sub(d.begun).Seconds())+text.Line(d.underWay(now))))
+}
+
+// bar returns the bar of an extraction, or of a loop where it stands.
+func (d *display) bar(t *scheduled, now time.Time) string {
+	s := d.shown[t]
+	name := fmt.Sprintf("%04d %s", t.spec.params.Partition, text.Line(t.spec.params.Site))
+	if s.progress.Through != 0 {
+		return name + "  " + loopStanding(s.progress, now) + ", " + events(s.landed+s.progress.Events)
+	}
+	step := s.progress.Step
+	if s.state != Running {
+		step = s.state.String()
+	}
+	return bar(name, s.share(), events(s.landed+s.progress.Events), step)
+}
+
+// loopStanding says how current a continuous extraction is.
+func loopStanding(p task.Progress, now time.Time) string {
+	at := p.Through.Time()
+	what := fmt.Sprintf("landed up to %s, %s behind", at.Format("15:04:05Z"), words.Span(max(0, now.Sub(at).Seconds())))
+	if p.Next.After(now) {
+		what += ", next in " + words.Span(p.Next.Sub(now).Seconds())
+	}
+	return what
+}
+
+// share is how much of what a task has to read is read, 0 to 1.
+func (s *shown) share() float64 {
+	switch {
+	case s.whole > 0:
+		return 1 - min(1, s.progress.Left/s.whole)
+	case s.state == Succeeded || s.state == Partial:
+		return 1 // there was nothing to read
+	}
+	return 0
+}
+
+// all returns how much of all that the job has to read is read, and the events
+// so far. What is not known yet of an extraction is taken for the mean of the others.
+func (d *display) all() (share float64, read int64) {
+	var whole, left float64
+	known, unknown := 0, 0
+	for _, t := range d.tasks {
+		if t.spec.params.Task != manifest.TaskExtract {
+			continue
+		}
+		s := d.shown[t]
+		read += s.landed + s.progress.Events
+		switch {
+		case s.whole > 0:
+			known, whole, left = known+1, whole+s.whole, left+min(s.whole, s.progress.Left)
+		case !s.state.ended() && s.progress.Tags == 0:
+			unknown++
+		}
+	}
+	if known == 0 {
+		if unknown == 0 {
+			return 1, read
+		}
+		return 0, read
+	}
+	mean := whole / float64(known) * float64(unknown)
+	return 1 - (left+mean)/(whole+mean), read
+}
+
+const barTemplate = `{{string . "name"}} {{bar . "▕" "█" "▌" " " "▏"}} {{string . "share"}} {{string . "events"}}`
+
+// bar returns one line: a name, a bar, its share in percent, how many events, and a step.
+func bar(name string, share float64, events, step string) string {
+	const cells = 1000
+	b := pb.ProgressBarTemplate(barTemplate).New(cells)
+	b.Set("name", runewidth.FillRight(runewidth.Truncate(name, 15, "…"), 15))
+	b.Set("share", percent(share)).Set("events", runewidth.FillLeft(events, 18)+"  "+runewidth.FillRight(runewidth.Truncate(step, 9, "…"), 9))
+	return strings.TrimRight(b.SetCurrent(int64(share*cells)).SetWidth(widest).String(), " ")
+}
+
+// percent shows 100 only where all is done.
+func percent(share float64) string {
+	n := int(share * 100)
+	if share < 1 {
+		n = min(n, 99)
+	}
+	return fmt.Sprintf("%3d%%", n)
+}
+
+// status says in one line how things stand, for where there are no bars.
+func (d *display) status(now time.Time) string {
+	share, read := d.all()
+	var behind *task.Progress // the loop that is farthest behind
+	for _, s := range d.shown {
+		if p := &s.progress; p.Through != 0 && (behind == nil || p.Through < behind.Through) {
+			behind = p
+		}
+	}
+	switch {
+	case behind != nil:
+		return loopStanding(*behind, now) + ", " + events(read) + d.waits(now)
+	case read > 0 || share > 0:
+		return strings.TrimSpace(percent(share)) + " read, " + events(read) + "; " + d.underWay(now)
+	default:
+		return d.underWay(now)
+	}
+}
+
+// waits says which sites do not answer, if any.
+func (d *display) waits(now time.Time) string {
+	troubled := d.notices.Troubled()
+	if len(troubled) == 0 {
+		return ""
+	}
+	what := "; waiting for " + words.List(troubled, 2)
+	if d.due.After(now) {
+		what += fmt.Sprintf(", next in %.0f s", d.due.Sub(now).Seconds())
+	}
+	return what
+}
+
+// underWay says what runs, by what it does, and what that waits for.
+func (d *display) underWay(now time.Time) string {
+	var what, steps []string
+	reading := map[string]int{} // extractions, by their step
+	for _, t := range d.tasks {
+		s := d.shown[t]
+		switch {
+		case s.state != Running:
+		case t.spec.params.Task == manifest.TaskExtract:
+			step := cmp.Or(s.progress.Step, "opening")
+			if reading[step]++; reading[step] == 1 {
+				steps = append(steps, step)
+			}
+		case s.progress.Step != "":
+			what = append(what, t.spec.Key+": "+s.progress.Step)
+		default:
+			what = append(what, t.spec.Key)
+		}
+	}
+	for _, step := range steps {
+		what = append(what, words.Plural(reading[step], "partition")+" "+step)
+	}
+	if len(what) == 0 {
+		what = []string{"ending"}
+	}
+	return strings.Join(what, ", ") + d.waits(now)
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
 	"github.com/bundlegen/bundlegen/extractor/task"
 )
@@ -15,7 +14,7 @@ import (
 type duckLake struct {
 	o      Options
 	file   *duckdb.Lake
-	engine engine.Engine
+	engine *duckdb.Engine
 }
 
 func duckDBFile(data string) string { return filepath.Join(data, duckdb.FileName) }
@@ -28,17 +27,26 @@ func openDuckDB(ctx context.Context, o Options) (lake, error) {
 	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline)}, nil
 }
 
-func (l *duckLake) attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error) {
+func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (task.Result, error) {
 	p, err := t.parse(number)
 	if err != nil {
 		return task.Result{}, err
 	}
-	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Progress: progress})
+	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Progress: w.progress, Retrying: w.retry})
 }
 
 // sideBySide counts on extractions waiting for PI most of the time; each takes
 // some memory.
 func (l *duckLake) sideBySide() int { return max(16, 4*runtime.GOMAXPROCS(0)) }
+
+// landed also counts what an attempt staged and a later one published.
+func (l *duckLake) landed(ctx context.Context, runID string) map[int]int64 {
+	counts, err := l.engine.EventsOf(ctx, runID)
+	if err != nil {
+		return nil // the tasks have said what is wrong
+	}
+	return counts
+}
 
 func (l *duckLake) trouble(err error) string { return duckdb.DiskTrouble(err) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
 )
 
@@ -13,15 +14,24 @@ import (
 type lake interface {
 	// attempt runs one attempt of a task to its end. When ctx is cancelled it ends
 	// soon, at a point from which another attempt goes on, with ctx's cause.
-	// progress is told how far an extraction is.
-	attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error)
+	// watch is told how it goes on.
+	attempt(ctx context.Context, t *spec, number int, watch watch) (task.Result, error)
 	// sideBySide is how many extractions this machine bears at once.
 	sideBySide() int
+	// landed returns, of a run, how many events of each partition are landed, by the
+	// tables; nil where the tasks' own results have to tell.
+	landed(ctx context.Context, runID string) map[int]int64
 	// trouble says what is wrong with the data folder, in words that follow its
 	// name, when err comes from that and does not say so itself; else "".
 	trouble(err error) string
 	// close gives the data folder free for others.
 	close() error
+}
+
+// watch is told how an attempt goes on, from several goroutines.
+type watch struct {
+	progress func(task.Progress)
+	retry    func(piwebapi.Retry) // of requests that are sent again
 }
 
 // engineKind is one of the engines that a local run may have.

@@ -5,15 +5,31 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
-// lines is a log for a person who waits: each message is a line, and no more.
-type lines struct{ w io.Writer }
+// lines is a log for a person who waits: each message is a line with what belongs
+// to it, and no more.
+type lines struct {
+	w     io.Writer
+	least slog.Level
+}
 
-func (l lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (l lines) Enabled(_ context.Context, level slog.Level) bool { return level >= l.least }
 
 func (l lines) Handle(_ context.Context, r slog.Record) error {
-	_, err := fmt.Fprintln(l.w, r.Message)
+	var with []string
+	r.Attrs(func(a slog.Attr) bool {
+		with = append(with, a.Key+" "+a.Value.String())
+		return true
+	})
+	line := r.Message
+	if len(with) > 0 {
+		line += " (" + strings.Join(with, ", ") + ")"
+	}
+	_, err := fmt.Fprintln(l.w, text.Lines(line))
 	return err
 }
 

@@ -13,12 +13,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/localspark"
 )
 
 // resultVariable names the file in which pi-extractor leaves its result.
 const resultVariable = "PI_EXTRACTOR_RESULT"
+
+// progressVariable names the file in which it leaves meanwhile how far it is.
+const progressVariable = "PI_EXTRACTOR_PROGRESS"
 
 // process is one attempt of a task as a process of its own.
 type process struct {
@@ -43,7 +47,7 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 	defer out.Close()
 	resultFile := strings.TrimSuffix(p.output, ".log") + ".json"
 	cmd := exec.Command(p.program, p.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(p.env, resultVariable+"="+resultFile), out, out
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(p.env, resultVariable+"="+resultFile, progressVariable+"="+p.progressFile()), out, out
 	child, err := localspark.Start(cmd)
 	if err != nil {
 		return task.Result{}, fmt.Errorf("the wheel's entry point: %w\nhint: bundlegen generate rebuilds the wheel", err)
@@ -68,6 +72,47 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 		return result, p.spark.Err() // whatever the task says of it
 	default:
 		return result, p.failure(child.State())
+	}
+}
+
+func (p process) progressFile() string { return strings.TrimSuffix(p.output, ".log") + ".progress" }
+
+// follow tells of what the process leaves of its progress, until stop is called.
+func (p process) follow(w watch) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	var last []byte
+	var retry piwebapi.Retry
+	look := func() {
+		data, err := os.ReadFile(p.progressFile())
+		var report task.Report
+		if err != nil || bytes.Equal(data, last) || json.Unmarshal(data, &report) != nil {
+			return // it is not there yet, or of another version
+		}
+		last = data
+		w.progress(report.Progress)
+		if report.Retry != nil && *report.Retry != retry {
+			retry = *report.Retry
+			w.retry(retry)
+		}
+	}
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(500 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				look()
+			case <-done:
+				look()
+				_ = os.Remove(p.progressFile()) // a file left behind harms nobody
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
 	}
 }
 

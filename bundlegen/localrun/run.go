@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,8 +38,9 @@ type Options struct {
 	Getenv    func(string) (string, bool)
 	Stdout    io.Writer
 	Stderr    io.Writer
-	Terminal  bool // Stderr is a terminal: bars instead of lines
-	Log       *slog.Logger
+	Terminal  bool                       // Stderr is a terminal: bars below the lines
+	Size      func() (width, height int) // of that terminal; nil: 80 and 24
+	Log       *slog.Logger               // nil: warnings go to Stderr, a line each
 }
 
 // DefaultRetryWait is the longest wait between two attempts here: the job's
@@ -50,61 +52,93 @@ type Outcome int
 
 // The outcomes, from good to bad.
 const (
-	OK         Outcome = iota
-	PartlyDone         // some tags or partitions failed, the rest is landed
-	NothingOK          // no partition ended well, or the run could not begin
+	OK          Outcome = iota
+	PartlyDone          // some tags or partitions failed, the rest is landed
+	NothingOK           // no partition ended well, or the run could not begin
+	Interrupted         // a person ended it; what was landed until then stays
 )
 
-// Run runs the jobs of the tiers one after the other. What it did goes to
-// Stdout as a table, all else to Stderr. An error is a cancelled context, or
-// what kept the run from beginning; failures of tasks are in the Outcome.
-func Run(ctx context.Context, o Options) (Outcome, error) {
+var outcomes = [...]string{"ok", "partial", "failed", "cancelled"}
+
+func (o Outcome) String() string { return outcomes[o] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// Run runs the jobs of the tiers one after the other. The table of each goes to
+// Stdout, all else to Stderr. An error is what kept the run from beginning or
+// ending; how tasks ended, and that ctx was cancelled, is in the Summary.
+func Run(ctx context.Context, o Options) (Summary, error) {
+	begun := time.Now()
+	sum := Summary{Outcome: NothingOK, Tables: o.Tables(), Jobs: []JobSummary{}}
+	sum.TagErrors = []TagError{}
+	screen := newDisplay(o.Stderr, o.Terminal, o.Size)
+	defer screen.close()
+	o.Stderr = screen
+	if o.Log == nil {
+		o.Log = slog.New(lines{w: screen, least: slog.LevelWarn})
+	}
+	err := runIn(ctx, o, screen, &sum)
+	for _, j := range sum.Jobs {
+		sum.add(j.Totals)
+	}
+	sum.finish(time.Since(begun))
+	if ctx.Err() != nil && len(sum.Jobs) == 0 {
+		sum.Outcome, err = Interrupted, nil // it had hardly begun: nothing failed
+	}
+	return sum, err
+}
+
+// runIn opens the data folder and runs the tiers' jobs.
+func runIn(ctx context.Context, o Options, screen *display, sum *Summary) error {
 	kind, err := o.kind()
 	if err != nil {
-		return NothingOK, err
+		return err
 	}
 	jobs, err := load(o.Bundle, o.Pipeline, kind.catalog)
 	if err != nil {
-		return NothingOK, err
+		return err
 	}
 	lake, err := kind.open(ctx, o)
 	if err != nil {
-		return NothingOK, err
+		return err
 	}
-	outcome, err := runTiers(ctx, o, lake, jobs)
-	if err := errors.Join(err, lake.close()); err != nil {
-		return NothingOK, err
-	}
-	return outcome, nil
+	err = runTiers(ctx, o, screen, lake, jobs, sum)
+	return errors.Join(err, lake.close())
 }
 
-// runTiers runs the tiers' jobs one after the other, and gives the worst outcome.
-func runTiers(ctx context.Context, o Options, lake lake, jobs emitted) (Outcome, error) {
+// runTiers runs the tiers' jobs one after the other; the worst outcome is the run's.
+func runTiers(ctx context.Context, o Options, screen *display, lake lake, jobs emitted, sum *Summary) error {
 	worst := OK
 	for _, tier := range o.Tiers {
-		job, err := jobs.ofTier(tier)
-		if err != nil {
-			return NothingOK, err
+		if ctx.Err() != nil {
+			worst = Interrupted
+			break
 		}
-		if len(o.Tiers) > 1 {
-			fmt.Fprintf(o.Stdout, "%s\n", job.Key)
-		}
-		outcome, err := runJob(ctx, o, lake, jobs, job)
-		for job.Continuous && o.Endless && err == nil {
-			// As on Databricks, the job begins anew, with the bundle that is there now.
-			if jobs, err = load(o.Bundle, o.Pipeline, o.catalog()); err != nil {
-				break
+		for again := true; again; {
+			job, err := jobs.ofTier(tier)
+			if err != nil {
+				return err
 			}
-			if job, err = jobs.ofTier(tier); err == nil {
-				outcome, err = runJob(ctx, o, lake, jobs, job)
+			if len(o.Tiers) > 1 {
+				fmt.Fprintf(o.Stdout, "%s\n", job.Key)
+			}
+			done, err := runJob(ctx, o, screen, lake, jobs, job)
+			if err != nil {
+				return err
+			}
+			sum.Jobs = append(sum.Jobs, done)
+			worst = max(worst, done.Outcome)
+			if again = job.Continuous && o.Endless && ctx.Err() == nil; again {
+				// As on Databricks, the job begins anew, with the bundle that is there now.
+				if jobs, err = load(o.Bundle, o.Pipeline, o.catalog()); err != nil {
+					return err
+				}
 			}
 		}
-		if err != nil {
-			return NothingOK, err
-		}
-		worst = max(worst, outcome)
 	}
-	return worst, nil
+	sum.Outcome = worst
+	return nil
 }
 
 // catalog is the engine's own; "" = the bundle's.
@@ -117,10 +151,11 @@ func (o Options) catalog() string {
 }
 
 // runJob runs one job to its end.
-func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.Job) (Outcome, error) {
+func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emitted, job bundle.Job) (JobSummary, error) {
+	begun := time.Now()
 	values := map[string]string{
 		runID:                         uuid.NewString(),
-		"job.start_time.timestamp_ms": strconv.FormatInt(time.Now().UnixMilli(), 10),
+		"job.start_time.timestamp_ms": strconv.FormatInt(begun.UnixMilli(), 10),
 	}
 	given := map[string]string{bundle.ParameterUntil: o.Until}
 	if !o.Endless {
@@ -128,40 +163,77 @@ func runJob(ctx context.Context, o Options, lake lake, jobs emitted, job bundle.
 	}
 	values, err := bind(values, job, given)
 	if err != nil {
-		return NothingOK, err
+		return JobSummary{}, err
 	}
 	tasks, graph, err := jobs.flatten(job, values)
 	if err != nil {
-		return NothingOK, err
+		return JobSummary{}, err
 	}
 	fits := newBudget(o.Bundle, lake.sideBySide()).fits
 	if job.Continuous {
 		o.retry(tasks)
 		fits = func([]*scheduled, *scheduled) bool { return true } // they wait for each other, and for ever
 	}
-	screen, err := o.display(tasks)
-	if err != nil {
-		return NothingOK, err
-	}
+	endless := job.Continuous && o.Endless
+	screen.begin(tasks)
 	s := &scheduler{
 		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: fits,
-		started: screen.started, ended: screen.ended,
+		started: screen.started, ended: func(t *scheduled, s State) { screen.end(t, endOf(s, endless)) },
+		retrying: func(t *scheduled, err error, attempt int, wait time.Duration) {
+			screen.retrying(t, why(err, o.Data, lake.trouble), attempt, wait)
+		},
 		run: func(ctx context.Context, t *scheduled, attempt int) (task.Result, error) {
-			return lake.attempt(ctx, &t.spec, attempt, func(p task.Progress) { screen.progress(t, p) })
+			return lake.attempt(ctx, &t.spec, attempt, watch{progress: func(p task.Progress) { screen.progress(t, p) }, retry: screen.retry})
 		},
 	}
 	err = s.runAll(ctx)
-	screen.close()
+	screen.begin(nil)
+	if err != nil && ctx.Err() == nil {
+		return JobSummary{}, err
+	}
+	count(ctx, lake, tasks)
 	states := make([]State, len(graph))
 	for i := range graph {
-		states[i] = graph[i].state
+		states[i] = endOf(graph[i].state, endless)
 	}
-	writeTable(o.Stdout, tasks, states)
+	outcome := judge(tasks, states)
+	if slices.ContainsFunc(states, func(s State) bool { return s == Cancelled || !s.ended() }) {
+		outcome = Interrupted
+	}
+	sum := summarize(job.Key, job.Tier, values[runID], outcome, tasks, states, func(err error) string { return why(err, o.Data, lake.trouble) }, time.Since(begun))
+	writeTable(o.Stdout, sum)
 	writeTroubles(o.Stderr, tasks, states, o.Data, lake.trouble)
-	if err != nil {
-		return NothingOK, err
+	return sum, nil
+}
+
+// endOf is the state that a task has at the end of its job: one that loops until a
+// person ends it was not cancelled.
+func endOf(s State, endless bool) State {
+	if endless && (s == Cancelled || !s.ended()) {
+		return Stopped
 	}
-	return judge(tasks, states), nil
+	return s
+}
+
+// count corrects what the extractions say that they landed by what the tables say:
+// a batch may be staged by one attempt and published by the next. A cancelled run is
+// counted, too.
+func count(ctx context.Context, lake lake, tasks []*scheduled) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	landed := map[string]map[int]int64{}
+	for _, t := range tasks {
+		if t.spec.params.Task != manifest.TaskExtract || t.attempts == 0 {
+			continue
+		}
+		id := t.spec.params.RunID
+		if _, asked := landed[id]; !asked {
+			landed[id] = lake.landed(ctx, id)
+		}
+		if n, ok := landed[id][t.spec.params.Partition]; ok {
+			t.result.Events = n
+		}
+	}
 }
 
 // retry has the tasks of a continuous job started again when they fail, as its
@@ -178,22 +250,6 @@ func (o Options) retry(tasks []*scheduled) {
 // runID is the reference to the id of a job's run.
 const runID = "job.run_id"
 
-func (o Options) display(tasks []*scheduled) (display, error) {
-	if !o.Terminal {
-		return newPlain(o.Stderr), nil
-	}
-	var extractions []*scheduled
-	for _, t := range tasks {
-		if t.spec.params.Task == manifest.TaskExtract {
-			extractions = append(extractions, t)
-		}
-	}
-	return newBars(o.Stderr, extractions, mostBars)
-}
-
-// mostBars is the number of partitions up to which each has a bar of its own.
-const mostBars = 20
-
 // judge gives the run's outcome. A failed validation says that an extraction
 // failed, which is known already, or that events are missing, which is not.
 func judge(tasks []*scheduled, states []State) Outcome {
@@ -201,6 +257,10 @@ func judge(tasks []*scheduled, states []State) Outcome {
 	broken := false
 	for i, t := range tasks {
 		switch {
+		case states[i] == Stopped && t.err == nil && t.result.Failed == 0:
+			good++
+		case states[i] == Stopped && t.err == nil:
+			odd++
 		case t.spec.params.Task == manifest.TaskExtract && states[i] == Succeeded:
 			good++
 		case t.spec.params.Task == manifest.TaskExtract && states[i] == Partial:

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/task"
 )
 
@@ -18,8 +19,22 @@ type scheduled struct {
 	attempts int
 	started  time.Time
 	seconds  float64
-	result   task.Result
-	err      error
+	result   task.Result // of the last attempt, with what all of them landed and asked for
+	err      error       // of the last attempt that failed; nil after one that did not
+}
+
+// take adds what one more attempt did.
+func (t *scheduled) take(r task.Result) {
+	before := t.result
+	r.Read += before.Events // what an attempt before has read and not landed is read again
+	r.Events, r.Requests, r.Retries = r.Events+before.Events, r.Requests+before.Requests, r.Retries+before.Retries
+	if before.From != 0 {
+		r.From = before.From
+	}
+	if r.Until == 0 {
+		r.Until = before.Until
+	}
+	t.result = r
 }
 
 // runner runs one attempt of a task.
@@ -34,6 +49,7 @@ type scheduler struct {
 	retryWait time.Duration                                    // at most this long between two attempts
 	run       runner
 	started   func(*scheduled)
+	retrying  func(t *scheduled, err error, attempt int, wait time.Duration) // may be nil
 	ended     func(*scheduled, State)
 }
 
@@ -92,24 +108,33 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 	for {
 		t.attempts++
 		begun := time.Now()
-		var timedOut bool
-		t.result, t.err, timedOut = s.attempt(ctx, t)
+		result, err, timedOut := s.attempt(ctx, t)
+		t.take(result)
+		if err != nil && ctx.Err() != nil {
+			if result.Tags > 0 {
+				t.err = nil // a loop that went well came after what failed
+			}
+			return Cancelled // that is no failure
+		}
+		t.err = err
 		switch {
-		case t.err == nil && t.result.Status == "PARTIAL":
+		case err == nil && result.Status == batch.Partial:
 			return Partial
-		case t.err == nil:
+		case err == nil:
 			return Succeeded
-		case ctx.Err() != nil:
-			return Failed
 		case t.spec.MaxRetries >= 0 && t.attempts > t.spec.MaxRetries, timedOut && !t.spec.RetryOnTimeout:
 			return Failed
 		}
-		wait := time.NewTimer(max(0, min(t.spec.RetryInterval-time.Since(begun), s.retryWait)))
+		wait := max(0, min(t.spec.RetryInterval-time.Since(begun), s.retryWait))
+		if s.retrying != nil {
+			s.retrying(t, err, t.attempts+1, wait)
+		}
+		timer := time.NewTimer(wait)
 		select {
-		case <-wait.C:
+		case <-timer.C:
 		case <-ctx.Done():
-			wait.Stop()
-			return Failed
+			timer.Stop()
+			return Cancelled
 		}
 	}
 }

@@ -84,7 +84,7 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 	if err := l.prepareStaging(); err != nil {
 		return nil, err
 	}
-	if l.home, err = localspark.Ensure(ctx, slog.New(lines{o.Stderr})); err != nil {
+	if l.home, err = localspark.Ensure(ctx, slog.New(lines{w: o.Stderr, least: slog.LevelInfo})); err != nil {
 		return nil, err
 	}
 	python, err := l.home.Venv(ctx, filepath.Join(l.dir, "venv"), file)
@@ -168,7 +168,7 @@ func (l *sparkLake) running(ctx context.Context) (*localspark.Server, error) {
 	return server, nil
 }
 
-func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, progress func(task.Progress)) (task.Result, error) {
+func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, w watch) (task.Result, error) {
 	args, err := t.arguments(number)
 	if err != nil {
 		return task.Result{}, err
@@ -188,12 +188,9 @@ func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, progress f
 		p.env, p.spark = server.Env(), server
 	}
 	p.env = append(p.env, stagingVariable+"="+l.staging)
-	result, err := p.run(ctx)
-	if err == nil {
-		tags := result.Tags + result.Failed
-		progress(task.Progress{Tags: tags, Done: tags, Events: result.Events})
-	}
-	return result, err
+	stop := p.follow(w)
+	defer stop()
+	return p.run(ctx)
 }
 
 // sideBySide has two extractions for each executor: while one waits for PI or
@@ -201,6 +198,9 @@ func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, progress f
 func (l *sparkLake) sideBySide() int { return 2 * localspark.Executors }
 
 // trouble leaves it to the task's own words.
+// landed leaves it to the tasks' results: the tables are Spark's.
+func (l *sparkLake) landed(context.Context, string) map[int]int64 { return nil }
+
 func (l *sparkLake) trouble(error) string { return "" }
 
 func (l *sparkLake) close() error {

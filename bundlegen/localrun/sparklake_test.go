@@ -20,6 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/extractor/task"
 )
@@ -83,7 +84,7 @@ var fakeSpec = &spec{
 	values: map[string]string{runID: "run-1"},
 }
 
-func noProgress(task.Progress) {}
+var noProgress = watch{progress: func(task.Progress) {}, retry: func(piwebapi.Retry) {}}
 
 // TestATaskIsAProcessOfTheWheel runs attempts that end in every way.
 func TestATaskIsAProcessOfTheWheel(t *testing.T) {
@@ -93,12 +94,14 @@ func TestATaskIsAProcessOfTheWheel(t *testing.T) {
 		require.NoError(t, err)
 		return string(data)
 	}
-	t.Setenv("FAKE", `print("hello"); result(status="PARTIAL", tags=7, failed=1, events=10**10, requests=3, notes=["one", "two"])`)
+	t.Setenv("FAKE", `print("hello"); open(os.environ["PI_EXTRACTOR_PROGRESS"], "w").write(json.dumps({"progress": {"tags": 8, "events": 10**10}, "retry": {"Site": "plant-a", "State": "503"}})); result(status="PARTIAL", tags=7, failed=1, events=10**10, requests=3, notes=["one", "two"])`)
 	var progress task.Progress
-	got, err := l.attempt(t.Context(), fakeSpec, 2, func(p task.Progress) { progress = p })
+	var retry piwebapi.Retry
+	got, err := l.attempt(t.Context(), fakeSpec, 2, watch{progress: func(p task.Progress) { progress = p }, retry: func(r piwebapi.Retry) { retry = r }})
 	require.NoError(t, err)
 	require.Equal(t, task.Result{Status: batch.Partial, Tags: 7, Failed: 1, Events: 1e10, Requests: 3, Notes: []string{"one", "two"}}, got)
-	require.Equal(t, task.Progress{Tags: 8, Done: 8, Events: 1e10}, progress)
+	require.Equal(t, task.Progress{Tags: 8, Events: 1e10}, progress)
+	require.Equal(t, piwebapi.Retry{Site: "plant-a", State: "503"}, retry)
 	first, rest, _ := strings.Cut(log(2), "\n")
 	require.Equal(t, "hello\n", rest)
 	var seen struct {

@@ -7,7 +7,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/bundlegen/bundlegen/pipeline/manifest"
+	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // column of the closing table.
@@ -18,28 +19,30 @@ type column struct {
 
 var columns = []column{{"partition", true}, {"site", false}, {"tags", true}, {"events", true}, {"events/s", true}, {"retries", true}, {"seconds", true}, {"status", false}}
 
-// writeTable writes what a person wants to know of a run: a line for each
-// partition, then the whole, then why what failed failed.
-func writeTable(w io.Writer, tasks []*scheduled, states []State) {
+// writeTable writes what a person wants to know of a job's run: a line for each
+// partition, and the whole.
+func writeTable(w io.Writer, j JobSummary) {
 	rows := [][]string{nil}
 	for _, c := range columns {
 		rows[0] = append(rows[0], c.head)
 	}
-	var tags, retries int
-	var events int64
-	var longest float64
-	for i, t := range tasks {
-		if t.spec.params.Task != manifest.TaskExtract {
+	var retries int64
+	for _, t := range j.Tasks {
+		if t.Partition == nil {
 			continue
 		}
-		n := t.result.Tags + t.result.Failed
+		state := t.State
+		if t.Attempts > 1 {
+			state += fmt.Sprintf(", attempt %d", t.Attempts)
+		}
 		rows = append(rows, []string{
-			fmt.Sprintf("%04d", t.spec.params.Partition), runewidth.Truncate(t.spec.params.Site, 18, "…"), thousands(int64(n)), thousands(t.result.Events),
-			rate(t.result.Events, t.seconds), fmt.Sprint(max(0, t.attempts-1)), fmt.Sprintf("%.1f", t.seconds), states[i].String(),
+			fmt.Sprintf("%04d", *t.Partition), text.Line(t.Site), words.Count(t.Tags), thousands(t.Events),
+			rate(t.Events, t.Seconds), thousands(t.Retries), fmt.Sprintf("%.1f", t.Seconds), state,
 		})
-		tags, retries, events, longest = tags+n, retries+max(0, t.attempts-1), events+t.result.Events, max(longest, t.seconds)
+		retries += t.Retries
 	}
-	rows = append(rows, []string{"all", "", thousands(int64(tags)), thousands(events), "", fmt.Sprint(retries), "", ""})
+	rows = append(rows, []string{"all", "", words.Count(j.Tags), thousands(j.Events), "", thousands(retries), "", ""})
+	shorten(rows)
 	widths := make([]int, len(columns))
 	for _, r := range rows {
 		for i, cell := range r {
@@ -70,21 +73,49 @@ func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string,
 	said := map[string]bool{}
 	for i, t := range tasks {
 		var msg string
-		disk := trouble(t.err)
 		switch {
-		case disk != "":
-			msg = fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest\nhint: mend that, then give the same command again", data, disk)
 		case t.err != nil:
-			msg = t.err.Error()
+			msg = why(t.err, data, trouble)
 		case states[i] == Skipped:
 			continue // what it waited for says why
 		}
 		for _, line := range append(t.result.Notes, msg) {
 			if line != "" && !said[line] {
 				said[line] = true
-				fmt.Fprintf(w, "%s: %s\n", t.spec.Key, strings.ReplaceAll(line, "\n", "\n  "))
+				fmt.Fprintf(w, "%s: %s\n", t.spec.Key, strings.ReplaceAll(text.Lines(line), "\n", "\n  "))
 			}
 		}
+	}
+}
+
+// why returns the words for a task's error; trouble says of one whether it comes
+// from the data folder.
+func why(err error, data string, trouble func(error) string) string {
+	if disk := trouble(err); disk != "" {
+		return fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest\nhint: mend that, then give the same command again", data, disk)
+	}
+	return err.Error()
+}
+
+// siteColumn is the column that gives way where a line would wrap.
+const siteColumn = 1
+
+// shorten cuts the names of sites such that no line wraps.
+func shorten(rows [][]string) {
+	others, longest := 2*(len(columns)-1), 0
+	for i := range columns {
+		most := 0
+		for _, r := range rows {
+			most = max(most, runewidth.StringWidth(r[i]))
+		}
+		if i == siteColumn {
+			longest = most
+		} else {
+			others += most
+		}
+	}
+	for _, r := range rows {
+		r[siteColumn] = runewidth.Truncate(r[siteColumn], min(longest, max(len(columns[siteColumn].head), widest-others)), "…")
 	}
 }
 
@@ -96,10 +127,4 @@ func rate(events int64, seconds float64) string {
 }
 
 // thousands writes a number with commas.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func thousands(n int64) string { return words.Count(int(n)) }

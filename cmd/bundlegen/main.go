@@ -5,15 +5,13 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/bundlegen/bundlegen/bundlegen/cli"
+	"github.com/bundlegen/bundlegen/internal/program"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	code := cli.Main(ctx, os.Args, cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
-	os.Exit(code)
+	program.Run(func(ctx context.Context, stdout *program.Output) int {
+		return cli.Main(ctx, os.Args, cli.Env{Stdin: os.Stdin, Stdout: stdout, Stderr: os.Stderr})
+	})
 }

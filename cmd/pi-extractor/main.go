@@ -8,15 +8,13 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/bundlegen/bundlegen/extractor/cli"
+	"github.com/bundlegen/bundlegen/internal/program"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	code := cli.Main(ctx, os.Args, os.Stdout, os.Stderr, os.LookupEnv, engines)
-	os.Exit(code)
+	program.Run(func(ctx context.Context, stdout *program.Output) int {
+		return cli.Main(ctx, os.Args, stdout, os.Stderr, os.LookupEnv, engines)
+	})
 }

@@ -6,17 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/internal/program"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	code := run(ctx, os.Args, os.Stdout, os.Stderr)
-	os.Exit(code)
+	program.Run(func(ctx context.Context, stdout *program.Output) int { return run(ctx, os.Args, stdout, os.Stderr) })
 }
 
 // Exit codes.

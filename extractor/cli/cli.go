@@ -16,6 +16,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -106,7 +107,20 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	env := task.Env{Engine: eng, Params: p, Getenv: getenv, Log: log}
+	env := task.Env{Engine: eng, Params: p, Getenv: getenv, Log: log, Progress: func(task.Progress) {}}
+	var notices piwebapi.Notices
+	tell := func(piwebapi.Retry) {}
+	if path, ok := getenv(progressVariable); ok && path != "" {
+		reporter, stop := startReporter(path)
+		defer stop()
+		env.Progress, tell = reporter.progress, reporter.retrying
+	}
+	env.Retrying = func(r piwebapi.Retry) {
+		tell(r)
+		if line := notices.Line(r); line != "" {
+			log.Info(line)
+		}
+	}
 	if runner, ok := eng.(shard.Runner); ok && p.Shards != "driver" {
 		env.Shards = runner
 	}

@@ -1,8 +1,13 @@
 package piwebapi
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // Retry is a failed request that is sent again, or, where State is "", the first
@@ -13,6 +18,29 @@ type Retry struct {
 	Attempt int           // the number of the next try; 0 where no policy counts them
 	Of      int           // the tries that the policy allows; 0 as above
 	Wait    time.Duration // until the next try, at most
+}
+
+// String is the retry as one line.
+func (r Retry) String() string {
+	line := text.Line(r.Site) + ": "
+	switch {
+	case r.State == "":
+		return line + "works again"
+	case r.Of > 0:
+		return line + fmt.Sprintf("%s, attempt %d of %d, next in %s", r.State, r.Attempt, r.Of, short(r.Wait))
+	case r.Wait > 0:
+		return line + fmt.Sprintf("%s, next attempt in %s", r.State, short(r.Wait))
+	default:
+		return line + r.State + ", next attempt with less at once"
+	}
+}
+
+// short is a wait in seconds, with tenths where they matter.
+func short(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
 }
 
 // Retries returns how many failed requests the Client has sent again, in whole or in parts.
@@ -40,4 +68,66 @@ func (e *Error) state() string {
 		return strconv.Itoa(e.Status)
 	}
 	return e.Kind.String()
+}
+
+// Notices picks of many Retries, of many Clients, those that a person should
+// read: a site's first, each change of its state, and that it works again. A
+// state that comes and goes is told of once a minute. The zero value is ready to
+// use, from several goroutines.
+type Notices struct {
+	mu    sync.Mutex
+	sites map[string]*standing
+}
+
+// standing is how a site stands.
+type standing struct {
+	last Retry // its State is "" while the site works
+	told bool  // something was said since it worked last
+	said map[string]time.Time
+}
+
+// quiet is for how long a state that was told of is not told of again.
+const quiet = time.Minute
+
+// Line returns the line that a Retry is worth; "" when it is none.
+func (n *Notices) Line(r Retry) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.sites[r.Site]
+	if s == nil {
+		s = &standing{said: map[string]time.Time{}}
+		if n.sites == nil {
+			n.sites = map[string]*standing{}
+		}
+		n.sites[r.Site] = s
+	}
+	before := s.last.State
+	s.last = r
+	switch {
+	case r.State == "":
+		told := s.told
+		s.told = false
+		if !told {
+			return ""
+		}
+	case r.State == before || time.Since(s.said[r.State]) < quiet:
+		return ""
+	default:
+		s.said[r.State], s.told = time.Now(), true
+	}
+	return r.String()
+}
+
+// Troubled lists the sites that do not work now, each with its state: plant-a (503).
+func (n *Notices) Troubled() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for site, s := range n.sites {
+		if s.last.State != "" {
+			out = append(out, text.Line(site)+" ("+s.last.State+")")
+		}
+	}
+	slices.Sort(out)
+	return out
 }

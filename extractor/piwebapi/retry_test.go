@@ -3,6 +3,8 @@ package piwebapi_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,4 +70,26 @@ func TestRetriesAreCountedAndTold(t *testing.T) {
 	require.Equal(t, failed, again)
 	require.Empty(t, told[0].State, "the first answer of all")
 	require.Empty(t, told[len(told)-1].State, "it works again")
+}
+
+// A person reads of a site's trouble once, of each change, and of its end.
+func TestNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n piwebapi.Notices
+		down := piwebapi.Retry{Site: "plant-a", State: "503", Attempt: 2, Of: 4, Wait: 8 * time.Second}
+		require.Empty(t, n.Line(piwebapi.Retry{Site: "plant-a"}), "a first answer is no news")
+		require.Equal(t, "plant-a: 503, attempt 2 of 4, next in 8 s", n.Line(down))
+		down.Attempt = 3
+		require.Empty(t, n.Line(down), "the same state")
+		require.Equal(t, []string{"plant-a (503)"}, n.Troubled())
+		require.Equal(t, "plant-a: timeout, next attempt with less at once", n.Line(piwebapi.Retry{Site: "plant-a", State: "timeout"}))
+		require.Equal(t, "b: 429, next attempt in 0.5 s", n.Line(piwebapi.Retry{Site: "b", State: "429", Wait: 500 * time.Millisecond}), "each site by itself")
+		require.Equal(t, "plant-a: works again", n.Line(piwebapi.Retry{Site: "plant-a"}))
+		require.Empty(t, n.Line(piwebapi.Retry{Site: "plant-a"}))
+		require.Empty(t, n.Line(down), "a state that comes and goes")
+		require.Equal(t, []string{"b (429)", "plant-a (503)"}, n.Troubled())
+		require.Empty(t, n.Line(piwebapi.Retry{Site: "plant-a"}), "what was not said does not end")
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, "plant-a: 503, attempt 3 of 4, next in 8 s", n.Line(down))
+	})
 }

@@ -4,14 +4,14 @@ package shard
 
 import (
 	"io"
-	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // dead says whether w is a pipe that nobody reads any more.
 func dead(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(syscall.Conn)
 	if !ok {
 		return false
 	}

@@ -18,6 +18,7 @@ type listing struct {
 	states map[string]string // digital set -> JSON object of its states
 	moment
 	requests    int64
+	retries     int64
 	err         error
 	lastPointID int64 // greatest id of an earlier run; 0 = this is the first
 }

@@ -203,7 +203,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 	_ = g.Wait() // errors are in the listings
 	var down []error
 	for i := range out {
-		a.result.Requests += out[i].requests
+		a.result.Requests, a.result.Retries = a.result.Requests+out[i].requests, a.result.Retries+out[i].retries
 		if out[i].err != nil {
 			down = append(down, out[i].err) // it names the site
 		}
@@ -225,7 +225,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 		return err
 	}
 	defer client.Close()
-	defer func() { l.requests = client.Requests() }()
+	defer func() { l.requests, l.retries = client.Requests(), client.Retries() }()
 	server, err := client.DataServer(ctx, site.DataServer)
 	if err != nil {
 		return err
@@ -242,6 +242,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 			l.points = append(l.points, p)
 			digital = digital || p.DigitalSet != ""
 		}
+		a.step("listing the points of %s: %d so far", site.Name, len(l.points))
 		return nil
 	}); err != nil {
 		return err
@@ -251,6 +252,9 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	}
 	sets, err := client.DigitalSets(ctx, server)
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		// The names of states are in the events too: landing goes on without the list.
 		a.Log.Warn("digital state sets could not be read", "site", site.Name, "error", err)
 		return nil

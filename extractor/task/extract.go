@@ -35,6 +35,7 @@ func extract(ctx context.Context, a *attempt) error {
 	}
 	defer reader.close()
 	x := &extraction{attempt: a, run: run, reader: reader, failed: map[int64]bool{}}
+	defer x.total()
 	if limit := seconds(lastStart * float64(a.Params.TimeoutSecs)); limit > 0 {
 		x.last = a.started.Add(limit)
 	}
@@ -57,6 +58,7 @@ func (x *extraction) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		x.begin(state, ranges)
 		if len(ranges) == 0 {
 			return x.verdict()
 		}
@@ -93,7 +95,10 @@ type extraction struct {
 	last   time.Time // no further batch begins after it; zero = there is no such time
 	tags   int
 	failed map[int64]bool // point ids that failed in this attempt: not asked for again
-	sample string         // the first of these, and why
+
+	mu     sync.Mutex
+	now    Progress
+	sample string // the first of these, and why
 }
 
 // fail notes that a tag failed in this attempt.
@@ -102,6 +107,9 @@ func (x *extraction) fail(o *batch.Outcome) {
 		x.sample = fmt.Sprintf("for instance %q: %s", o.Name, o.Error)
 	}
 	x.failed[o.PointID] = true
+	if len(x.result.TagErrors) < mostTagErrors {
+		x.result.TagErrors = append(x.result.TagErrors, TagError{o.Name, o.Error})
+	}
 }
 
 func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x.last) }
@@ -171,6 +179,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 	case !landed(&h):
 		return errors.Join(reading, x.giveUp(ctx, folder, &h))
 	}
+	x.tell(func(p *Progress) { p.Step = "landing" })
 	h.Ended = instant.FromTime(time.Now())
 	if h.Status = x.judge(&h); reading != nil {
 		h.Status = batch.Failed // the site failed in the middle: what was read until then is landed
@@ -188,6 +197,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 		return nil
 	}
 	x.result.Events += h.Events
+	x.tell(func(p *Progress) { p.Landed += h.Events })
 	// The batch's row tells how the attempt ended, but for the reason of a failure.
 	x.recorded = h.Status != batch.CatchingUp && reading == nil
 	return reading
@@ -248,12 +258,12 @@ func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Hea
 		return nil, fmt.Errorf("staging folder: %w", err)
 	}
 	labels := stage.Labels{Site: h.Site, Pipeline: h.Pipeline, BatchID: h.ID, Ingested: h.Started}
-	got, err := x.reader.read(ctx, folder, labels, streams(tags, ranges), x.watch(len(ranges)))
-	x.result.Requests += got.Requests
+	got, err := x.reader.read(ctx, folder, labels, streams(tags, ranges), x.watch(ranges))
+	x.result.Requests, x.result.Retries = x.result.Requests+got.Requests, x.result.Retries+got.Retries
 	if err != nil {
 		return nil, err
 	}
-	h.Events, h.Requests = got.Events, got.Requests
+	h.Events, h.Requests, h.Retries = got.Events, got.Requests, got.Retries
 	for i, o := range got.Outcomes {
 		out := &h.Outcomes[i]
 		out.To, out.Events, out.Error = o.Through, o.Events, o.Error
@@ -278,25 +288,51 @@ func numeric(pointType string) bool {
 	return false
 }
 
-// watch tells of progress while a batch of so many tags is read.
-func (x *extraction) watch(reading int) shard.Watch {
-	var mu sync.Mutex
-	progress := Progress{Tags: x.tags, Done: x.tags - reading, Events: x.result.Events}
-	tell := func(change func()) {
-		mu.Lock()
-		change()
-		p := progress
-		mu.Unlock()
-		x.Progress(p)
+// tell changes what is known of the progress, and tells of it.
+func (x *extraction) tell(change func(*Progress)) {
+	x.mu.Lock()
+	change(&x.now)
+	p := x.now
+	x.mu.Unlock()
+	x.Progress(p)
+}
+
+// begin tells what is to be read, now that the watermarks are known.
+func (x *extraction) begin(state engine.State, ranges []batch.Range) {
+	var left float64
+	for i := range state.Tags {
+		left += span(state.Tags[i].Watermark, x.run.Until)
 	}
+	for _, r := range ranges {
+		if x.result.From == 0 || r.After < x.result.From {
+			x.result.From = r.After
+		}
+	}
+	x.result.Until = x.run.Until
+	x.tell(func(p *Progress) {
+		p.Tags, p.Left, p.Step, p.Next = len(state.Tags), left, "reading", time.Time{}
+		if p.Whole == 0 {
+			p.Whole = left
+		}
+	})
+}
+
+// total puts into the result what is only known as progress.
+func (x *extraction) total() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.result.Read = x.now.Events
+}
+
+// watch tells of progress while the ranges of a batch are read.
+func (x *extraction) watch(ranges []batch.Range) shard.Watch {
 	return shard.Watch{
-		Events: func(n int) { tell(func() { progress.Events += int64(n) }) },
-		Done: func(_ int, o shard.Outcome) {
-			tell(func() {
-				if o.Error != "" || o.Through >= x.run.Until {
-					progress.Done++
-				}
-			})
+		Events: func(n int) { x.tell(func(p *Progress) { p.Events += int64(n) }) },
+		Done: func(stream int, o shard.Outcome) {
+			x.tell(func(p *Progress) { p.Left -= span(ranges[stream].After, o.Through) })
 		},
 	}
 }
+
+// span returns the seconds from one instant to another, 0 when that is earlier.
+func span(from, to instant.Ticks) float64 { return max(0, float64(to-from)/float64(instant.Second)) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
@@ -47,6 +48,7 @@ func loop(ctx context.Context, a *attempt) error {
 		return err
 	}
 	defer l.close()
+	defer l.total()
 	for n := 1; ; n++ {
 		next := time.Now().Add(seconds(a.Params.Every))
 		if err := l.once(ctx, n); err != nil {
@@ -58,6 +60,7 @@ func loop(ctx context.Context, a *attempt) error {
 		if l.planChanged() {
 			return nil
 		}
+		l.tell(func(p *Progress) { p.Step, p.Next = "waiting", next })
 		if err := shard.Sleep(ctx, time.Until(next)); err != nil {
 			return err
 		}
@@ -101,6 +104,7 @@ func (l *looping) once(ctx context.Context, n int) error {
 	}
 	if now := time.Now(); now.Sub(l.assigned) >= assignAgain {
 		clear(l.failed)
+		l.result.TagErrors = nil
 		l.assigned = now
 		if l.Params.Lead {
 			// A run of its own: what is recorded of one run does not change any more.
@@ -118,10 +122,14 @@ func (l *looping) once(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	l.tell(now)
+	l.noteClock(now)
 	run.Until, run.UntilBy, run.Doubt = now.until, now.by, now.doubt
 	l.run = run
+	l.tell(func(p *Progress) { p.Whole = 0 })
 	err = l.catchUp(ctx)
+	if err == nil && l.result.Status != batch.Lagging {
+		l.tell(func(p *Progress) { p.Through = run.Until })
+	}
 	if errors.Is(err, engine.ErrZombie) {
 		l.Log.Info("tags were moved meanwhile: the next loop takes the new assignment", "partition", l.Params.Partition)
 		return nil
@@ -155,17 +163,17 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 // instant is what the loop reads up to, by the site's clock or this machine's,
 // whichever is behind.
 func (l *looping) instant(ctx context.Context) (moment, error) {
-	before := l.clock.Requests()
+	before, again := l.clock.Requests(), l.clock.Retries()
 	server, err := l.clock.DataServer(ctx, l.site.DataServer)
-	l.result.Requests += l.clock.Requests() - before
+	l.result.Requests, l.result.Retries = l.result.Requests+l.clock.Requests()-before, l.result.Retries+l.clock.Retries()-again
 	if err != nil {
 		return moment{}, err
 	}
 	return l.moment(server)
 }
 
-// tell notes what is wrong with the site's clock, and logs it once.
-func (l *looping) tell(m moment) {
+// noteClock notes what is wrong with the site's clock, and logs it once.
+func (l *looping) noteClock(m moment) {
 	if m.doubt != "" {
 		l.result.Notes = append(l.result.Notes, m.note(l.site.Name))
 	}

@@ -144,7 +144,7 @@ func gather(closings []shard.Closing, parts [][]int, streams int) shard.Reading 
 	got := shard.Reading{Outcomes: make([]shard.Outcome, streams)}
 	var failures []string
 	for i, c := range closings {
-		got.Events, got.Requests = got.Events+c.Events, got.Requests+c.Requests
+		got.Events, got.Requests, got.Retries = got.Events+c.Events, got.Requests+c.Requests, got.Retries+c.Retries
 		for j, stream := range parts[i] {
 			got.Outcomes[stream] = c.Streams[j]
 		}

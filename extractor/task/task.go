@@ -28,16 +28,30 @@ type Env struct {
 	Params   manifest.Parameters
 	Getenv   func(string) (string, bool) // where secrets are found
 	Log      *slog.Logger
-	Progress func(Progress)   // called from several goroutines; may be nil
-	Now      func() time.Time // this machine's clock; nil = time.Now
-	Respite  time.Duration    // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
+	Progress func(Progress)       // called from several goroutines; may be nil
+	Retrying func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
+	Now      func() time.Time     // this machine's clock; nil = time.Now
+	Respite  time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
 }
 
-// Progress is how far an extraction is.
+// Progress is how far an attempt is.
 type Progress struct {
-	Tags   int // of the partition
-	Done   int // read up to the run's instant, or failed
-	Events int64
+	Step string `json:"step"` // what is under way, in a few words: reading
+	// What an extraction has to read is measured in seconds of its tags: two tags
+	// that are an hour behind are 7,200.
+	Whole   float64       `json:"whole"`   // at the attempt's start, or a loop's
+	Left    float64       `json:"left"`    // of Whole, what is not read yet; what failed stays left
+	Tags    int           `json:"tags"`    // of the partition
+	Events  int64         `json:"events"`  // read by this attempt
+	Landed  int64         `json:"landed"`  // of Events
+	Through instant.Ticks `json:"through"` // of a continuous extraction: the last loop landed up to here; 0 = none has ended yet
+	Next    time.Time     `json:"next"`    // of a continuous extraction that waits: when its next loop begins
+}
+
+// Report is how far a task is, for a program that runs it as another process.
+type Report struct {
+	Progress Progress        `json:"progress"`
+	Retry    *piwebapi.Retry `json:"retry"` // the latest; nil while there was none
 }
 
 // Result is what a task did.
@@ -45,10 +59,35 @@ type Result struct {
 	Status   string   `json:"status"` // one of the statuses in package batch
 	Tags     int      `json:"tags"`
 	Failed   int      `json:"failed"`
-	Events   int64    `json:"events"`
+	Events   int64    `json:"events"` // landed
+	Read     int64    `json:"read"`   // events that were read; those beyond Events are read again
 	Requests int64    `json:"requests"`
-	Notes    []string `json:"notes"` // what a person should know: one sentence each
+	Retries  int64    `json:"retries"` // requests that failed and were sent again
+	Notes    []string `json:"notes"`   // what a person should know: one sentence each
+
+	From  instant.Ticks `json:"from"`  // what was read is later than this; 0 when nothing was to be read
+	Until instant.Ticks `json:"until"` // and up to this: the run's instant
+
+	TagErrors    []TagError    `json:"tag_errors,omitempty"`   // of the first tags that failed; all are in monitoring.tag_errors
+	Completeness *Completeness `json:"completeness,omitempty"` // what validate counted; nil when it counted nothing
 }
+
+// TagError is why a tag could not be read.
+type TagError struct {
+	Tag   string `json:"tag"`
+	Error string `json:"error"`
+}
+
+// Completeness is what validate counted, over all partitions of the run.
+type Completeness struct {
+	Tags     int     `json:"tags"`     // that were counted
+	Expected int64   `json:"expected"` // events that PI has of them in the ranges landed
+	Share    float64 `json:"share"`    // of Expected, what is landed; 1 = all
+	Reread   bool    `json:"reread"`   // PI could not count: events were read once more instead
+}
+
+// mostTagErrors is how many tags a Result names.
+const mostTagErrors = 5
 
 // ErrFailed says that a task ended, landed what it could, and counts as failed.
 var ErrFailed = errors.New("task failed")
@@ -74,6 +113,9 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	}
 	if env.Progress == nil {
 		env.Progress = func(Progress) {}
+	}
+	if env.Retrying == nil {
+		env.Retrying = func(piwebapi.Retry) {}
 	}
 	a := &attempt{Env: env, started: time.Now(), result: Result{Status: batch.Succeeded}}
 	err := run(ctx, a)
@@ -102,7 +144,7 @@ func (a *attempt) record(ctx context.Context, failure error) error {
 	}
 	row := engine.Attempt{
 		RunID: a.Params.RunID, Task: a.Params.Task, Tier: a.Params.Tier, Partition: -1, Number: max(a.Params.Attempt, 1),
-		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests, Status: a.result.Status,
+		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests, Retries: a.result.Retries, Status: a.result.Status,
 	}
 	if a.Params.Task == manifest.TaskExtract {
 		row.Partition, row.Site = a.Params.Partition, a.Params.Site
@@ -156,7 +198,12 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying})
+}
+
+// step tells what is under way, of a task that is no extraction.
+func (a *attempt) step(format string, args ...any) {
+	a.Progress(Progress{Step: fmt.Sprintf(format, args...)})
 }
 
 func ticks(s float64) instant.Ticks {

@@ -107,6 +107,7 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part)
 		return nil, err
 	}
 	var rows []engine.Completeness
+	defer func() { a.result.Completeness = summed(rows) }()
 	var low []string
 	var uncounted []error
 	for _, r := range runs {
@@ -119,6 +120,7 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part)
 			if p.site != r.Site {
 				continue
 			}
+			a.step("counting the events of partition %d", p.id)
 			row, err := a.check(ctx, client, p)
 			if err != nil {
 				uncounted = append(uncounted, fmt.Errorf("partition %d of site %s could not be counted: %w", p.id, p.site, err))
@@ -132,13 +134,30 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part)
 				low = append(low, fmt.Sprintf("%d (site %s): %.2f%% of %d events", p.id, p.site, 100*row.Share, row.Expected))
 			}
 		}
-		a.result.Requests += client.Requests()
+		a.result.Requests, a.result.Retries = a.result.Requests+client.Requests(), a.result.Retries+client.Retries()
 		client.Close()
 	}
 	if err := a.Engine.RecordCompleteness(ctx, rows); err != nil {
 		return nil, fmt.Errorf("write monitoring.completeness: %w", err)
 	}
 	return low, errors.Join(uncounted...)
+}
+
+// summed adds the partitions' counts up; nil when nothing was counted.
+func summed(rows []engine.Completeness) *Completeness {
+	if len(rows) == 0 {
+		return nil
+	}
+	all := Completeness{Share: 1}
+	var met float64
+	for _, r := range rows {
+		all.Tags, all.Expected, met = all.Tags+r.Tags, all.Expected+r.Expected, met+r.Share*float64(r.Expected)
+		all.Reread = all.Reread || r.Method == "reread"
+	}
+	if all.Expected > 0 {
+		all.Share = met / float64(all.Expected)
+	}
+	return &all
 }
 
 func (a *attempt) judgement(broken, incomplete []string) error {
