@@ -54,7 +54,7 @@ func (b *jobBuilder) continuous() (ordered, error) {
 		})
 		led[part.Site] = true
 		// A continuous job takes none of these: it starts its tasks again itself.
-		t.MaxRetries, t.RetryAfterMilli, t.RetryOnTimeout = 0, 0, false
+		t.retried(0, 0)
 		main.Tasks = append(main.Tasks, t)
 	}
 	main.JobClusters = b.jobClusters(main.Tasks)

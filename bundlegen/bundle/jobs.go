@@ -19,8 +19,8 @@ const (
 	environmentKey = "default"
 	environment4   = "4" // serverless environment version
 
-	maxRetries       = 3
-	retryMillis      = 60_000
+	maxRetries       = 3 // of the orchestrator's tasks; those of extraction are as their site says
+	retryInterval    = time.Minute
 	sampleTags       = 100 // tags a partition that validate counts against PI
 	ownTasks         = 3   // discover, consolidate, validate
 	minTaskSeconds   = 1800
@@ -172,7 +172,7 @@ func (b *jobBuilder) delegate(extraction []task) (parents []task, children order
 
 		longest := 0
 		for _, t := range child.Tasks {
-			longest = max(longest, t.TimeoutSeconds)
+			longest = max(longest, (t.MaxRetries+1)*t.TimeoutSeconds+t.MaxRetries*t.RetryAfterMilli/1000)
 		}
 		parents = append(parents, task{
 			Key: fmt.Sprintf("part_%d", k),
@@ -186,7 +186,7 @@ func (b *jobBuilder) delegate(extraction []task) (parents []task, children order
 			},
 			// The child's tasks are retried on their own: time for all their
 			// attempts, and no attempt of the whole again.
-			TimeoutSeconds: (maxRetries+1)*longest + maxRetries*retryMillis/1000,
+			TimeoutSeconds: longest,
 		})
 	}
 	return parents, children
@@ -250,7 +250,11 @@ func (b *jobBuilder) extraction() ([]task, error) {
 		if part.TimeoutSecs <= 0 {
 			return nil, fmt.Errorf("partition %d has no timeout", part.ID)
 		}
-		tasks = append(tasks, b.wheelTask(extractKey(part.ID), clusterKey(part.ID), manifest.Parameters{
+		site, err := siteByName(b.cfg, part.Site)
+		if err != nil {
+			return nil, err
+		}
+		t := b.wheelTask(extractKey(part.ID), clusterKey(part.ID), manifest.Parameters{
 			Task:         manifest.TaskExtract,
 			TimeoutSecs:  part.TimeoutSecs,
 			Partition:    part.ID,
@@ -260,7 +264,9 @@ func (b *jobBuilder) extraction() ([]task, error) {
 			FailAbove:    b.cfg.Extract.FailAbove,
 			TagsPerShard: perShard,
 			Shards:       b.shards(),
-		}))
+		})
+		t.retried(site.Task.Retries(), site.Task.RetryInterval())
+		tasks = append(tasks, t)
 	}
 	return tasks, nil
 }
@@ -301,13 +307,11 @@ func (b *jobBuilder) validate() task {
 func (b *jobBuilder) wheelTask(key, clusterKey string, p manifest.Parameters) task {
 	p.Tier = b.tier.Name
 	t := task{
-		Key:             key,
-		PythonWheel:     &pythonWheel{Package: wheel.Package, EntryPoint: p.Task, Parameters: p.Args(references)},
-		MaxRetries:      maxRetries,
-		RetryAfterMilli: retryMillis,
-		RetryOnTimeout:  true,
-		TimeoutSeconds:  p.TimeoutSecs,
+		Key:            key,
+		PythonWheel:    &pythonWheel{Package: wheel.Package, EntryPoint: p.Task, Parameters: p.Args(references)},
+		TimeoutSeconds: p.TimeoutSecs,
 	}
+	t.retried(maxRetries, retryInterval)
 	switch {
 	case b.cfg.Compute.Serverless:
 		t.Environment = environmentKey
@@ -319,6 +323,15 @@ func (b *jobBuilder) wheelTask(key, clusterKey string, p manifest.Parameters) ta
 	}
 	t.Libraries = []library{{Wheel: wheelGlob}}
 	return t
+}
+
+// retried says how often the task is tried again, and how long after the start of
+// an attempt that failed at the earliest; no retry needs no interval.
+func (t *task) retried(times int, interval time.Duration) {
+	t.MaxRetries, t.RetryAfterMilli, t.RetryOnTimeout = times, int(interval.Milliseconds()), times > 0
+	if times == 0 {
+		t.RetryAfterMilli = 0
+	}
 }
 
 // clusterKey is the job_cluster_key of a partition's own cluster.

@@ -76,6 +76,43 @@ func TestJobRunsDiscoveryThenExtractionsThenTheRest(t *testing.T) {
 	require.Equal(t, []string{"consolidate"}, after["validate"])
 }
 
+// A site's own policy is that of its extraction tasks, and of no other: discovery
+// and what comes after are the tier's.
+func TestExtractionsAreRetriedAsTheirSiteSays(t *testing.T) {
+	cfg := pipeline(".")
+	cfg.Sites[0].Task = config.Task{MaxRetries: new(0)}
+	second := cfg.Sites[0]
+	second.Name, second.URL = "plant-b", "https://pi.plant-b.example/piwebapi"
+	second.Task = config.Task{MaxRetries: new(8), MinRetryInterval: 5 * time.Minute}
+	cfg.Sites = append(cfg.Sites, second)
+	p := planOf(cfg, 2)
+	p.Partitions[1].TimeoutSecs = 2700
+	type policy struct {
+		retries           int
+		interval, timeout time.Duration
+		againAfterTimeout bool
+	}
+	want := map[string]policy{
+		"extract_timeseries_partition_0": {0, 0, time.Hour, false},
+		"extract_timeseries_partition_1": {8, 5 * time.Minute, 45 * time.Minute, true},
+	}
+	for _, task := range readBack(t, render(t, cfg, p)).Jobs[0].Tasks {
+		w, ok := want[task.Key]
+		if !ok {
+			w = policy{3, time.Minute, task.Timeout, true}
+		}
+		require.Equal(t, w, policy{task.MaxRetries, task.RetryInterval, task.Timeout, task.RetryOnTimeout}, task.Key)
+	}
+
+	cfg.Sites[0].Task = config.Task{MaxRetries: new(10), MinRetryInterval: 10 * time.Minute}
+	b := emitted(t, cfg, 1001)
+	for _, task := range b.Roots()[0].Tasks {
+		if task.RunJob != "" {
+			require.GreaterOrEqual(t, task.Timeout, 11*time.Hour+100*time.Minute, "a child has time for all attempts of its slowest task")
+		}
+	}
+}
+
 // What the job says is what pi-extractor takes, for any numbers.
 func TestTaskArgumentsAreThoseOfTheProgram(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

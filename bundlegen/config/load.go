@@ -96,6 +96,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Sizing = readSizing(o.object("sizing"), Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000})
 	p.Tiers = readTiers(o, p.Sizing)
 	checkContinuousCompute(o, p)
+	checkTasks(o, p.Tiers)
 	p.Extract = readExtract(o.object("extract"))
 	p.Monitoring = readMonitoring(o.object("monitoring"))
 	p.Prices = readPrices(o.object("prices"))

@@ -67,6 +67,7 @@ sites:
     proxy: http://proxy.example:3128
     limits: {requests_per_second: 12.5, connections: 4, items_per_call: 1_000}
     retry: {attempts: 2, backoff: 1s, timeout: 1m30s}
+    task: {max_retries: 0, min_retry_interval: 2m, timeout: 1h}
   - name: plant_b
     url: http://127.0.0.1:8080
     region: westeurope
@@ -111,6 +112,7 @@ calibration: measured.json
 				Auth:  Auth{Kind: "basic", Username: `PLANT\svc_pi`, Password: Secret{"PLANT_A_PASSWORD", "pi/plant-a"}},
 				TLS:   TLS{CAFile: "ca.pem", CA: Secret{"PI_PLANT_A_CA", "pi/ca"}},
 				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000, 0}, Retry: Retry{2, time.Second, 90 * time.Second},
+				Task: Task{new(0), 2 * time.Minute, time.Hour},
 			},
 			{
 				Name: "plant_b", URL: "http://127.0.0.1:8080/piwebapi", Region: "westeurope",
@@ -140,7 +142,7 @@ calibration: measured.json
 		Prices:     map[string]float64{"azure/jobs": 0.25, "azure/Standard_D8ds_v5/dbu": 2},
 		Forecast:   map[string]float64{"pi_request": 0.4, "pi_threads": 8}, Calibration: "measured.json",
 		File: "p.yml", Dir: ".",
-		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:20:93"},
+		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:21:93"},
 	}, p)
 	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
 	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))

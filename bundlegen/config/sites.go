@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,6 +76,7 @@ func readSite(o *object, cloud string) Site {
 	s.TLS = readTLS(o.object("tls"), s.Name)
 	s.Limits = readLimits(o.object("limits"))
 	s.Retry = readRetry(o.object("retry"))
+	s.Task = readTask(o.object("task"))
 	o.done()
 	if strings.HasPrefix(s.URL, "http:") {
 		o.refuse("tls", "cannot be combined with plain http", "leave it out, or write https")
@@ -103,6 +105,32 @@ func readRetry(o *object) Retry {
 		Attempts: o.int("attempts", 5, 1, 100),
 		Backoff:  o.duration("backoff", 500*time.Millisecond, time.Millisecond, 10*time.Minute),
 		Timeout:  o.duration("timeout", 2*time.Minute, time.Second, time.Hour),
+	}
+}
+
+// readTask reads sites[].task. What the file does not say stays unset: the zero
+// value is the default.
+func readTask(o *object) Task {
+	defer o.done()
+	t := Task{
+		MinRetryInterval: o.duration("min_retry_interval", 0, time.Second, time.Hour),
+		Timeout:          o.duration("timeout", 0, 5*time.Minute, 7*day),
+	}
+	if retries := o.int("max_retries", defaultRetries, 0, 100); o.has("max_retries") {
+		t.MaxRetries = &retries
+	}
+	return t
+}
+
+// checkTasks notes a policy for tasks where no tier has tasks that would follow it.
+func checkTasks(root *object, tiers []Tier) {
+	if slices.ContainsFunc(tiers, func(t Tier) bool { return !t.Continuous }) {
+		return
+	}
+	for i, n := range root.items("sites") {
+		if e := n.entry("task"); e != nil {
+			root.addAt(e.Line, e.Column, fmt.Sprintf("sites[%d].task has no use: all tiers are continuous, and their jobs start failed tasks again themselves", i), "leave it out")
+		}
 	}
 }
 

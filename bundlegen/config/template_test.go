@@ -38,7 +38,7 @@ func TestTemplateShowsEveryKey(t *testing.T) {
 		"data_server": true, "tls": true, "proxy": true, "region": true, "partitions": true, "policy_id": true,
 		"custom_tags": true, "instance_profile": true, "pool": true, "host": true, "service_principal": true,
 		"warehouse": true, "emails": true, "webhooks": true, "prices": true,
-		"forecast": true, "calibration": true,
+		"forecast": true, "calibration": true, "task": true,
 	}
 	seen := map[string]bool{}
 	for _, m := range commented.FindAllStringSubmatchIndex(text, -1) {
@@ -70,7 +70,7 @@ func templateKeys(t *testing.T) []string {
 		"targets: {dev: {zzzzz: 1}}\nmonitoring: {zzzzz: 1}\ntiers: [{name: a, every: 5m, zzzzz: 1}]\n"), "p.yml")
 	var ps Problems
 	require.ErrorAs(t, err, &ps)
-	_, err = read([]byte("version: 1\nname: a\ncatalog: b\nsites: [{name: a, url: 'https://a', zzzzz: 1, limits: {zzzzz: 1}, retry: {zzzzz: 1}, tls: {zzzzz: 1}, auth: {kind: anonymous, zzzzz: 1}}]\n"), "p.yml")
+	_, err = read([]byte("version: 1\nname: a\ncatalog: b\nsites: [{name: a, url: 'https://a', zzzzz: 1, limits: {zzzzz: 1}, retry: {zzzzz: 1}, tls: {zzzzz: 1}, task: {zzzzz: 1}, auth: {kind: anonymous, zzzzz: 1}}]\n"), "p.yml")
 	var more Problems
 	require.ErrorAs(t, err, &more)
 	var keys []string
@@ -85,7 +85,7 @@ func templateKeys(t *testing.T) []string {
 			}
 		}
 	}
-	require.Len(t, append(ps, more...), 13)
+	require.Len(t, append(ps, more...), 14)
 	return keys
 }
 

@@ -2,7 +2,10 @@
 // every default filled in. It is the sole importer of the YAML decoder.
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Version is the version of pipeline.yml that this program reads and writes.
 const Version = 1
@@ -50,6 +53,7 @@ type Site struct {
 	Proxy      string // http, https or socks5; "" = as the environment says
 	Limits     Limits
 	Retry      Retry
+	Task       Task `json:",omitzero"`
 }
 
 // Auth is how a site is authenticated to.
@@ -90,6 +94,32 @@ type Retry struct {
 	Backoff  time.Duration // default 500ms
 	Timeout  time.Duration // default 120s
 }
+
+// Task is how Databricks treats the site's extraction tasks, but for those of
+// continuous tiers, which their jobs start again themselves. The zero value is the
+// default.
+type Task struct {
+	MaxRetries       *int          // nil = 3; 0 = none
+	MinRetryInterval time.Duration // from the start of the attempt that failed; 0 = 1m
+	Timeout          time.Duration // of one attempt; 0 = made of the forecast
+}
+
+// What a task does where pipeline.yml does not say.
+const (
+	defaultRetries       = 3
+	defaultRetryInterval = time.Minute
+)
+
+// Retries returns how often a task that failed is tried again.
+func (t Task) Retries() int {
+	if t.MaxRetries == nil {
+		return defaultRetries
+	}
+	return *t.MaxRetries
+}
+
+// RetryInterval returns the least time from the start of a failed attempt to the next.
+func (t Task) RetryInterval() time.Duration { return cmp.Or(t.MinRetryInterval, defaultRetryInterval) }
 
 // Sizing is how tags become partitions.
 type Sizing struct {

@@ -382,6 +382,19 @@ func TestWarnings(t *testing.T) {
 		list[17].EventsPerHour = 500_000 // less than a partition
 		assert.NotContains(t, codes(build(t, pipeline(1), list, nil)), plan.WarnHeavyTag)
 	})
+	t.Run("a site's own timeout that no extraction meets", func(t *testing.T) {
+		cfg := pipeline(1)
+		cfg.Sites[0].Task.Timeout = 4 * time.Minute
+		p := build(t, cfg, tags("a", 3000), nil)
+		require.Equal(t, 240, p.Partitions[0].TimeoutSecs)
+		w := find(p, plan.WarnTimeout)
+		assert.Contains(t, w.Message, "its task.timeout ends it after 4 min: no attempt gets through")
+		assert.Equal(t, []string{"sites.a.task.timeout: 15m → what is taken where the key is left out"}, w.Advice)
+		cfg.Sites[0].Task.Timeout = 15 * time.Minute
+		assert.NotContains(t, codes(build(t, cfg, tags("a", 3000), nil)), plan.WarnTimeout)
+		cfg.Sites[0].Task.Timeout = 0
+		assert.Equal(t, 900, build(t, cfg, tags("a", 3000), nil).Partitions[0].TimeoutSecs)
+	})
 	t.Run("a pool of spot workers has the driver too", func(t *testing.T) {
 		cfg := pipeline(1)
 		cfg.Compute.Pool.WorkerID = "p"

@@ -35,6 +35,9 @@ func (b *builder) makeTiers() error {
 		for i, p := range cells {
 			p.Seconds = round(f.Partitions[i], 2)
 			p.TimeoutSecs = b.model.TimeoutSeconds(b.cfg.Compute, f.Partitions[i])
+			if own := b.cfg.Sites[job.Partitions[i].Site].Task.Timeout; own > 0 {
+				p.TimeoutSecs = int(own.Seconds())
+			}
 			if tier.Continuous {
 				p.TimeoutSecs = LoopSeconds + loopSlack
 			}

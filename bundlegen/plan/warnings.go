@@ -31,6 +31,7 @@ const (
 	WarnPointIDs      = "point-ids"       // tags without a point id
 	WarnSkew          = "skew"            // partitions have become uneven
 	WarnHeavyTag      = "heavy-tag"       // a tag alone outweighs a partition
+	WarnTimeout       = "task-timeout"    // a site's own timeout is too short for its extractions
 )
 
 // serverLimit is RateLimitMaxRequests, the requests a second that a PI Web API
@@ -62,7 +63,7 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.pointIDs, b.rates,
+		b.taskTimeout, b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)
