@@ -114,7 +114,12 @@ type Header struct {
 	Requests  int64         `json:"requests"`
 	Retries   int64         `json:"retries,omitempty"` // requests that were sent again
 	Outcomes  []Outcome     `json:"outcomes"`
-	Files     []File        `json:"files"` // the data; stage.Folder.Seal sets them
+
+	// Unresolved counts the partition's tags that are not on their server, beside
+	// those of Outcomes.
+	Unresolved int `json:"unresolved,omitempty"`
+
+	Files []File `json:"files"` // the data; stage.Folder.Seal sets them
 }
 
 // HeaderVersion is the version of Header that this program writes. It reads

@@ -51,6 +51,10 @@ type Engine interface {
 	// changed is the instant of the latest change of all, 0 when there was none.
 	Owners(ctx context.Context, at instant.Ticks) (owners []Owner, changed instant.Ticks, err error)
 
+	// Former lists the owners of a site's tags whose ownership has ended, each point
+	// and name once: with the present ones, all tags that some run has found there.
+	Former(ctx context.Context, site string) ([]Owner, error)
+
 	// Fence decides an empty batch under the partition's next number, so that an
 	// attempt of a run that was assigned before run.Assigned can only lose there.
 	// What was decided before it is applied when Fence returns.
@@ -111,6 +115,10 @@ type Engine interface {
 	// next run lands every event once again.
 	Mend(site string, b batch.Bounds, before, beyond bool) string
 
+	// Unresolved lists the tags of a partition that a run's discover did not find on
+	// their server, each once: the rows of RecordTagErrors that have no point.
+	Unresolved(ctx context.Context, runID string, partition int) ([]TagError, error)
+
 	// Compact keeps each tag's greatest watermark and each partition's last
 	// batch row; it is the same at any number of repetitions.
 	Compact(ctx context.Context) error
@@ -156,6 +164,7 @@ type Run struct {
 	NewPoints   int    // points of the site that the inventory should have and has not; negative when not counted
 	UntilBy     string // what Until comes from: one of the constants below; "" in a row of an older version
 	Doubt       string // why the site's clock was not believed; "" when it was
+	Unresolved  int    // tags of the run's tier that are not on their server, and never were
 }
 
 // What a run's Until comes from.
@@ -267,7 +276,8 @@ type Completeness struct {
 	Method           string
 }
 
-// TagError is a row of monitoring.tag_errors.
+// TagError is a row of monitoring.tag_errors. A tag that was never found on its
+// server has neither a point id, nor a WebID, nor a watermark.
 type TagError struct {
 	RunID       string
 	Partition   int

@@ -32,9 +32,12 @@ type wanted struct {
 // assignment is what follows from manifests, present owners and listings: pure.
 type assignment struct {
 	change engine.Change
-	fence  []int    // partitions that lose a tag, ascending
-	gone   []string // tags of the manifests that their site does not have
-	joined int      // points newer than the bundle
+	fence  []int // partitions that lose a tag, ascending
+	joined int   // points newer than the bundle
+
+	missing    []missing // tags of the manifests that their site does not have
+	gone       []string  // those of them that an earlier run found there, by site and name
+	unresolved []missing // the others, of the run's tier
 }
 
 // assign decides who owns which tag. A tag is PI's point: a rename keeps it,
@@ -46,6 +49,12 @@ func assign(manifests []wanted, owners []engine.Owner, sites []listing, planID s
 	for i := range sites {
 		if sites[i].err == nil {
 			a.site(&sites[i], forSite(manifests, sites[i].site), ownersOf(owners, sites[i].site), backfill)
+		}
+	}
+	if len(a.missing) > 0 {
+		present := foundBy(owners)
+		for i := range a.missing {
+			a.missing[i].known = present.has(&a.missing[i].wanted)
 		}
 	}
 	a.orphans(owners, manifests, sites)
@@ -118,16 +127,16 @@ func (a *assignment) resolve(l *listing, manifests []wanted) map[int64]engine.Ow
 	byID, byName := make(map[int64]*piwebapi.Point, len(l.points)), make(map[string]*piwebapi.Point, len(l.points))
 	for i := range l.points {
 		p := &l.points[i]
-		byID[p.ID], byName[strings.ToLower(p.Name)] = p, p
+		byID[p.ID], byName[fold(p.Name)] = p, p
 	}
 	next := make(map[int64]engine.Owner, len(manifests))
 	for _, w := range manifests {
 		p := byID[w.tag.PointID]
 		if p == nil {
-			p = byName[strings.ToLower(w.tag.Name)]
+			p = byName[fold(w.tag.Name)]
 		}
 		if p == nil {
-			a.gone = append(a.gone, l.site+": "+w.tag.Name)
+			a.missing = append(a.missing, missing{wanted: w})
 			continue
 		}
 		if _, twice := next[p.ID]; twice {

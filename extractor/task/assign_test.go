@@ -89,7 +89,9 @@ func TestAssignGoneAndDropped(t *testing.T) {
 	points := listed(point(1, "x"), point(2, "y"), point(3, "z"))
 	before := owned(nil, assign([]wanted{row(1, "x", 0), row(2, "y", 1), row(3, "z", 2)}, nil, points, "p", backfill).change)
 	a := assign([]wanted{row(1, "x", 0), row(2, "y", 1)}, before, listed(point(1, "x"), point(3, "z")), "p", backfill)
-	require.Equal(t, []string{"a: y"}, a.gone)
+	require.Len(t, a.missing, 1)
+	require.True(t, a.missing[0].known)
+	require.Equal(t, "y", a.missing[0].tag.Name)
 	require.Len(t, a.change.Close, 2, "y is gone from the server, z from the bundle")
 	require.Equal(t, []int{1, 2}, a.fence)
 }

@@ -62,7 +62,14 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Engine.RecordRuns(ctx, a.runs(runID, listings, next.change.At, planID)); err != nil {
+	if err := a.sortMissing(ctx, &next, listings); err != nil {
+		return err
+	}
+	// Before the run: an extraction that finds it finds these.
+	if err := a.Engine.RecordTagErrors(ctx, next.errors(runID)); err != nil {
+		return fmt.Errorf("write monitoring.tag_errors: %w", err)
+	}
+	if err := a.Engine.RecordRuns(ctx, a.runs(runID, listings, next, planID)); err != nil {
 		return fmt.Errorf("record the run: %w", err)
 	}
 	return a.summarize(listings, next)
@@ -274,8 +281,12 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	return nil
 }
 
-func (a *attempt) runs(runID string, listings []listing, at instant.Ticks, planID string) []engine.Run {
+func (a *attempt) runs(runID string, listings []listing, next assignment, planID string) []engine.Run {
 	var out []engine.Run
+	unresolved := map[string]int{}
+	for _, m := range next.unresolved {
+		unresolved[m.tag.Site]++
+	}
 	for i := range listings {
 		l := &listings[i]
 		if l.err != nil {
@@ -285,8 +296,8 @@ func (a *attempt) runs(runID string, listings []listing, at instant.Ticks, planI
 		for _, p := range l.points {
 			last = max(last, p.ID)
 		}
-		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: at, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1,
-			UntilBy: l.by, Doubt: l.doubt})
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: next.change.At, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1,
+			UntilBy: l.by, Doubt: l.doubt, Unresolved: unresolved[l.site]})
 	}
 	return out
 }
@@ -306,6 +317,9 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 		if text := l.note(l.site); text != "" {
 			note("%s", text)
 		}
+	}
+	if text := next.note(); text != "" {
+		note("%s", text)
 	}
 	switch n := len(next.gone); {
 	case n == 1:

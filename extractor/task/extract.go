@@ -36,6 +36,9 @@ func extract(ctx context.Context, a *attempt) error {
 	defer reader.close()
 	x := &extraction{attempt: a, run: run, reader: reader, failed: map[int64]bool{}}
 	defer x.total()
+	if err := x.unresolvedIn(ctx, run); err != nil {
+		return err
+	}
 	if limit := seconds(lastStart * float64(a.Params.TimeoutSecs)); limit > 0 {
 		x.last = a.started.Add(limit)
 	}
@@ -99,12 +102,15 @@ type extraction struct {
 	mu     sync.Mutex
 	now    Progress
 	sample string // the first of these, and why
+
+	unresolved []engine.TagError // tags of the partition that discover did not find
+	resolvedBy string            // the run whose discover that was
 }
 
 // fail notes that a tag failed in this attempt.
 func (x *extraction) fail(o *batch.Outcome) {
 	if len(x.failed) == 0 {
-		x.sample = fmt.Sprintf("for instance %q: %s", o.Name, o.Error)
+		x.sample = sample(o)
 	}
 	x.failed[o.PointID] = true
 	if len(x.result.TagErrors) < mostTagErrors {
@@ -117,7 +123,7 @@ func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x
 // ranges gives what the next batch reads. Every watermark that a batch writes is
 // an end of one of them, or lies within it: what is out of bounds stops here.
 func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
-	x.tags = len(state.Tags)
+	x.tags = len(state.Tags) + len(x.unresolved)
 	bounds := x.bounds(x.run.UntilBy, x.run.Until)
 	if err := engine.Outside(x.Engine, x.Params.Partition, x.run.Site, bounds, state.Tags); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFailed, err)
@@ -137,16 +143,17 @@ func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
 
 // verdict says how the attempt ended, once nothing more is to be read.
 func (x *extraction) verdict() error {
-	x.result.Tags, x.result.Failed = x.tags-len(x.failed), len(x.failed)
-	x.result.Status = x.status(len(x.failed))
-	what := fmt.Sprintf("%d of %d tags could not be read", len(x.failed), x.tags)
+	failed := x.failures()
+	x.result.Tags, x.result.Failed = x.tags-failed, failed
+	x.result.Status = x.status(failed)
+	what := fmt.Sprintf("%d of %d tags could not be read", failed, x.tags)
 	switch {
-	case x.result.Status == batch.Failed && len(x.failed) == x.tags:
-		return fmt.Errorf("%w: none of %d tags could be read\n%s", ErrFailed, x.tags, x.sample)
+	case x.result.Status == batch.Failed && failed == x.tags:
+		return fmt.Errorf("%w: none of %d tags could be read\n%s", ErrFailed, x.tags, x.example())
 	case x.result.Status == batch.Failed:
-		return fmt.Errorf("%w: %s, more than the allowed %g%%; the others are landed\n%s", ErrFailed, what, 100*x.Params.FailAbove, x.sample)
+		return fmt.Errorf("%w: %s, more than the allowed %g%%; the others are landed\n%s", ErrFailed, what, 100*x.Params.FailAbove, x.example())
 	case x.result.Status == batch.Partial:
-		x.result.Notes = append(x.result.Notes, what+" (all in monitoring.tag_errors), "+x.sample)
+		x.result.Notes = append(x.result.Notes, what+" (all in monitoring.tag_errors), "+x.example())
 	}
 	return nil
 }
@@ -171,7 +178,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 	}
 	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
 	defer release()
-	h.Outcomes = outcomes(state.Tags, ranges)
+	h.Outcomes, h.Unresolved = outcomes(state.Tags, ranges), len(x.unresolved)
 	reading, err := x.read(ctx, folder, &h, state.Tags, ranges)
 	switch {
 	case err != nil:
@@ -247,7 +254,7 @@ func (x *extraction) judge(h *batch.Header) string {
 			return batch.CatchingUp
 		}
 	}
-	return x.status(len(x.failed))
+	return x.status(x.failures())
 }
 
 // read has the ranges read and staged. reading is why the site as a whole could

@@ -123,6 +123,10 @@ func (l *looping) once(ctx context.Context, n int) error {
 		return err
 	}
 	l.noteClock(now)
+	if err := l.unresolvedIn(ctx, run); err != nil {
+		return err
+	}
+	run.ID, run.Tier = l.Params.RunID, l.Params.Tier
 	run.Until, run.UntilBy, run.Doubt = now.until, now.by, now.doubt
 	l.run = run
 	l.tell(func(p *Progress) { p.Whole = 0 })
@@ -138,7 +142,7 @@ func (l *looping) once(ctx context.Context, n int) error {
 }
 
 // current waits for the site's tags to be assigned as the plan says, and gives the
-// latest assignment.
+// latest assignment, as the run that made it.
 func (l *looping) current(ctx context.Context) (engine.Run, error) {
 	for begun := time.Now(); ; {
 		latest, err := l.Engine.Runs(ctx, "")
@@ -147,7 +151,6 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 		}
 		for _, r := range latest {
 			if r.Site == l.site.Name && r.PlanID == l.plan {
-				r.ID, r.Tier = l.Params.RunID, l.Params.Tier
 				return r, nil
 			}
 		}

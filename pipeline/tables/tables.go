@@ -133,6 +133,7 @@ var Runs = Table{
 		{"recorded_at", Timestamp, "when"},
 		{"new_points", Int, "points of the site that the inventory should have and has not; null = not counted"},
 		{"until_by", String, "what until comes from: given (--until), job (its start), server (its clock) or http (the Date of its answer)"},
+		{"unresolved", Int, "tags of the bundle that the site does not have, and never had: they count as failed"},
 		{"clock_doubt", String, "why the server's clock was not believed; null = it was, or was not asked for"},
 	},
 }

@@ -35,6 +35,20 @@ FROM {metadata.tag_partitions} o WHERE o.pipeline = $1 AND `+when+` ORDER BY sit
 	return out, changed, err
 }
 
+// Former implements engine.Engine.
+func (e *Engine) Former(ctx context.Context, site string) (out []engine.Owner, err error) {
+	err = e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT DISTINCT point_id, tag_name FROM {metadata.tag_partitions} WHERE pipeline = ? AND site = ? AND valid_to IS NOT NULL ORDER BY 1, 2`,
+			[]any{e.pipeline, site}, func(r *sql.Rows) error {
+				o := engine.Owner{Site: site}
+				err := r.Scan(&o.PointID, &o.Name)
+				out = append(out, o)
+				return err
+			})
+	})
+	return out, err
+}
+
 // changed gives the instant of the latest change of owners.
 func (e *Engine) changed(s *session) (at instant.Ticks, err error) {
 	var micros int64

@@ -98,9 +98,9 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	return e.lake.transact(ctx, func(s *session) error {
 		for _, r := range runs {
 			if err := s.exec(`INSERT INTO {metadata.runs} BY NAME SELECT ? AS run_id, ? AS pipeline, ? AS site, ? AS tier, ? AS until_ticks,
-  ? AS assigned_ticks, ? AS last_point_id, ? AS skew_ticks, ? AS plan_id, ? AS recorded_at, ? AS new_points, ? AS until_by, ? AS clock_doubt
+  ? AS assigned_ticks, ? AS last_point_id, ? AS skew_ticks, ? AS plan_id, ? AS recorded_at, ? AS new_points, ? AS until_by, ? AS unresolved, ? AS clock_doubt
 WHERE NOT EXISTS (FROM {metadata.runs} WHERE run_id = ? AND pipeline = ? AND site = ?)`,
-				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(), counted(r.NewPoints), text(r.UntilBy), text(r.Doubt),
+				r.ID, e.pipeline, r.Site, r.Tier, int64(r.Until), int64(r.Assigned), r.LastPointID, int64(r.Skew), r.PlanID, now(), counted(r.NewPoints), text(r.UntilBy), int32(r.Unresolved), text(r.Doubt),
 				r.ID, e.pipeline, r.Site); err != nil {
 				return err
 			}
@@ -121,11 +121,11 @@ func counted(n int) any {
 func (e *Engine) Runs(ctx context.Context, runID string) ([]engine.Run, error) {
 	var out []engine.Run
 	err := e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(clock_doubt, '') FROM {metadata.runs}
+		return s.rows(`SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(unresolved, 0), coalesce(clock_doubt, '') FROM {metadata.runs}
 WHERE pipeline = ? AND (? = '' OR run_id = ?) QUALIFY row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) = 1 ORDER BY site`,
 			[]any{e.pipeline, runID, runID}, func(rows *sql.Rows) error {
 				var r engine.Run
-				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID, &r.NewPoints, &r.UntilBy, &r.Doubt); err != nil {
+				if err := rows.Scan(&r.ID, &r.Site, &r.Tier, &r.Until, &r.Assigned, &r.LastPointID, &r.Skew, &r.PlanID, &r.NewPoints, &r.UntilBy, &r.Unresolved, &r.Doubt); err != nil {
 					return err
 				}
 				out = append(out, r)
@@ -254,12 +254,30 @@ func (e *Engine) appendErrors(s *session, rows []engine.TagError, batchID string
 	at := now()
 	return s.appendTo(tables.TagErrors, func(add func(...driver.Value) error) error {
 		for _, r := range rows {
-			if err := add(r.RunID, int32(r.Partition), r.WebID, r.Name, r.Site, r.Error, at, int64(r.Watermark), r.PointID, e.pipeline, text(batchID)); err != nil {
+			var watermark, point driver.Value
+			if r.PointID != 0 {
+				watermark, point = int64(r.Watermark), r.PointID
+			}
+			if err := add(r.RunID, int32(r.Partition), text(r.WebID), r.Name, r.Site, r.Error, at, watermark, point, e.pipeline, text(batchID)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// Unresolved implements engine.Engine.
+func (e *Engine) Unresolved(ctx context.Context, runID string, partition int) (out []engine.TagError, err error) {
+	err = e.lake.transact(ctx, func(s *session) error {
+		return s.rows(`SELECT tag_name, any_value(site), any_value(error) FROM {monitoring.tag_errors} WHERE pipeline = ? AND run_id = ? AND partition_id = ? AND point_id IS NULL
+GROUP BY tag_name ORDER BY tag_name`, []any{e.pipeline, runID, int32(partition)}, func(r *sql.Rows) error {
+			t := engine.TagError{RunID: runID, Partition: partition}
+			err := r.Scan(&t.Name, &t.Site, &t.Error)
+			out = append(out, t)
+			return err
+		})
+	})
+	return out, err
 }
 
 // Compact implements engine.Engine.
@@ -314,7 +332,7 @@ func metricsRow(h *batch.Header) []driver.Value {
 	failed := h.Failures()
 	return []driver.Value{
 		h.RunID, int32(h.Partition), stamp(h.Started), stamp(h.Ended), seconds(h.Ended.Time().Sub(h.Started.Time())),
-		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed), h.Requests, nil, h.Retries,
+		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed + h.Unresolved), h.Requests, nil, h.Retries,
 	}
 }
 

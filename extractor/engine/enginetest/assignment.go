@@ -38,6 +38,9 @@ func moves(l *lab) {
 func assignedThen(l *lab) {
 	l.standard()
 	then, e := l.run(pin+5*second), l.plain()
+	former, err := e.Former(l.ctx, site)
+	l.must(err)
+	require.Empty(l, former)
 	l.must(l.discover("D2", nil).assign(owner(4, 1)))
 	now := l.run(pin + 5*second)
 	points := func(run engine.Run) (out []int64) {
@@ -51,6 +54,9 @@ func assignedThen(l *lab) {
 	require.Equal(l, []int64{3}, points(then))
 	require.Equal(l, []int64{3, 4}, points(now))
 	l.must(l.discover("D3", nil).assign(owner(2, 1)))
+	former, err = e.Former(l.ctx, site)
+	l.must(err)
+	require.Equal(l, []engine.Owner{{Site: site, PointID: 2, Name: "tag 2"}}, former)
 	at := func(when instant.Ticks) map[int64]int {
 		owners, changed, err := e.Owners(l.ctx, when)
 		l.must(err)
@@ -128,7 +134,7 @@ func raced(l *lab) {
 // repair of it.
 func recordedOnce(l *lab) {
 	e := l.plain()
-	r := engine.Run{ID: "7", Site: site, Tier: "standard", Until: 5, Assigned: 50, LastPointID: 3, Skew: -2, PlanID: "x", NewPoints: 37, UntilBy: engine.ByHTTP, Doubt: "it's 0001"}
+	r := engine.Run{ID: "7", Site: site, Tier: "standard", Until: 5, Assigned: 50, LastPointID: 3, Skew: -2, PlanID: "x", NewPoints: 37, UntilBy: engine.ByHTTP, Doubt: "it's 0001", Unresolved: 2}
 	far := engine.Run{ID: "7", Site: "plant-b", Tier: "standard", Until: 4, Assigned: 50, PlanID: "x", NewPoints: -1}
 	l.must(e.RecordRuns(l.ctx, []engine.Run{r}))
 	again := r
@@ -146,6 +152,19 @@ func recordedOnce(l *lab) {
 	got, err = e.Runs(l.ctx, "9")
 	l.must(err)
 	require.Empty(l, got)
+
+	never := func(partition int, name string) engine.TagError {
+		return engine.TagError{RunID: "7", Partition: partition, Site: site, Name: name, Error: "there is no '" + name + "'"}
+	}
+	other := never(4, "z")
+	other.PointID, other.WebID, other.Watermark = 5, "W5", 9
+	l.must(e.RecordTagErrors(l.ctx, []engine.TagError{never(4, "b"), never(4, "a"), never(4, "b"), never(5, "c"), other}))
+	lost, err := e.Unresolved(l.ctx, "7", 4)
+	l.must(err)
+	require.Equal(l, []engine.TagError{never(4, "a"), never(4, "b")}, lost)
+	lost, err = e.Unresolved(l.ctx, "8", 4)
+	l.must(err)
+	require.Empty(l, lost)
 }
 
 // described: metadata.tags becomes what the sites that were reached say.

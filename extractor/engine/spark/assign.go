@@ -43,6 +43,20 @@ UNION ALL SELECT `+changed+`, '', '', '', '', -1, '', false, '', '', -1D, false`
 	}), last, err
 }
 
+// Former implements engine.Engine.
+func (e *Engine) Former(ctx context.Context, site string) (out []engine.Owner, err error) {
+	err = e.query(ctx, `SELECT DISTINCT point_id, tag_name FROM {metadata.tag_partitions} WHERE pipeline = :pipeline AND site = :site AND valid_to IS NOT NULL`,
+		args{"site": site}, func(r row) error {
+			o := engine.Owner{Site: site}
+			err := r.scan(&o.PointID, &o.Name)
+			out = append(out, o)
+			return err
+		})
+	return sortedBy(out, func(a, b engine.Owner) int {
+		return cmp.Or(cmp.Compare(a.PointID, b.PointID), strings.Compare(a.Name, b.Name))
+	}), err
+}
+
 // Assign implements engine.Engine. Pins come first: one beside a watermark or an
 // earlier pin does no harm, while an owner without one could not be read for. The
 // owners' change is one commit. What metadata.tags says follows: it is repeated

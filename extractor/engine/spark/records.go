@@ -27,6 +27,7 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 		if r.NewPoints >= 0 {
 			row["new_points"] = r.NewPoints
 		}
+		row["unresolved"] = r.Unresolved
 		row.optional("until_by", r.UntilBy)
 		row.optional("clock_doubt", r.Doubt)
 		source.add(row)
@@ -42,11 +43,11 @@ WHEN NOT MATCHED THEN INSERT *`, a)
 
 // Runs implements engine.Engine.
 func (e *Engine) Runs(ctx context.Context, runID string) (out []engine.Run, err error) {
-	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(clock_doubt, '') FROM (
+	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(unresolved, 0), coalesce(clock_doubt, '') FROM (
   SELECT *, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
   WHERE pipeline = :pipeline AND (:run = '' OR run_id = :run)) WHERE newest = 1`, args{"run": runID}, func(r row) error {
 		var n engine.Run
-		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints, &n.UntilBy, &n.Doubt)
+		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints, &n.UntilBy, &n.Unresolved, &n.Doubt)
 		out = append(out, n)
 		return err
 	})
@@ -59,7 +60,7 @@ func metricsOf(h *batch.Header) *rows {
 	out := rowsOf(tables.Metrics)
 	out.add(record{"run_id": h.RunID, "partition_id": h.Partition, "start_time": micros(h.Started), "end_time": micros(h.Ended),
 		"duration_seconds": seconds(h.Ended.Time().Sub(h.Started.Time())), "tags_processed": len(h.Outcomes) - failed, "points_ingested": h.Events, "status": h.Status,
-		"pipeline": h.Pipeline, "task": "extract", "tier": h.Tier, "site": h.Site, "attempt": h.Attempt, "batch_id": h.ID, "batch_seq": h.Number, "tags_failed": failed, "requests": h.Requests,
+		"pipeline": h.Pipeline, "task": "extract", "tier": h.Tier, "site": h.Site, "attempt": h.Attempt, "batch_id": h.ID, "batch_seq": h.Number, "tags_failed": failed + h.Unresolved, "requests": h.Requests,
 		"retries": h.Retries})
 	return out
 }
@@ -168,10 +169,25 @@ func (e *Engine) appendErrors(ctx context.Context, all []engine.TagError, batchI
 	now := instant.FromTime(time.Now())
 	out := rowsOf(tables.TagErrors)
 	for _, t := range all {
-		r := record{"run_id": t.RunID, "partition_id": t.Partition, "tag_webid": t.WebID, "tag_name": t.Name, "site": t.Site, "error": t.Error, "occurred_at": micros(now),
-			"watermark_ticks": t.Watermark, "point_id": t.PointID, "pipeline": e.Options.Pipeline}
+		r := record{"run_id": t.RunID, "partition_id": t.Partition, "tag_name": t.Name, "site": t.Site, "error": t.Error, "occurred_at": micros(now), "pipeline": e.Options.Pipeline}
+		if t.PointID != 0 {
+			r["watermark_ticks"], r["point_id"] = t.Watermark, t.PointID
+		}
+		r.optional("tag_webid", t.WebID)
 		r.optional("batch_id", batchID)
 		out.add(r)
 	}
 	return e.appendRows(ctx, tables.TagErrors, out, k)
+}
+
+// Unresolved implements engine.Engine.
+func (e *Engine) Unresolved(ctx context.Context, runID string, partition int) (out []engine.TagError, err error) {
+	err = e.query(ctx, `SELECT tag_name, any_value(site), any_value(error) FROM {monitoring.tag_errors}
+WHERE pipeline = :pipeline AND run_id = :run AND partition_id = :partition AND point_id IS NULL GROUP BY tag_name`, args{"run": runID, "partition": partition}, func(r row) error {
+		t := engine.TagError{RunID: runID, Partition: partition}
+		err := r.scan(&t.Name, &t.Site, &t.Error)
+		out = append(out, t)
+		return err
+	})
+	return sortedBy(out, func(a, b engine.TagError) int { return strings.Compare(a.Name, b.Name) }), err
 }
