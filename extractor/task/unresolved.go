@@ -171,7 +171,7 @@ func (x *extraction) unresolvedIn(ctx context.Context, run engine.Run) error {
 		}
 		x.unresolved = rows
 	}
-	for _, t := range x.unresolved[:min(len(x.unresolved), mostTagErrors-min(mostTagErrors, len(x.result.TagErrors)))] {
+	for _, t := range x.unresolved[:min(len(x.unresolved), max(0, mostTagErrors-len(x.result.TagErrors)))] {
 		x.result.TagErrors = append(x.result.TagErrors, TagError{t.Name, t.Error})
 	}
 	x.resolvedBy = run.ID
