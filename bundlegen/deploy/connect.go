@@ -28,7 +28,7 @@ func (s *session) connect(hello, patience time.Duration) error {
 	cfg := workspace.Config(s.ctx)
 	cfg.Loaders = loaders(workspace.Profile, workspace.Host)
 
-	s.link = newLink(s.ctx, patience, func() { s.cancel(silent(cfg.Host, patience)) })
+	s.link = newLink(s.ctx, patience, func(why error) { s.cancel(silent(cfg.Host, why)) })
 	cfg.HTTPTransport = s.link
 	var unreachable error
 	cfg.HostMetadataResolver = func(_ context.Context, host string) (*config.HostMetadata, error) {
@@ -164,10 +164,10 @@ func unanswered(ctx context.Context, host string, within time.Duration, err erro
 		return cause
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return silent(host, within)
+		return silent(host, &silence{after: within})
 	}
 	var e *Error
-	if errors.As(silent(host, within), &e) {
+	if errors.As(silent(host, &silence{after: within}), &e) {
 		e.Err = fmt.Errorf("%w from %s: %w", ErrNoAnswer, host, err)
 		if hint := hintFor(err.Error(), "", "", host); hint != "" {
 			e.Hint = hint

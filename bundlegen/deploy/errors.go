@@ -65,6 +65,7 @@ var advices = []advice{
 		"set SSL_CERT_FILE to a PEM file that holds the certificate authority of your proxy or network"},
 	{[]string{"dist/"},
 		"the wheel is not committed; run `bundlegen generate`, which makes it"},
+	{[]string{"HTTP Status: " + statusTooMany}, limitHint},
 	{[]string{"PERMISSION_DENIED"}, permissionHint},
 	{[]string{"403 Forbidden"}, permissionHint},
 	{[]string{"--auto-approve"},
@@ -73,6 +74,7 @@ var advices = []advice{
 
 const (
 	credentialsHint = "the credentials are not valid for %[2]s; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host %[2]s`"
+	limitHint       = "the workspace limits how often it is asked: wait some minutes, then run the same command again"
 	permissionHint  = "let the deploying user or service principal read and write the bundle's folder in the workspace, manage its jobs, and use the service principal of target %[1]s"
 )
 

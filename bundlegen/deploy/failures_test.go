@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -181,6 +183,96 @@ func TestWorkspaceFallsSilent(t *testing.T) {
 			require.ErrorContains(t, err, "for 300ms")
 			assert.NotContains(t, err.Error(), "a-client-secret")
 			assert.Less(t, time.Since(start), 5*time.Second)
+		})
+	}
+}
+
+// rawWorkspace serves each connection by hand: answer writes to it.
+func rawWorkspace(t *testing.T, answer func(c net.Conn, request *http.Request)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				request, err := http.ReadRequest(bufio.NewReader(c))
+				if err == nil {
+					answer(c, request)
+				}
+			}()
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+// A workspace that answers, but never in full, or with what is no answer, ends
+// every verb within the time that silence does.
+func TestWorkspaceThatNeverAnswersInFull(t *testing.T) {
+	head := func(more string) string {
+		return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n" + more + "\r\n"
+	}
+	drip := func(c net.Conn, text string) {
+		for i := range len(text) {
+			if _, err := c.Write([]byte(text[i : i+1])); err != nil {
+				return
+			}
+			time.Sleep(30 * time.Millisecond)
+		}
+	}
+	for name, c := range map[string]struct {
+		answer func(c net.Conn, r *http.Request)
+		says   string
+	}{
+		"a byte at a time": {func(c net.Conn, _ *http.Request) {
+			fmt.Fprint(c, head(fmt.Sprintf("Content-Length: %d\r\n", 1000)))
+			drip(c, strings.Repeat(" ", 1000))
+		}, "but answers at less than 1024 bytes a second"},
+		"a head at a byte at a time": {func(c net.Conn, _ *http.Request) {
+			drip(c, head("X-Pad: "+strings.Repeat("x", 1000)+"\r\n"))
+		}, "but answers at less than 1024 bytes a second"},
+		"short answers, each at a byte at a time": {func(c net.Conn, _ *http.Request) {
+			const me = `{"userName": "t@d.c"}`
+			fmt.Fprint(c, head(fmt.Sprintf("Content-Length: %d\r\n", len(me))))
+			drip(c, me)
+		}, "but answers at less than 1024 bytes a second"},
+		"429 for ever": {func(c net.Conn, _ *http.Request) {
+			fmt.Fprint(c, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		}, "but 429 Too Many Requests"},
+		"429, and much patience": {func(c net.Conn, _ *http.Request) {
+			fmt.Fprint(c, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		}, "but 429 Too Many Requests"},
+		"503 for ever": {func(c net.Conn, _ *http.Request) {
+			fmt.Fprint(c, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		}, "but 503 Service Unavailable"},
+		"without end": {func(c net.Conn, _ *http.Request) {
+			fmt.Fprint(c, head("")+`{"userName": "`)
+			for block := bytes.Repeat([]byte("x"), 1<<20); ; {
+				if _, err := c.Write(block); err != nil {
+					return
+				}
+			}
+		}, "the workspace's answer has no end: it is larger than 64 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := rawWorkspace(t, func(conn net.Conn, r *http.Request) {
+				if r.URL.Path == "/.well-known/databricks-config" {
+					fmt.Fprint(conn, head("Content-Length: 2\r\n")+"{}")
+					return
+				}
+				c.answer(conn, r)
+			})
+			environment(t, host, "dapi0")
+			start := time.Now()
+			err := CLI{Patience: time.Second}.Validate(t.Context(), small(t), "prod")
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, "hint: ")
+			assert.Less(t, time.Since(start), 20*time.Second)
 		})
 	}
 }

@@ -43,6 +43,10 @@ func (s *session) query(warehouse, statement string) ([][]string, error) {
 		if chunk.NextChunkIndex == 0 {
 			break
 		}
+		// Inline answers are of 25 MiB at most; what goes on and on is none.
+		if chunk.NextChunkIndex <= chunk.ChunkIndex || chunk.NextChunkIndex > maxPages {
+			return nil, endless(fmt.Errorf("the statement's rows come in more than %d chunks", maxPages))
+		}
 		if chunk, err = api.GetStatementResultChunkNByStatementIdAndChunkIndex(s.ctx, answer.StatementId, chunk.NextChunkIndex); err != nil {
 			return nil, fmt.Errorf("SQL warehouse %s, further rows: %w", warehouse, err)
 		}
