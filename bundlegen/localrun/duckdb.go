@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
 )
 
@@ -15,6 +16,7 @@ type duckLake struct {
 	o      Options
 	file   *duckdb.Lake
 	engine *duckdb.Engine
+	access *piwebapi.Accesses // of all tasks of this run: a refused password is tried once
 }
 
 func duckDBFile(data string) string { return filepath.Join(data, duckdb.FileName) }
@@ -24,7 +26,7 @@ func openDuckDB(ctx context.Context, o Options) (lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline)}, nil
+	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline), access: new(piwebapi.Accesses)}, nil
 }
 
 func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (task.Result, error) {
@@ -32,7 +34,7 @@ func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (t
 	if err != nil {
 		return task.Result{}, err
 	}
-	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Progress: w.progress, Retrying: w.retry})
+	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Access: l.access, Progress: w.progress, Retrying: w.retry})
 }
 
 // sideBySide counts on extractions waiting for PI most of the time; each takes

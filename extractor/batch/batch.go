@@ -18,6 +18,7 @@ const (
 	Succeeded  = "SUCCEEDED"
 	Partial    = "PARTIAL"     // at most fail_above of the partition's tags failed
 	Failed     = "FAILED"      // more than that failed, or the task did not end
+	Refused    = "REFUSED"     // the site refused the credentials: no attempt of this run signs in again
 	CatchingUp = "CATCHING_UP" // a batch that another one follows in the same task
 	Lagging    = "LAGGING"     // out of time: the next run goes on from here
 )

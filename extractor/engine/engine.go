@@ -95,6 +95,7 @@ type Engine interface {
 
 	// LastAttempts gives, for each partition, the status of the latest row that a run's
 	// extractions left in pipeline_metrics. A partition without one is not in the map.
+	// That of discover is under OfDiscover.
 	LastAttempts(ctx context.Context, runID string) (map[int]string, error)
 
 	// LandedBy lists, for each tag whose latest range was landed by a batch of the
@@ -174,6 +175,9 @@ const (
 	ByServer = "server" // the clock of the site's PI Data Archive
 	ByHTTP   = "http"   // the header Date of the site's answer
 )
+
+// OfDiscover stands for discover where there is otherwise a partition's id.
+const OfDiscover = -1
 
 // Owner is a tag and the partition that owns it.
 type Owner struct {

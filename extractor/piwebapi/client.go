@@ -31,6 +31,8 @@ type Options struct {
 	UserAgent string            // "" = pi-extractor
 	Logger    *slog.Logger      // nil = no log; Debug tells of retries and splits
 	Retrying  func(Retry)       // is told of requests that are sent again, by several goroutines; may be nil
+	// Access is shared by the Clients of a site that are one run's; nil = this one's own.
+	Access *Access
 	// FailFast is for a person who waits: until the site has answered once, what a
 	// wrong address meets is not tried again.
 	FailFast bool
@@ -58,6 +60,9 @@ type Client struct {
 	retries  atomic.Int64
 	troubled atomic.Bool // no answer since the last request that was sent again, or none yet
 
+	access    *Access
+	shared    bool // access is not this Client's alone
+	anonymous bool
 	failFast  bool
 	redact    func(string) string // takes the site's secrets out of a text that is shown
 	redactFor func(string) string // the same for an event's text; nil where there is no secret
@@ -111,8 +116,12 @@ func New(o Options) (*Client, error) {
 		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
 		log:     o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
+		access: o.Access, shared: o.Access != nil, anonymous: o.Site.Auth.Kind == "anonymous",
 		failFast: o.FailFast, redact: func(s string) string { return s },
 		maxPoints: cmp.Or(o.Site.Limits.Points, maxPoints),
+	}
+	if c.access == nil {
+		c.access = NewAccess()
 	}
 	if r, ok := o.Transport.(redactor); ok {
 		c.redact, c.redactFor = r.Redact, r.RedactValue
@@ -236,6 +245,9 @@ const bytesOfWork = 20_000
 
 // exchange sends a request once and has its body read, of so many bytes.
 func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *Error) {
+	if refused := c.access.refusal(); refused != nil {
+		return 0, refused
+	}
 	at := c.at(r)
 	target := c.base.String() + r.path
 	if r.query != "" {
@@ -243,7 +255,11 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 	}
 	resp, err := c.http.R().SetContext(ctx).Get(target)
 	if err != nil {
-		return 0, at.network(ctx, err)
+		failed := at.network(ctx, err)
+		if failed.Kind == Unauthorized {
+			c.access.refuse(failed)
+		}
+		return 0, failed
 	}
 	raw := resp.RawResponse
 	body := &watched{r: raw.Body}
@@ -255,6 +271,9 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 			if !auth.OffersKerberos(raw.Header) {
 				refused.hint = ticketUnasked
 			}
+		}
+		if refused.Kind == Unauthorized {
+			c.access.refuse(refused)
 		}
 		return 0, refused
 	}

@@ -94,7 +94,17 @@ func (r *reading) start() {
 // accepted our credentials already: a wrong password is one failed sign-in then,
 // not one for each connection, which could lock the account.
 func (r *reading) signIn(ctx context.Context) {
-	if r.known.Load() || r.open == 0 {
+	if r.open == 0 {
+		return
+	}
+	if r.shared {
+		i := slices.IndexFunc(r.tracks, func(t *track) bool { return !t.done })
+		if err := r.SignIn(ctx, r.tracks[i].Stream); err != nil {
+			r.stop(err)
+		}
+		return
+	}
+	if r.known.Load() {
 		return
 	}
 	if err := r.probe(ctx); err != nil && err.Kind != RateLimited && endsAll(err.Kind) {

@@ -45,6 +45,11 @@ func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) 
 		}
 	}
 	k := &counting{Client: c, streams: streams, counts: counts}
+	if len(order) > 0 && c.shared {
+		if err := c.SignIn(ctx, streams[ranges[order[0]][0]]); err != nil {
+			return nil, err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.gate.most)
 	limits := c.width.now()

@@ -387,7 +387,7 @@ func TestExtractWithoutWorkers(t *testing.T) {
 	_, err := p.run(manifest.TaskExtract, &cluster{failed: broken})
 	require.ErrorIs(t, err, broken)
 	require.Zero(t, p.compare())
-	require.Zero(t, p.server.Stats().Requests)
+	require.LessOrEqual(t, p.server.Stats().Requests, int64(1), "the sign-in")
 
 	t.Log("and without the secret: said before any worker is asked")
 	runner := &cluster{getenv: p.getenv}

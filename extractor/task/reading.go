@@ -40,8 +40,13 @@ func (a *attempt) reader(name string) (reader, error) {
 	if a.Shards == nil {
 		return alone{client}, nil
 	}
-	client.Close()
-	return a.workers(site)
+	w, err := a.workers(site)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	w.client = client
+	return w, nil
 }
 
 // alone reads in this process.
@@ -68,10 +73,11 @@ func (r alone) close() { r.client.Close() }
 // workers reads by shards.
 type workers struct {
 	runner shard.Runner
-	spec   shard.Spec      // what is the same in every shard's
-	share  manifest.Limits // of the partition
-	most   int             // tags a shard
-	begin  time.Time       // no request is made before
+	client *piwebapi.Client // tries the credentials before the shards do, which know nothing of each other
+	spec   shard.Spec       // what is the same in every shard's
+	share  manifest.Limits  // of the partition
+	most   int              // tags a shard
+	begin  time.Time        // no request is made before
 }
 
 func (a *attempt) workers(site manifest.Site) (*workers, error) {
@@ -104,6 +110,10 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	if err := shard.Sleep(ctx, time.Until(w.begin)); err != nil {
 		return shard.Reading{}, err
 	}
+	before := w.client.Requests()
+	if err := w.client.SignIn(ctx, piwebapi.Stream{WebID: streams[0].WebID, After: streams[0].After, Until: streams[0].Until}); err != nil {
+		return shard.Reading{}, err
+	}
 	parts := shard.Split(streams, w.most)
 	lanes := shard.Lanes(w.share, len(parts))
 	closings, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
@@ -114,6 +124,7 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 		return shard.Reading{}, fmt.Errorf("read by shards: %w", err)
 	}
 	got := gather(closings, parts, len(streams))
+	got.Requests += w.client.Requests() - before
 	watch.Events(int(got.Events))
 	for i, o := range got.Outcomes {
 		watch.Done(i, o)
@@ -121,7 +132,7 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	return got, nil
 }
 
-func (w *workers) close() {}
+func (w *workers) close() { w.client.Close() }
 
 // specs says what each shard does. Shard i runs in lane i mod lanes, one after
 // the other, and has that lane's share of the budget.

@@ -30,6 +30,7 @@ type Env struct {
 	Log      *slog.Logger
 	Progress func(Progress)       // called from several goroutines; may be nil
 	Retrying func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
+	Access   *piwebapi.Accesses   // what the tasks of one run know of their credentials; nil = nothing yet
 	Now      func() time.Time     // this machine's clock; nil = time.Now
 	Respite  time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
 }
@@ -89,6 +90,10 @@ type Completeness struct {
 // mostTagErrors is how many tags a Result names.
 const mostTagErrors = 5
 
+// ErrRefused says that a site refused the credentials. Another attempt of the same
+// run sends no request, since accounts get locked.
+var ErrRefused = errors.New("the site refused the credentials")
+
 // ErrFailed says that a task ended, landed what it could, and counts as failed.
 var ErrFailed = errors.New("task failed")
 
@@ -111,6 +116,9 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
+	if env.Access == nil {
+		env.Access = new(piwebapi.Accesses)
+	}
 	if env.Progress == nil {
 		env.Progress = func(Progress) {}
 	}
@@ -118,9 +126,18 @@ func Run(ctx context.Context, env Env) (Result, error) {
 		env.Retrying = func(piwebapi.Retry) {}
 	}
 	a := &attempt{Env: env, started: time.Now(), result: Result{Status: batch.Succeeded}}
-	err := run(ctx, a)
+	err := a.refusedBefore(ctx)
+	if err == nil {
+		err = run(ctx, a)
+	}
 	if err != nil {
 		a.result.Status = batch.Failed
+		if a.refused() != nil && !errors.Is(err, ErrRefused) {
+			err = fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if errors.Is(err, ErrRefused) {
+			a.result.Status = batch.Refused // what the next attempt of this run looks for
+		}
 	}
 	if ctx.Err() != nil {
 		// Cancelled by a person or a time-out: nothing failed, and nothing more is owed to the tables.
@@ -135,6 +152,45 @@ type attempt struct {
 	started  time.Time
 	result   Result
 	recorded bool // a batch's own row tells how the attempt ended
+}
+
+// refused returns the refusal of the credentials by a site that this task needs: its
+// own, or for discover, which goes on without a site, any that its failure is about.
+func (a *attempt) refused() error {
+	if a.Params.Task == manifest.TaskExtract {
+		return a.Access.Of(a.Params.Site).Refused()
+	}
+	sites, err := a.sites()
+	if err != nil {
+		return nil
+	}
+	for name := range sites {
+		if err := a.Access.Of(name).Refused(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedBefore fails a later attempt of a run in which the site refused the
+// credentials: they are the same, and each failed sign-in brings the account
+// nearer to being locked.
+func (a *attempt) refusedBefore(ctx context.Context) error {
+	if a.Params.Attempt < 2 || a.Params.Task != manifest.TaskExtract && a.Params.Task != manifest.TaskDiscover {
+		return nil
+	}
+	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
+	if err != nil {
+		return nil // there are no tables yet, or the task itself tells
+	}
+	partition := engine.OfDiscover
+	if a.Params.Task == manifest.TaskExtract {
+		partition = a.Params.Partition
+	}
+	if last[partition] != batch.Refused {
+		return nil
+	}
+	return fmt.Errorf("%w in an earlier attempt of this run: nothing is sent again, since accounts get locked\nhint: correct the secret of sites[].auth, then start a new run", ErrRefused)
 }
 
 // record leaves a row in pipeline_metrics, unless the last batch's row says it all.
@@ -198,7 +254,7 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying, Access: a.Access.Of(site.Name)})
 }
 
 // step tells what is under way, of a task that is no extraction.

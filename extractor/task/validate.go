@@ -79,6 +79,7 @@ func (a *attempt) broken(ctx context.Context, parts []part) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read monitoring.pipeline_metrics: %w", err)
 	}
+	delete(last, engine.OfDiscover)
 	site, ids := map[int]string{}, slices.Collect(maps.Keys(last))
 	for _, p := range parts {
 		site[p.id], ids = " of site "+p.site, append(ids, p.id)

@@ -153,7 +153,7 @@ func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 func (e *Engine) LastAttempts(ctx context.Context, runID string) (map[int]string, error) {
 	out := map[int]string{}
 	err := e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`SELECT partition_id, status FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND run_id = ? AND task = 'extract'
+		return s.rows(`SELECT coalesce(partition_id, -1), status FROM {monitoring.pipeline_metrics} WHERE pipeline = ? AND run_id = ? AND task IN ('extract', 'discover')
 QUALIFY row_number() OVER (PARTITION BY partition_id ORDER BY end_time DESC, attempt DESC, batch_seq DESC NULLS FIRST) = 1`,
 			[]any{e.pipeline, runID}, func(r *sql.Rows) error {
 				var p int

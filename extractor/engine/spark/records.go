@@ -85,8 +85,8 @@ func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 // LastAttempts implements engine.Engine.
 func (e *Engine) LastAttempts(ctx context.Context, runID string) (map[int]string, error) {
 	out := map[int]string{}
-	return out, e.query(ctx, `SELECT partition_id, max_by(status, struct(end_time, attempt, coalesce(batch_seq, 9223372036854775807L))) FROM {monitoring.pipeline_metrics}
-WHERE pipeline = :pipeline AND run_id = :run AND task = 'extract' AND partition_id IS NOT NULL GROUP BY partition_id`, args{"run": runID}, func(r row) error {
+	return out, e.query(ctx, `SELECT coalesce(partition_id, -1) AS id, max_by(status, struct(end_time, attempt, coalesce(batch_seq, 9223372036854775807L))) FROM {monitoring.pipeline_metrics}
+WHERE pipeline = :pipeline AND run_id = :run AND (task = 'extract' AND partition_id IS NOT NULL OR task = 'discover') GROUP BY 1`, args{"run": runID}, func(r row) error {
 		var p int
 		var status string
 		err := r.scan(&p, &status)

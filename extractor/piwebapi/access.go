@@ -1,0 +1,130 @@
+package piwebapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/bundlegen/bundlegen/pipeline/instant"
+)
+
+// Access is what all Clients of a site that share it know of whether the server
+// takes their credentials. Once it has refused them, none of these Clients sends
+// another request: servers lock accounts after a few failed sign-ins. All methods
+// are safe for concurrent use; the zero value is not ready: see NewAccess.
+type Access struct {
+	turn chan struct{} // held by whoever tries the credentials
+
+	mu      sync.Mutex
+	refused *Error
+	reads   bool // a request for data was answered otherwise than by a refusal
+}
+
+// NewAccess returns the Access of a site of which nothing is known yet.
+func NewAccess() *Access { return &Access{turn: make(chan struct{}, 1)} }
+
+// Refused returns the server's refusal of the credentials; nil when there was none.
+func (a *Access) Refused() error {
+	if e := a.refusal(); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (a *Access) refusal() *Error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refused
+}
+
+func (a *Access) refuse(e *Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refused == nil {
+		a.refused = e
+	}
+}
+
+func (a *Access) proven() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reads
+}
+
+// prove has one of all Clients make a request for data, and the others wait for
+// what becomes of it, unless that is known already.
+func (a *Access) prove(ctx context.Context, try func() *Error) error {
+	if a.proven() {
+		return a.Refused()
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if e := a.refusal(); e != nil || a.proven() {
+		return a.Refused()
+	}
+	if e := try(); e != nil && e.Kind == Canceled {
+		return e
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reads = true
+	if a.refused != nil {
+		return a.refused
+	}
+	return nil
+}
+
+// Accesses holds the Access of each site by its name. The zero value is ready, and
+// its method is safe for concurrent use.
+type Accesses struct {
+	mu    sync.Mutex
+	sites map[string]*Access
+}
+
+// Of returns a site's Access.
+func (a *Accesses) Of(site string) *Access {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sites == nil {
+		a.sites = map[string]*Access{}
+	}
+	if a.sites[site] == nil {
+		a.sites[site] = NewAccess()
+	}
+	return a.sites[site]
+}
+
+// SignIn makes one small request for data, unless one was answered before to a
+// Client that shares the Access: a wrong password is one failed sign-in then, and
+// not one for each connection, partition and attempt. An error is the server's
+// refusal of the credentials, or the context's; all else is told by the reading
+// that follows.
+func (c *Client) SignIn(ctx context.Context, s Stream) error {
+	if c.anonymous {
+		return nil
+	}
+	return c.access.prove(ctx, func() *Error {
+		until := min(s.Until, s.After+instant.Second)
+		_, err := c.exchange(ctx, request{
+			path:  "/streams/" + url.PathEscape(s.WebID) + "/recorded",
+			query: head(s.WebID, s.After, max(until, s.After), 1) + "&" + streamFields,
+			read: func(body io.Reader, _ http.Header) error {
+				_, err := io.CopyN(io.Discard, body, maxPiece)
+				if err == io.EOF {
+					return nil
+				}
+				return err
+			},
+		})
+		return err
+	})
+}
+
+// maxPiece is as much of an answer to SignIn as is read, in bytes.
+const maxPiece = 1 << 20
