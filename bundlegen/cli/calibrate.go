@@ -194,7 +194,7 @@ func writeRates(c *cli.Context, cfg *config.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	tags, err := readInventory(cfg, nil) // an empty tier stays empty
+	f, err := readInventory(cfg, nil) // an empty tier stays empty
 	if err != nil {
 		return err
 	}
@@ -202,12 +202,12 @@ func writeRates(c *cli.Context, cfg *config.Pipeline) error {
 	if len(cfg.Sites) == 1 {
 		only = cfg.Sites[0].Name
 	}
-	changed, err := calibration.SetRates(tags, measured, only)
+	changed, err := calibration.SetRates(f.Tags, measured, only)
 	if err != nil {
 		return err
 	}
 	var text bytes.Buffer
-	if err := inventory.Write(&text, tags); err != nil {
+	if err := inventory.WriteFile(&text, f); err != nil {
 		return err
 	}
 	if err := replaceFile(cfg.InventoryPath(), text.Bytes()); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
@@ -94,31 +95,44 @@ server does not have any more are dropped.`,
 			if err := config.CheckEnv(cfg); err != nil {
 				return err
 			}
+			old, err := readInventory(cfg, nil) // an empty tier stays empty
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 			sources, err := sources(c, cfg)
 			if err != nil {
 				return err
 			}
-			tell := screenOf(c.App.ErrWriter)
-			var mu sync.Mutex
-			found, err := localrun.Discover(c.Context, sources, os.LookupEnv, logger(c.App.ErrWriter), func(site string, points int) {
-				if tell.terminal {
-					mu.Lock()
-					defer mu.Unlock()
-					fmt.Fprintf(c.App.ErrWriter, "\r%s: %d points\033[K", site, points)
-				}
-			})
-			if tell.terminal {
-				fmt.Fprint(c.App.ErrWriter, "\r\033[K")
-			}
+			found, err := discover(c, localrun.Discovery{Sources: sources, Old: old})
 			if err != nil {
 				return err
 			}
 			if len(found) == 0 {
 				return errors.New("no site has a point that this user may see; nothing was written\nhint: PI's own permissions on points decide what is listed")
 			}
-			return writeInventory(c, cfg, found)
+			return writeInventory(c, cfg, found, old)
 		},
 	}
+}
+
+// discover asks the sites, and shows how far they are and what was left out.
+func discover(c *cli.Context, d localrun.Discovery) ([]inventory.Tag, error) {
+	tell := screenOf(c.App.ErrWriter)
+	var mu sync.Mutex
+	d.Getenv, d.Log = os.LookupEnv, logger(c.App.ErrWriter)
+	d.Progress = func(site string, points int) {
+		if tell.terminal {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintf(c.App.ErrWriter, "\r%s: %d points\033[K", site, points)
+		}
+	}
+	found, notes, err := localrun.Discover(c.Context, d)
+	if tell.terminal {
+		fmt.Fprint(c.App.ErrWriter, "\r\033[K")
+	}
+	printNotes(c, notes)
+	return found, err
 }
 
 // sources returns the sites with their certificates and Kerberos configurations as
@@ -150,16 +164,13 @@ func printNotes(c *cli.Context, notes []string) {
 	}
 }
 
-// writeInventory writes what was found, with what the file there says beside.
-func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag) error {
+// writeInventory writes what was found, with what the old inventory, which may be
+// nil, says beside.
+func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag, old *inventory.File) error {
 	path := cfg.InventoryPath()
-	old, err := readInventory(cfg, nil) // an empty tier stays empty
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	change := inventory.Merge(found, old)
+	file, change := inventory.Merge(found, old)
 	var buf bytes.Buffer
-	if err := inventory.Write(&buf, found); err != nil {
+	if err := inventory.WriteFile(&buf, file); err != nil {
 		return err
 	}
 	if err := replaceFile(path, buf.Bytes()); err != nil {
@@ -187,26 +198,41 @@ func replaceFile(path string, data []byte) error {
 	return os.Rename(f.Name(), path)
 }
 
-// loadInventory reads the pipeline's inventory.
-func loadInventory(cfg *config.Pipeline) ([]inventory.Tag, error) {
+// loadInventory reads the pipeline's inventory. notes is what a person should
+// know of its header.
+func loadInventory(cfg *config.Pipeline) (tags []inventory.Tag, notes []string, err error) {
 	var tiers []string
 	for _, t := range cfg.Tiers {
 		tiers = append(tiers, t.Name)
 	}
-	return readInventory(cfg, tiers)
+	f, err := readInventory(cfg, tiers)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range f.Notes {
+		notes = append(notes, cfg.Inventory+": "+note)
+	}
+	return f.Tags, notes, nil
 }
 
 // readInventory reads the inventory as tags of the given tiers; of any without one.
-func readInventory(cfg *config.Pipeline, tiers []string) ([]inventory.Tag, error) {
+func readInventory(cfg *config.Pipeline, tiers []string) (*inventory.File, error) {
 	path := cfg.InventoryPath()
-	f, err := os.Open(path)
-	if err != nil {
+	f, err := regular.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("inventory: %w\nhint: bundlegen discover writes it", err)
+	case err != nil:
+		var why *fs.PathError
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		return nil, fmt.Errorf("%s: inventory: %q: %w; allowed: a CSV file\nhint: name the file, such as inventory: inventory.csv; bundlegen discover writes it", cfg.File, cfg.Inventory, err)
 	}
 	defer f.Close() // only read: closing cannot lose anything
 	opt := inventory.Options{Tiers: tiers}
 	for _, s := range cfg.Sites {
 		opt.Sites = append(opt.Sites, s.Name)
 	}
-	return inventory.Read(f, path, opt)
+	return inventory.ReadFile(f, path, opt)
 }

@@ -51,10 +51,11 @@ func makePlansWith(c *cli.Context, measured func(*config.Pipeline) (*plan.Calibr
 	if err != nil {
 		return nil, err
 	}
-	tags, err := loadInventory(whole)
+	tags, notes, err := loadInventory(whole)
 	if err != nil {
 		return nil, err
 	}
+	printNotes(c, notes)
 	before, err := readEarlier(whole)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func warnStale(c *cli.Context, whole *config.Pipeline, parts []part) {
 
 // plansNow plans the bundles as generate would.
 func plansNow(whole *config.Pipeline, parts []part) ([]*planned, error) {
-	tags, err := loadInventory(whole)
+	tags, _, err := loadInventory(whole)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@ package localrun
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,55 +21,130 @@ type Source struct {
 	Files func(name string) ([]byte, error) // reads the files that Site names: a certificate, a Kerberos configuration
 }
 
-// Discover asks every site for its points, side by side, and gives them as
-// tags without a tier or a rate: what PI does not know. progress is told the
-// number of points of a site so far; it is called from several goroutines.
-func Discover(ctx context.Context, sources []Source, getenv func(string) (string, bool), log *slog.Logger, progress func(site string, points int)) ([]inventory.Tag, error) {
-	found := make([][]inventory.Tag, len(sources))
+// Discovery is what Discover asks, and how.
+type Discovery struct {
+	Sources  []Source
+	Old      *inventory.File // the inventory that is there; nil: none
+	Getenv   func(string) (string, bool)
+	Log      *slog.Logger
+	Progress func(site string, points int) // told the number of a site's points so far, from several goroutines
+}
+
+// Discover asks every site for its points, side by side, and returns them as
+// tags without a tier or a rate, which PI does not know. notes says what was left
+// out of an inventory, a sentence each.
+func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []string, err error) {
+	results := make([]discovered, len(d.Sources))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
-	for i, source := range sources {
-		g.Go(func() (err error) {
-			found[i], err = points(ctx, source, getenv, log, progress)
-			if err != nil {
-				return err // it names the site
-			}
-			return nil
+	for i, source := range d.Sources {
+		g.Go(func() error {
+			results[i].site = source.Site.Name
+			return d.points(ctx, source, &results[i]) // its error names the site
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []inventory.Tag
-	for _, tags := range found {
-		out = append(out, tags...)
+	for i := range results {
+		r := &results[i]
+		var twins []inventory.Twin
+		r.tags, twins = inventory.Unique(r.tags, d.Old)
+		found = append(found, r.tags...)
+		notes = append(notes, r.notes(twins)...)
 	}
-	return out, nil
+	return found, notes, nil
 }
 
-func points(ctx context.Context, source Source, getenv func(string) (string, bool), log *slog.Logger, progress func(string, int)) ([]inventory.Tag, error) {
+// discovered is what a site answered.
+type discovered struct {
+	site      string
+	tags      []inventory.Tag
+	nameless  []string // points whose names an inventory cannot hold
+	described []string // points that had a text cleaned
+}
+
+func (d Discovery) points(ctx context.Context, source Source, into *discovered) error {
 	site := source.Site
-	transport, err := auth.NewTransport(site, source.Files, getenv)
+	transport, err := auth.NewTransport(site, source.Files, d.Getenv)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: log})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.Close()
 	server, err := client.DataServer(ctx, site.DataServer)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []inventory.Tag
-	err = client.Points(ctx, server, func(page []piwebapi.Point) error {
-		for _, p := range page {
-			out = append(out, inventory.Tag{Site: site.Name, Name: p.Name, WebID: p.WebID, PointType: p.PointType, Units: p.Units, DigitalSet: p.DigitalSet,
-				Descriptor: p.Descriptor, EventsPerHour: -1, Future: p.Future, PointID: p.ID})
+	return client.Points(ctx, server, func(page []piwebapi.Point) error {
+		for i := range page {
+			into.add(&page[i])
 		}
-		progress(site.Name, len(out))
+		d.Progress(site.Name, len(into.tags))
 		return nil
 	})
-	return out, err
+}
+
+// add takes a point as an inventory can hold it. A text that only describes is
+// cleaned; a name or an id must not be changed, so that a point with one that
+// cannot be written is left out.
+func (d *discovered) add(p *piwebapi.Point) {
+	t := inventory.Tag{Site: d.site, Name: p.Name, WebID: p.WebID, PointType: inventory.Clean(p.PointType), Units: inventory.Clean(p.Units),
+		DigitalSet: inventory.Clean(p.DigitalSet), Descriptor: inventory.Clean(p.Descriptor), EventsPerHour: -1, Future: p.Future, PointID: p.ID}
+	if inventory.Check(&t) != nil {
+		d.nameless = append(d.nameless, p.Name)
+		return
+	}
+	if t.Units != p.Units || t.DigitalSet != p.DigitalSet || t.Descriptor != p.Descriptor || t.PointType != p.PointType {
+		d.described = append(d.described, p.Name)
+	}
+	d.tags = append(d.tags, t)
+}
+
+// notes says what a person should know of the site's points.
+func (d *discovered) notes(twins []inventory.Twin) []string {
+	var notes []string
+	note := func(names []string, one, many string) {
+		switch n := len(names); {
+		case n == 1:
+			notes = append(notes, fmt.Sprintf("%s: 1 point %s: %s", d.site, one, few(names)))
+		case n > 1:
+			notes = append(notes, fmt.Sprintf("%s: %d points %s: %s", d.site, n, many, few(names)))
+		}
+	}
+	note(d.nameless, "is left out, since its name is empty or has control characters", "are left out, since their names are empty or have control characters")
+	note(d.described, "has control characters in what describes it, which are spaces in the inventory", "have control characters in what describes them, which are spaces in the inventory")
+	if n := len(twins); n > 0 {
+		pairs := make([]string, n)
+		for i, t := range twins {
+			pairs[i] = fmt.Sprintf("%s (point %d) beside %s (point %d)", strconv.Quote(t.Left.Name), t.Left.PointID, strconv.Quote(t.Kept.Name), t.Kept.PointID)
+		}
+		what := "1 point is"
+		if n > 1 {
+			what = fmt.Sprintf("%d points are", n)
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s left out, since PI does not tell upper from lower case: %s", d.site, what, listed(pairs)))
+	}
+	return notes
+}
+
+// few quotes some names.
+func few(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return listed(quoted)
+}
+
+// listed joins some texts, at most ten.
+func listed(all []string) string {
+	const most = 10
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	return strings.Join(all, ", ")
 }

@@ -149,13 +149,35 @@ func (s *Server) RenameTag(name, to string) error {
 		if other, taken := d.find(to); taken && other != index {
 			return fmt.Errorf("there is a tag %q already", to)
 		}
-		if d.names == nil {
-			d.names, d.byName = map[int]string{}, map[string]int{}
-		}
-		delete(d.byName, strings.ToUpper(d.names[index]))
-		d.names[index], d.byName[strings.ToUpper(to)] = to, index
+		d.rename(index, to)
 		return nil
 	})
+}
+
+func (d *directory) rename(index int, to string) {
+	if d.names == nil {
+		d.names, d.byName = map[int]string{}, map[string]int{}
+	}
+	delete(d.byName, strings.ToUpper(d.names[index]))
+	d.names[index], d.byName[strings.ToUpper(to)] = to, index
+}
+
+// giveOddNames gives a few of the first points names that no PI Data Archive
+// should have, or that its comparison of names holds to be one.
+func (d *directory) giveOddNames(q quirkSet) {
+	give := func(index int, names ...string) {
+		for i, name := range names {
+			if index+i < d.total {
+				d.rename(index+i, name)
+			}
+		}
+	}
+	if q.has(OddTexts) {
+		give(7, "tab\tand\u0085line-7")
+	}
+	if q.has(TwinNames) {
+		give(10, "Twin-A", "TWIN-a", "\u212a-1", "k-1", "Straße", "STRAẞE", "İ-1", "i-1") // the last two are two
+	}
 }
 
 // FailTag makes reads of a point fail from now on, in the given way.

@@ -128,11 +128,11 @@ func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
 	o.raw("Id", strconv.Itoa(index+1))
 	o.str("Name", name)
 	o.str("Path", `\\`+c.o.DataServer+`\`+name)
-	o.str("Descriptor", p.descriptor())
+	o.str("Descriptor", c.text(index, p.descriptor()))
 	o.str("PointClass", "classic")
 	o.str("PointType", p.typ.String())
 	o.str("DigitalSetName", p.setName())
-	o.str("EngineeringUnits", p.units())
+	o.str("EngineeringUnits", c.text(index, p.units()))
 	o.raw("Span", "100.0")
 	o.raw("Zero", "0.0")
 	o.boolean("Step", !p.typ.float())
@@ -146,6 +146,16 @@ func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
 			"Value", stream+"/value", "EndValue", stream+"/end")
 	}
 	o.end()
+}
+
+// text is what a point says of itself, under the quirk OddTexts with a character
+// in it that is no text.
+func (c *call) text(index int, s string) string {
+	if !c.archive.quirks.has(OddTexts) || index%10 != 4 {
+		return s
+	}
+	odd := [...]string{"\t", "\r\n", "\x00", "\x7f", "\u0085"}
+	return s + odd[index/10%len(odd)] + "2nd"
 }
 
 // resolve finds the point of a WebID: its index, and the kind of the id.

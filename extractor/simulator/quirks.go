@@ -52,6 +52,8 @@ const (
 	SpecialFloats
 	OddNames
 	BatchCap
+	OddTexts
+	TwinNames
 	quirkCount
 )
 
@@ -104,6 +106,8 @@ var quirkTable = [quirkCount]QuirkInfo{
 	{SpecialFloats, "special-floats", true, "NaN and infinities occur on floating-point points"},
 	{OddNames, "odd-names", true, "a few tags have names with commas, quotes, ../, emoji, or 400 characters"},
 	{BatchCap, "batch-cap", false, "a batch of more than 500 requests is refused with 400"},
+	{OddTexts, "odd-texts", false, "some descriptors and units have tabs, line breaks, NUL, DEL or C1 characters, and so has one name"},
+	{TwinNames, "twin-names", false, "some points have names that differ only in case, beyond ASCII too"},
 }
 
 // Quirks lists all quirks, in a fixed order.

@@ -56,7 +56,9 @@ func New(o Options) *Server {
 		faults:   faultState{set: o.faults()},
 		closed:   make(chan struct{}),
 	}
-	s.dir.Store(&directory{total: o.Tags, odd: s.archive.quirks.has(OddNames)})
+	d := &directory{total: o.Tags, odd: s.archive.quirks.has(OddNames)}
+	d.giveOddNames(s.archive.quirks)
+	s.dir.Store(d)
 	if o.TLS {
 		s.ca, s.startErr = newAuthority()
 	}

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
@@ -20,7 +21,7 @@ type missing struct {
 
 // fold returns the form of a name by which tags are told apart: PI's names are the
 // same in any case, and blanks around them are a slip of whoever wrote the list.
-func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+func fold(name string) string { return inventory.Fold(strings.TrimSpace(name)) }
 
 // found are the tags that runs have found on their servers.
 type found struct {

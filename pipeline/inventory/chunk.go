@@ -15,18 +15,20 @@ type chunk struct {
 	sites  names
 	tiers  names
 
-	rows   rows // room for each line when reading begins; those that are there when it ends
-	failed bool // something is wrong
+	rows         rows // when reading begins, room for each line, or for none where it explains; when it ends, those that are there
+	failed       bool // something is wrong
+	decimalComma bool // a rate is written with one
 }
 
 // read reads the chunk's rows. A reader that explains goes on after a mistake.
 func (c *chunk) read() {
 	if !utf8.ValidString(c.text) {
 		c.failed = true
+		c.reader.failed.Store(true)
 		return
 	}
 	var (
-		f     fields
+		f     = fields{separator: c.reader.format.Separator}
 		lines []int32
 		n     int
 	)
@@ -38,18 +40,18 @@ func (c *chunk) read() {
 			continue
 		}
 		if bad := f.split(row); bad != nil {
-			c.fail(line, columnAt(row, bad.at), bad.text, bad.hint)
+			c.fail(line, columnAt(row, bad.at), bad.text, bad.kind, bad.hint)
 			if bad.open && c.reader.explain {
 				skipped, rest := skipQuoted(text)
 				line, text = line+skipped, rest
 			}
-		} else if c.tag(n, line, row, &f) {
+		} else if c.tag(n, line, row, &f) && (!c.failed || n < maxExplained) {
 			n++
 			if c.reader.explain {
 				lines = append(lines, int32(line))
 			}
 		}
-		if c.failed && !c.reader.explain {
+		if !c.reader.explain && c.reader.failed.Load() {
 			return
 		}
 	}
@@ -58,12 +60,17 @@ func (c *chunk) read() {
 }
 
 // fail notes that something is wrong.
-func (c *chunk) fail(line, column int, text, hint string) {
+func (c *chunk) fail(line, column int, text, kind, hint string) {
 	c.failed = true
+	c.reader.failed.Store(true)
 	if c.reader.explain {
-		c.reader.report(line, column, text, hint)
+		c.reader.report(line, column, text, kind, hint)
 	}
 }
+
+// maxExplained is how many rows are kept for a comparison with each other once
+// something is wrong: of a file that is none of ours it would be all its lines.
+const maxExplained = 100_000
 
 // skipQuoted passes over the lines up to the one that closes quotes that are
 // open, since they are not rows and would be reported as bad ones. If none of

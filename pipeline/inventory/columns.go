@@ -21,8 +21,12 @@ const (
 	colEventsPerHour
 	colFuture
 	colPointID
-	columnCount
+	colOther // any that is not ours
 )
+
+// maxColumns is the most columns of an inventory: ours, and what a plant may
+// want to note beside them.
+const maxColumns = 1000
 
 // columnNames are the columns' names, by their number.
 func columnNames() []string { return strings.Split(Header, ",") }
@@ -30,43 +34,100 @@ func columnNames() []string { return strings.Split(Header, ",") }
 // layout is a file's header: the column that each field of a row is.
 type layout []int
 
+// columnOf returns the column of a name as a header has it: case does not
+// count, nor does space around it.
+func columnOf(name string, all []string) int {
+	name = strings.TrimSpace(name)
+	if i := slices.IndexFunc(all, func(own string) bool { return strings.EqualFold(own, name) }); i >= 0 {
+		return i
+	}
+	return colOther
+}
+
+// separators are what may stand between the fields of a row.
+const separators = ",;\t"
+
+// separatorName names a separator in a message.
+func separatorName(b byte) string {
+	switch b {
+	case ';':
+		return "semicolon"
+	case '\t':
+		return "tab"
+	}
+	return "comma"
+}
+
+// separatorOf finds out what separates the fields of a header: that which makes
+// the most of our columns of it. A spreadsheet takes the one of its country.
+func separatorOf(header string) byte {
+	best, most := byte(','), 0
+	for i := range len(separators) {
+		f := fields{separator: separators[i]}
+		if f.split(header) != nil {
+			continue
+		}
+		ours := 0
+		for _, name := range f.values {
+			if columnOf(name, columnNames()) != colOther {
+				ours++
+			}
+		}
+		if ours > most {
+			best, most = separators[i], ours
+		}
+	}
+	return best
+}
+
 // readHeader makes the layout of a header's fields, and reports what is wrong with it.
-func (r *reader) readHeader(line int, text string) layout {
-	var row fields
+func (r *reader) readHeader(line int, text string) {
+	for i := range len(separators) {
+		if n := 1 + strings.Count(text, separators[i:i+1]); n > maxColumns {
+			r.report(line, 1, fmt.Sprintf("a header of %d columns; allowed: at most %d", n, maxColumns), "", "this is no inventory, or keep what is not ours in a table of its own")
+			return
+		}
+	}
+	r.format.Separator = separatorOf(text)
+	row := fields{separator: r.format.Separator}
 	if bad := row.split(text); bad != nil {
-		r.report(line, columnAt(text, bad.at), bad.text, bad.hint)
-		return nil
+		r.report(line, columnAt(text, bad.at), bad.text, bad.kind, bad.hint)
+		return
 	}
 	var l layout
 	all := columnNames()
 	for k, name := range row.values {
-		column := columnAt(text, row.starts[k])
-		i := slices.Index(all, name)
+		i := columnOf(name, all)
 		switch {
-		case i < 0:
-			hint := "leave the column out"
-			if n := nearest.Of(name, all); n != "" {
-				hint = "did you mean " + n + "?"
-			} else if len(row.values) == 1 && strings.ContainsAny(name, ";\t") {
-				hint = "separate the columns by commas"
-			} else if !slices.Contains(row.values, all[colTag]) {
-				hint = "the first line names the columns, and that of the points' names is called tag"
-			}
-			r.report(line, column, fmt.Sprintf("unknown column %s; allowed: %s", quote(name), strings.Join(all, ", ")), hint)
+		case i == colOther:
+			r.columns = append(r.columns, name)
 		case slices.Contains(l, i):
-			r.report(line, column, fmt.Sprintf("column %s is there twice", name), "leave one of them out")
+			r.report(line, columnAt(text, row.starts[k]), fmt.Sprintf("column %s is there twice", all[i]), "", "leave one of them out")
 		}
 		l = append(l, i)
 	}
-	if len(r.problems) > 0 {
-		return nil
-	}
 	if !slices.Contains(l, colTag) {
-		r.report(line, 1, "the header lacks the column tag", "the first line names the columns; its full form is "+Header)
+		r.report(line, 1, "the header lacks the column tag; it has "+quote(shown(row.values)), "", r.likelyTag())
 	}
 	if len(r.opt.Sites) > 1 && !slices.Contains(l, colSite) {
-		r.report(line, 1, fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)),
+		r.report(line, 1, fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)), "",
 			"add it, with one of these in each row: "+shown(r.opt.Sites))
 	}
-	return l
+	for _, name := range r.columns {
+		own := nearest.Of(strings.TrimSpace(name), all)
+		if own != "" && !slices.Contains(l, slices.Index(all, own)) {
+			r.notes = append(r.notes, fmt.Sprintf("column %s is kept and not used: did you mean %s?", quote(name), own))
+		}
+	}
+	r.layout = l
+}
+
+// likelyTag is the hint for a header without the column tag.
+func (r *reader) likelyTag() string {
+	for _, name := range r.columns {
+		if own := nearest.Of(strings.TrimSpace(name), []string{"tag", "tagname", "tag name", "name", "point", "pointname"}); own != "" {
+			return "did you mean tag where it says " + quote(name) + "?"
+		}
+	}
+	return "the first line names the columns, and that of the points' names is called tag; its full form is " + Header
 }

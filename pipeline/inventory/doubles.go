@@ -36,7 +36,7 @@ func (r rows) reportDoubles(to *reader) {
 			continue // name and point id both: told once
 		}
 		text, hint := r.explain(d)
-		to.report(int(r.line[d.again]), 1, text, hint)
+		to.report(int(r.line[d.again]), 1, text, "", hint)
 	}
 }
 
@@ -59,7 +59,7 @@ func (r rows) explain(d double) (text, hint string) {
 }
 
 // sameNames calls f for each row that has site and name of an earlier one,
-// until f gives false.
+// until f returns false.
 func (r rows) sameNames(f func(double) bool) {
 	seen := newSet(len(r.tags))
 	for i := range r.tags {
@@ -73,7 +73,7 @@ func (r rows) sameNames(f func(double) bool) {
 }
 
 // sameIDs calls f for each row that has site and point id of an earlier one,
-// until f gives false.
+// until f returns false.
 func (r rows) sameIDs(f func(double) bool) {
 	seen := newSet(len(r.tags))
 	for i := range r.tags {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"math/bits"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -36,22 +37,40 @@ func foldedHash(name string) uint64 {
 	return h
 }
 
+// Fold returns a form of a name that is the same for names that PI holds to be
+// one: those that strings.EqualFold takes for equal, and no others. Upper or
+// lower case alone is not such a form, since some characters have several.
+func Fold(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return strings.Map(least, name)
+		}
+	}
+	return strings.ToUpper(name) // which in ASCII are the lesser characters
+}
+
+// least returns the smallest of the characters that differ only in case, which
+// for some characters beyond ASCII is an ASCII letter.
+func least(r rune) rune {
+	smallest := r
+	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
+		smallest = min(smallest, o)
+	}
+	return smallest
+}
+
 // foldASCII is for names beyond ASCII: 7-bit bytes that are the same for names
-// that differ only in case. It takes the smallest of the characters that differ
-// only in case, which for some characters beyond ASCII is an ASCII letter.
+// that differ only in case.
 func foldASCII(name string) string {
 	folded := make([]byte, 0, 2*len(name))
 	for _, r := range name {
-		least := r
-		for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
-			least = min(least, o)
-		}
-		if least < utf8.RuneSelf {
-			folded = append(folded, byte(least))
+		r = least(r)
+		if r < utf8.RuneSelf {
+			folded = append(folded, byte(r))
 			continue
 		}
-		for ; least > 0; least >>= 7 {
-			folded = append(folded, byte(least&0x7f))
+		for ; r > 0; r >>= 7 {
+			folded = append(folded, byte(r&0x7f))
 		}
 	}
 	return string(folded)

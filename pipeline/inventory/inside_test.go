@@ -17,6 +17,9 @@ func TestNamesThatDifferInCaseHashAlike(t *testing.T) {
 			if foldedHash("tag "+string(r)) != foldedHash("TAG "+string(o)) {
 				t.Fatalf("%q and %q", r, o)
 			}
+			if Fold("tag "+string(r)) != Fold("TAG "+string(o)) {
+				t.Fatalf("%q and %q", r, o)
+			}
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -27,6 +30,10 @@ func TestNamesThatDifferInCaseHashAlike(t *testing.T) {
 			}
 		}
 		require.NotEqual(t, foldedHash(s), foldedHash(s+"x"))
+		other := rapid.OneOf(rapid.Just(s), rapid.StringMatching(`[kKſsSßẞİıiIσςΣ\x{212a}]{1,2}`)).Draw(t, "other")
+		for _, a := range []string{s, strings.ToUpper(s), rapid.StringMatching(`[kKſsSßẞİıiIσςΣ\x{212a}]{1,2}`).Draw(t, "a")} {
+			require.Equal(t, strings.EqualFold(a, other), Fold(a) == Fold(other), "%q and %q", a, other)
+		}
 	})
 }
 
@@ -39,25 +46,32 @@ func FuzzSplit(f *testing.F) {
 		if strings.ContainsAny(line, "\r\n") || line == "" || !utf8.ValidString(line) {
 			return // never gets here: lines end at a line break, and UTF-8 is checked before
 		}
-		r := csv.NewReader(strings.NewReader(line))
-		want, err := r.Read()
-		var got fields
-		bad := got.split(line)
-		switch {
-		case err != nil:
-			require.NotNil(t, bad, "encoding/csv: %v", err)
-		case bad != nil:
-			// Only control characters are refused that encoding/csv takes.
-			c := []rune(line[bad.at:])[0]
-			require.True(t, unicode.IsControl(c), "%+v", bad)
-		default:
-			require.Equal(t, want, got.values)
-			for _, v := range got.values {
-				require.NotContains(t, strings.Map(control, v), "\x00")
-			}
-			require.Len(t, got.starts, len(want))
+		for _, separator := range separators {
+			splitAlike(t, line, separator)
 		}
 	})
+}
+
+func splitAlike(t *testing.T, line string, separator rune) {
+	r := csv.NewReader(strings.NewReader(line))
+	r.Comma = separator
+	want, err := r.Read()
+	got := fields{separator: byte(separator)}
+	bad := got.split(line)
+	switch {
+	case err != nil:
+		require.NotNil(t, bad, "encoding/csv: %v", err)
+	case bad != nil:
+		// Only control characters are refused that encoding/csv takes.
+		c := []rune(line[bad.at:])[0]
+		require.True(t, unicode.IsControl(c), "%+v", bad)
+	default:
+		require.Equal(t, want, got.values)
+		for _, v := range got.values {
+			require.NotContains(t, strings.Map(control, v), "\x00")
+		}
+		require.Len(t, got.starts, len(want))
+	}
 }
 
 func control(r rune) rune {

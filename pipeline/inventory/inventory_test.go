@@ -171,12 +171,10 @@ hint: the first line names the columns: ` + inventory.Header},
 		"only a BOM":      {"\ufeff\r\n", both, "f.csv:1:1: the file is empty"},
 		"header only":     {"tag\r\n", oneSite, "f.csv:2:1: no tags: nothing follows the header\nhint: run `bundlegen discover`, or write a row for each tag"},
 		"empty lines":     {"tag\n\n\n", oneSite, "f.csv:2:1: no tags"},
-		"no tag column":   {"site,tier\nplant-a,standard\n", oneSite, "f.csv:1:1: the header lacks the column tag\nhint: the first line names the columns"},
+		"no tag column":   {"site,tier\nplant-a,standard\n", oneSite, "f.csv:1:1: the header lacks the column tag; it has \"site, tier\"\nhint: the first line names the columns"},
 		"no site column":  {"tag\nA\n", both, "f.csv:1:1: the header lacks the column site, which a pipeline of 2 sites needs\nhint: add it, with one of these in each row: plant-b, plant-a"},
-		"unknown column":  {"tag,Point_Typ\nA,x\n", oneSite, "f.csv:1:5: unknown column \"Point_Typ\"; allowed: site, tag, web_id, point_type, engineering_units, digital_set, descriptor, tier, events_per_hour, future, point_id\nhint: did you mean point_type?"},
-		"nothing like it": {"tag,comment\nA,x\n", oneSite, "hint: leave the column out"},
-		"name for tag":    {"name,tier\nA,x\n", oneSite, "hint: the first line names the columns, and that of the points' names is called tag"},
-		"semicolons":      {"tag;site;tier\nA;x;y\n", oneSite, "hint: separate the columns by commas"},
+		"name for tag":    {"name,tier\nA,x\n", oneSite, "it has \"name, tier\"\nhint: did you mean tag where it says \"name\"?"},
+		"bars":            {"tag|site|tier\nA|x|y\n", oneSite, "the header lacks the column tag; it has \"tag|site|tier\""},
 		"column twice":    {"tag,tag\nA,B\n", oneSite, "f.csv:1:5: column tag is there twice\nhint: leave one of them out"},
 		"bad header":      {"tag,\"site\nA,B\n", oneSite, "f.csv:1:5: quotes that are not closed on their line"},
 		"too few fields":  {"tag,tier,future\nA,standard,\nB,standard\n", oneSite, "f.csv:3:3: a row of 2 fields, the header has 3: \"B,standard\"\nhint: every row has all columns, empty ones too: leave no comma out"},
@@ -227,14 +225,125 @@ hint: the first line names the columns: ` + inventory.Header},
 func TestManyMistakes(t *testing.T) {
 	_, err := inventory.Parse("tag,future\n"+strings.Repeat("A,x\n", 100)+"B,\nB,\n", "f.csv", inventory.Options{})
 	var problems *inventory.Error
+	require.Equal(t, `f.csv:2:3: future is "x"; allowed: true, false or nothing (and in 99 more lines: 3, 4, 5, 6, 7, …)
+hint: true is for points that may hold data beyond now
+f.csv:103:1: tag "B" is there twice, first in line 102
+hint: leave one of the two rows out`, err.Error())
+
+	_, err = inventory.Parse("tag,tier\nA,gold\nB,standard\nC,gold\nD,standard,\nE,\"\n", "f.csv", inventory.Options{Tiers: tiers})
+	require.Equal(t, `f.csv:2:3: unknown tier "gold"; allowed: critical, standard, bulk (and in line 4)
+hint: use one of these, or add it to pipeline.yml
+f.csv:5:12: a row of 3 fields, the header has 2: "D,standard,"
+hint: put a value that contains a comma in quotes: "a, b"
+f.csv:6:3: quotes that are not closed on their line: "\""
+hint: close them; a line break is a control character, which no value may contain`, err.Error())
+
+	var differing strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&differing, "A%d,x%d\n", i, i)
+	}
+	_, err = inventory.Parse("tag,future\n"+differing.String(), "f.csv", inventory.Options{})
 	require.ErrorAs(t, err, &problems)
 	require.Len(t, problems.Problems, 10)
-	require.Equal(t, 91, problems.More)
-	require.True(t, strings.HasSuffix(err.Error(), "\nand 91 more"))
+	require.Equal(t, 90, problems.More)
+	require.True(t, strings.HasSuffix(err.Error(), "\nand 90 more"))
 
 	long := strings.Repeat("ü", 100_000)
 	_, err = inventory.Parse("tag\n"+long+","+long+"\n", "f.csv", inventory.Options{})
 	require.Less(t, len(err.Error()), 500, "long values are cut")
+}
+
+// Files as spreadsheets and people write them: separated by semicolons or tabs,
+// with decimal commas, a byte order mark, columns of their own. They are read, and
+// written again in the same way.
+func TestFormats(t *testing.T) {
+	opt := inventory.Options{Sites: []string{"plant-a"}, Tiers: tiers}
+	const wantRows = "plant-a;A,1;;;;;;bulk;0,5;;;x\nplant-a;\"B;2\";;;;;;critical;1200;true;7;\"y; z\"\n"
+	for name, text := range map[string]string{
+		"a German Excel":  "\ufeffTag;Tier;events_per_hour;Bereich;future;point_id\r\nA,1;bulk;0,5;x;;\r\n\"B;2\";;1200;\"y; z\";WAHR;7\r\n",
+		"the same by tab": "\ufefftag\ttier\tevents_per_hour\tBereich\tfuture\tpoint_id\nA,1\tbulk\t0,5\tx\t\t\nB;2\t\t1200\ty; z\tTRUE\t7\n",
+		"by comma":        "tag,tier,events_per_hour,Bereich,future,point_id\n\"A,1\",bulk,0.5,x,,\nB;2,,1200,y; z,TRUE,7\n",
+	} {
+		text = strings.Replace(text, "WAHR", "TRUE", 1)
+		f, err := inventory.ReadFile(strings.NewReader(text), "f.csv", opt)
+		require.NoError(t, err, name)
+		require.Equal(t, []inventory.Tag{
+			{Site: "plant-a", Name: "B;2", Tier: "critical", EventsPerHour: 1200, Future: true, PointID: 7},
+			{Site: "plant-a", Name: "A,1", Tier: "bulk", EventsPerHour: 0.5},
+		}, f.Tags, name)
+		require.Equal(t, []string{"Bereich"}, f.Columns, name)
+		require.Equal(t, [][]string{{"y; z"}, {"x"}}, f.Others, name)
+		slices.Reverse(f.Tags)
+		slices.Reverse(f.Others)
+		var b bytes.Buffer
+		require.NoError(t, inventory.WriteFile(&b, f))
+		again, err := inventory.ReadFile(bytes.NewReader(b.Bytes()), "f.csv", opt)
+		require.NoError(t, err, name)
+		require.Equal(t, f.Format, again.Format, name)
+		require.Equal(t, f.Others[0], again.Others[1], name)
+		if name == "a German Excel" {
+			require.Equal(t, "\ufeff"+strings.ReplaceAll(inventory.Header, ",", ";")+";Bereich\n"+wantRows, b.String())
+		}
+	}
+	f, err := inventory.ReadFile(strings.NewReader("TAG, teir ,tier ist,comment,comment,,\nA,b,,c,d,,\n"), "f.csv", opt)
+	require.NoError(t, err, "columns of others may be called anything")
+	require.Equal(t, []string{" teir ", "tier ist", "comment", "comment", "", ""}, f.Columns)
+	require.Equal(t, [][]string{{"b", "", "c", "d", "", ""}}, f.Others)
+	require.Equal(t, []string{`column " teir " is kept and not used: did you mean tier?`}, f.Notes)
+
+	_, err = inventory.Parse("tag;events_per_hour\nA;1.234,5\n", "f.csv", opt)
+	require.ErrorContains(t, err, `f.csv:2:3: events_per_hour is "1.234,5"; allowed: a number`)
+	_, err = inventory.Parse("tag;tier\nA\n", "f.csv", opt)
+	require.ErrorContains(t, err, "leave no semicolon out")
+}
+
+// TestTierOf: rows without a tier ask for theirs.
+func TestTierOf(t *testing.T) {
+	got, err := inventory.Parse("tag,tier\nA.PV,\nB,\nC.PV,critical\n", "f.csv", inventory.Options{Sites: []string{"s"}, Tiers: tiers, TierOf: func(tag string) string {
+		if strings.HasSuffix(tag, ".PV") {
+			return "bulk"
+		}
+		return "standard"
+	}})
+	require.NoError(t, err)
+	require.Equal(t, []inventory.Tag{
+		{Site: "s", Name: "C.PV", Tier: "critical", EventsPerHour: -1},
+		{Site: "s", Name: "B", Tier: "standard", EventsPerHour: -1},
+		{Site: "s", Name: "A.PV", Tier: "bulk", EventsPerHour: -1},
+	}, got)
+}
+
+// endless is a reader of one text, over and over.
+type endless struct{ text string }
+
+func (e endless) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(e.text) <= len(p) {
+		n += copy(p[n:], e.text)
+	}
+	return n, nil
+}
+
+// TestBounds: what is no inventory is told from one before memory runs out.
+func TestBounds(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    io.Reader
+		want string
+	}{
+		"zeros":            {endless{"\x00"}, "f.csv:1:1: a line of more than 1 MiB"},
+		"line breaks":      {endless{"\n"}, "f.csv:1:1: the file is empty"},
+		"an open quote":    {io.MultiReader(strings.NewReader("tag\nA\n\""), endless{"x"}), "f.csv:3:1: a line of more than 1 MiB"},
+		"a wide header":    {io.MultiReader(strings.NewReader("tag"), strings.NewReader(strings.Repeat(",c", 100_000)+"\n"), endless{"x\n"}), "f.csv:1:1: a header of 100001 columns; allowed: at most 1000"},
+		"a wide German":    {io.MultiReader(strings.NewReader("tag"), strings.NewReader(strings.Repeat(";c", 100_000)+"\n"), endless{"x\n"}), "f.csv:1:1: a header of 100001 columns; allowed: at most 1000"},
+		"no tags at all":   {io.MultiReader(strings.NewReader("when,what\n"), endless{"1,2\n"}), "f.csv:1:1: the header lacks the column tag"},
+		"UTF-16":           {io.MultiReader(strings.NewReader("\xff\xfet\x00a\x00g\x00\n\x00"), endless{"x\x00"}), "f.csv:1:1: the file is UTF-16"},
+		"too many lines":   {strings.NewReader("tag\n" + strings.Repeat("\n", 10_000_001)), "f.csv:1:1: 10000001 lines; allowed: at most 10000000 tags"},
+		"a long last line": {io.MultiReader(strings.NewReader("tag\nA\n"), strings.NewReader(strings.Repeat("x", 2<<20))), "f.csv:3:1: a line of more than 1 MiB"},
+	} {
+		_, err := inventory.Read(c.r, "f.csv", inventory.Options{})
+		require.ErrorContains(t, err, c.want, name)
+		require.ErrorContains(t, err, "\nhint: ", name)
+	}
 }
 
 // Large files are read in pieces side by side; nothing may depend on where they are cut.

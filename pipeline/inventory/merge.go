@@ -1,50 +1,110 @@
 package inventory
 
-import "strings"
+import "slices"
 
 // Merged says what Merge found to be different.
 type Merged struct{ Added, Removed, Renamed int }
 
-// Merge gives the tags that a server lists what only people know of them: tier
-// and rate, as an earlier inventory says. A tag is found by its point id where
-// both know it, so that a rename keeps them, else by its name. found is changed
-// in place; old is not.
-func Merge(found, old []Tag) Merged {
-	type id struct {
+// pointKey and nameKey are what a tag is found by.
+type (
+	pointKey struct {
 		site  string
 		point int64
 	}
-	type name struct{ site, name string }
-	byID, byName := make(map[id]int, len(old)), make(map[name]int, len(old))
-	for i := range old {
-		t := &old[i]
-		if t.PointID != 0 {
-			byID[id{t.Site, t.PointID}] = i
-		}
-		byName[name{t.Site, strings.ToLower(t.Name)}] = i
+	nameKey struct{ site, name string }
+)
+
+// Merge makes an inventory of the tags that servers list, with what only people
+// know of them: tier and rate, and the fields of columns that are not ours, as an
+// earlier inventory says. A tag is found by its point id where both know it, so
+// that a rename keeps them, else by its name. found is changed in place; old,
+// which may be nil, is not.
+func Merge(found []Tag, old *File) (*File, Merged) {
+	if old == nil {
+		old = &File{}
+	}
+	byID, byName := index(old.Tags)
+	f := &File{Tags: found, Format: old.Format, Columns: old.Columns}
+	if len(old.Columns) > 0 {
+		f.Others = slices.Repeat([][]string{make([]string, len(old.Columns))}, len(found))
 	}
 	var m Merged
-	kept := make([]bool, len(old))
+	kept := make([]bool, len(old.Tags))
 	for i := range found {
 		t := &found[i]
-		at, ok := byID[id{t.Site, t.PointID}]
-		if !ok || t.PointID == 0 {
-			at, ok = byName[name{t.Site, strings.ToLower(t.Name)}]
-		}
+		at, ok := find(t, byID, byName)
 		if !ok || kept[at] {
 			m.Added++
 			continue
 		}
 		kept[at] = true
-		if !strings.EqualFold(old[at].Name, t.Name) {
+		if Fold(old.Tags[at].Name) != Fold(t.Name) {
 			m.Renamed++
 		}
-		t.Tier, t.EventsPerHour = old[at].Tier, old[at].EventsPerHour
+		t.Tier, t.EventsPerHour = old.Tags[at].Tier, old.Tags[at].EventsPerHour
+		if old.Others != nil {
+			f.Others[i] = old.Others[at]
+		}
 	}
-	for i := range old {
+	for i := range old.Tags {
 		if !kept[i] {
 			m.Removed++
 		}
 	}
-	return m
+	return f, m
+}
+
+func index(tags []Tag) (byID map[pointKey]int, byName map[nameKey]int) {
+	byID, byName = make(map[pointKey]int, len(tags)), make(map[nameKey]int, len(tags))
+	for i := range tags {
+		t := &tags[i]
+		if t.PointID != 0 {
+			byID[pointKey{t.Site, t.PointID}] = i
+		}
+		byName[nameKey{t.Site, Fold(t.Name)}] = i
+	}
+	return byID, byName
+}
+
+func find(t *Tag, byID map[pointKey]int, byName map[nameKey]int) (at int, ok bool) {
+	if at, ok = byID[pointKey{t.Site, t.PointID}]; !ok || t.PointID == 0 {
+		at, ok = byName[nameKey{t.Site, Fold(t.Name)}]
+	}
+	return at, ok
+}
+
+// Twin is a tag that is left out, since another is the same for PI.
+type Twin struct{ Left, Kept Tag }
+
+// Unique returns tags such that Read takes them: each name, upper and lower case
+// being the same, and each point id once a site. Of tags that are the same the one
+// stays that an earlier inventory, which may be nil, has by its point id; else the
+// first.
+func Unique(tags []Tag, old *File) (kept []Tag, left []Twin) {
+	var known map[pointKey]int
+	if old != nil {
+		known, _ = index(old.Tags)
+	}
+	byID, byName := make(map[pointKey]int, len(tags)), make(map[nameKey]int, len(tags))
+	for _, t := range tags {
+		id, name := pointKey{t.Site, t.PointID}, nameKey{t.Site, Fold(t.Name)}
+		at, again := byName[name]
+		if !again && t.PointID != 0 {
+			at, again = byID[id]
+		}
+		if !again {
+			byID[id], byName[name] = len(kept), len(kept)
+			kept = append(kept, t)
+			continue
+		}
+		first := kept[at]
+		_, isOld := known[id]
+		if _, firstIsOld := known[pointKey{first.Site, first.PointID}]; isOld && !firstIsOld && Fold(first.Name) == name.name {
+			kept[at], byID[id] = t, at
+			left = append(left, Twin{Left: first, Kept: t})
+			continue
+		}
+		left = append(left, Twin{Left: t, Kept: first})
+	}
+	return kept, left
 }

@@ -12,6 +12,9 @@ type Options struct {
 	// bytewise.
 	Sites []string
 	Tiers []string
+	// TierOf returns the tier of a tag whose row names none; nil means the first
+	// of Tiers. It is called from several goroutines.
+	TierOf func(tag string) string
 }
 
 // names turns the values of the column site or tier into numbers.

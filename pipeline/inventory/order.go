@@ -16,7 +16,7 @@ type place struct {
 
 // sort gives the tags in order of site, tier and name. A site has a name once,
 // so that nothing else can tell two of its tags apart.
-func (r rows) sort(sites, tiers *names) []Tag {
+func (r rows) sort(sites, tiers *names) ([]Tag, [][]string) {
 	siteRank, tierRank := sites.ranks(), tiers.ranks()
 	places := make([]place, len(r.tags))
 	ordered := true
@@ -26,15 +26,18 @@ func (r rows) sort(sites, tiers *names) []Tag {
 			places[i-1].key == places[i].key && r.tags[i-1].Name < r.tags[i].Name)
 	}
 	if ordered { // files that a program wrote mostly are
-		return r.tags
+		return r.tags, r.others
 	}
 	scratch := make([]place, len(places))
 	sortByKey(places, scratch)
 	s := nameSorter{tags: r.tags, helpers: make(chan struct{}, runtime.GOMAXPROCS(0)-1)}
 	s.eachRun(places, scratch, 0)
 	s.wait.Wait()
+	if r.others != nil {
+		arrange(r.others, slices.Clone(places))
+	}
 	arrange(r.tags, places)
-	return r.tags
+	return r.tags, r.others
 }
 
 // nameSorter sorts places by the tags' names, on all processors.
@@ -145,22 +148,22 @@ func sortByKey(places, scratch []place) {
 	copy(places, scratch)
 }
 
-// arrange moves each tag to its place, within the slice: places[i].row is where
-// the tag is that belongs to i.
-func arrange(tags []Tag, places []place) {
+// arrange moves each row to its place, within the slice: places[i].row is where
+// the row is that belongs to i. It uses places up.
+func arrange[T any](all []T, places []place) {
 	for start := range places {
 		if int(places[start].row) == start {
 			continue
 		}
-		first := tags[start]
+		first := all[start]
 		for to := start; ; {
 			from := int(places[to].row)
 			places[to].row = uint32(to) // done
 			if from == start {
-				tags[to] = first
+				all[to] = first
 				break
 			}
-			tags[to] = tags[from]
+			all[to] = all[from]
 			to = from
 		}
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -8,43 +9,152 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
+
+// The bounds of an inventory. Whoever reads one that is none of ours, or a file
+// that is none at all, gets an error before memory runs out.
+const (
+	maxBytes = 4 << 30
+	maxRows  = 10_000_000
+	maxLine  = 1 << 20 // bytes; a thousand times a long row
+)
+
+// File is an inventory with what its own file says beside the tags.
+type File struct {
+	Tags    []Tag
+	Format  Format
+	Columns []string   // names of the columns that are not ours, in the file's order
+	Others  [][]string // Others[i] are the fields of Tags[i] in Columns; nil where there are none
+	Notes   []string   // what a person should know of the header, one sentence each
+}
+
+// Format is how an inventory's file is written. The zero value is how this
+// program writes one that is not there yet.
+type Format struct {
+	BOM          bool // it begins with a byte order mark, which a spreadsheet knows UTF-8 by
+	Separator    byte // a comma (0 means that too), a semicolon or a tab
+	DecimalComma bool // rates are written 0,5
+}
 
 // Read reads an inventory or a manifest from r to its end; see Parse. An error
 // of r is returned as it is, wrapped with the file's name.
 func Read(r io.Reader, file string, opt Options) ([]Tag, error) {
-	var data strings.Builder
+	data, err := load(r, file, opt)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data, file, opt)
+}
+
+// ReadFile is Read for the inventory's own file, which may have columns of others.
+func ReadFile(r io.Reader, file string, opt Options) (*File, error) {
+	data, err := load(r, file, opt)
+	if err != nil {
+		return nil, err
+	}
+	return parse(data, reader{file: file, opt: opt, keep: true})
+}
+
+// load reads r to its end, within bounds: what does not begin like an inventory
+// is read no further than its header.
+func load(r io.Reader, file string, opt Options) (string, error) {
+	size := 0
 	switch sized := r.(type) {
 	case interface{ Len() int }:
-		data.Grow(sized.Len())
+		size = sized.Len()
 	case interface{ Stat() (fs.FileInfo, error) }:
 		if info, err := sized.Stat(); err == nil && info.Mode().IsRegular() {
-			data.Grow(int(info.Size()))
+			size = int(min(info.Size(), maxBytes+1))
 		}
 	}
+	var data strings.Builder
+	headed := false // the header has been looked at
+	start := 0      // of the line that is not at its end yet
 	// Not io.Copy: a reader that writes itself would do so in small pieces.
 	buffer := make([]byte, 256<<10)
 	for {
 		n, err := r.Read(buffer)
-		data.Write(buffer[:n])
+		piece, end := buffer[:n], data.Len()+n
+		if i := bytes.IndexByte(piece, '\n'); i >= 0 {
+			end = data.Len() + i
+		}
+		if end-start > maxLine {
+			return "", tooLong(file, 1+strings.Count(data.String(), "\n"))
+		}
+		if i := bytes.LastIndexByte(piece, '\n'); i >= 0 {
+			start = data.Len() + i + 1
+		}
+		data.Write(piece)
+		if !headed {
+			var bad error
+			if headed, bad = checkHead(data.String(), file, opt); bad != nil {
+				return "", bad
+			}
+			if headed && size > data.Len() {
+				data.Grow(size - data.Len())
+			}
+		}
+		if data.Len() > maxBytes {
+			return "", tooLarge(file, fmt.Sprintf("larger than %d GiB", maxBytes>>30))
+		}
 		if err == io.EOF {
-			return Parse(data.String(), file, opt)
+			return data.String(), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return "", fmt.Errorf("%s: %w", file, err)
 		}
 	}
 }
 
-// Parse gives the tags of an inventory or a manifest, sorted by site, tier,
+// checkHead looks at the header once it is there whole.
+func checkHead(data, file string, opt Options) (there bool, err error) {
+	head := strings.TrimLeft(data, "\ufeff\r\n")
+	end := strings.IndexByte(head, '\n')
+	if end < 0 && len(data) < maxLine {
+		return false, nil
+	}
+	if end < 0 && head != "" {
+		return true, tooLong(file, 1+strings.Count(data, "\n"))
+	}
+	r := &reader{file: file, opt: opt}
+	head = data[:len(data)-len(head)+end+1]
+	if !utf8.ValidString(head) {
+		r.reportEncoding(head)
+	} else {
+		r.begin(head)
+	}
+	if len(r.problems) > 0 {
+		return true, r.err()
+	}
+	return true, nil
+}
+
+// tooLong is the error for a line that is no row of an inventory.
+func tooLong(file string, line int) error {
+	r := &reader{file: file}
+	r.report(line, 1, fmt.Sprintf("a line of more than %d MiB", maxLine>>20), "", "this is no inventory: it is a CSV with one row for each tag, a line each")
+	return r.err()
+}
+
+// tooLarge is the error for more than any inventory has.
+func tooLarge(file, what string) error {
+	r := &reader{file: file}
+	r.report(1, 1, what+fmt.Sprintf("; allowed: at most %d tags", maxRows), "", "split the pipeline: a pipeline.yml for each part of the tags")
+	return r.err()
+}
+
+// Parse returns the tags of an inventory or a manifest, sorted by site, tier,
 // name (bytewise) and point id: the order of the rows does not matter. Sites
 // and tiers are in the order of opt.
 //
-// The first line names the columns, in any order. The column tag has to be
-// there, and site where opt has several sites. An empty site is opt's only one,
-// an empty tier is opt's first, an empty events_per_hour is unknown (-1), an
-// empty point_id is 0. Lines without any character are passed over.
+// The first line names the columns, in any order and case. The column tag has to
+// be there, and site where opt has several sites; columns that are not in Header
+// are passed over. Fields are separated by commas, or by semicolons or tabs where
+// the header is; then rates may have decimal commas. An empty site is opt's only
+// one, an empty tier is what opt.TierOf says, an empty events_per_hour is unknown
+// (-1), an empty point_id is 0. Lines without any character are passed over.
 //
 // A point is there once: no two rows of a site have the same point id, or the
 // same name, upper and lower case being the same, as PI has it. Whatever is
@@ -53,12 +163,23 @@ func Read(r io.Reader, file string, opt Options) ([]Tag, error) {
 // The texts of the tags are slices of data, which so stays in memory while any
 // of the tags does. file is for errors only.
 func Parse(data, file string, opt Options) ([]Tag, error) {
-	r := &reader{file: file, opt: opt}
-	if tags, ok := r.quick(data); ok {
-		return tags, nil
+	f, err := parse(data, reader{file: file, opt: opt})
+	if err != nil {
+		return nil, err
+	}
+	return f.Tags, nil
+}
+
+// parse reads data as fresh, a reader of which only the options are set, is told to.
+func parse(data string, fresh reader) (*File, error) {
+	fresh.failed = new(atomic.Bool)
+	r := fresh
+	if f, ok := r.quick(data); ok {
+		return f, nil
 	}
 	// Something is wrong. Read again in one piece, and say what.
-	r = &reader{file: file, opt: opt, explain: true}
+	r = fresh
+	r.explain = true
 	return r.explained(data)
 }
 
@@ -67,28 +188,52 @@ type reader struct {
 	file    string
 	opt     Options
 	explain bool // go on after a mistake and report each; without it the first ends the reading
+	keep    bool // keep the fields of columns that are not ours
 
+	format   Format
 	layout   layout
+	columns  []string // names of the columns that are not ours
 	sites    names
 	tiers    names
-	problems []Problem // the first maxShown, in order of their place
+	notes    []string
+	problems []Problem      // the first maxShown that differ, in order of their place
+	same     map[string]int // index into problems, by what makes them the same
 	more     int
+	failed   *atomic.Bool // something is wrong in one of the pieces that are read side by side
 }
 
-// report notes a problem.
-func (r *reader) report(line, column int, text, hint string) {
+// report notes a problem. Of those with the same kind only the first is told, and
+// the others counted; "" is the same as no other.
+func (r *reader) report(line, column int, text, kind, hint string) {
+	if i, again := r.same[kind]; again && kind != "" {
+		p := &r.problems[i]
+		if len(p.Again) < maxAgain {
+			p.Again = append(p.Again, line)
+		} else {
+			p.More++
+		}
+		return
+	}
 	if len(r.problems) == maxShown {
 		r.more++
 		return
 	}
-	r.problems = append(r.problems, Problem{line, column, text, hint})
+	if r.same == nil {
+		r.same = map[string]int{}
+	}
+	r.same[kind] = len(r.problems)
+	r.problems = append(r.problems, Problem{Line: line, Column: column, Text: text, Hint: hint})
 }
 
 // quick reads an inventory in which nothing is wrong, on all processors; false
 // means that something is.
-func (r *reader) quick(data string) ([]Tag, bool) {
+func (r *reader) quick(data string) (*File, bool) {
 	body, line, ok := r.begin(data)
 	if !ok {
+		return nil, false
+	}
+	total := countLines(body)
+	if total > maxRows {
 		return nil, false
 	}
 	pieces := 1
@@ -96,7 +241,7 @@ func (r *reader) quick(data string) ([]Tag, bool) {
 		pieces = max(1, min(runtime.GOMAXPROCS(0), len(body)>>18))
 	}
 	chunks := cut(body, pieces)
-	all := newRows(countLines(body))
+	all := newRows(total, r.keeps())
 	var wait sync.WaitGroup
 	for i, first := 0, 0; i < len(chunks); i++ {
 		c := &chunks[i]
@@ -112,6 +257,7 @@ func (r *reader) quick(data string) ([]Tag, bool) {
 		if chunks[i].failed {
 			return nil, false
 		}
+		r.format.DecimalComma = r.format.DecimalComma || chunks[i].decimalComma
 		used = all.move(chunks[i].rows, used) // closes the gaps that empty lines left
 	}
 	all = all.window(0, used)
@@ -119,11 +265,11 @@ func (r *reader) quick(data string) ([]Tag, bool) {
 		return nil, false
 	}
 	numbering := &chunks[0] // the only chunk where names are open, like the others where not
-	return all.sort(&numbering.sites, &numbering.tiers), true
+	return r.whole(all, &numbering.sites, &numbering.tiers), true
 }
 
 // explained reads an inventory that quick refused, and reports what is wrong.
-func (r *reader) explained(data string) ([]Tag, error) {
+func (r *reader) explained(data string) (*File, error) {
 	if !utf8.ValidString(data) {
 		r.reportEncoding(data)
 		return nil, r.err()
@@ -132,16 +278,34 @@ func (r *reader) explained(data string) ([]Tag, error) {
 	if !ok {
 		return nil, r.err()
 	}
-	c := chunk{text: body, reader: r, sites: r.sites, tiers: r.tiers, line: line, rows: newRows(countLines(body))}
+	if n := countLines(body); n > maxRows {
+		return nil, tooLarge(r.file, fmt.Sprintf("%d lines", n))
+	}
+	// Rows are made as they are found: of a file that is none of ours there are few.
+	c := chunk{text: body, reader: r, sites: r.sites, tiers: r.tiers, line: line, rows: newRows(0, r.keeps())}
 	c.read()
 	c.rows.reportDoubles(r)
 	if len(c.rows.tags) == 0 && len(r.problems) == 0 {
-		r.report(line, 1, "no tags: nothing follows the header", "run `bundlegen discover`, or write a row for each tag")
+		r.report(line, 1, "no tags: nothing follows the header", "", "run `bundlegen discover`, or write a row for each tag")
 	}
 	if len(r.problems) > 0 {
 		return nil, r.err()
 	}
-	return c.rows.sort(&c.sites, &c.tiers), nil
+	r.format.DecimalComma = c.decimalComma
+	return r.whole(c.rows, &c.sites, &c.tiers), nil
+}
+
+// keeps reports whether there are fields of others to keep.
+func (r *reader) keeps() bool { return r.keep && len(r.columns) > 0 }
+
+// whole makes the file of its rows.
+func (r *reader) whole(all rows, sites, tiers *names) *File {
+	f := &File{Format: r.format, Notes: r.notes}
+	f.Tags, f.Others = all.sort(sites, tiers)
+	if r.keeps() {
+		f.Columns = r.columns
+	}
+	return f
 }
 
 // err is what was reported, in order of place.
@@ -155,21 +319,21 @@ func (r *reader) err() error {
 	return &Error{File: r.file, Problems: r.problems, More: r.more}
 }
 
-// begin takes the header off, and prepares for the rows. It gives what follows
+// begin takes the header off, and prepares for the rows. It returns what follows
 // the header, and the number of the line that begins there.
 func (r *reader) begin(data string) (body string, line int, ok bool) {
-	data = strings.TrimPrefix(data, "\ufeff")
+	data, r.format.BOM = strings.CutPrefix(data, "\ufeff")
 	header, line := "", 0
 	for header == "" {
 		if data == "" {
-			r.report(1, 1, "the file is empty", "the first line names the columns: "+Header)
+			r.report(1, 1, "the file is empty", "", "the first line names the columns: "+Header)
 			return "", 0, false
 		}
 		header, data, _ = strings.Cut(data, "\n")
 		header = strings.TrimSuffix(header, "\r")
 		line++
 	}
-	r.layout = r.readHeader(line, header)
+	r.readHeader(line, header)
 	var onlySite, firstTier string
 	if len(r.opt.Sites) == 1 {
 		onlySite = r.opt.Sites[0]
@@ -185,7 +349,7 @@ func (r *reader) begin(data string) (body string, line int, ok bool) {
 func (r *reader) reportEncoding(data string) {
 	hint := "save it as UTF-8 (in Excel: CSV UTF-8)"
 	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {
-		r.report(1, 1, "the file is UTF-16; allowed is UTF-8", hint)
+		r.report(1, 1, "the file is UTF-16; allowed is UTF-8", "", hint)
 		return
 	}
 	at := 0
@@ -198,5 +362,5 @@ func (r *reader) reportEncoding(data string) {
 	}
 	start := strings.LastIndexByte(data[:at], '\n') + 1
 	r.report(1+strings.Count(data[:at], "\n"), columnAt(data[start:], at-start),
-		fmt.Sprintf("byte 0x%02X is not UTF-8", data[at]), hint)
+		fmt.Sprintf("byte 0x%02X is not UTF-8", data[at]), "", hint)
 }

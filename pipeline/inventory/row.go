@@ -21,8 +21,14 @@ func (c *chunk) tag(n, line int, text string, f *fields) bool {
 		c.failRagged(line, text, f)
 		return false
 	}
+	if n == len(c.rows.tags) {
+		c.rows.grow()
+	}
 	t := &c.rows.tags[n]
 	*t = Tag{EventsPerHour: -1}
+	if c.rows.others != nil {
+		c.rows.others[n] = make([]string, 0, len(c.reader.columns))
+	}
 	site, tier, wrong := "", "", false
 	for k, value := range f.values {
 		ok := true
@@ -44,16 +50,23 @@ func (c *chunk) tag(n, line int, text string, f *fields) bool {
 		case colTier:
 			tier = value
 		case colEventsPerHour:
-			t.EventsPerHour, ok = parseRate(value)
+			t.EventsPerHour, ok = c.rate(value)
 		case colFuture:
 			t.Future, ok = parseFuture(value)
 		case colPointID:
 			t.PointID, ok = parsePointID(value)
+		case colOther:
+			if c.rows.others != nil {
+				c.rows.others[n] = append(c.rows.others[n], value)
+			}
 		}
 		if !ok {
 			wrong = true
 			c.failField(line, text, f, k)
 		}
+	}
+	if of := c.reader.opt.TierOf; tier == "" && of != nil {
+		tier = of(t.Name)
 	}
 	c.rows.site[n], c.rows.tier[n] = c.sites.of(site), c.tiers.of(tier)
 	if c.rows.site[n] < 0 {
@@ -75,12 +88,13 @@ func (c *chunk) tag(n, line int, text string, f *fields) bool {
 // failRagged notes that a line has not as many fields as the header.
 func (c *chunk) failRagged(line int, text string, f *fields) {
 	want, have := len(c.reader.layout), len(f.values)
-	hint := "every row has all columns, empty ones too: leave no comma out"
+	separator := separatorName(f.separator)
+	hint := "every row has all columns, empty ones too: leave no " + separator + " out"
 	if have > want {
-		hint = `put a value that contains a comma in quotes: "a, b"`
+		hint = fmt.Sprintf(`put a value that contains a %s in quotes: "a%c b"`, separator, f.separator)
 	}
 	c.fail(line, columnAt(text, f.starts[min(have-1, want)]),
-		fmt.Sprintf("a row of %d fields, the header has %d: %s", have, want, quote(text)), hint)
+		fmt.Sprintf("a row of %d fields, the header has %d: %s", have, want, quote(text)), fmt.Sprintf("ragged %d", have), hint)
 }
 
 // failField notes that the value of field k is not one that its column allows.
@@ -99,8 +113,8 @@ func (c *chunk) failField(line int, text string, f *fields, k int) {
 	case colPointID:
 		allowed, hint = "a whole number of at least 1, or nothing", "leave it empty: `bundlegen discover` fills it in"
 	}
-	c.fail(line, columnAt(text, f.starts[k]),
-		fmt.Sprintf("%s is %s; allowed: %s", columnNames()[c.reader.layout[k]], quote(f.values[k]), allowed), hint)
+	problem := fmt.Sprintf("%s is %s; allowed: %s", columnNames()[c.reader.layout[k]], quote(f.values[k]), allowed)
+	c.fail(line, columnAt(text, f.starts[k]), problem, problem, hint)
 }
 
 // failName notes that a site or tier is not known.
@@ -116,10 +130,21 @@ func (c *chunk) failName(line int, text string, f *fields, column int, what, val
 	if value == "" {
 		hint = "write in each row which one it belongs to"
 	}
-	c.fail(line, at, fmt.Sprintf("unknown %s %s; allowed: %s", what, quote(value), shown(known)), hint)
+	problem := fmt.Sprintf("unknown %s %s; allowed: %s", what, quote(value), shown(known))
+	c.fail(line, at, problem, problem, hint)
 }
 
-// parseRate reads events_per_hour; nothing is unknown.
+// rate reads events_per_hour; nothing is unknown. Where a comma does not separate
+// fields it may be the decimal sign, as spreadsheets of many countries write it.
+func (c *chunk) rate(s string) (float64, bool) {
+	if c.reader.format.Separator != ',' && strings.Count(s, ",") == 1 && !strings.Contains(s, ".") {
+		c.decimalComma = true
+		s = strings.Replace(s, ",", ".", 1)
+	}
+	return parseRate(s)
+}
+
+// parseRate reads a number of events; nothing is unknown.
 func parseRate(s string) (float64, bool) {
 	if s == "" {
 		return -1, true

@@ -12,15 +12,34 @@ type rows struct {
 	tier []int32  // number of the tier
 	name []uint64 // foldedHash of the name
 	line []int32  // only when explaining: the line of each
+
+	others [][]string // only where they are kept: the fields of columns that are not ours
 }
 
-func newRows(n int) rows {
-	return rows{tags: make([]Tag, n), site: make([]int32, n), tier: make([]int32, n), name: make([]uint64, n)}
+// newRows makes room for n rows, and for their fields of others where those are kept.
+func newRows(n int, keep bool) rows {
+	r := rows{tags: make([]Tag, n), site: make([]int32, n), tier: make([]int32, n), name: make([]uint64, n)}
+	if keep {
+		r.others = make([][]string, n)
+	}
+	return r
 }
 
-// window gives the rows from start to end, which share memory with r's.
+// grow makes room for another row behind those that there is room for.
+func (r *rows) grow() {
+	r.tags, r.site, r.tier, r.name = append(r.tags, Tag{}), append(r.site, 0), append(r.tier, 0), append(r.name, 0)
+	if r.others != nil {
+		r.others = append(r.others, nil)
+	}
+}
+
+// window returns the rows from start to end, which share memory with r's.
 func (r rows) window(start, end int) rows {
-	return rows{tags: r.tags[start:end], site: r.site[start:end], tier: r.tier[start:end], name: r.name[start:end]}
+	w := rows{tags: r.tags[start:end], site: r.site[start:end], tier: r.tier[start:end], name: r.name[start:end]}
+	if r.others != nil {
+		w.others = r.others[start:end]
+	}
+	return w
 }
 
 // move copies rows, which may be a window of r, to where at says, and gives where they end.
@@ -30,6 +49,7 @@ func (r rows) move(from rows, at int) int {
 		copy(r.site[at:], from.site)
 		copy(r.tier[at:], from.tier)
 		copy(r.name[at:], from.name)
+		copy(r.others[min(at, len(r.others)):], from.others)
 	}
 	return at + len(from.tags)
 }

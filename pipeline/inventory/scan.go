@@ -12,13 +12,14 @@ import (
 // line break and its pieces read side by side.
 
 // stops marks the bytes at which the scan of an unquoted field stops: the
-// comma, the quote, control characters, and the first byte of those control
-// characters that take two (U+0080 to U+009F).
+// separators, the quote, control characters, and the first byte of those
+// control characters that take two (U+0080 to U+009F). A separator of other
+// files than the one at hand costs a comparison and no more.
 var stops = func() (t [256]bool) {
 	for b := range 0x20 {
 		t[b] = true
 	}
-	t[0x7f], t[c1Lead], t[','], t['"'] = true, true, true, true
+	t[0x7f], t[c1Lead], t[','], t[';'], t['"'] = true, true, true, true, true
 	return t
 }()
 
@@ -31,14 +32,16 @@ type mistake struct {
 	at   int    // byte of the line
 	text string // what is wrong
 	hint string // what to do
+	kind string // what makes two mistakes the same, but for the values
 	open bool   // quotes are open at the end of the line
 }
 
 // fields takes one row apart. Reused from row to row, it allocates nothing but
 // the texts of fields with doubled quotes.
 type fields struct {
-	values []string // slices of the line, but where quotes were doubled
-	starts []int    // byte of the line where each field starts
+	separator byte
+	values    []string // slices of the line, but where quotes were doubled
+	starts    []int    // byte of the line where each field starts
 }
 
 // split takes a line apart, which comes without its line break. Fields beyond
@@ -46,7 +49,7 @@ type fields struct {
 func (f *fields) split(line string) *mistake {
 	f.values, f.starts = f.values[:0], f.starts[:0]
 	for i := 0; ; {
-		value, next, bad := field(line, i)
+		value, next, bad := field(line, i, f.separator)
 		if bad != nil {
 			return bad
 		}
@@ -54,25 +57,25 @@ func (f *fields) split(line string) *mistake {
 		if next == len(line) {
 			return nil
 		}
-		i = next + 1 // after the comma
+		i = next + 1 // after the separator
 	}
 }
 
-// field reads the field that starts at i, and gives where it ends: at a comma
-// or at the end of the line.
-func field(line string, i int) (value string, next int, bad *mistake) {
+// field reads the field that starts at i, and returns where it ends: at a
+// separator or at the end of the line.
+func field(line string, i int, separator byte) (value string, next int, bad *mistake) {
 	if i < len(line) && line[i] == '"' {
-		return quotedField(line, i)
+		return quotedField(line, i, separator)
 	}
 	for j := i; ; j++ {
 		for j < len(line) && !stops[line[j]] {
 			j++
 		}
 		switch {
-		case j == len(line) || line[j] == ',':
+		case j == len(line) || line[j] == separator:
 			return line[i:j], j, nil
 		case line[j] == '"':
-			return "", 0, &mistake{at: j, text: "a quote inside a field that is not quoted: " + quote(line[i:j+1]),
+			return "", 0, &mistake{at: j, kind: "quote", text: "a quote inside a field that is not quoted: " + quote(line[i:j+1]),
 				hint: `put the field in quotes and double the quotes within: "a ""b"" c"`}
 		case isControl(line, j):
 			return "", 0, controlAt(line, j)
@@ -81,15 +84,15 @@ func field(line string, i int) (value string, next int, bad *mistake) {
 }
 
 // quotedField reads the field whose opening quote is at i.
-func quotedField(line string, i int) (value string, next int, bad *mistake) {
+func quotedField(line string, i int, separator byte) (value string, next int, bad *mistake) {
 	doubled := false
 	for j := i + 1; ; j++ {
-		for j < len(line) && (!stops[line[j]] || line[j] == ',') {
+		for j < len(line) && (!stops[line[j]] || line[j] == ',' || line[j] == ';') {
 			j++
 		}
 		switch {
 		case j == len(line):
-			return "", 0, &mistake{at: i, open: true, text: "quotes that are not closed on their line: " + quote(line[i:]),
+			return "", 0, &mistake{at: i, kind: "open", open: true, text: "quotes that are not closed on their line: " + quote(line[i:]),
 				hint: "close them; a line break is a control character, which no value may contain"}
 		case line[j] != '"':
 			if isControl(line, j) {
@@ -98,9 +101,9 @@ func quotedField(line string, i int) (value string, next int, bad *mistake) {
 		case j+1 < len(line) && line[j+1] == '"':
 			doubled = true
 			j++
-		case j+1 < len(line) && line[j+1] != ',':
-			return "", 0, &mistake{at: j + 1, text: "text after closing quotes: " + quote(line[j+1:]),
-				hint: `a comma or the end of the line has to follow; a quote within is written twice: "a ""b"" c"`}
+		case j+1 < len(line) && line[j+1] != separator:
+			return "", 0, &mistake{at: j + 1, kind: "after", text: "text after closing quotes: " + quote(line[j+1:]),
+				hint: "a " + separatorName(separator) + ` or the end of the line has to follow; a quote within is written twice: "a ""b"" c"`}
 		default:
 			value = line[i+1 : j]
 			if doubled {
@@ -122,5 +125,6 @@ func controlAt(line string, j int) *mistake {
 	if r == '\r' {
 		hint = `lines end in \n or \r\n; save the file again with one of these`
 	}
-	return &mistake{at: j, text: fmt.Sprintf("control character %U", r), hint: hint}
+	text := fmt.Sprintf("control character %U", r)
+	return &mistake{at: j, kind: text, text: text, hint: hint}
 }

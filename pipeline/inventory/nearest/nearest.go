@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-// Of gives the name in known that is nearest to value, for a hint such as
+// maxName is how long a name may be that is compared, in bytes.
+const maxName = 2000
+
+// Of returns the name in known that is nearest to value, for a hint such as
 // "did you mean …". It is "" when none is near: at most a third of the
 // characters may differ (one in short names), and case does not count. Of
 // several equally near ones the first wins, so the answer is deterministic.
@@ -24,6 +27,9 @@ func Few(value string, known []string, most int) []string {
 	type candidate struct {
 		name     string
 		distance int
+	}
+	if len(value) > maxName {
+		return nil // nobody means a name by it, and comparing takes the square of its length
 	}
 	var found []candidate // in order of distance, then of known
 	v := []rune(strings.ToLower(value))
