@@ -51,7 +51,7 @@ type groupPermission struct {
 // dashboard draws a target's dashboard.
 func dashboard(cfg *config.Pipeline, p *plan.Plan, t config.Target) ([]byte, error) {
 	queries, err := templates.Datasets(templates.Reader{
-		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipeline: cfg.Name + "." + t.Name,
+		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipeline: rowKey(cfg, t.Name),
 		MinCompleteness: cfg.Monitoring.MinCompleteness,
 	})
 	if err != nil {

@@ -33,13 +33,13 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
 	includes, variables := []string{JobsFile}, ordered{
-		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: cfg.Key() + ".${bundle.target}"}},
+		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: rowKey(cfg, "${bundle.target}")}},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
 		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
 	}
 	if watches(cfg) {
 		includes = append(includes, MonitoringFile)
-		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: cfg.Monitoring.Warehouse}})
+		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: warehouseOfMost(cfg)}})
 	}
 	y.section("", "include", includes)
 	y.section("", "variables", variables)
@@ -69,6 +69,9 @@ func targets(cfg *config.Pipeline, p *plan.Plan) ordered {
 		}
 		if t.Catalog != "" && t.Catalog != cfg.Catalog {
 			out.Variables["catalog"] = t.Catalog
+		}
+		if w := cfg.WarehouseOf(t); w != warehouseOfMost(cfg) {
+			out.Variables[warehouseVariable] = w
 		}
 		if t.SchemaPrefix != "" {
 			out.Variables["schema_prefix"] = t.SchemaPrefix

@@ -56,6 +56,20 @@ func TestGolden(t *testing.T) {
 			c.Sites = append(c.Sites, second)
 			c.Tiers = append(c.Tiers, config.Tier{Name: "bulk", Cron: "0 30 2 * * ?", Sizing: &config.Sizing{MinTags: 1, TargetTags: 2, MaxTags: 3, TagsPerWorker: 2}})
 		}},
+		"regions": {2, func(c *config.Pipeline) {
+			c.Sites[0].Region = "us-east-1"
+			second := c.Sites[0]
+			second.Name, second.URL, second.Region = "plant-b", "https://pi.plant-b.example/piwebapi", "eu-west-1"
+			second.Auth.Password = config.Secret{Env: "PLANT_B_PASSWORD", Secret: "pi/plant-b"}
+			c.Sites = append(c.Sites, second)
+			c.Monitoring.Warehouse = "0123456789abcdef"
+			c.Targets[1].Host = ""
+			c.Targets[1].Regions = []config.RegionTarget{
+				{Region: "us-east-1", Host: "https://us.cloud.databricks.com"},
+				{Region: "eu-west-1", Host: "https://eu.cloud.databricks.com", Catalog: "pi_production_eu", Warehouse: "fedcba9876543210"},
+			}
+			*c = *c.InRegion("eu-west-1")
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 
@@ -15,7 +16,21 @@ const MonitoringFile = "databricks-monitoring.yml"
 const warehouseVariable = "warehouse"
 
 // watches says whether the bundle has alerts and a dashboard.
-func watches(cfg *config.Pipeline) bool { return cfg.Monitoring.Warehouse != "" }
+func watches(cfg *config.Pipeline) bool { return warehouseOfMost(cfg) != "" }
+
+// warehouseOfMost is the warehouse of all targets that say nothing else; "" = there
+// is none. Where each target has its own, it is the first one's.
+func warehouseOfMost(cfg *config.Pipeline) string {
+	id := cfg.Monitoring.Warehouse
+	for _, t := range cfg.Targets {
+		id = cmp.Or(id, t.Warehouse)
+	}
+	return id
+}
+
+// rowKey is what the rows of a target carry as their pipeline; target may be a
+// reference. It is the same in every region, unlike the bundle's name.
+func rowKey(cfg *config.Pipeline, target string) string { return cfg.Key() + "." + target }
 
 // monitoringFiles renders the alerts, and a dashboard for each target. A tag
 // more changes neither, unless a forecast crosses a minute by it.

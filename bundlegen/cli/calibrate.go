@@ -109,19 +109,19 @@ func rowsOfWarehouse(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, e
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Monitoring.Warehouse == "" {
+	var table, warehouse string
+	for _, t := range cfg.Targets {
+		if t.Name == name {
+			table, warehouse = metricsTable(cfg.CatalogOf(t), t.SchemaPrefix), cfg.WarehouseOf(t)
+		}
+	}
+	if warehouse == "" {
 		return nil, fmt.Errorf("%s: monitoring.warehouse is missing, the SQL warehouse that reads the history\nhint: `databricks warehouses list` lists their ids", cfg.File)
 	}
 	if err := existing(cfg); err != nil {
 		return nil, err
 	}
-	var table string
-	for _, t := range cfg.Targets {
-		if t.Name == name {
-			table = metricsTable(cfg.CatalogOf(t), t.SchemaPrefix)
-		}
-	}
-	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, cfg.Monitoring.Warehouse, calibration.Query(table, "unix_micros", cfg.Key()+"."+name))
+	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, warehouse, calibration.Query(table, "unix_micros", cfg.Key()+"."+name))
 	if err != nil {
 		return nil, err
 	}

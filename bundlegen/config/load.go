@@ -103,6 +103,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 	p.Forecast = readForecast(o.object("forecast"))
 	p.Calibration = o.text("calibration", "", calibrationRule)
 	checkRegions(o, p)
+	checkWarehouses(o, p)
 	o.done()
 	if err := ps.err(); err != nil {
 		return nil, err

@@ -94,8 +94,8 @@ targets:
   prod:
     host: 'https://adb-1.2.azuredatabricks.net/'
     service_principal: 11111111-2222-3333-4444-555555555555
-    regions: {westeurope: {host: 'https://adb-3.4.azuredatabricks.net', service_principal: 22222222-2222-3333-4444-555555555555, catalog: north}}
-  my-test: {catalog: scratch}
+    regions: {westeurope: {host: 'https://adb-3.4.azuredatabricks.net', service_principal: 22222222-2222-3333-4444-555555555555, catalog: north, warehouse: w2}}
+  my-test: {catalog: scratch, warehouse: w1}
   dev: {schema_prefix: ""}
 monitoring: {warehouse: abc, emails: [a@b.example], webhooks: [11111111-2222-3333-4444-555555555555], min_completeness: 0.5}
 prices: {azure/jobs: 0.25, azure/Standard_D8ds_v5/dbu: 2}
@@ -134,8 +134,8 @@ calibration: measured.json
 		},
 		Targets: []Target{
 			{Name: "prod", Host: "https://adb-1.2.azuredatabricks.net", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Production: true,
-				Regions: []RegionTarget{{"westeurope", "https://adb-3.4.azuredatabricks.net", "22222222-2222-3333-4444-555555555555", "north"}}},
-			{Name: "my-test", Catalog: "scratch", SchemaPrefix: "my_test_"},
+				Regions: []RegionTarget{{"westeurope", "https://adb-3.4.azuredatabricks.net", "22222222-2222-3333-4444-555555555555", "north", "w2"}}},
+			{Name: "my-test", Catalog: "scratch", SchemaPrefix: "my_test_", Warehouse: "w1"},
 			{Name: "dev"},
 		},
 		Monitoring: Monitoring{"abc", []string{"a@b.example"}, []string{"11111111-2222-3333-4444-555555555555"}, 0.5},
@@ -147,6 +147,9 @@ calibration: measured.json
 	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
 	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))
 	require.Equal(t, "scratch", p.CatalogOf(p.Targets[1]))
+	require.Equal(t, "abc", p.WarehouseOf(p.Targets[0]))
+	require.Equal(t, "w1", p.WarehouseOf(p.Targets[1]))
+	require.Equal(t, "w2", p.InRegion("westeurope").Targets[0].Warehouse)
 	require.Equal(t, "pi_production", p.CatalogOf(p.Targets[0]))
 	require.Equal(t, "/data/tags.csv", p.InventoryPath())
 	calibration, named := p.CalibrationPath()

@@ -1,6 +1,9 @@
 package config
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+)
 
 // Path gives a path of the file as seen from the working directory.
 func (p *Pipeline) Path(written string) string {
@@ -49,6 +52,10 @@ func (p *Pipeline) CatalogOf(t Target) string {
 	}
 	return p.Catalog
 }
+
+// WarehouseOf returns the id of the SQL warehouse that reads a target's tables; ""
+// where there is none.
+func (p *Pipeline) WarehouseOf(t Target) string { return cmp.Or(t.Warehouse, p.Monitoring.Warehouse) }
 
 // Schedule gives the tier's Quartz expression, in UTC.
 func (t Tier) Schedule() string {

@@ -44,6 +44,18 @@ func (p *Pipeline) InRegion(region string) *Pipeline {
 	return &out
 }
 
+// parts lists the pipelines of all regions; the pipeline itself where there are none.
+func (p *Pipeline) parts() []*Pipeline {
+	var all []*Pipeline
+	for _, r := range p.Regions() {
+		all = append(all, p.InRegion(r))
+	}
+	if len(all) == 0 {
+		return []*Pipeline{p}
+	}
+	return all
+}
+
 // Key is part of every key in the tables: the name as the file says it, in every
 // region.
 func (p *Pipeline) Key() string {
@@ -60,6 +72,7 @@ func (t Target) in(region string) Target {
 			t.Host = cmp.Or(r.Host, t.Host)
 			t.ServicePrincipal = cmp.Or(r.ServicePrincipal, t.ServicePrincipal)
 			t.Catalog = cmp.Or(r.Catalog, t.Catalog)
+			t.Warehouse = cmp.Or(r.Warehouse, t.Warehouse)
 		}
 	}
 	t.Regions = nil
@@ -76,6 +89,7 @@ func readRegionTargets(o *object) []RegionTarget {
 			Host:             r.url("host", normalizeHost),
 			ServicePrincipal: r.text("service_principal", "", uuidRule),
 			Catalog:          r.text("catalog", "", catalogRule),
+			Warehouse:        r.text("warehouse", "", idRule),
 		})
 		r.done()
 	}
@@ -92,7 +106,7 @@ func checkRegions(root *object, p *Pipeline) {
 		}
 	}
 	for _, t := range p.Targets {
-		checkRegionTargets(root, t, regions)
+		checkRegionTargets(root, t, regions, p.Monitoring)
 	}
 	if compute := root.object("compute"); len(regions) > 1 {
 		const hint = "leave it out, or write a pipeline.yml for each region"
@@ -102,9 +116,9 @@ func checkRegions(root *object, p *Pipeline) {
 	checkServers(root, p.Sites)
 }
 
-func checkRegionTargets(root *object, t Target, regions []string) {
+func checkRegionTargets(root *object, t Target, regions []string, monitoring Monitoring) {
 	at := root.node.Get("targets", t.Name, "regions")
-	hosts := map[string]string{}
+	hosts, warehouses := map[string]string{}, map[string]string{}
 	for _, r := range t.Regions {
 		e := at.entry(r.Region)
 		if !slices.Contains(regions, r.Region) {
@@ -120,6 +134,12 @@ func checkRegionTargets(root *object, t Target, regions []string) {
 				"a workspace is in one region")
 		}
 		hosts[r.Host] = r.Region
+		id := cmp.Or(r.Warehouse, t.Warehouse, monitoring.Warehouse)
+		if first, taken := warehouses[id]; taken && id != "" && r.Host != "" {
+			root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s.regions.%s has the SQL warehouse of %s, %s; allowed: one of its own workspace", t.Name, r.Region, first, id),
+				"write warehouse: ID there; `databricks warehouses list` lists the ids")
+		}
+		warehouses[id] = r.Region
 	}
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,12 +33,35 @@ func readTargets(parent *object) []Target {
 	return targets
 }
 
+// checkWarehouses notes a target that would be watched by no warehouse, or by that
+// of another target: a bundle has alerts and a dashboard in all targets or in none.
+func checkWarehouses(root *object, p *Pipeline) {
+	with, without := "", ""
+	for _, part := range p.parts() {
+		for _, t := range part.Targets {
+			if part.WarehouseOf(t) == "" {
+				without = cmp.Or(without, t.Name)
+			} else {
+				with = cmp.Or(with, t.Name)
+			}
+		}
+	}
+	if with == "" || without == "" {
+		return
+	}
+	if e := root.node.Get("targets").entry(without); e != nil {
+		root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s has no SQL warehouse, and %s has one; allowed: one for each target, and for each of its regions, or for none", without, with),
+			"write warehouse: ID there, or monitoring.warehouse for all that have none of their own")
+	}
+}
+
 func readTarget(o *object, name string) Target {
 	t := Target{
 		Name:             name,
 		Host:             o.url("host", normalizeHost),
 		ServicePrincipal: o.text("service_principal", "", uuidRule),
 		Catalog:          o.text("catalog", "", catalogRule),
+		Warehouse:        o.text("warehouse", "", idRule),
 		Regions:          readRegionTargets(o.object("regions")),
 	}
 	t.Production = name == "prod" || t.ServicePrincipal != "" ||

@@ -179,6 +179,7 @@ type Target struct {
 	ServicePrincipal string         // application id; "" = the deploying user
 	Catalog          string         // "" = the pipeline's
 	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
+	Warehouse        string         `json:",omitempty"` // id of the SQL warehouse there; "" = monitoring's
 	Regions          []RegionTarget `json:",omitempty"` // in the file's order
 	Production       bool           // prod, or any target with a service principal: schedules are unpaused, mode production
 }
@@ -190,11 +191,12 @@ type RegionTarget struct {
 	Host             string
 	ServicePrincipal string
 	Catalog          string
+	Warehouse        string `json:",omitempty"`
 }
 
 // Monitoring is who is told, and by what.
 type Monitoring struct {
-	Warehouse       string // id of the SQL warehouse that asks for alerts and the dashboard; "" = none of both
+	Warehouse       string // id of the SQL warehouse that asks for alerts and the dashboard, unless a target has its own; "" = none of both
 	Emails          []string
 	Webhooks        []string // notification destination ids
 	MinCompleteness float64  // 0.99: validate fails below it

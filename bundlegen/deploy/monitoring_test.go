@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/dashboards"
@@ -94,6 +95,45 @@ func TestMonitoringIsDeployed(t *testing.T) {
 			require.NoError(t, cli.Destroy(t.Context(), p.dir, c.target, true))
 			for _, r := range f.requests {
 				assert.NotContains(t, r.path, "unity-catalog", "data stays")
+			}
+		})
+	}
+}
+
+// In a region the bundle has a name of its own, and its rows the key of all: what
+// watches asks for the key that the tasks are given, on the warehouse of the region.
+func TestMonitoringOfARegion(t *testing.T) {
+	file := strings.Replace(pipelineFile, "    data_server: PISRV1\n", "    region: eu-west-1\n", 1)
+	file = strings.Replace(file, "{service_principal: 1", "{regions: {eu-west-1: {warehouse: fedcba9876543210}}, service_principal: 1", 1)
+	for target, warehouse := range map[string]string{"dev": "0123456789abcdef", "prod": "fedcba9876543210"} {
+		t.Run(target, func(t *testing.T) {
+			f := newFake(t)
+			p := newProjectOf(t, file+"monitoring: {warehouse: 0123456789abcdef}\n", 9)
+			p.cfg = p.cfg.InRegion("eu-west-1")
+			p.dir = p.cfg.BundleDir()
+			p.grow(t, 0)
+			cli := CLI{}
+			require.NoError(t, cli.Validate(t.Context(), p.dir, target))
+			require.NoError(t, cli.Deploy(t.Context(), p.dir, target, true, nil))
+
+			job := f.created(t)
+			assert.Contains(t, job.Name, "osipi_connector_eu-west-1_orchestrator")
+			var key string
+			for _, argument := range job.Tasks[0].PythonWheelTask.Parameters {
+				if name, value, _ := strings.Cut(argument, "="); name == "--pipeline" {
+					key = "'" + value + "'"
+				}
+			}
+			assert.Equal(t, "'osipi_connector."+target+"'", key)
+			sent := append(f.sent("POST", "/api/2.0/alerts"), f.sent("POST", "/api/2.0/lakeview/dashboards")...)
+			require.Len(t, sent, 3)
+			for _, body := range sent {
+				var asks struct {
+					WarehouseID string `json:"warehouse_id"`
+				}
+				require.NoError(t, json.Unmarshal(body, &asks))
+				assert.Equal(t, warehouse, asks.WarehouseID)
+				assert.Contains(t, strings.ReplaceAll(string(body), `\u0027`, "'"), "pipeline = "+key)
 			}
 		})
 	}
