@@ -46,10 +46,15 @@ type Env struct {
 // Main runs bundlegen and gives the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
 	app := application(env)
-	if len(args) > 2 && args[1] == "explain" && args[len(args)-1] != "--generate-bash-completion" {
-		args = append(args[:2:2], flagsFirst(args[2:], app.Command("explain").Flags)...)
+	if last := len(args) - 1; last > 0 && args[last] == completeFlag {
+		complete(env.Stdout, app, args[1:last])
+		return exitOK
 	}
-	err := app.RunContext(ctx, args)
+	app.Metadata = map[string]any{typedKey: args[min(1, len(args)):]}
+	args, err := arranged(args, app)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	var code exit
 	var cancelled *localrun.CancelledError
 	switch {
@@ -78,11 +83,11 @@ func application(env Env) *cli.App {
 		ErrWriter:                 env.Stderr,
 		Reader:                    env.Stdin,
 		Suggest:                   true,
-		EnableBashCompletion:      true,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main gives the exit code
 		OnUsageError:              usageError,
+		Flags:                     []cli.Flag{cli.HelpFlag}, // a command of this name keeps the parser from adding it
 		Description: `The usual way: init, then discover, plan, generate, and deploy -t prod.
 run --local tries the emitted job on this machine first.
 
@@ -90,17 +95,13 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				var commands []string
-				for _, command := range c.App.Commands {
-					commands = append(commands, command.Name)
-				}
-				return fmt.Errorf("no command is called %q\nhint: %sbundlegen --help lists all", c.Args().First(), meant(c.Args().First(), commands))
+				return noCommand(c)
 			}
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
 			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), calibrateCommand(), generateCommand(), validateCommand(),
-			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(),
+			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), helpCommand(), versionCommand(),
 		},
 	}
 	for _, c := range app.Commands {
@@ -115,22 +116,45 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 	return app
 }
 
-// usageError says which flag is wrong, and what was meant where that can be told.
-func usageError(c *cli.Context, err error, _ bool) error {
-	name, flags := "bundlegen", c.App.Flags
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
-		name, flags = name+" "+c.Command.Name, c.Command.Flags
+// noCommand refuses the first argument, which is the name of no command.
+func noCommand(c *cli.Context) error {
+	name := c.Args().First()
+	return fmt.Errorf("no command is called %q\nhint: %sbundlegen --help lists all", name, meant(name, commandNames(c.App)))
+}
+
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "shows all commands, or what one of them does",
+		ArgsUsage: "[COMMAND]",
+		Before: func(c *cli.Context) error {
+			if c.Args().Len() > 1 {
+				return fmt.Errorf("help is about one command, and these are %d\nhint: bundlegen help %s", c.Args().Len(), c.Args().First())
+			}
+			return nil
+		},
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case name == "":
+				return cli.ShowAppHelp(c)
+			case c.App.Command(name) == nil:
+				return noCommand(c)
+			default:
+				return c.App.RunContext(c.Context, []string{c.App.Name, name, "--help"})
+			}
+		},
 	}
-	unknown, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
-	if !ok {
-		return fmt.Errorf("%w\nhint: %s --help", err, name)
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "prints the program's version",
+		Action: func(c *cli.Context) error {
+			cli.ShowVersion(c)
+			return nil
+		},
 	}
-	var known []string
-	for _, f := range flags {
-		known = append(known, "--"+f.Names()[0])
-	}
-	unknown = "--" + strings.TrimLeft(unknown, "-")
-	return fmt.Errorf("there is no flag %s\nhint: %s%s --help lists all", unknown, meant(unknown, known), name)
 }
 
 // meant begins a hint with the known name that is nearest to a wrong one.
@@ -156,8 +180,8 @@ func noArguments(c *cli.Context) error {
 // Flags that several commands share.
 var (
 	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "the pipeline, `FILE`"}
-	regionFlag = &cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions of the sites"}
-	targetFlag = &cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "deployment `TARGET` of pipeline.yml, such as prod"}
+	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions of the sites"}, regionNames}
+	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
 )
 
 // screen says what a stream can show.

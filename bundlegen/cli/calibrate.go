@@ -80,7 +80,7 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 	case len(named) != 1:
 		return nil, fmt.Errorf("give one of --data FOLDER, --metrics FILE and -t TARGET\nhint: local runs leave their history in data, so bundlegen calibrate%s --data data", withConfig(c))
 	case c.Bool("rates") && c.String("data") == "":
-		return nil, errors.New("--rates belongs to --data\nhint: only a data folder has the events at hand")
+		return nil, fmt.Errorf("%s belongs to --data\nhint: only a data folder has the events at hand", typed(c, "rates"))
 	}
 	return named[0], nil
 }

@@ -1,27 +1,24 @@
 package cli
 
 import (
-	"slices"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 )
 
 func compareCommand() *cli.Command {
-	formats := []string{"text", "json"}
 	return &cli.Command{
 		Name:  "compare",
 		Usage: "compares the plan with other partition counts and kinds of compute, and recommends one",
 		Flags: []cli.Flag{
 			configFlag, regionFlag,
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text or json"},
+			outputFlag("text or json", "text", "json"),
 			&cli.BoolFlag{Name: "all", Usage: "every number of partitions"},
 		},
 		Action: func(c *cli.Context) error {
-			format := c.String("output")
-			if !slices.Contains(formats, format) {
-				return notAllowed("--output", format, "without it, the comparison is printed as text", formats)
+			format, err := outputFormat(c, "the comparison")
+			if err != nil {
+				return err
 			}
 			all, err := makePlans(c)
 			if err != nil {

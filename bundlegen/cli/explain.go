@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +15,6 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
-// explainFormats are what an explanation can be printed as.
-var explainFormats = []string{"text", "json"}
-
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
@@ -29,16 +25,17 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 		Flags: []cli.Flag{
 			configFlag,
 			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text or json"},
+			outputFlag("text or json", "text", "json"),
 		},
-		Before: oneTag,
+		Before: oneArgument("which tag?\nhint: bundlegen explain TAG; a name that begins with - comes after --", "put a name with spaces in quotes"),
 		OnUsageError: func(c *cli.Context, err error, sub bool) error {
 			return fmt.Errorf("%w; a tag that begins with - comes after --", usageError(c, err, sub))
 		},
 		Action: func(c *cli.Context) error {
-			format, name := c.String("output"), c.Args().First()
-			if !slices.Contains(explainFormats, format) {
-				return notAllowed("--output", format, "without it, the explanation is printed as text", explainFormats)
+			name := c.Args().First()
+			format, err := outputFormat(c, "the explanation")
+			if err != nil {
+				return err
 			}
 			all, err := makePlans(c)
 			if err != nil {
@@ -58,17 +55,6 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 			return report.ExplainText(c.App.Writer, list, c.IsSet("data"), report.Options{Width: s.width, Color: s.color})
 		},
 	}
-}
-
-// oneTag wants exactly one argument.
-func oneTag(c *cli.Context) error {
-	switch n := c.Args().Len(); {
-	case n == 0 && !c.Bool("generate-bash-completion"):
-		return errors.New("which tag?\nhint: bundlegen explain TAG; a name that begins with - comes after --")
-	case n > 1:
-		return fmt.Errorf("explain takes one tag, and these are %d: %s\nhint: put a name with spaces in quotes", n, strings.Join(c.Args().Slice(), ", "))
-	}
-	return nil
 }
 
 // explain gives what the plans of all bundles, and the data folder if there is one,
@@ -169,41 +155,4 @@ func noTag(all []*planned, name string) error {
 		meant = strings.Join(near[:last], ", ") + " or " + near[last]
 	}
 	return fmt.Errorf("no tag is called %q\nhint: did you mean %s?", name, meant)
-}
-
-// flagsFirst puts a command's flags before its arguments, where the parser looks
-// for them; what follows -- stays an argument.
-func flagsFirst(args []string, flags []cli.Flag) []string {
-	var named, plain []string
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		switch {
-		case arg == "--":
-			plain = append(plain, args[i+1:]...)
-			i = len(args)
-		case !strings.HasPrefix(arg, "-") || arg == "-":
-			plain = append(plain, arg)
-		default:
-			named = append(named, arg)
-			if takesNext(arg, flags) && i+1 < len(args) {
-				i++
-				named = append(named, args[i])
-			}
-		}
-	}
-	if len(plain) == 0 {
-		return named
-	}
-	return append(append(named, "--"), plain...)
-}
-
-// takesNext says whether a flag's value is the next argument.
-func takesNext(arg string, flags []cli.Flag) bool {
-	name := strings.TrimLeft(arg, "-")
-	for _, f := range flags {
-		if _, isBool := f.(*cli.BoolFlag); !isBool && slices.Contains(f.Names(), name) {
-			return true
-		}
-	}
-	return false
 }

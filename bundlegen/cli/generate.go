@@ -78,17 +78,18 @@ func check(c *cli.Context, dir string, differences []bundle.Difference) error {
 }
 
 func wheelCommand() *cli.Command {
+	arches := []string{string(wheel.AMD64), string(wheel.ARM64)}
 	return &cli.Command{
 		Name:  "wheel",
 		Usage: "makes the wheel that the tasks install",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "dist", Usage: "the `FOLDER` that it goes into"},
-			&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor of the clusters: `ARCH` amd64 or arm64"},
+			&choiceFlag{&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor of the clusters: `ARCH` amd64 or arm64"}, fixed(arches...)},
 		},
 		Action: func(c *cli.Context) error {
-			arch, arches := c.String("arch"), []string{string(wheel.AMD64), string(wheel.ARM64)}
+			arch := c.String("arch")
 			if !slices.Contains(arches, arch) {
-				return notAllowed("--arch", arch, "it is the processor of the clusters' nodes", arches)
+				return notAllowed(typed(c, "arch"), arch, "it is the processor of the clusters' nodes", arches)
 			}
 			// A link in a folder that somebody else has filled leads nowhere else.
 			if out := c.String("out"); filepath.IsLocal(out) {

@@ -46,11 +46,16 @@ func makePlans(c *cli.Context) ([]*planned, error) { return makePlansWith(c, rea
 
 // makePlansWith plans each bundle on what measured gives of a pipeline.
 func makePlansWith(c *cli.Context, measured func(*config.Pipeline) (*plan.Calibration, error)) ([]*planned, error) {
-	tuneForPlanning()
 	whole, parts, err := loadParts(c)
 	if err != nil {
 		return nil, err
 	}
+	return plansOf(c, whole, parts, measured)
+}
+
+// plansOf plans the bundle of each part of a pipeline.
+func plansOf(c *cli.Context, whole *config.Pipeline, parts []part, measured func(*config.Pipeline) (*plan.Calibration, error)) ([]*planned, error) {
+	tuneForPlanning()
 	tags, notes, err := loadInventory(whole)
 	if err != nil {
 		return nil, err
@@ -99,23 +104,20 @@ func makePlan(of part, tags []inventory.Tag, previous *plan.Previous, options pl
 
 var rebalanceFlag = &cli.BoolFlag{Name: "rebalance", Usage: "rebalance from scratch; moves tags"}
 
-// formats are what a plan can be printed as.
-var formats = []string{"text", "json", "markdown", "html"}
-
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "previews partitions, compute, time, cost and changes; writes nothing",
 		Flags: []cli.Flag{
 			configFlag, regionFlag, rebalanceFlag,
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "as `FORMAT` text, json, markdown, or html: one page that works offline"},
+			outputFlag("text, json, markdown, or html: one page that works offline", "text", "json", "markdown", "html"),
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when generate would change something"},
 			&cli.BoolFlag{Name: "all", Usage: "list every partition and every changed tag"},
 		},
 		Action: func(c *cli.Context) error {
-			format := c.String("output")
-			if !slices.Contains(formats, format) {
-				return notAllowed("--output", format, "without it, the plan is printed as text", formats)
+			format, err := outputFormat(c, "the plan")
+			if err != nil {
+				return err
 			}
 			all, err := makePlans(c)
 			if err != nil {

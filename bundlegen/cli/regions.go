@@ -35,7 +35,7 @@ func loadParts(c *cli.Context) (whole *config.Pipeline, parts []part, err error)
 	case want != "" && len(regions) == 0:
 		return nil, nil, fmt.Errorf("--region %s, but no site of %s has a region\nhint: leave --region out, or write region at the sites", want, whole.File)
 	case want != "" && !slices.Contains(regions, want):
-		return nil, nil, notAllowed("--region", want, "the regions are those of the sites of "+whole.File, regions)
+		return nil, nil, notAllowed(typed(c, "region"), want, "the regions are those of the sites of "+whole.File, regions)
 	case want != "":
 		regions = []string{want}
 	case len(regions) == 0:

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,16 +27,19 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
 			&cli.BoolFlag{Name: "local", Usage: "run the emitted job on this machine"},
-			&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"},
+			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
 			&cli.StringFlag{Name: "data", Value: "data", Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
-			&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"},
+			&choiceFlag{&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"}, tierNames},
 			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
 			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning when pipeline.yml or the inventory would give another"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "what the run did, as `FORMAT` text or json"},
+			outputFlag("text or json", "text", "json"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := runFormat(c); err != nil {
+			if err := here(c); err != nil {
+				return err
+			}
+			if _, err := outputFormat(c, "what the run did"); err != nil {
 				return err
 			}
 			cfg, parts, err := loadParts(c)
@@ -56,36 +58,37 @@ func runCommand() *cli.Command {
 					return err
 				}
 			}
-			switch {
-			case c.Bool("local") && c.String("target") != "":
-				return errors.New("--local and -t cannot be combined\nhint: --local runs here, -t TARGET on Databricks")
-			case !c.Bool("local") && c.String("target") == "":
-				return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks",
-					withConfig(c), cfg.Targets[len(cfg.Targets)-1].Name)
-			case c.Bool("local"):
+			if c.Bool("local") {
 				return runLocal(c, cfg, parts, tiers)
-			default:
-				for _, f := range []string{"data", "engine", "retry-wait", "frozen"} {
-					if c.IsSet(f) {
-						return fmt.Errorf("--%s belongs to --local\nhint: give --local, or leave it out", f)
-					}
-				}
-				name, err := target(c, cfg)
-				if err != nil {
-					return err
-				}
-				return runRemote(c, parts, name, tiers)
 			}
+			name, err := target(c, cfg)
+			if err != nil {
+				return err
+			}
+			return runRemote(c, parts, name, tiers)
 		},
 	}
 }
 
-// runFormats are what the end of a run can be printed as.
-var runFormats = []string{"text", "json"}
-
-func runFormat(c *cli.Context) error {
-	if format := c.String("output"); !slices.Contains(runFormats, format) {
-		return notAllowed("--output", format, "without it, tables and a summary for a person", runFormats)
+// here checks that flags say where the job runs, here or on Databricks, and that
+// they belong to that, before anything is read.
+func here(c *cli.Context) error {
+	switch {
+	case c.Bool("local") && c.IsSet("target"):
+		return fmt.Errorf("%s and %s cannot be combined\nhint: --local runs here, -t TARGET on Databricks", typed(c, "local"), typed(c, "target"))
+	case c.Bool("local"):
+		return nil
+	case !c.IsSet("target"):
+		name := "TARGET"
+		if cfg, err := config.Load(c.String("config")); err == nil {
+			name = cfg.Targets[len(cfg.Targets)-1].Name
+		}
+		return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks", withConfig(c), name)
+	}
+	for _, f := range []string{"data", "engine", "retry-wait", "frozen"} {
+		if c.IsSet(f) {
+			return fmt.Errorf("%s belongs to --local\nhint: give --local, or leave it out", typed(c, f))
+		}
 	}
 	return nil
 }
@@ -110,7 +113,7 @@ func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
 		return names, nil
 	}
 	if !slices.Contains(names, want) {
-		return nil, notAllowed("--tier", want, "the tiers are those of "+cfg.File, names)
+		return nil, notAllowed(typed(c, "tier"), want, "the tiers are those of "+cfg.File, names)
 	}
 	return []string{want}, nil
 }
@@ -121,10 +124,10 @@ func untilFlag(c *cli.Context) error {
 	}
 	t, err := instant.Parse(c.String("until"))
 	if err != nil {
-		return fmt.Errorf("--until: %w\nhint: Z is UTC; an offset such as +01:00 may stand instead", err)
+		return fmt.Errorf("%s: %w\nhint: Z is UTC; an offset such as +01:00 may stand instead", typed(c, "until"), err)
 	}
 	if t > instant.FromTime(time.Now().AddDate(1, 0, 0)) {
-		return fmt.Errorf("--until %s is more than a year from now\nhint: what is landed up to there would not be read again", c.String("until"))
+		return fmt.Errorf("%s %s is more than a year from now\nhint: what is landed up to there would not be read again", typed(c, "until"), c.String("until"))
 	}
 	return nil
 }
@@ -142,7 +145,7 @@ type localDocument struct {
 // folder. The worst outcome is the command's.
 func runLocal(c *cli.Context, whole *config.Pipeline, parts []part, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
-		return notAllowed("--engine", c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
+		return notAllowed(typed(c, "engine"), c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
 	for _, p := range parts {
 		// Before anything is read or sent: an edited sites.json would have the

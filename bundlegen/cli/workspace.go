@@ -30,7 +30,7 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	case name == "":
 		return "", fmt.Errorf("-t is missing; allowed: %s\nhint: bundlegen %s%s -t %s", strings.Join(names, ", "), c.Command.Name, withConfig(c), names[len(names)-1])
 	case !slices.Contains(names, name):
-		return "", notAllowed("-t", name, "the targets are those of "+cfg.File, names)
+		return "", notAllowed(typed(c, "target"), name, "the targets are those of "+cfg.File, names)
 	}
 	return name, nil
 }
@@ -105,11 +105,15 @@ func deployCommand() *cli.Command {
 		Usage: "generates, checks, shows what changes, and deploys",
 		Flags: []cli.Flag{configFlag, targetFlag, regionFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
 		Action: func(c *cli.Context) error {
-			all, err := makePlans(c)
+			whole, parts, err := loadParts(c)
 			if err != nil {
 				return err
 			}
-			name, err := target(c, all[0].cfg)
+			name, err := target(c, whole)
+			if err != nil {
+				return err
+			}
+			all, err := plansOf(c, whole, parts, readCalibration)
 			if err != nil {
 				return err
 			}

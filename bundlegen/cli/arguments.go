@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// arranged returns a command line in the order in which the parser wants it: the
+// command, its flags, its arguments. People also write flags before the command,
+// or behind an argument.
+func arranged(args []string, app *cli.App) ([]string, error) {
+	args, err := commandFirst(args, app)
+	if err != nil || len(args) < 2 {
+		return args, err
+	}
+	if command := app.Command(args[1]); command != nil && command.ArgsUsage != "" {
+		args = append(args[:2:2], flagsFirst(args[2:], command.Flags)...)
+	}
+	return args, nil
+}
+
+// commandFirst moves flags of commands that stand before the command behind it.
+func commandFirst(args []string, app *cli.App) ([]string, error) {
+	flags := allFlags(app)
+	i := 1
+	for i < len(args) && strings.HasPrefix(args[i], "-") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return isFlag(args[i], f) }) {
+		if takesNext(args[i], flags) {
+			i++
+		}
+		i++
+	}
+	switch {
+	case i == 1:
+		return args, nil
+	case i == len(args):
+		return nil, fmt.Errorf("no command is given\nhint: bundlegen %s plan, for example; bundlegen --help lists all", strings.Join(args[1:], " "))
+	case i > len(args):
+		return nil, fmt.Errorf("%s needs a value\nhint: bundlegen --help", args[len(args)-1])
+	case strings.HasPrefix(args[i], "-"):
+		return args, nil // the parser says what is wrong with it
+	}
+	return slices.Concat(args[:1], args[i:i+1], args[1:i], args[i+1:]), nil
+}
+
+// allFlags returns the flags of all commands.
+func allFlags(app *cli.App) []cli.Flag {
+	var flags []cli.Flag
+	for _, command := range app.Commands {
+		flags = append(flags, command.Flags...)
+	}
+	return flags
+}
+
+// isFlag reports whether an argument is a flag, with a value or without.
+func isFlag(arg string, f cli.Flag) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return slices.Contains(f.Names(), name)
+}
+
+// flagsFirst puts a command's flags before its arguments, where the parser looks
+// for them; what follows -- stays an argument.
+func flagsFirst(args []string, flags []cli.Flag) []string {
+	var named, plain []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case arg == "--":
+			plain = append(plain, args[i+1:]...)
+			i = len(args)
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			plain = append(plain, arg)
+		default:
+			named = append(named, arg)
+			if takesNext(arg, flags) && i+1 < len(args) {
+				i++
+				named = append(named, args[i])
+			}
+		}
+	}
+	if len(plain) == 0 {
+		return named
+	}
+	return append(append(named, "--"), plain...)
+}
+
+// takesNext reports whether a flag's value is the next argument.
+func takesNext(arg string, flags []cli.Flag) bool {
+	return !strings.Contains(arg, "=") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return isFlag(arg, f) && !isSwitch(f) })
+}
+
+// isSwitch reports whether a flag takes no value.
+func isSwitch(f cli.Flag) bool {
+	_, ok := f.(*cli.BoolFlag)
+	return ok
+}
+
+// typedKey is where an application keeps the arguments that it was started with.
+const typedKey = "arguments"
+
+// typed returns a flag as it was typed, -t or --target; as --NAME where it was not.
+func typed(c *cli.Context, name string) string {
+	names := []string{name}
+	for _, f := range c.Command.Flags {
+		if slices.Contains(f.Names(), name) {
+			names = f.Names()
+		}
+	}
+	return typedAs(c, names)
+}
+
+// typedAs returns one of a flag's names as it was typed.
+func typedAs(c *cli.Context, names []string) string {
+	args, _ := c.App.Metadata[typedKey].([]string)
+	for _, arg := range args {
+		flag, _, _ := strings.Cut(arg, "=")
+		if bare := strings.TrimLeft(flag, "-"); bare != flag && slices.Contains(names, bare) {
+			return flag
+		}
+	}
+	return "--" + names[0]
+}
+
+// Faults of flags, as the parser words them.
+var (
+	unknownFlag = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
+	noValue     = regexp.MustCompile(`^flag needs an argument: -(.*)$`)
+	wrongBool   = regexp.MustCompile(`(?s)^invalid boolean value "(.*)" for -([^ ]*): parse error$`)
+	wrongValue  = regexp.MustCompile(`(?s)^invalid value "(.*)" for flag -([^ ]*): (.*)$`)
+	twoForms    = regexp.MustCompile(`^Cannot use two forms of the same flag: (\S+) (\S+)$`)
+)
+
+// usageError says which flag is wrong, as it was typed, and what was meant where
+// that can be told.
+func usageError(c *cli.Context, err error, _ bool) error {
+	name, flags := "bundlegen", allFlags(c.App)
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		name, flags = name+" "+c.Command.Name, c.Command.Flags
+	}
+	text := err.Error()
+	as := func(flag string) string { return typedAs(c, []string{flag}) }
+	switch {
+	case unknownFlag.MatchString(text):
+		unknown := as(unknownFlag.FindStringSubmatch(text)[1])
+		var known []string
+		for _, f := range flags {
+			known = append(known, "--"+f.Names()[0])
+		}
+		return fmt.Errorf("there is no flag %s\nhint: %s%s --help lists all", unknown, meant("--"+strings.TrimLeft(unknown, "-"), known), name)
+	case noValue.MatchString(text):
+		return fmt.Errorf("%s needs a value\nhint: %s --help", as(noValue.FindStringSubmatch(text)[1]), name)
+	case wrongBool.MatchString(text):
+		m := wrongBool.FindStringSubmatch(text)
+		return fmt.Errorf("%s=%s; allowed: true, false\nhint: %s alone is enough", as(m[2]), m[1], as(m[2]))
+	case wrongValue.MatchString(text):
+		m := wrongValue.FindStringSubmatch(text)
+		return fmt.Errorf("%s %q; allowed: %s\nhint: %s --help", as(m[2]), m[1], wanted(m[2], flags), name)
+	case twoForms.MatchString(text):
+		m := twoForms.FindStringSubmatch(text)
+		return fmt.Errorf("%s and %s are the same flag\nhint: give one of them", as(m[1]), as(m[2]))
+	}
+	return fmt.Errorf("%w\nhint: %s --help", err, name)
+}
+
+// wanted says what the values of a flag look like.
+func wanted(name string, flags []cli.Flag) string {
+	for _, f := range flags {
+		if _, ok := f.(*cli.DurationFlag); ok && slices.Contains(f.Names(), name) {
+			return "a length of time such as 30s or 5m"
+		}
+	}
+	return "a value of its kind"
+}
+
+// oneArgument returns a check that a command has exactly one argument; what says
+// what is asked for where there is none.
+func oneArgument(what, more string) cli.BeforeFunc {
+	return func(c *cli.Context) error {
+		switch n := c.Args().Len(); {
+		case n == 0:
+			return errors.New(what)
+		case n > 1:
+			return fmt.Errorf("bundlegen %s takes one argument, and these are %d: %s\nhint: %s", c.Command.Name, n, strings.Join(c.Args().Slice(), ", "), more)
+		}
+		return nil
+	}
+}
