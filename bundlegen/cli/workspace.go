@@ -176,7 +176,8 @@ func ensureWheel(p *planned) error {
 	if err == nil {
 		return nil
 	}
-	if there, _ := filepath.Glob(filepath.Join(dist, "*.whl")); len(there) > 0 {
+	entries, _ := os.ReadDir(dist) // why the wheel could not be made tells more
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".whl" }) {
 		return nil
 	}
 	return fmt.Errorf("the bundle has no wheel: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,6 +70,9 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 	if l.dir, err = filepath.Abs(sparkFolder(o.Data)); err != nil {
 		return nil, err
 	}
+	if err := localspark.CheckPath(l.dir); err != nil {
+		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder; --engine duckdb takes nearly any", err)
+	}
 	file, err := findWheel(o.Bundle)
 	if err != nil {
 		return nil, err
@@ -107,14 +111,21 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 // machines gives how the name of a wheel ends that runs on a processor.
 var machines = map[string]string{"amd64": "_x86_64.whl", "arm64": "_aarch64.whl"}
 
-// findWheel gives the one wheel that generate put into the bundle.
+// findWheel returns the one wheel that generate put into the bundle.
 func findWheel(bundleDir string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(bundleDir, "dist", wheel.Package+"-*.whl"))
-	if err != nil {
+	dist := filepath.Join(bundleDir, "dist")
+	entries, err := os.ReadDir(dist)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
+	var found []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), wheel.Package+"-") && filepath.Ext(e.Name()) == ".whl" {
+			found = append(found, filepath.Join(dist, e.Name()))
+		}
+	}
 	if len(found) != 1 {
-		return "", fmt.Errorf("%s has %d wheels of %s, and a job's tasks are one's\nhint: bundlegen generate makes it", filepath.Join(bundleDir, "dist"), len(found), wheel.Package)
+		return "", fmt.Errorf("%s has %d wheels of %s, and a job's tasks are one's\nhint: bundlegen generate makes it", dist, len(found), wheel.Package)
 	}
 	machine, ok := machines[runtime.GOARCH]
 	if runtime.GOOS != "linux" || !ok || !strings.HasSuffix(found[0], machine) {

@@ -50,7 +50,7 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 	if err != nil {
 		return err
 	}
-	if err := checkPath(dir); err != nil {
+	if err := CheckPath(dir); err != nil {
 		return err
 	}
 	o.Dir = dir
@@ -154,9 +154,9 @@ logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
 logger.server.level = info
 `
 
-// checkPath refuses paths that Spark's settings, Derby's address or a class
+// CheckPath refuses paths that Spark's settings, Derby's address or a class
 // path would take apart.
-func checkPath(path string) error {
+func CheckPath(path string) error {
 	if i := strings.IndexAny(path, `;:,"'\%#*?{}[]$`+"`\n\r\t"); i >= 0 {
 		return fmt.Errorf("%q: Spark cannot work in a folder whose path has %q", path, path[i])
 	}

@@ -75,7 +75,7 @@ func homeDir() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := checkPath(base); err != nil {
+	if err := CheckPath(base); err != nil {
 		return "", fmt.Errorf("%w\nhint: %s names another folder for the cache", err, CacheVariable)
 	}
 	return filepath.Join(base, "spark-"+SparkVersion+"-"+pinsHash()), nil

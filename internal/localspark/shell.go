@@ -24,7 +24,7 @@ func (h *Home) Shell(path, lockFile string, o Options) error {
 	for _, kv := range [][2]string{
 		{"SPARK_HOME", o.home()}, {"SPARK_CONF_DIR", o.conf()}, {"SPARK_LOCAL_IP", "127.0.0.1"}, {"JAVA_HOME", h.java},
 	} {
-		fmt.Fprintf(&b, "export %s='%s'\n", kv[0], kv[1]) // checkPath lets no quote through
+		fmt.Fprintf(&b, "export %s='%s'\n", kv[0], kv[1]) // CheckPath lets no quote through
 	}
 	fmt.Fprintf(&b, `if ! flock -n '%[1]s' true; then
   echo 'error: the tables are in use by a run; hint: wait for it to end' >&2
