@@ -120,17 +120,21 @@ type Header struct {
 	// those of Outcomes.
 	Unresolved int `json:"unresolved,omitempty"`
 
-	Files []File `json:"files"` // the data; stage.Folder.Seal sets them
+	Files []File `json:"files"` // the data, as their writers answered; in order of name
 }
 
 // HeaderVersion is the version of Header that this program writes. It reads
-// older ones: 0 has no list of files.
-const HeaderVersion = 1
+// older ones: 0 has no list of files, 1 has no digests.
+const HeaderVersion = 2
+
+// Digested reports whether the header's files have digests.
+func (h *Header) Digested() bool { return h.Version >= 2 }
 
 // File is a data file of a folder.
 type File struct {
-	Name string `json:"name"` // relative to the folder, with slashes
-	Size int64  `json:"size"` // bytes
+	Name   string `json:"name"`             // relative to the folder, with slashes
+	Size   int64  `json:"size"`             // bytes
+	SHA256 string `json:"sha256,omitempty"` // of all bytes, in hex
 }
 
 // NewID makes a batch_id.

@@ -32,7 +32,8 @@ import (
 type Engine interface {
 	// Claim makes the schemas and tables that are missing and checks that the
 	// checkpoints belong to what is in bronze. It fails with a *LostCheckpoints
-	// where bronze has rows of this pipeline and the checkpoints have none.
+	// where bronze has rows of this pipeline and the checkpoints have none, and with
+	// a *LostBronze where bronze is gone and the checkpoints say that it had rows.
 	Claim(ctx context.Context) error
 
 	// Unfinished lists the partitions, of all that ever were, for which Recover has
@@ -44,7 +45,8 @@ type Engine interface {
 	// decided and not applied, in order of number, then publishes whole folders
 	// whose number is still free, then removes what is of no more use. It is the
 	// first step of an extraction, and of discover for every partition that is
-	// unfinished.
+	// unfinished. A folder that is not what was staged is set aside, and the rest is
+	// done all the same: that is a *SetAside.
 	Recover(ctx context.Context, partition int) error
 
 	// Owners gives the assignment in force at an instant; 0 means the latest.
@@ -86,7 +88,8 @@ type Engine interface {
 
 	// Publish lands a whole folder: decides it and applies it. Lost means that the
 	// number was taken by another batch: the folder is thrown away, and the caller
-	// opens anew. After an error the folder is still there: Recover finishes it.
+	// opens anew. After an error the folder is still there: Recover finishes it. But
+	// one that is not what was staged is set aside: that is a *SetAside.
 	Publish(ctx context.Context, f stage.Folder) (Verdict, error)
 
 	// RecordAttempt adds a row to pipeline_metrics for an attempt of a task that
@@ -98,8 +101,9 @@ type Engine interface {
 	// That of discover is under OfDiscover.
 	LastAttempts(ctx context.Context, runID string) (map[int]string, error)
 
-	// LandedBy lists, for each tag whose latest range was landed by a batch of the
-	// run, that range.
+	// LandedBy lists, for each tag whose latest range no validation has counted yet,
+	// that range: it was landed by a batch of the run; or by an earlier run's that
+	// was recovered, or whose run ended without a validation that succeeded.
 	LandedBy(ctx context.Context, runID string, partition int) ([]Landed, error)
 
 	// CountLanded counts the events that bronze has of each tag in its range.
@@ -363,25 +367,51 @@ type LostCheckpoints struct {
 
 func (e *LostCheckpoints) Error() string {
 	return fmt.Sprintf("bronze.pi_timeseries has %d rows of pipeline %q, but its checkpoints are gone (dropped, restored or cloned): going on would land events twice\n"+
-		"hint: restore the checkpoints schema together with bronze, or delete the pipeline's rows from bronze to start over", e.Rows, e.Pipeline)
+		"hint: restore the checkpoints schema together with bronze, or, to start over, delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions", e.Rows, e.Pipeline)
 }
 
-// LostBatch says that a batch was decided but neither its folder nor its rows are there.
+// LostBronze says that the table of events is gone, of which the checkpoints say
+// that it had events.
+type LostBronze struct {
+	Table     string   // its full name
+	Schema    string   // of the checkpoints, its full name
+	Metadata  string   // the schema of the assignment, its full name
+	Pipelines []string // that have landed something there
+	Restore   string   // how the engine's tables are had back
+}
+
+func (e *LostBronze) Error() string {
+	return fmt.Sprintf("%s is gone (dropped or renamed), but the checkpoints say that pipeline %s has landed events there: with a new table these would be missing without a word\n"+
+		"hint: %s; or drop the schemas %s and %s too (DROP SCHEMA … CASCADE), to start over: what extract.backfill says is read again", e.Table, strings.Join(e.Pipelines, ", "), e.Restore, e.Schema, e.Metadata)
+}
+
+// NotOurs says that a table refuses rows because of a column that somebody added.
+func NotOurs(column string) string {
+	return fmt.Sprintf("its column %s is not ours and may not be null: no row can be added", column)
+}
+
+// LostBatch says that a batch was decided but neither a folder that can be
+// believed nor its rows are there.
 type LostBatch struct {
 	Partition int
 	Number    int64
 	BatchID   string
 	Ranges    []batch.Outcome
+	Reason    string   // what is wrong with its folder; "" = it is gone
+	Folder    string   // where that is, or was last seen; "" = unknown
+	Mend      []string // statements after which the ranges are read again
 }
 
 func (e *LostBatch) Error() string {
-	msg := fmt.Sprintf("partition %d: batch %d (%s) was decided, but its staging folder and its rows are gone; its ranges are", e.Partition, e.Number, e.BatchID)
-	for i, o := range e.Ranges {
-		if i == 5 {
-			msg += fmt.Sprintf(" and %d more", len(e.Ranges)-i)
-			break
-		}
-		msg += fmt.Sprintf(" %q (%s, %s]", o.Name, o.From, o.To)
+	msg := fmt.Sprintf("partition %d: batch %d (%s) was decided, but its staging folder and its rows are gone", e.Partition, e.Number, e.BatchID)
+	restore := "restore the staging folder"
+	if e.Reason != "" {
+		msg = fmt.Sprintf("partition %d: batch %d (%s) was decided and its rows are not there, but its staging folder is not what was staged (%s)", e.Partition, e.Number, e.BatchID, e.Reason)
+		restore += " " + e.Folder
+	}
+	msg += "; its ranges are" + ranged(e.Ranges)
+	if len(e.Mend) > 0 {
+		msg += "\nhint: " + restore + ", and the next run lands it; or have the ranges read again: stop the pipeline's jobs, run these in order, start a run\n  " + strings.Join(e.Mend, ";\n  ") + ";"
 	}
 	return msg
 }

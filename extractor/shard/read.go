@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 )
@@ -23,8 +24,9 @@ type Watch struct {
 
 // Reading is what became of streams that were read.
 type Reading struct {
-	Outcomes []Outcome // in the streams' order
-	Events   int64     // written
+	Outcomes []Outcome    // in the streams' order
+	Events   int64        // written
+	Files    []batch.File // they were written to, where the writer is one of files
 	Requests int64
 	Retries  int64 // requests that were sent again
 	// Failure is why the site as a whole could not be read to the end; what

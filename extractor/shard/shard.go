@@ -22,6 +22,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -81,9 +82,10 @@ type Outcome struct {
 // Runner runs shards on the workers of a cluster.
 type Runner interface {
 	// RunShards runs the shards, at most lanes of them at once, and writes what
-	// they read to the folder, which exists. It gives the closing of every shard,
+	// they read to the folder, which exists. It returns the closing of every shard,
 	// in order, as Complete does: an error where any is missing or says less than
-	// the folder has. Of labels it is given those that are the same in every row.
-	// It fills in the specs' Driver.
-	RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []Spec, lanes int) ([]Closing, error)
+	// the folder has; and the files that were written, as their writer lists them,
+	// not as they are seen from here. Of labels it is given those that are the same
+	// in every row. It fills in the specs' Driver.
+	RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []Spec, lanes int) ([]Closing, []batch.File, error)
 }

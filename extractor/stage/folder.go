@@ -6,9 +6,13 @@
 //     (by rename) only after every file before it was synced to disk;
 //   - the marker holds the batch's number and every tag's outcome, so that any
 //     later process can publish the batch without asking PI again;
+//   - the marker holds the name, size and digest of every data file, as its writer
+//     knows them, and a digest of itself: a folder is believed as far as it is what
+//     was staged (Verify), and else set aside, since PI can be asked again;
 //   - a folder without a marker is torn: nothing in it is ever read.
 //
-// A folder stands at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/. Its data are the
+// A folder stands at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/, and one that was set
+// aside at ROOT/PIPELINE/set-aside/PARTITION/NUMBER-BATCH_ID/. Its data are the
 // files data-*.parquet, which Writer writes, and data/*.parquet, which Spark does.
 // Where several processes share ROOT, a lease beside the folder says how long its
 // writer may be at work: a torn folder without a lease in force is dead.
@@ -22,19 +26,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
 const (
 	markerName  = "batch.json"
 	leaseSuffix = ".lease"
+	asideName   = "set-aside" // no partition's name: nothing that lists folders looks there
 )
 
 // Lease says who writes a folder, and until when at most.
@@ -138,86 +140,6 @@ func List(root, pipeline string, partition int) ([]Folder, error) {
 	return out, nil
 }
 
-// Header reads the folder's marker. whole is false, without an error, when there
-// is none, or when it was not written to its end. A marker that was made for
-// another folder, or by a newer program, is an error.
-func (f Folder) Header() (h batch.Header, whole bool, err error) {
-	path := filepath.Join(f.Dir, markerName)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return h, false, nil
-	}
-	if err != nil {
-		return h, false, err
-	}
-	var cut *json.SyntaxError
-	switch err := json.Unmarshal(data, &h); {
-	case errors.As(err, &cut) && cut.Offset >= int64(len(data)):
-		return batch.Header{}, false, nil // no beginning of a JSON object is one
-	case err != nil:
-		return h, false, fmt.Errorf("%s: %w", path, err)
-	case h.Version > batch.HeaderVersion:
-		return h, false, fmt.Errorf("%s: version %d is newer than this program, which knows %d\nhint: a newer bundle ran on these tables: deploy that one again, and it publishes this batch", path, h.Version, batch.HeaderVersion)
-	}
-	if own := New("", h.Pipeline, h.Partition, h.Number, h.ID).Dir; !strings.HasSuffix(f.Dir, string(filepath.Separator)+own) {
-		return h, false, fmt.Errorf("%s: the marker is of another folder, %s\nhint: a staging folder is never renamed or copied", path, own)
-	}
-	return h, true, nil
-}
-
-// DataFiles lists the folder's Parquet files, sorted. An empty batch has none.
-func (f Folder) DataFiles() ([]string, error) {
-	own, err := filepath.Glob(filepath.Join(globEscape(f.Dir), "data-*.parquet"))
-	if err != nil {
-		return nil, err
-	}
-	sparks, err := filepath.Glob(filepath.Join(globEscape(f.DataDir()), "*.parquet"))
-	return append(own, sparks...), err
-}
-
-// DataDir is the folder that Spark writes the data to; Spark makes it.
-func (f Folder) DataDir() string { return filepath.Join(f.Dir, "data") }
-
-// files lists the data files with their sizes.
-func (f Folder) files() ([]batch.File, error) {
-	paths, err := f.DataFiles()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]batch.File, len(paths))
-	for i, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil {
-			return nil, err
-		}
-		name, err := filepath.Rel(f.Dir, p)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = batch.File{Name: filepath.ToSlash(name), Size: info.Size()}
-	}
-	return out, nil
-}
-
-// Check says whether the data files are those that the marker lists.
-func (f Folder) Check(h *batch.Header) error {
-	if h.Version == 0 {
-		return nil // it has no list
-	}
-	have, err := f.files()
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(have, h.Files) {
-		return fmt.Errorf("%s: its data files are not those that %s lists\nhint: nobody but the tasks may change the staging folders; restore it, or see its ranges in %s", f.Dir, markerName, markerName)
-	}
-	return nil
-}
-
-func globEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
-}
-
 // Create makes the folder, its lease first.
 func (f Folder) Create() error {
 	if f.Lease != (Lease{}) {
@@ -249,44 +171,6 @@ func (f Folder) Release() error {
 	return nil
 }
 
-// Seal makes the folder whole, and h say what data it has. Every data file is
-// closed and synced by now (Writer.Close does that; Spark's are when its job
-// ends): the marker must not be durable before them.
-func (f Folder) Seal(h *batch.Header) error {
-	h.Version = batch.HeaderVersion
-	var err error
-	if h.Files, err = f.files(); err != nil {
-		return err
-	}
-	data, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(f.Dir, markerName)
-	if err := writeSynced(path+".tmp", data); err != nil {
-		return err
-	}
-	// The names of the data files first, then the marker's, then the folder's own.
-	if err := syncDir(f.Dir); err != nil {
-		return err
-	}
-	err = os.Rename(path+".tmp", path)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) {
-		// A volume of Databricks knows no rename. A marker that was not written to
-		// its end does not parse, so it may be written in its place.
-		err = writeSynced(path, data)
-	}
-	if err != nil {
-		return err
-	}
-	for _, d := range []string{f.Dir, filepath.Dir(f.Dir), filepath.Dir(filepath.Dir(f.Dir))} {
-		if err := syncDir(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Remove deletes the folder, its marker first: a removal that breaks off leaves
 // a torn folder, never a whole one with files missing.
 func (f Folder) Remove() error {
@@ -297,6 +181,40 @@ func (f Folder) Remove() error {
 		return err
 	}
 	return f.Release()
+}
+
+// SetAside moves the folder out of the way, to where nobody takes it for a batch
+// any more and nothing is removed, and returns where that is. It is no error when
+// another process has moved it.
+func (f Folder) SetAside() (string, error) {
+	partition := filepath.Dir(f.Dir)
+	aside := filepath.Join(filepath.Dir(partition), asideName, filepath.Base(partition))
+	if err := os.MkdirAll(aside, 0o700); err != nil {
+		return "", err
+	}
+	for n := 1; ; n++ {
+		to := filepath.Join(aside, filepath.Base(f.Dir))
+		if n > 1 {
+			to += fmt.Sprintf(".%d", n) // one of that name was set aside before
+		}
+		if _, err := os.Lstat(to); err == nil {
+			continue
+		}
+		err := os.Rename(f.Dir, to)
+		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EXDEV) {
+			// A volume of Databricks knows no rename. One that breaks off leaves the folder as it is.
+			if err = os.CopyFS(to, os.DirFS(f.Dir)); err == nil {
+				err = f.Remove()
+			}
+		}
+		switch {
+		case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, fs.ErrExist):
+			continue // another process was faster
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		}
+		return to, errors.Join(f.Release(), syncDir(aside), syncDir(partition))
+	}
 }
 
 func writeSynced(path string, data []byte) error {

@@ -2,13 +2,17 @@ package stage
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -27,6 +31,8 @@ type Labels struct {
 // rubbish, and the folder has no marker to say otherwise.
 type Writer struct {
 	file    *os.File
+	digest  hash.Hash
+	size    int64
 	buf     *bufio.Writer
 	parquet *file.Writer
 	rows    rows // of the row group that is being filled
@@ -50,7 +56,8 @@ func (f Folder) CreateWriter(n int, labels Labels) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{file: out, buf: bufio.NewWriterSize(out, 256<<10), encode: encode}
+	w := &Writer{file: out, digest: sha256.New(), encode: encode}
+	w.buf = bufio.NewWriterSize(written{w}, 256<<10)
 	// The Parquet writer closes what it writes to if it can: give it the buffer, which it can't.
 	if w.parquet, err = file.NewParquetWriterWithError(w.buf, sch, file.WithWriterProps(properties())); err != nil {
 		return nil, errors.Join(err, out.Close())
@@ -58,8 +65,23 @@ func (f Folder) CreateWriter(n int, labels Labels) (*Writer, error) {
 	return w, nil
 }
 
+// written is the file of a Writer, which knows size and digest of what it wrote.
+type written struct{ *Writer }
+
+func (w written) Write(p []byte) (n int, err error) {
+	n, err = w.file.Write(p)
+	w.digest.Write(p[:n]) // it never fails
+	w.size += int64(n)
+	return n, err
+}
+
 // Events is the number of events written.
 func (w *Writer) Events() int64 { return w.events }
+
+// File returns what was written, for the folder's marker: once Close has succeeded.
+func (w *Writer) File() batch.File {
+	return batch.File{Name: filepath.Base(w.file.Name()), Size: w.size, SHA256: hex.EncodeToString(w.digest.Sum(nil))}
+}
 
 // Write adds the events of b, which is the caller's again when it returns. After
 // an error the file is lost: all that is left is to Close it.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -36,7 +38,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err := a.Engine.Claim(ctx); err != nil {
 		return fmt.Errorf("claim the tables: %w", err)
 	}
-	if err := recoverAll(ctx, a.Engine); err != nil {
+	if err := a.recoverAll(ctx); err != nil {
 		return err
 	}
 	if done, err := a.Engine.Runs(ctx, runID); err != nil || len(done) > 0 {
@@ -106,15 +108,34 @@ func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, 
 	}
 }
 
-func recoverAll(ctx context.Context, e engine.Engine) error {
-	partitions, err := e.Unfinished(ctx)
+func (a *attempt) recoverAll(ctx context.Context) error {
+	partitions, err := a.Engine.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("list unfinished partitions: %w", err)
 	}
 	for _, p := range partitions {
-		if err := e.Recover(ctx, p); err != nil {
-			return fmt.Errorf("recover partition %d: %w", p, err)
+		if err := a.recover(ctx, p); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// recover finishes what attempts of a partition left behind. That a staged batch
+// was damaged and set aside is no failure: its ranges are read again, as the note
+// and monitoring.tag_errors say.
+func (a *attempt) recover(ctx context.Context, partition int) error {
+	err := a.Engine.Recover(ctx, partition)
+	var aside engine.SetAside
+	if !aside.Take(err) {
+		return fmt.Errorf("recover partition %d: %w", partition, err)
+	}
+	if err == nil {
+		return nil
+	}
+	a.result.Notes = append(a.result.Notes, aside.Error())
+	if err := a.Engine.RecordTagErrors(ctx, aside.TagErrors()); err != nil {
+		return fmt.Errorf("record what was set aside: %w", err)
 	}
 	return nil
 }
@@ -128,20 +149,25 @@ func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
 	return at - at%instant.Microsecond
 }
 
-// manifests reads the bundle's partitions.
+// manifests reads the bundle's partitions. A listing that fails is an error, and
+// one that lacks what the plan has: of a folder of the workspace it may be short,
+// and tags without a manifest would lose their partition.
 func (a *attempt) manifests() ([]wanted, error) {
-	files, err := filepath.Glob(filepath.Join(a.Params.Bundle, manifest.Folder, "partition-*.csv"))
-	if err != nil {
-		return nil, err
+	folder := filepath.Join(a.Params.Bundle, manifest.Folder)
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list the manifests: %w", err)
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", filepath.Join(a.Params.Bundle, manifest.Folder))
-	}
-	slices.Sort(files)
 	var out []wanted
-	for _, file := range files {
-		n := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "partition-"), ".csv")
-		partition, err := strconv.Atoi(n)
+	there := map[int]bool{}
+	for _, e := range entries {
+		name, isCSV := strings.CutSuffix(e.Name(), ".csv")
+		number, is := strings.CutPrefix(name, "partition-")
+		if !isCSV || !is {
+			continue
+		}
+		file := filepath.Join(folder, e.Name())
+		partition, err := strconv.Atoi(number)
 		if err != nil {
 			return nil, fmt.Errorf("%s: a manifest is called partition-NNNN.csv", file)
 		}
@@ -149,27 +175,51 @@ func (a *attempt) manifests() ([]wanted, error) {
 		if err != nil {
 			return nil, err
 		}
+		there[partition] = true
 		for _, t := range tags {
 			out = append(out, wanted{t, partition})
+		}
+	}
+	if len(there) == 0 {
+		return nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", folder)
+	}
+	plan, err := a.plan()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range plan.Partitions {
+		if !there[p.ID] {
+			return nil, fmt.Errorf("%s has no manifest of partition %d, which plan.json lists\nhint: the bundle was deployed in part: deploy it again", folder, p.ID)
 		}
 	}
 	return out, nil
 }
 
-// planID reads the id of the plan that made the bundle.
-func (a *attempt) planID() (string, error) {
+// plan is what the tasks read of plan.json.
+type plan struct {
+	ID         string `json:"plan_id"`
+	Partitions []struct {
+		ID int `json:"partition_id"`
+	} `json:"partitions"`
+}
+
+// plan reads the plan that made the bundle.
+func (a *attempt) plan() (p plan, err error) {
 	path := filepath.Join(a.Params.Bundle, "plan.json")
 	data, err := regular.Read(path, 256<<20)
 	if err != nil {
-		return "", err
-	}
-	var p struct {
-		ID string `json:"plan_id"`
+		return p, err
 	}
 	if err := json.Unmarshal(data, &p); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return p, fmt.Errorf("%s: %w", path, err)
 	}
-	return p.ID, nil
+	return p, nil
+}
+
+// planID reads the id of the plan that made the bundle.
+func (a *attempt) planID() (string, error) {
+	p, err := a.plan()
+	return p.ID, err
 }
 
 // list asks every site of the manifests, or one alone, for its points, side by side. A site

@@ -50,8 +50,8 @@ func extract(ctx context.Context, a *attempt) error {
 func (x *extraction) catchUp(ctx context.Context) error {
 	a, run := x.attempt, x.run
 	for {
-		if err := a.Engine.Recover(ctx, a.Params.Partition); err != nil {
-			return fmt.Errorf("recover partition %d: %w", a.Params.Partition, err)
+		if err := a.recover(ctx, a.Params.Partition); err != nil {
+			return err
 		}
 		state, err := a.Engine.Open(ctx, a.Params.Partition, run)
 		if err != nil {
@@ -270,7 +270,7 @@ func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Hea
 	if err != nil {
 		return nil, err
 	}
-	h.Events, h.Requests, h.Retries = got.Events, got.Requests, got.Retries
+	h.Events, h.Requests, h.Retries, h.Files = got.Events, got.Requests, got.Retries, got.Files
 	for i, o := range got.Outcomes {
 		out := &h.Outcomes[i]
 		out.To, out.Events, out.Error = o.Through, o.Events, o.Error

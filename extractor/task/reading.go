@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -65,6 +66,7 @@ func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Label
 	case err != nil || failed != nil:
 		return got, fmt.Errorf("staging file: %w", cmp.Or(failed, err)) // Close says what failed first
 	}
+	got.Files = []batch.File{writer.File()}
 	return got, nil
 }
 
@@ -116,7 +118,7 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	}
 	parts := shard.Split(streams, w.most)
 	lanes := shard.Lanes(w.share, len(parts))
-	closings, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
+	closings, files, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
 	switch {
 	case ctx.Err() != nil:
 		return shard.Reading{}, ctx.Err()
@@ -125,6 +127,7 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	}
 	got := gather(closings, parts, len(streams))
 	got.Requests += w.client.Requests() - before
+	got.Files = files
 	watch.Events(int(got.Events))
 	for i, o := range got.Outcomes {
 		watch.Done(i, o)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -34,29 +35,31 @@ type arrival struct {
 }
 
 // RunShards implements shard.Runner.
-func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Closing, error) {
+func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Closing, []batch.File, error) {
 	c.mu.Lock()
 	c.asked, c.lanes = append(c.asked, specs), append(c.lanes, lanes)
 	c.mu.Unlock()
 	if c.failed != nil {
-		return nil, c.failed
+		return nil, nil, c.failed
 	}
 	beat, err := shard.StartBeat("127.0.0.1")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer beat.Close()
 	var g errgroup.Group
 	closings, rows := []string{}, int64(0)
+	files := make([]batch.File, len(specs))
 	for lane := range lanes {
 		g.Go(func() error {
 			for i := lane; i < len(specs); i += lanes {
 				s := specs[i]
 				s.Driver = beat.Address()
-				closing, n, err := c.run(ctx, folder, labels, s, i)
+				closing, n, file, err := c.run(ctx, folder, labels, s, i)
 				if err != nil {
 					return err
 				}
+				files[i] = file
 				c.mu.Lock()
 				rows += n
 				if closing != "" {
@@ -68,21 +71,22 @@ func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels sta
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return shard.Complete(specs, closings, rows)
+	all, err := shard.Complete(specs, closings, rows)
+	return all, files, err
 }
 
 // run runs one shard, and writes what comes of its stream to a file of its own.
-func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (closing string, rows int64, err error) {
+func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (closing string, rows int64, written batch.File, err error) {
 	line, err := s.Encode()
 	if err != nil {
-		return "", 0, err
+		return "", 0, written, err
 	}
 	all := shard.Labels(labels, s.Streams)
 	file, err := folder.CreateWriter(i, all)
 	if err != nil {
-		return "", 0, err
+		return "", 0, written, err
 	}
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
@@ -102,5 +106,6 @@ func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Lab
 	if a.unclosed {
 		closing = ""
 	}
-	return closing, file.Events(), errors.Join(err, file.Close())
+	err = errors.Join(err, file.Close())
+	return closing, file.Events(), file.File(), err
 }

@@ -36,6 +36,15 @@ type Table struct {
 	Cluster []string // what the rows are laid out by, for readers that prune
 }
 
+// ColumnNames lists the table's columns by name, in the contract's order.
+func (t Table) ColumnNames() []string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // The schemas, without a prefix.
 const (
 	Bronze      = "bronze"

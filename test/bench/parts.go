@@ -292,8 +292,11 @@ func (p *plant) stageAndPublish(sample []*columns.Batch, streams []piwebapi.Stre
 				}
 			}
 		}
-		h.Events = w.Events()
-		return w.Close()
+		if err := w.Close(); err != nil {
+			return err
+		}
+		h.Events, h.Files = w.Events(), []batch.File{w.File()}
+		return nil
 	})
 	if err != nil {
 		return 0, 0, err

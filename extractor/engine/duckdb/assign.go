@@ -83,7 +83,7 @@ func (e *Engine) closeOwners(s *session, c engine.Change) error {
 	if err := s.exec("CREATE OR REPLACE TEMP TABLE closing (site VARCHAR, point_id BIGINT)"); err != nil {
 		return err
 	}
-	if err := s.append("", "closing", func(add func(...driver.Value) error) error {
+	if err := s.append("", "closing", nil, func(add func(...driver.Value) error) error {
 		for _, k := range c.Close {
 			if err := add(k.Site, k.PointID); err != nil {
 				return err
@@ -136,11 +136,11 @@ func (e *Engine) describe(s *session, c engine.Change) error {
 	if len(c.Sites) == 0 {
 		return nil
 	}
-	if err := s.exec("CREATE OR REPLACE TEMP TABLE described AS FROM {metadata.tags} LIMIT 0"); err != nil {
+	if err := s.exec("CREATE OR REPLACE TEMP TABLE described AS SELECT " + columnsOf(tables.Tags) + " FROM {metadata.tags} LIMIT 0"); err != nil {
 		return err
 	}
 	at := stamp(c.At)
-	if err := s.append("", "described", func(add func(...driver.Value) error) error {
+	if err := s.append("", "described", nil, func(add func(...driver.Value) error) error {
 		for i := range c.Tags {
 			t := &c.Tags[i]
 			if err := add(t.WebID, t.Name, t.Site, text(t.PointType), text(t.Units), text(t.Descriptor), text(t.DigitalSet), text(t.DigitalStates), t.Future, t.PointID, e.pipeline, at, nil); err != nil {
@@ -157,7 +157,7 @@ func (e *Engine) describe(s *session, c engine.Change) error {
 (d.tag_webid, d.tag_name, d.point_type, d.units, d.descriptor, d.digital_set, d.digital_states, d.future))`); err != nil {
 		return err
 	}
-	if err := s.exec(`INSERT INTO {metadata.tags} SELECT d.* FROM described d WHERE NOT EXISTS (SELECT 1 FROM {metadata.tags} t WHERE ` + same + `)`); err != nil {
+	if err := s.exec(`INSERT INTO {metadata.tags} (` + columnsOf(tables.Tags) + `) SELECT d.* FROM described d WHERE NOT EXISTS (SELECT 1 FROM {metadata.tags} t WHERE ` + same + `)`); err != nil {
 		return err
 	}
 	for _, site := range c.Sites {

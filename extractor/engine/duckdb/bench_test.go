@@ -51,6 +51,7 @@ func BenchmarkPublish(b *testing.B) {
 		}
 		require.NoError(b, w.Write(&rows))
 		require.NoError(b, w.Close())
+		h.Events, h.Files = w.Events(), []batch.File{w.File()}
 		require.NoError(b, f.Seal(&h))
 		release()
 		before := processTime(b)

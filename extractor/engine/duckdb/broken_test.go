@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
@@ -28,6 +29,7 @@ func TestBrokenPromisesAreCaught(t *testing.T) {
 		{"no reading back", notReadBack, "of two attempts with one number one loses", "verdict on batch"},
 		{"a number recomputed", numberRecomputed, "interleaved: two attempts", "overlap"},
 		{"a torn folder taken for a whole one", tornPublished, "a torn folder goes once its writer is gone", "neither in bronze nor in a whole folder"},
+		{"a damaged folder believed", damagedBelieved, "a damaged folder is set aside, and its ranges are read again", "Should be true"},
 		{"the epoch ignored", epochIgnored, "dropped checkpoints stop a run", "Should be empty"},
 		{"no fence", noFence, "interleaved: a zombie, its retry and the next run", "overlap"},
 		{"the fence not in the snapshot", fenceUnseen, "a fence stops zombies", "a later run has taken"},
@@ -117,7 +119,21 @@ func tokenIgnored(a *attacker) engine.Engine {
 		taken, err := a.taken(&h)
 		if err == nil && taken && h.Events > 0 {
 			err = a.exec(`INSERT INTO test_bronze.pi_timeseries SELECT * REPLACE (make_timestamp(epoch_us("timestamp")) AS "timestamp",
-make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_parquet('` + f.Dir + `/data-*.parquet')`)
+make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_parquet('` + strings.NewReplacer("[", "[[]", "*", "[*]", "'", "''").Replace(f.Dir) + `/data-*.parquet', hive_partitioning = false)`)
+		}
+		if err != nil {
+			return engine.Lost, err
+		}
+		return a.Publish(ctx, f)
+	}}
+}
+
+// damagedBelieved takes a folder's files as they are, whatever its marker says.
+func damagedBelieved(a *attacker) engine.Engine {
+	return publishes{a, func(ctx context.Context, f stage.Folder, h batch.Header) (engine.Verdict, error) {
+		var err error
+		if h.Files, err = f.Files(); err == nil {
+			err = f.Seal(&h)
 		}
 		if err != nil {
 			return engine.Lost, err
@@ -212,7 +228,7 @@ func tornPublished(a *attacker) engine.Engine {
 		for _, t := range st.Tags {
 			h.Outcomes = append(h.Outcomes, batch.Outcome{PointID: t.PointID, WebID: t.WebID, Name: t.Name, From: t.Watermark, To: t.Watermark + 2*instant.Second})
 		}
-		return errors.Join(os.Remove(filepath.Join(f.Dir, "data-0.parquet")), f.Seal(&h))
+		return errors.Join(os.Remove(filepath.Join(f.Dir, "data-0.parquet")), f.Seal(&h)) // it says that there were no events
 	}}
 }
 

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -27,6 +28,27 @@ func DiskTrouble(err error) string {
 	return ""
 }
 
+// damaged explains an error of a database file that is not, or not any more, what
+// DuckDB wrote. Any other error is returned as it is.
+func damaged(path string, err error) error {
+	switch text := err.Error(); {
+	case contains(text, "a database file with version number"):
+		return fmt.Errorf("%s: another version of DuckDB made it: %s\nhint: run it with the bundlegen that made it, or a newer one", path, cause(text))
+	case contains(text, "Corrupt database file", "not a valid DuckDB database", "Could not read enough bytes", "Is a directory", "replaying WAL", "Serialization Error"):
+		return fmt.Errorf("%s is damaged, or is no file of DuckDB: %s\n"+
+			"hint: put a copy of it back; or move it and %s.wal away: the next run makes a new one, and reads what extract.backfill says again", path, cause(text), FileName)
+	}
+	return err
+}
+
+// cause is the first line of what DuckDB says, without the driver's words before it.
+func cause(text string) string {
+	if i := strings.LastIndex(text, "Error: "); i >= 0 {
+		text = text[i+len("Error: "):]
+	}
+	return firstLineOf(text)
+}
+
 func contains(text string, any ...string) bool {
 	for _, s := range any {
 		if strings.Contains(text, s) {
@@ -34,4 +56,11 @@ func contains(text string, any ...string) bool {
 		}
 	}
 	return false
+}
+
+func firstLine(err error) string { return firstLineOf(err.Error()) }
+
+func firstLineOf(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return first
 }

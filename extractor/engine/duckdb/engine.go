@@ -172,11 +172,17 @@ QUALIFY row_number() OVER (PARTITION BY partition_id ORDER BY end_time DESC, att
 func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) ([]engine.Landed, error) {
 	var out []engine.Landed
 	err := e.lake.transact(ctx, func(s *session) error {
-		return s.rows(`WITH latest AS (
-  SELECT site, point_id, tag_webid, tag_name, from_ticks, watermark_ticks FROM {checkpoints.tag_watermarks}
-  WHERE pipeline = $1 AND point_id IS NOT NULL AND batch_seq > 0 AND partition_id = $3 AND batch_id IN
-    (SELECT batch_id FROM {monitoring.pipeline_metrics} WHERE pipeline = $1 AND run_id = $2 AND partition_id = $3 AND batch_id IS NOT NULL)
-  QUALIFY row_number() OVER (PARTITION BY site, point_id ORDER BY watermark_ticks DESC) = 1)
+		return s.rows(`WITH validated AS (
+  SELECT tier, max(start_time) AS began FROM {monitoring.pipeline_metrics}
+  WHERE pipeline = $1 AND task = 'validate' AND status = 'SUCCEEDED' AND run_id <> $2 GROUP BY tier),
+applied AS (
+  SELECT m.batch_id, m.run_id, v.began FROM {monitoring.pipeline_metrics} m LEFT JOIN validated v ON v.tier = m.tier
+  WHERE m.pipeline = $1 AND m.partition_id = $3 AND m.batch_id IS NOT NULL),
+latest AS (
+  SELECT w.site, w.point_id, w.tag_webid, w.tag_name, w.from_ticks, w.watermark_ticks FROM {checkpoints.tag_watermarks} w JOIN applied a ON a.batch_id = w.batch_id
+  WHERE w.pipeline = $1 AND w.point_id IS NOT NULL AND w.batch_seq > 0 AND w.partition_id = $3 AND w.watermark_ticks > w.from_ticks
+    AND (a.run_id = $2 OR a.began IS NULL OR w.updated_at >= a.began)
+  QUALIFY row_number() OVER (PARTITION BY w.site, w.point_id ORDER BY w.watermark_ticks DESC) = 1)
 SELECT l.site, l.point_id, l.tag_webid, l.tag_name, coalesce(t.point_type, ''), l.from_ticks, l.watermark_ticks
 FROM latest l LEFT JOIN {metadata.tags} t ON t.point_id = l.point_id AND t.site = l.site AND t.pipeline = $1
 ORDER BY l.site, l.point_id`,
@@ -203,7 +209,7 @@ func (e *Engine) CountLanded(ctx context.Context, tags []engine.Landed) ([]int64
 			return err
 		}
 		first, last := tags[0].From, tags[0].To
-		if err := s.append("", "counting", func(add func(...driver.Value) error) error {
+		if err := s.append("", "counting", nil, func(add func(...driver.Value) error) error {
 			for i, t := range tags {
 				first, last = min(first, t.From), max(last, t.To)
 				if err := add(int32(i), t.Site, t.WebID, int64(t.From), int64(t.To)); err != nil {

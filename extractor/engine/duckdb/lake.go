@@ -15,12 +15,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-
-	duckdb "github.com/duckdb/duckdb-go/v2"
-	"github.com/google/uuid"
+	"unicode/utf8"
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
+	duckdb "github.com/duckdb/duckdb-go/v2"
 )
 
 // FileName is the database's name in a data folder.
@@ -48,6 +48,9 @@ type Lake struct {
 // before the names of all schemas. It fails with engine.ErrInUse when another
 // process has the folder.
 func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
+	if err := CheckFolder(dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
 	}
@@ -61,19 +64,36 @@ func OpenToRead(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 	if _, err := os.Stat(filepath.Join(dir, FileName)); err != nil {
 		return nil, err
 	}
+	if err := CheckFolder(dir); err != nil {
+		return nil, err
+	}
 	return connect(ctx, dir, schemaPrefix, "access_mode=READ_ONLY")
+}
+
+// CheckFolder refuses a data folder whose path cannot be opened, before anything
+// is written. DuckDB takes a ~ at the beginning for a home, and its driver the
+// path for a URL.
+func CheckFolder(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if i := strings.IndexFunc(abs, func(r rune) bool { return r == '?' || r == '%' || r < ' ' || r == 0x7f }); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(abs[i:])
+		return fmt.Errorf("data folder %q: DuckDB's driver cannot open a path with %q\nhint: --data names a folder; ?, %% and control characters may not be in its path", abs, string(r))
+	}
+	if strings.Contains(abs, `\`) && strings.ContainsAny(abs, "*[") {
+		return fmt.Errorf("data folder %q: DuckDB cannot read below a path with a \\ beside a * or [\nhint: --data names a folder", abs) // see noPattern
+	}
+	return nil
 }
 
 // connect opens a data folder's file with an option of the driver.
 func connect(ctx context.Context, dir, schemaPrefix, option string) (*Lake, error) {
 	path := filepath.Join(dir, FileName)
-	abs, err := filepath.Abs(path)
+	abs, err := filepath.Abs(path) // DuckDB takes a ~ at the beginning for a home
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
-	}
-	if strings.ContainsAny(abs, "?%") {
-		// The driver takes the path for a URL.
-		return nil, fmt.Errorf("data folder %q: DuckDB's driver cannot open a path with ? or %%\nhint: --data names a folder", filepath.Dir(abs))
 	}
 	settings := []string{
 		"SET memory_limit='" + memoryLimit + "'",
@@ -109,6 +129,9 @@ func openError(path string, err error) error {
 	if trouble := DiskTrouble(err); trouble != "" {
 		return fmt.Errorf("data folder %s %s\nhint: mend that, or give another folder with --data", filepath.Dir(path), trouble)
 	}
+	if explained := damaged(path, err); explained != err {
+		return explained
+	}
 	return fmt.Errorf("%s: %w", path, err)
 }
 
@@ -143,56 +166,6 @@ func (l *Lake) expand(query string) string {
 	return query
 }
 
-// create makes what is missing: also the columns, to the right, that tables of
-// an older version do not have. Checkpoints that are made anew begin a new epoch.
-func (l *Lake) create(s *session) error {
-	types := map[tables.Type]string{
-		tables.String: "VARCHAR", tables.Timestamp: "TIMESTAMP", tables.TinyInt: "TINYINT", tables.Int: "INTEGER",
-		tables.BigInt: "BIGINT", tables.Double: "DOUBLE", tables.Boolean: "BOOLEAN", tables.Date: "DATE",
-	}
-	var there int
-	if err := s.row("SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", []any{l.prefix + tables.Checkpoints, tables.Watermarks.Name}, &there); err != nil {
-		return err
-	}
-	have := map[string]bool{}
-	if err := s.rows("SELECT table_schema || '.' || table_name || '.' || column_name FROM information_schema.columns", nil, func(r *sql.Rows) error {
-		var column string
-		err := r.Scan(&column)
-		have[column] = true
-		return err
-	}); err != nil {
-		return err
-	}
-	var ddl []string
-	for _, s := range tables.Schemas {
-		ddl = append(ddl, "CREATE SCHEMA IF NOT EXISTS "+l.schema(s))
-	}
-	for _, t := range tables.All {
-		var cols []string
-		for _, c := range t.Columns {
-			cols = append(cols, quote(c.Name)+" "+types[c.Type])
-		}
-		ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s)", l.name(t), strings.Join(cols, ", ")))
-		at := l.prefix + t.Schema + "." + t.Name + "."
-		for i, c := range t.Columns {
-			if have[at+t.Columns[0].Name] && !have[at+c.Name] {
-				ddl = append(ddl, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", l.name(t), cols[i]))
-			}
-		}
-	}
-	v := tables.CurrentWatermarks
-	ddl = append(ddl, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", l.schema(v.Schema), quote(v.Name), v.Select))
-	if there == 0 {
-		ddl = append(ddl, "DELETE FROM {checkpoints.epochs}")
-	}
-	for _, statement := range ddl {
-		if err := s.exec(statement); err != nil {
-			return err
-		}
-	}
-	return s.exec("INSERT INTO {checkpoints.epochs} SELECT ?, ? WHERE NOT EXISTS (FROM {checkpoints.epochs})", uuid.NewString(), now())
-}
-
 // session is one connection, on which transactions and appenders see each other.
 type session struct {
 	ctx  context.Context
@@ -215,13 +188,21 @@ func (l *Lake) transact(ctx context.Context, f func(s *session) error) (err erro
 	if err := f(s); err != nil {
 		// The context may be gone, and the connection goes back to the pool: roll back regardless.
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return known(err)
+		return l.explained(err)
 	}
 	if err := s.exec("COMMIT"); err != nil {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return err
+		return l.explained(err)
 	}
 	return nil
+}
+
+// explained says in words of ours what an error of DuckDB means to a person.
+func (l *Lake) explained(err error) error {
+	if d := new(stage.Damage); DiskTrouble(err) != "" || errors.As(err, &d) {
+		return err // it is explained where it is dealt with
+	}
+	return damaged(filepath.Join(l.dir, FileName), l.notNull(known(err)))
 }
 
 // known gives the engine's own error where DuckDB's, of which only the text
@@ -236,6 +217,15 @@ func known(err error) error {
 func (s *session) exec(query string, args ...any) error {
 	_, err := s.conn.ExecContext(s.ctx, s.lake.expand(query), args...)
 	return err
+}
+
+// affected is exec, and returns how many rows it inserted, changed or deleted.
+func (s *session) affected(query string, args ...any) (int64, error) {
+	result, err := s.conn.ExecContext(s.ctx, s.lake.expand(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func (s *session) row(query string, args []any, dest ...any) error {
@@ -256,10 +246,17 @@ func (s *session) rows(query string, args []any, scan func(*sql.Rows) error) (er
 	return rows.Err()
 }
 
-// append adds rows to a table within the session's transaction, fast.
-func (s *session) append(schema, table string, each func(add func(values ...driver.Value) error) error) error {
+// append adds rows to a table within the session's transaction, fast: values of
+// the columns named, or of all where none is.
+func (s *session) append(schema, table string, columns []string, each func(add func(values ...driver.Value) error) error) error {
 	return s.conn.Raw(func(dc any) error {
-		a, err := duckdb.NewAppenderFromConn(dc.(driver.Conn), schema, table)
+		open := func() (*duckdb.Appender, error) { return duckdb.NewAppenderFromConn(dc.(driver.Conn), schema, table) }
+		if len(columns) > 0 {
+			open = func() (*duckdb.Appender, error) {
+				return duckdb.NewAppenderWithColumns(dc.(driver.Conn), "", schema, table, columns)
+			}
+		}
+		a, err := open()
 		if err != nil {
 			return err
 		}
@@ -268,7 +265,8 @@ func (s *session) append(schema, table string, each func(add func(values ...driv
 	})
 }
 
-// appendTo adds rows to one of the contract's tables.
+// appendTo adds rows to one of the contract's tables: values of our columns, in
+// the contract's order, whatever columns the table has beside them.
 func (s *session) appendTo(t tables.Table, each func(add func(values ...driver.Value) error) error) error {
-	return s.append(s.lake.prefix+t.Schema, t.Name, each)
+	return s.append(s.lake.prefix+t.Schema, t.Name, t.ColumnNames(), each)
 }

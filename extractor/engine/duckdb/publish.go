@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -90,26 +91,47 @@ func giveBack() {
 // Publish implements engine.Engine. One transaction holds the decision, the
 // events, the watermarks and the metrics: no one ever sees a part of it.
 func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
-	h, whole, err := f.Header()
-	if err != nil {
+	h, whole, err := f.Verify()
+	var damage *stage.Damage
+	switch {
+	case errors.As(err, &damage):
+		return e.damaged(ctx, damage)
+	case err != nil:
 		return Lost, err
-	}
-	if !whole {
+	case !whole:
 		return e.gone(ctx, f)
-	}
-	files, err := f.DataFiles()
-	if err != nil {
-		return Lost, err
 	}
 	if err := e.steps.At("publish"); err != nil {
 		return Lost, err
 	}
-	verdict, err := e.land(ctx, &h, files)
-	if err != nil {
+	verdict, err := e.land(ctx, f, &h)
+	switch {
+	case errors.As(err, &damage):
+		return e.damaged(ctx, damage)
+	case err != nil:
 		return Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
 	}
 	// Decided by another, or applied and durable: either way the folder has done its work.
 	return verdict, e.remove(f)
+}
+
+// damaged sets a folder aside that is not what was staged. One that is applied
+// has done its work.
+func (e *Engine) damaged(ctx context.Context, d *stage.Damage) (verdict engine.Verdict, err error) {
+	applied := false
+	if err := e.lake.transact(ctx, func(s *session) (err error) {
+		applied, err = e.applied(s, d.Folder.BatchID)
+		return err
+	}); err != nil {
+		return Lost, err
+	}
+	if applied {
+		return Applied, e.remove(d.Folder)
+	}
+	if err := e.steps.At("set aside"); err != nil {
+		return Lost, err
+	}
+	return Lost, engine.PutAside(d)
 }
 
 // gone gives what became of a folder that another task has published and removed
@@ -131,8 +153,9 @@ func (e *Engine) gone(ctx context.Context, f stage.Folder) (verdict engine.Verdi
 	return verdict, err
 }
 
-// land is the transaction of Publish.
-func (e *Engine) land(ctx context.Context, h *batch.Header, files []string) (verdict engine.Verdict, err error) {
+// land is the transaction of Publish. A *stage.Damage says that the data are not
+// those that the marker counts.
+func (e *Engine) land(ctx context.Context, f stage.Folder, h *batch.Header) (verdict engine.Verdict, err error) {
 	e.lake.publish.Lock()
 	defer e.lake.publish.Unlock()
 	if h.Events >= largeBatch {
@@ -150,19 +173,67 @@ func (e *Engine) land(ctx context.Context, h *batch.Header, files []string) (ver
 			}
 			return nil
 		}
-		if len(files) > 0 {
-			// The folder has bronze's columns in bronze's order. Its instants are of a
-			// type with a time zone, as Spark wants; a cast here would go through the
-			// calendar and cost more than all other columns together.
-			if err := s.exec(`INSERT INTO {bronze.pi_timeseries} SELECT * REPLACE (make_timestamp(epoch_us("timestamp")) AS "timestamp",
-make_timestamp(epoch_us(ingestion_timestamp)) AS ingestion_timestamp) FROM read_parquet(` + list(files) + ")"); err != nil {
-				return err
-			}
+		if err := e.insert(s, f, h); err != nil {
+			return err
 		}
 		return e.decide(s, h, 0)
 	})
 	return verdict, err
 }
+
+// insert brings a folder's events into bronze, by name of column.
+func (e *Engine) insert(s *session, f stage.Folder, h *batch.Header) error {
+	if len(h.Files) == 0 {
+		return nil
+	}
+	data, err := e.dataOf(f, h)
+	if err != nil {
+		return err
+	}
+	if !h.Digested() {
+		// Of an older program's folder only the data themselves can tell that they are whole.
+		if err := s.exec("SELECT count(*), bit_xor(hash(COLUMNS(*))) FROM " + data); err != nil {
+			return &stage.Damage{Folder: f, Header: *h, Reason: "its data cannot be read: " + firstLine(err)}
+		}
+	}
+	// Instants are of a type with a time zone, as Spark wants; a cast here would go
+	// through the calendar and cost more than all other columns together.
+	var columns, values []string
+	for _, c := range tables.Timeseries.Columns {
+		column := quote(c.Name)
+		columns = append(columns, column)
+		if c.Type == tables.Timestamp {
+			column = "make_timestamp(epoch_us(" + column + "))"
+		}
+		values = append(values, column)
+	}
+	rows, err := s.affected("INSERT INTO {bronze.pi_timeseries} (" + strings.Join(columns, ", ") + ") SELECT " + strings.Join(values, ", ") + " FROM " + data)
+	if err != nil {
+		return err
+	}
+	if rows != h.Events {
+		return &stage.Damage{Folder: f, Header: *h, Reason: fmt.Sprintf("its data are %d events instead of %d", rows, h.Events)}
+	}
+	return nil
+}
+
+// dataOf returns what reads a folder's files: just these, whatever their paths look
+// like, and no column from a path.
+func (e *Engine) dataOf(f stage.Folder, h *batch.Header) (string, error) {
+	paths := make([]string, len(h.Files))
+	for i, file := range h.Files {
+		path, err := filepath.Abs(f.Path(file)) // DuckDB takes a ~ at the beginning for a home
+		if err != nil {
+			return "", err
+		}
+		paths[i] = literal(noPattern.Replace(path))
+	}
+	return "read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false, union_by_name = true)", nil
+}
+
+// noPattern makes a path one that DuckDB takes as it is: it expands patterns. A
+// backslash has no such form: CheckFolder has refused it.
+var noPattern = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]")
 
 // remove removes a folder that is of no more use.
 func (e *Engine) remove(f stage.Folder) error {
@@ -264,6 +335,7 @@ func (e *Engine) Recover(ctx context.Context, partition int) error {
 	if err != nil {
 		return err
 	}
+	var aside engine.SetAside
 	for _, f := range folders {
 		e.lake.mu.Lock()
 		live := e.lake.live[f.Dir]
@@ -271,29 +343,21 @@ func (e *Engine) Recover(ctx context.Context, partition int) error {
 		if live {
 			continue
 		}
-		_, whole, err := f.Header()
-		if err != nil {
-			return err
-		}
-		if !whole {
-			if err := e.remove(f); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := e.Publish(ctx, f); err != nil {
-			return err
+		if err := e.finish(ctx, f); !aside.Take(err) {
+			return aside.With(err)
 		}
 	}
-	return nil
+	return aside.With(nil)
 }
 
-func list(files []string) string {
-	quoted := make([]string, len(files))
-	for i, f := range files {
-		quoted[i] = literal(f)
+// finish publishes a folder whose writer is gone, or removes it where it is torn.
+func (e *Engine) finish(ctx context.Context, f stage.Folder) error {
+	_, whole, err := f.Header()
+	if err == nil && !whole {
+		return e.remove(f)
 	}
-	return "[" + strings.Join(quoted, ", ") + "]"
+	_, err = e.Publish(ctx, f) // it says what is wrong with the marker, too
+	return err
 }
 
 func isConflict(err error) bool {

@@ -12,6 +12,8 @@ var cases = []testCase{
 	{name: "a whole folder is published by whoever comes next", core: true, run: wholeFolder},
 	{name: "a torn folder goes once its writer is gone", run: tornFolder},
 	{name: "a folder that is applied already goes", run: cameBack},
+	{name: "a damaged folder is set aside, and its ranges are read again", core: true, run: damagedFolder},
+	{name: "a damaged folder after a death at any step", run: damagedThenDead},
 	{name: "tiers and partitions land side by side", core: true, run: sideBySide},
 
 	{name: "a moved or renamed tag goes on where it was", run: moves},
@@ -25,6 +27,7 @@ var cases = []testCase{
 	{name: "compaction keeps what counts", core: true, run: compacts},
 	{name: "metrics", run: metrics},
 	{name: "completeness", run: completeness},
+	{name: "what was recovered is counted", run: recoveredCounts},
 	{name: "two pipelines do not see each other", run: twoPipelines},
 
 	{name: "an extraction dies at any step", run: extractionDies},
@@ -40,5 +43,7 @@ var cases = []testCase{
 
 	{name: "restored checkpoints stop a run", core: true, run: restoredCheckpoints},
 	{name: "dropped checkpoints stop a run", own: true, run: droppedCheckpoints},
+	{name: "dropped events stop a run", own: true, run: droppedBronze},
+	{name: "columns that somebody added are no matter", own: true, run: addedColumns},
 	{name: "the first claim makes the tables once", own: true, run: firstClaim},
 }

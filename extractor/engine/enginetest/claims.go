@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
 // firstClaim: the tables are made once, whoever dies over it and whoever else
@@ -76,6 +77,66 @@ func droppedCheckpoints(l *lab) {
 	l.must(l.plain().Claim(l.ctx))
 }
 
+// droppedBronze: checkpoints without bronze stop a run, whichever pipeline's, until
+// an operator has decided; then what is read goes into tables made anew.
+func droppedBronze(l *lab) {
+	l.must(l.plain().Claim(l.ctx))
+	l.standard()
+	l.land(0, pin+3*second)
+	l.exec(l, "DROP TABLE {bronze}.pi_timeseries")
+	other := newLab(l.TB, l.lake, "another")
+	for _, e := range []engine.Engine{l.plain(), other.plain(), l.plain()} {
+		var lost *engine.LostBronze
+		require.ErrorAs(l, e.Claim(l.ctx), &lost)
+		require.Equal(l, []string{l.pipeline}, lost.Pipelines)
+		require.ErrorContains(l, lost, "pi_timeseries")
+		require.ErrorContains(l, lost, "hint:")
+	}
+	for _, schema := range []string{tables.Checkpoints, tables.Metadata} {
+		l.exec(l, "DROP SCHEMA {"+schema+"} CASCADE")
+	}
+	l.must(l.plain().Claim(l.ctx))
+	l.history = newHistory()
+	l.clock += 100 * second
+	l.must(l.discover("D2", nil).assign(owner(1, 0), owner(2, 0)))
+	l.land(0, pin+3*second)
+	l.expect(map[int64]instant.Ticks{1: pin + 3*second, 2: pin + 3*second})
+}
+
+// addedColumns: a table of ours may have columns that somebody added: rows are
+// added by name, and what is added to the left in no table is missed.
+func addedColumns(l *lab) {
+	l.must(l.plain().Claim(l.ctx))
+	for _, t := range tables.All {
+		l.exec(l, "ALTER TABLE {"+t.Schema+"}."+t.Name+" ADD COLUMN applied STRING") // a name that statements of ours use
+	}
+	e := l.plain()
+	l.must(e.Claim(l.ctx))
+	d := l.discover("D", nil)
+	l.must(d.assign(owner(1, 0), owner(2, 0)))
+	_, seen, err := e.Owners(l.ctx, 0)
+	l.must(err)
+	for i := range 2 { // tags are described, then described otherwise
+		l.must(e.Assign(l.ctx, engine.Change{At: seen + instant.Ticks(i+1)*second, Seen: seen, Sites: []string{site}, Tags: []engine.Tag{{PointID: 1, WebID: "W1", Name: fmt.Sprint("tag 1.", i), Site: site}}}))
+	}
+	run := l.run(pin + 3*second)
+	run.Assigned = seen + 10*second
+	l.must(e.RecordRuns(l.ctx, []engine.Run{run}))
+	a := l.attempt("a", 0, run, 1, nil)
+	a.refused = map[int64]bool{2: true}
+	l.must(a.once())
+	l.land(0, pin+5*second)
+	l.must(e.Fence(l.ctx, 0, run))
+	l.must(e.RecordAttempt(l.ctx, engine.Attempt{RunID: run.ID, Task: "discover", Partition: -1, Number: 1}))
+	l.must(e.RecordCompleteness(l.ctx, []engine.Completeness{{RunID: run.ID}}))
+	l.observe()
+	l.must(l.consolidate(e))
+	l.expect(map[int64]instant.Ticks{1: pin + 5*second, 2: pin + 5*second})
+	for _, t := range tables.All {
+		require.Positive(l, l.count(l, "SELECT CAST(count(*) AS STRING) FROM {"+t.Schema+"}."+t.Name+" WHERE applied IS NULL"), t.Name)
+	}
+}
+
 // restoredCheckpoints: checkpoints that went back in time stop a run before
 // anything lands twice.
 func restoredCheckpoints(l *lab) {
@@ -122,10 +183,24 @@ func lostBatch(l *lab) {
 		}
 		var lost *engine.LostBatch
 		require.ErrorAs(l, err, &lost)
-		require.Equal(l, engine.LostBatch{Partition: k, Number: 1, BatchID: folder.BatchID, Ranges: lost.Ranges}, *lost)
+		require.Equal(l, engine.LostBatch{Partition: k, Number: 1, BatchID: folder.BatchID, Ranges: lost.Ranges, Mend: lost.Mend}, *lost)
 		require.Len(l, lost.Ranges, 1)
 		o := lost.Ranges[0]
 		require.Equal(l, batch.Outcome{PointID: int64(k), WebID: fmt.Sprint("W", k), Name: fmt.Sprint("tag ", k), From: pin, To: pin + 10*second}, o)
 		require.ErrorContains(l, err, fmt.Sprintf("%q (%s, %s]", o.Name, o.From, o.To))
+		l.mend(lost, k, pin+10*second)
 	})
+}
+
+// mend does what the error of a lost batch says, after which a partition's one tag
+// is landed up to an instant, by one more batch.
+func (l *lab) mend(lost *engine.LostBatch, partition int, until instant.Ticks) {
+	l.Helper()
+	require.NotEmpty(l, lost.Mend)
+	for _, statement := range lost.Mend {
+		require.ErrorContains(l, lost, statement)
+		l.exec(l, statement)
+	}
+	l.must(l.attempt("M", partition, l.run(until), 1, nil).once())
+	l.must(l.history.landed(l.tablesOf(l, l.pipeline), map[int64]instant.Ticks{int64(partition): until}))
 }

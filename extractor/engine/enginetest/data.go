@@ -35,5 +35,7 @@ func (d *data) write(folder stage.Folder, h *batch.Header) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.Write(&d.rows), w.Close())
+	err = errors.Join(w.Write(&d.rows), w.Close())
+	h.Files = []batch.File{w.File()}
+	return err
 }

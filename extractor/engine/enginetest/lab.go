@@ -218,6 +218,7 @@ type attempt struct {
 
 	batches int
 	failed  map[int64]bool
+	aside   engine.SetAside // what its recoveries found damaged
 }
 
 func (l *lab) attempt(name string, partition int, run engine.Run, number int, steps engine.Steps) *attempt {
@@ -246,7 +247,7 @@ func (a *attempt) once() error {
 
 // turn lands one batch behind a recovery.
 func (a *attempt) turn() (more bool, err error) {
-	if err := a.Recover(a.ctx, a.partition); err != nil {
+	if err := a.Recover(a.ctx, a.partition); !a.aside.Take(err) {
 		return false, fmt.Errorf("recover: %w", err)
 	}
 	if err := a.steps.At(taskStep + "open"); err != nil {

@@ -46,6 +46,8 @@ var Sentences = []Sentence{
 	{"Keys", "Epoch: a UUID made when the checkpoint tables are made; part of the token.", []string{"the first claim makes the tables once", "dropped checkpoints stop a run"}, nil, ""},
 
 	{"discover", "1. Claim: the tables belong to this pipeline and epoch.", []string{"the first claim makes the tables once", "dropped checkpoints stop a run"}, nil, ""},
+	{"discover", "(Checkpoints but no bronze: stop, too.)", []string{"dropped events stop a run"}, nil, ""},
+	{"discover", "(Rows are added by name of column: what somebody added to a table of ours is no matter.)", []string{"columns that somebody added are no matter"}, nil, ""},
 	{"discover", "Rows in bronze but no checkpoints (dropped, restored, cloned): stop, say what to do.", []string{"dropped checkpoints stop a run", "restored checkpoints stop a run"}, nil, ""},
 	{"discover", "2. Recover, for every partition that ever was: apply what is decided and not applied, in order of number;", []string{bothDies, discDies, moved}, nil, ""},
 	{"discover", "then publish whole folders whose number is still free.", []string{"a whole folder is published by whoever comes next", "an attempt is told that its folder was published for it"}, nil, ""},
@@ -69,6 +71,8 @@ var Sentences = []Sentence{
 	{"extract", "PI is asked from the watermark itself, since servers round bounds; rows at or before the watermark or after the end are dropped here.", nil, []string{"extractor/piwebapi TestEachEventOnce", "test/endtoend TestEveryQuirk"}, ""},
 	{"extract", "4. The folder holds the data, each tag's outcome, the number and a batch_id unique to the attempt.", []string{caughtUp}, []string{"extractor/stage TestFolderIsTornUntilSealed"}, ""},
 	{"extract", "It is whole only when its own marker says so, and durable before that.", []string{"a torn folder goes once its writer is gone", dies}, []string{"extractor/stage TestSealMakesTheMarkerLastByRenaming"}, ""},
+	{"extract", "A marker with events and no files, or after a listing that failed, is never written.", nil, []string{"extractor/stage TestSealRefuses"}, ""},
+	{"extract", "A folder is believed as far as it is what was staged: file by file, byte by byte.", []string{"a damaged folder is set aside, and its ranges are read again"}, []string{"extractor/stage TestVerifyFindsAFlippedBit"}, ""},
 	{"extract", "5. Publish. 6. Once more from 2, until caught up or 80% of the task's timeout is gone: three days of outage are caught up in pieces.", []string{caughtUp}, []string{"extractor/task TestATaskThatRunsOutOfTimeLeavesTheRest", "test/endtoend TestLifeOfAPlant"}, ""},
 	{"consolidate", "Only the first tier's job compacts watermarks and optimizes bronze; a conflict is skipped until next time.", []string{bySide, iCompact}, []string{"test/scenarios/testdata/tiers.txtar"}, ""},
 	{"continuous", "A continuous tier: each task loops over its own partition; until is taken anew in each loop; a loop ends by itself.", nil, []string{"extractor/task TestLoop", "test/endtoend TestContinuousTier"}, ""},
@@ -85,6 +89,7 @@ var Sentences = []Sentence{
 	{"Publish", "A folder goes when its number is decided by another, or applied.", []string{loses, "a folder that is applied already goes", dies, discDies}, nil, ""},
 	{"Publish", "Cleaning up touches only torn folders whose writer cannot be alive: its lease is over or released, or it is an earlier attempt of the same run.", []string{"a torn folder goes once its writer is gone"}, nil, ""},
 	{"Publish", "Decided, but folder and rows are gone: an error that names tags and ranges.", []string{"a decided batch that is lost is named"}, nil, ""},
+	{"Publish", "A folder that is not what was staged is set aside before it is decided, with an error that names tags and ranges; after that it is as if it were gone.", []string{"a damaged folder is set aside, and its ranges are read again", "a damaged folder after a death at any step"}, []string{"test/scenarios/testdata/damaged.txtar"}, ""},
 	{"Publish", "Compaction keeps each tag's greatest watermark and each partition's last sentinel, also of partitions that no longer exist.", []string{compactsIt, fenceStops, bothDies, compDies, iCompact}, nil, ""},
 	{"Publish", "Nothing here merges: hundreds of partitions append side by side.", []string{bySide}, nil, ""},
 	{"Publish", "A watermark may be ahead of bronze for seconds, never ahead of a whole folder.", []string{dies, bothDies, iAttempts, iZombie, iDiscovers, iCompact}, nil, ""},
@@ -92,6 +97,7 @@ var Sentences = []Sentence{
 	{"Failure", "A tag that fails goes to monitoring.tag_errors; its watermark stays; its neighbours go on.", []string{caughtUp, "metrics"}, nil, ""},
 	{"Failure", "At most extract.fail_above of all tags failed: PARTIAL, exit 3. Above that the task fails after landing what it has, and is retried.", []string{caughtUp}, []string{"test/scenarios/testdata/running.txtar"}, ""},
 	{"Failure", "A site that is down fails its own tasks only.", nil, []string{"test/endtoend TestOneSiteDown"}, ""},
+	{"Failure", "validate counts what was recovered, too.", []string{"what was recovered is counted"}, nil, ""},
 	{"Failure", "validate fails when any extraction of the run failed or discover did not finish; it compares what was landed with what PI counts.", []string{"metrics", "completeness", "a run is recorded once"}, []string{"test/endtoend TestOneSiteDown"}, ""},
 	{"Every method", "Every method may be called again after any error or crash; a second call after a success changes nothing.", []string{discDies, dies, compDies, "a fence is one number", lands}, nil, ""},
 }

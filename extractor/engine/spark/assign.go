@@ -112,18 +112,13 @@ func (e *Engine) changeOwners(ctx context.Context, c engine.Change) error {
 		}
 		source.add(r)
 	}
-	columns := make([]string, len(tables.TagPartitions.Columns))
-	values := make([]string, len(columns))
-	for i, c := range tables.TagPartitions.Columns {
-		columns[i], values[i] = tables.SparkName(c.Name), "s."+tables.SparkName(c.Name)
-	}
 	err := e.given(source, func(query string, a args) error {
 		with := args{"seen": micros(c.Seen)}
 		maps.Copy(with, a)
-		return e.change(ctx, `MERGE INTO {metadata.tag_partitions} t USING (SELECT n.* FROM (`+query+`) n CROSS JOIN `+changed+` g WHERE g.micros <= :seen) s
+		return e.changeTable(ctx, tables.TagPartitions, `MERGE INTO {metadata.tag_partitions} t USING (SELECT n.* FROM (`+query+`) n CROSS JOIN `+changed+` g WHERE g.micros <= :seen) s
 ON NOT s.opens AND t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id AND t.valid_to IS NULL
 WHEN MATCHED THEN UPDATE SET valid_to = s.valid_to
-WHEN NOT MATCHED AND s.opens THEN INSERT (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(values, ", ")+`)`, with)
+WHEN NOT MATCHED AND s.opens THEN `+inserted(tables.TagPartitions), with)
 	})
 	if err != nil {
 		return err
@@ -147,6 +142,25 @@ func (r record) optional(column, text string) {
 	if text != "" {
 		r[column] = text
 	}
+}
+
+// inserted is what a MERGE inserts of its source s: the contract's columns by
+// name, whatever others the table has.
+func inserted(t tables.Table) string {
+	columns, values := make([]string, len(t.Columns)), make([]string, len(t.Columns))
+	for i, name := range t.ColumnNames() {
+		columns[i], values[i] = tables.SparkName(name), "s."+tables.SparkName(name)
+	}
+	return "INSERT (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+}
+
+// updated is what a MERGE sets from its source s.
+func updated(t tables.Table) string {
+	set := make([]string, len(t.Columns))
+	for i, name := range t.ColumnNames() {
+		set[i] = tables.SparkName(name) + " = s." + tables.SparkName(name)
+	}
+	return strings.Join(set, ", ")
 }
 
 // described are the columns of metadata.tags that make a row another one.
@@ -180,9 +194,9 @@ func (e *Engine) describe(ctx context.Context, c engine.Change) error {
 	}
 	return e.given(source, func(query string, a args) error {
 		maps.Copy(named, a)
-		return e.change(ctx, `MERGE INTO {metadata.tags} t USING (`+query+`) s ON t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id
-WHEN MATCHED AND (`+differs+`) THEN UPDATE SET *
-WHEN NOT MATCHED THEN INSERT *
+		return e.changeTable(ctx, tables.Tags, `MERGE INTO {metadata.tags} t USING (`+query+`) s ON t.pipeline = s.pipeline AND t.site = s.site AND t.point_id = s.point_id
+WHEN MATCHED AND (`+differs+`) THEN UPDATE SET `+updated(tables.Tags)+`
+WHEN NOT MATCHED THEN `+inserted(tables.Tags)+`
 WHEN NOT MATCHED BY SOURCE AND t.pipeline = :pipeline AND t.removed_at IS NULL AND t.site IN (`+strings.Join(sites, ", ")+`) THEN UPDATE SET removed_at = timestamp_micros(:at)`, named)
 	})
 }

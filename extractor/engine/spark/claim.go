@@ -64,6 +64,11 @@ func (e *Engine) makeTables(ctx context.Context) error {
 			return err
 		}
 	}
+	if !have[tables.Timeseries.Schema+"."+tables.Timeseries.Name] && have[tables.Watermarks.Schema+"."+tables.Watermarks.Name] {
+		if err := e.checkBronze(ctx); err != nil {
+			return err
+		}
+	}
 	for _, t := range tables.All {
 		do := e.makeTable
 		if have[t.Schema+"."+t.Name] {
@@ -78,6 +83,23 @@ func (e *Engine) makeTables(ctx context.Context) error {
 		return nil
 	}
 	return e.query(ctx, fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s.%s AS %s", e.schema(v.Schema), tables.SparkName(v.Name), v.Select), nil, nil)
+}
+
+// checkBronze refuses to make the table of events anew while the checkpoints say
+// that there were some.
+func (e *Engine) checkBronze(ctx context.Context) error {
+	lost := &engine.LostBronze{Table: e.name(tables.Timeseries), Schema: e.schema(tables.Checkpoints), Metadata: e.schema(tables.Metadata),
+		Restore: "UNDROP TABLE " + e.name(tables.Timeseries) + ", or give it its name back"}
+	if err := e.query(ctx, "SELECT DISTINCT pipeline FROM {checkpoints.tag_watermarks} WHERE batch_seq > 0 AND point_id IS NOT NULL", nil, func(r row) error {
+		var pipeline string
+		err := r.scan(&pipeline)
+		lost.Pipelines = append(lost.Pipelines, pipeline)
+		return err
+	}); err != nil || len(lost.Pipelines) == 0 {
+		return err
+	}
+	slices.Sort(lost.Pipelines)
+	return lost
 }
 
 func (e *Engine) makeTable(ctx context.Context, t tables.Table) error {

@@ -3,6 +3,7 @@ package spark_test
 import (
 	"flag"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -36,7 +37,9 @@ var lakes atomic.Int64
 func newSubject(t testing.TB) *subject {
 	session(t)
 	n := lakes.Add(1)
-	return &subject{session: lab.sessions[n%int64(len(lab.sessions))], prefix: fmt.Sprintf("lake%d_", n), staging: t.TempDir(), engines: int(n)}
+	return &subject{session: lab.sessions[n%int64(len(lab.sessions))], prefix: fmt.Sprintf("lake%d_", n), engines: int(n),
+		// No column comes from a path, and no path is a pattern.
+		staging: filepath.Join(t.TempDir(), "value=42", "tag_name=x", "{a,b} [c] *")}
 }
 
 func (s *subject) options(p enginetest.Process) spark.Options {

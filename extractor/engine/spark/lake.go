@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -114,6 +115,32 @@ func (e *Engine) query(ctx context.Context, statement string, a args, each func(
 // conflict with another writer it does that.
 func (e *Engine) change(ctx context.Context, statement string, a args) error {
 	return e.patiently(ctx, func() error { return e.query(ctx, statement, a, nil) })
+}
+
+// changeTable is change for a statement that adds rows to a table of ours.
+func (e *Engine) changeTable(ctx context.Context, t tables.Table, statement string, a args) error {
+	return e.notNull(t, e.change(ctx, statement, a))
+}
+
+// nullRefused is what Delta says of a column that may not be null: of one that a
+// row has no value for, and of one that it has null for.
+var nullRefused = regexp.MustCompile("(?i)Column `?([^`\n]+?)`?, which has a NOT NULL constraint, is missing|NOT NULL constraint violated for column: `?([^\\s`]+)")
+
+// notNull explains that a table refuses rows because of a column that somebody added.
+func (e *Engine) notNull(t tables.Table, err error) error {
+	var f *Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	m := nullRefused.FindStringSubmatch(f.Message)
+	if m == nil {
+		return err
+	}
+	column := m[1] + strings.TrimSuffix(m[2], ".")
+	if slices.Contains(t.ColumnNames(), column) {
+		return err
+	}
+	return fmt.Errorf("table %s: %s\nhint: ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL, or drop it; what is staged is landed then", e.name(t), engine.NotOurs(column), e.name(t), tables.SparkName(column))
 }
 
 // mostTries is how often a commit is tried against conflicts: with the pauses

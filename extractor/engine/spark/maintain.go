@@ -17,7 +17,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 	}
 	err := e.query(ctx, `MERGE INTO {checkpoints.tag_watermarks} t USING (
   SELECT DISTINCT site, point_id, partition_id, batch_seq, watermark_ticks FROM (
-    SELECT w.*, m.batch_id IS NOT NULL AS applied,
+    SELECT w.site, w.point_id, w.partition_id, w.batch_seq, w.watermark_ticks, w.fence_ticks, m.batch_id IS NOT NULL AS applied,
       max(CASE WHEN w.batch_seq > 0 THEN w.watermark_ticks END) OVER tag AS landed,
       min(CASE WHEN w.batch_seq = 0 THEN w.watermark_ticks END) OVER tag AS pin,
       max(w.batch_seq) OVER partition AS last,

@@ -67,21 +67,82 @@ UNION ALL SELECT 2, 0, `+latestEpoch+`, '', '', '', -1D, 0`,
 
 // Publish implements engine.Engine: decide, then apply.
 func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
-	h, whole, err := f.Header()
-	if err != nil {
+	h, whole, err := f.Verify()
+	var damage *stage.Damage
+	switch {
+	case errors.As(err, &damage):
+		return e.damaged(ctx, damage)
+	case err != nil:
 		return engine.Lost, err
-	}
-	if !whole {
+	case !whole:
 		return e.publishedBefore(ctx, f)
 	}
-	if err := f.Check(&h); err != nil {
-		return engine.Lost, err
+	return e.publishWhole(ctx, f, &h)
+}
+
+// publishWhole publishes a folder that was verified.
+func (e *Engine) publishWhole(ctx context.Context, f stage.Folder, h *batch.Header) (engine.Verdict, error) {
+	if !h.Digested() {
+		if err := e.readThrough(ctx, f, h); err != nil {
+			var damage *stage.Damage
+			if errors.As(err, &damage) {
+				return e.damaged(ctx, damage)
+			}
+			return engine.Lost, err
+		}
 	}
-	verdict, err := e.publish(ctx, f, &h)
+	verdict, err := e.publish(ctx, f, h)
 	if err != nil {
 		return engine.Lost, fmt.Errorf("publish batch %d of partition %d: %w", h.Number, h.Partition, err)
 	}
 	return verdict, nil
+}
+
+// damaged deals with a folder that is not what was staged. Before its batch is
+// decided it is set aside, and its ranges are read again. After that only what is
+// in bronze counts.
+func (e *Engine) damaged(ctx context.Context, d *stage.Damage) (engine.Verdict, error) {
+	f := d.Folder
+	l, err := e.readLedger(ctx, f.Partition)
+	if err != nil {
+		return engine.Lost, err
+	}
+	applied := l.winner(f.Number) == f.BatchID
+	if applied {
+		err = e.applyPending(ctx, f.Partition, l, f.Number, stage.Folder{})
+	} else {
+		applied, err = e.isApplied(ctx, f.BatchID)
+	}
+	if err != nil {
+		return engine.Lost, err
+	}
+	if applied {
+		return engine.Applied, e.remove(f)
+	}
+	if err := e.Steps.At("set aside"); err != nil {
+		return engine.Lost, err
+	}
+	return engine.Lost, e.staged(engine.PutAside(d))
+}
+
+// readThrough reads all data of an older program's folder, whose marker has no
+// digests: only the data themselves can tell that they are whole.
+func (e *Engine) readThrough(ctx context.Context, f stage.Folder, h *batch.Header) error {
+	if h.Events == 0 {
+		return nil
+	}
+	var rows int64
+	err := e.query(ctx, "SELECT count(*) FROM (SELECT xxhash64("+names(tables.Timeseries.ColumnNames())+") AS row FROM ("+dataOf(f, h)+")) WHERE row IS NOT NULL", nil, func(r row) error { return r.scan(&rows) })
+	var failed *Failure
+	switch {
+	case errors.As(err, &failed):
+		return &stage.Damage{Folder: f, Header: *h, Reason: "its data cannot be read: " + firstLine(err)}
+	case err != nil:
+		return err
+	case rows != h.Events:
+		return &stage.Damage{Folder: f, Header: *h, Reason: fmt.Sprintf("its data are %d events instead of %d", rows, h.Events)}
+	}
+	return nil
 }
 
 func (e *Engine) publish(ctx context.Context, f stage.Folder, h *batch.Header) (engine.Verdict, error) {
@@ -90,7 +151,7 @@ func (e *Engine) publish(ctx context.Context, f stage.Folder, h *batch.Header) (
 		return engine.Lost, err
 	}
 	if l.winner(h.Number) == h.ID {
-		if err := e.applyPending(ctx, h.Partition, l, h.Number); err != nil {
+		if err := e.applyPending(ctx, h.Partition, l, h.Number, f); err != nil {
 			return engine.Lost, err
 		}
 		return engine.Applied, e.remove(f)
@@ -119,7 +180,7 @@ func (e *Engine) publishedBefore(ctx context.Context, f stage.Folder) (engine.Ve
 		return engine.Lost, fmt.Errorf("%s: the folder is torn and cannot be published", f.Dir)
 	}
 	if l.winner(f.Number) == f.BatchID {
-		return engine.Applied, e.applyPending(ctx, f.Partition, l, f.Number)
+		return engine.Applied, e.applyPending(ctx, f.Partition, l, f.Number, stage.Folder{})
 	}
 	applied, err := e.isApplied(ctx, f.BatchID)
 	if err != nil || !applied {
@@ -145,7 +206,7 @@ func (e *Engine) remove(f stage.Folder) error {
 
 // errRestored says that a table of ours went back in time.
 var errRestored = errors.New("checkpoints.tag_watermarks took the batch's rows before, and does not have them: the table was restored to an older version\n" +
-	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze to start over; or restore checkpoints.tag_watermarks to its newest version")
+	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions to start over; or restore checkpoints.tag_watermarks to its newest version")
 
 // decide takes the number of h, if it is free: its outcomes become watermarks,
 // and one row with a null point stands for the batch itself, in one commit with
@@ -215,7 +276,8 @@ func (e *Engine) decision(h *batch.Header, fence instant.Ticks) *rows {
 }
 
 // applyPending applies what a ledger has decided and not applied, in order of number.
-func (e *Engine) applyPending(ctx context.Context, partition int, l ledger, upTo int64) error {
+// verified is a folder that was verified a moment ago, or none.
+func (e *Engine) applyPending(ctx context.Context, partition int, l ledger, upTo int64, verified stage.Folder) error {
 	pending := l.pending(upTo)
 	if len(pending) == 0 {
 		return nil
@@ -225,7 +287,7 @@ func (e *Engine) applyPending(ctx context.Context, partition int, l ledger, upTo
 		return e.staged(err)
 	}
 	for _, n := range pending {
-		if err := e.apply(ctx, partition, n, folders); err != nil {
+		if err := e.apply(ctx, partition, n, folders, verified); err != nil {
 			return fmt.Errorf("apply batch %d of partition %d: %w", n.number, partition, err)
 		}
 	}
@@ -234,7 +296,7 @@ func (e *Engine) applyPending(ctx context.Context, partition int, l ledger, upTo
 
 // apply brings a decided batch into bronze. The row in pipeline_metrics is
 // written only when the data's commit was seen: it is what says "applied".
-func (e *Engine) apply(ctx context.Context, partition int, n entry, folders []stage.Folder) error {
+func (e *Engine) apply(ctx context.Context, partition int, n entry, folders []stage.Folder, verified stage.Folder) error {
 	var f stage.Folder
 	for _, candidate := range folders {
 		if candidate.BatchID == n.batchID {
@@ -242,18 +304,23 @@ func (e *Engine) apply(ctx context.Context, partition int, n entry, folders []st
 		}
 	}
 	var h batch.Header
+	var damage *stage.Damage
 	whole := false
 	if f.Dir != "" {
+		look := f.Verify
+		if f.Dir == verified.Dir {
+			look = f.Glance
+		}
 		var err error
-		if h, whole, err = f.Header(); err != nil {
+		if h, whole, err = look(); err != nil && !errors.As(err, &damage) {
 			return err
 		}
 	}
-	if !whole {
-		return e.withoutFolder(ctx, partition, n)
+	if damage != nil && damage.Sealed && damage.Header.Events == 0 {
+		h, whole = damage.Header, true // it had nothing to lose
 	}
-	if err := f.Check(&h); err != nil {
-		return err
+	if !whole {
+		return e.withoutFolder(ctx, partition, n, damage)
 	}
 	for _, step := range []struct {
 		name string
@@ -273,31 +340,33 @@ func (e *Engine) apply(ctx context.Context, partition int, n entry, folders []st
 	return nil
 }
 
-// appendData appends the folder's events to bronze.
+// appendData appends the folder's events to bronze, by name of column.
 func (e *Engine) appendData(ctx context.Context, f stage.Folder, h *batch.Header) error {
 	if h.Events == 0 {
 		return nil
 	}
-	query := "SELECT " + names(bronzeColumns()) + " FROM parquet." + tables.SparkName(f.Dir+"/data-*.parquet")
-	if len(h.Files) > 0 && strings.HasPrefix(h.Files[0].Name, "data/") {
-		// What workers wrote has the shards' closing rows in it.
-		query = "SELECT " + names(bronzeColumns()) + " FROM parquet." + tables.SparkName(f.DataDir()) + " WHERE `closing` IS NULL"
-	}
-	return e.appendQuery(ctx, tables.Timeseries, query, nil, e.token(h))
+	return e.appendQuery(ctx, tables.Timeseries, dataOf(f, h), nil, e.token(h))
 }
 
-func bronzeColumns() []string {
-	out := make([]string, len(tables.Timeseries.Columns))
-	for i, c := range tables.Timeseries.Columns {
-		out[i] = c.Name
+// dataOf returns a query for a folder's events: of what workers wrote without the
+// shards' closing rows, and else of each file that the marker lists.
+func dataOf(f stage.Folder, h *batch.Header) string {
+	selected := "SELECT " + names(tables.Timeseries.ColumnNames()) + " FROM parquet."
+	var of []string
+	for _, file := range h.Files {
+		if strings.HasPrefix(file.Name, "data/") {
+			return selected + asWritten(f.DataDir()) + " WHERE `closing` IS NULL"
+		}
+		of = append(of, selected+asWritten(f.Path(file)))
 	}
-	return out
+	return strings.Join(of, " UNION ALL ")
 }
 
 // withoutFolder deals with a batch that is decided, and whose folder is gone.
 // Another task may have applied it meanwhile; or its row in pipeline_metrics was
 // deleted after it was applied, and bronze tells; else it is lost, loudly.
-func (e *Engine) withoutFolder(ctx context.Context, partition int, n entry) error {
+// damage is what is wrong with its folder, if that is there.
+func (e *Engine) withoutFolder(ctx context.Context, partition int, n entry, damage *stage.Damage) error {
 	l, err := e.readLedger(ctx, partition)
 	if err != nil {
 		return err
@@ -310,13 +379,32 @@ func (e *Engine) withoutFolder(ctx context.Context, partition int, n entry) erro
 		return err
 	}
 	if events == 0 {
-		lost := &engine.LostBatch{Partition: partition, Number: n.number, BatchID: n.batchID}
+		lost := &engine.LostBatch{Partition: partition, Number: n.number, BatchID: n.batchID, Mend: e.readAgain(partition, n.number)}
+		if damage != nil {
+			lost.Reason, lost.Folder = damage.Reason, damage.Folder.Dir
+		}
 		return cmp.Or[error](e.rangesOf(ctx, lost), lost)
 	}
 	again := rowsOf(tables.Metrics)
 	again.add(record{"partition_id": partition, "points_ingested": events, "status": batch.Succeeded, "pipeline": e.Options.Pipeline, "task": "extract", "batch_id": n.batchID, "batch_seq": n.number,
 		"error": "this row was deleted and made again from what bronze has"})
 	return e.appendRows(ctx, tables.Metrics, again, token{batchID: n.batchID})
+}
+
+// readAgain returns the statements after which the ranges of a lost batch, and of those
+// decided after it, are read again: their watermarks go back to where they began,
+// and then they count as applied, with nothing.
+func (e *Engine) readAgain(partition int, number int64) []string {
+	of := fmt.Sprintf("pipeline = %s AND partition_id = %d AND batch_seq >= %d", literal(e.Options.Pipeline), partition, number)
+	return []string{
+		e.expand("MERGE INTO {checkpoints.tag_watermarks} t USING (SELECT site, point_id, min(from_ticks) AS back FROM {checkpoints.tag_watermarks} WHERE " + of +
+			" AND point_id IS NOT NULL GROUP BY site, point_id) s ON t.site = s.site AND t.point_id = s.point_id AND t." + strings.ReplaceAll(of, " AND ", " AND t.") +
+			" WHEN MATCHED THEN UPDATE SET watermark_ticks = s.back, from_ticks = s.back"),
+		e.expand("INSERT INTO {monitoring.pipeline_metrics} (pipeline, task, partition_id, batch_id, batch_seq, points_ingested, status, error, start_time, end_time)" +
+			" SELECT pipeline, 'extract', partition_id, batch_id, batch_seq, 0, 'FAILED', 'lost: its ranges are read again', current_timestamp(), current_timestamp()" +
+			" FROM {checkpoints.tag_watermarks} t LEFT ANTI JOIN {monitoring.pipeline_metrics} m ON m.pipeline = t.pipeline AND m.batch_id = t.batch_id" +
+			" WHERE " + of + " AND point_id IS NULL AND fence_ticks IS NULL"),
+	}
 }
 
 // rangesOf fills in what a lost batch had read.
@@ -343,7 +431,7 @@ func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error
 		return err
 	}
 	// Whoever gets the partition's tags now must find what was decided before the fence.
-	return e.applyPending(ctx, partition, l, math.MaxInt64)
+	return e.applyPending(ctx, partition, l, math.MaxInt64, stage.Folder{})
 }
 
 // fencedBy says whether a run's fence, or a later one, stands.
@@ -360,21 +448,26 @@ func (e *Engine) Recover(ctx context.Context, partition int) error {
 	if err != nil {
 		return err
 	}
-	if err := e.applyPending(ctx, partition, l, math.MaxInt64); err != nil {
+	if err := e.applyPending(ctx, partition, l, math.MaxInt64, stage.Folder{}); err != nil {
 		return err
 	}
+	var aside engine.SetAside
 	for _, f := range folders {
-		if err := e.tidy(ctx, f, l); err != nil {
-			return err
+		if err := e.tidy(ctx, f, l); !aside.Take(err) {
+			return aside.With(err)
 		}
 	}
-	return nil
+	return aside.With(nil)
 }
 
 // tidy publishes a folder whose number is free, and removes one of no more use.
 func (e *Engine) tidy(ctx context.Context, f stage.Folder, l ledger) error {
-	h, whole, err := f.Header()
+	h, whole, err := f.Verify()
+	var damage *stage.Damage
 	switch {
+	case errors.As(err, &damage):
+		_, err := e.damaged(ctx, damage)
+		return err
 	case err != nil:
 		return err
 	case !whole && e.dead(f):
@@ -384,7 +477,7 @@ func (e *Engine) tidy(ctx context.Context, f stage.Folder, l ledger) error {
 	case h.Epoch != l.epoch:
 		return e.remove(f) // of tables that are no more: its ranges are read anew
 	case l.of(h.Number, h.ID) == free:
-		_, err := e.Publish(ctx, f)
+		_, err := e.publishWhole(ctx, f, &h)
 		return err
 	default:
 		return e.remove(f)

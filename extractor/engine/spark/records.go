@@ -36,15 +36,15 @@ func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 		return err
 	}
 	return e.given(source, func(query string, a args) error {
-		return e.change(ctx, `MERGE INTO {metadata.runs} t USING (`+query+`) s ON t.run_id = s.run_id AND t.pipeline = s.pipeline AND t.site = s.site
-WHEN NOT MATCHED THEN INSERT *`, a)
+		return e.changeTable(ctx, tables.Runs, `MERGE INTO {metadata.runs} t USING (`+query+`) s ON t.run_id = s.run_id AND t.pipeline = s.pipeline AND t.site = s.site
+WHEN NOT MATCHED THEN `+inserted(tables.Runs), a)
 	})
 }
 
 // Runs implements engine.Engine.
 func (e *Engine) Runs(ctx context.Context, runID string) (out []engine.Run, err error) {
 	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(unresolved, 0), coalesce(clock_doubt, '') FROM (
-  SELECT *, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
+  SELECT `+names(tables.Runs.ColumnNames())+`, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
   WHERE pipeline = :pipeline AND (:run = '' OR run_id = :run)) WHERE newest = 1`, args{"run": runID}, func(r row) error {
 		var n engine.Run
 		err := r.scan(&n.ID, &n.Site, &n.Tier, &n.Until, &n.Assigned, &n.LastPointID, &n.Skew, &n.PlanID, &n.NewPoints, &n.UntilBy, &n.Unresolved, &n.Doubt)
@@ -97,10 +97,16 @@ WHERE pipeline = :pipeline AND run_id = :run AND (task = 'extract' AND partition
 
 // LandedBy implements engine.Engine.
 func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) (out []engine.Landed, err error) {
-	err = e.query(ctx, `WITH latest AS (
-  SELECT w.site, w.point_id, max(struct(w.watermark_ticks, w.from_ticks, w.tag_webid, w.tag_name)) AS l FROM {checkpoints.tag_watermarks} w
-  WHERE w.pipeline = :pipeline AND w.point_id IS NOT NULL AND w.batch_seq > 0 AND w.partition_id = :partition AND w.batch_id IN
-    (SELECT m.batch_id FROM {monitoring.pipeline_metrics} m WHERE m.pipeline = :pipeline AND m.run_id = :run AND m.partition_id = :partition)
+	err = e.query(ctx, `WITH validated AS (
+  SELECT tier, max(start_time) AS began FROM {monitoring.pipeline_metrics}
+  WHERE pipeline = :pipeline AND task = 'validate' AND status = 'SUCCEEDED' AND run_id <> :run GROUP BY tier),
+applied AS (
+  SELECT m.batch_id, m.run_id, v.began FROM {monitoring.pipeline_metrics} m LEFT JOIN validated v ON v.tier = m.tier
+  WHERE m.pipeline = :pipeline AND m.partition_id = :partition AND m.batch_id IS NOT NULL),
+latest AS (
+  SELECT w.site, w.point_id, max(struct(w.watermark_ticks, w.from_ticks, w.tag_webid, w.tag_name)) AS l FROM {checkpoints.tag_watermarks} w JOIN applied a ON a.batch_id = w.batch_id
+  WHERE w.pipeline = :pipeline AND w.point_id IS NOT NULL AND w.batch_seq > 0 AND w.partition_id = :partition AND w.watermark_ticks > w.from_ticks
+    AND (a.run_id = :run OR a.began IS NULL OR w.updated_at >= a.began)
   GROUP BY w.site, w.point_id)
 SELECT latest.site, latest.point_id, l.tag_webid, l.tag_name, coalesce(t.point_type, ''), l.from_ticks, l.watermark_ticks
 FROM latest LEFT JOIN {metadata.tags} t ON t.point_id = latest.point_id AND t.site = latest.site AND t.pipeline = :pipeline`,

@@ -123,10 +123,10 @@ type token struct {
 
 // appendQuery appends what a query gives to a table, once for each token.
 func (e *Engine) appendQuery(ctx context.Context, t tables.Table, query string, a args, k token) error {
-	return e.patiently(ctx, func() error {
+	return e.notNull(t, e.patiently(ctx, func() error {
 		return known(e.session.call(ctx, request{Verb: "append", Args: e.with(a),
 			appending: &appending{Query: e.expand(query), Table: e.name(t), App: k.app, Version: k.version, Metadata: k.batchID}}, nil))
-	})
+	}))
 }
 
 // appendRows appends rows to a table, once for each token.
