@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -21,6 +22,7 @@ func manifestFiles(partitions []plan.Partition) ([]File, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, part := range partitions {
 		g.Go(func() error {
+			defer crash.Exit()
 			size := len(inventory.Header) + bytesPerRow*len(part.Members)
 			data, err := manifest.Append(make([]byte, 0, size), part.Members)
 			files[i] = File{Path: path.Join(manifest.Folder, manifest.FileName(part.ID)), Data: data}

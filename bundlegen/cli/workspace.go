@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // target gives the deployment target, which must be one of the pipeline's.
@@ -232,6 +233,7 @@ func ask(c *cli.Context, what string) error {
 	fmt.Fprintf(c.App.ErrWriter, "%s? [y/N] ", what)
 	answer := make(chan string, 1)
 	go func() { // a read from a terminal cannot be interrupted: leave it behind
+		defer crash.Exit()
 		line, _ := bufio.NewReader(in).ReadString('\n')
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()

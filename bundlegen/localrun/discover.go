@@ -11,6 +11,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -39,6 +40,7 @@ func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []
 	g.SetLimit(16)
 	for i, source := range d.Sources {
 		g.Go(func() error {
+			defer crash.Exit()
 			results[i].site = source.Site.Name
 			return d.points(ctx, source, &results[i]) // its error names the site
 		})

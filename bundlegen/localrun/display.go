@@ -15,6 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -65,7 +66,10 @@ func newDisplay(w io.Writer, terminal bool, size func() (width, height int)) *di
 	}
 	d := &display{w: w, terminal: terminal, size: size, begun: time.Now(), spoken: time.Now(), shown: map[*scheduled]*shown{},
 		stop: make(chan struct{}), ended: make(chan struct{})}
-	go d.tick()
+	go func() {
+		defer crash.Exit()
+		d.tick()
+	}()
 	return d
 }
 

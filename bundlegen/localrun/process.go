@@ -15,6 +15,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/localspark"
 )
 
@@ -97,6 +98,7 @@ func (p process) follow(w watch) (stop func()) {
 	}
 	go func() {
 		defer close(ended)
+		defer crash.Exit()
 		ticker := time.NewTicker(500 * time.Millisecond)
 		defer ticker.Stop()
 		for {

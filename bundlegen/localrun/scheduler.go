@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // errTimeout ends an attempt that took longer than the task's timeout_seconds.
@@ -74,7 +75,10 @@ func (s *scheduler) runAll(ctx context.Context) error {
 				s.graph[i].state = Running
 				running = append(running, t)
 				s.started(t)
-				wg.Go(func() { ends <- ending{i, s.attempts(ctx, t)} })
+				wg.Go(func() {
+					defer crash.Exit()
+					ends <- ending{i, s.attempts(ctx, t)}
+				})
 			}
 		}
 		if len(running) == 0 {

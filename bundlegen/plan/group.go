@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 	"golang.org/x/sync/errgroup"
@@ -152,6 +153,7 @@ func each(n int, f func(i int) error) error {
 	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range n {
 		workers.Go(func() error {
+			defer crash.Exit()
 			errs[i] = f(i)
 			return nil
 		})

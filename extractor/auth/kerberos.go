@@ -16,6 +16,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/spnego"
 	"github.com/jcmturner/gokrb5/v8/types"
 
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -147,6 +148,7 @@ func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
 	go func() {
 		defer close(done)
 		defer k.pass()
+		defer crash.Exit()
 		err = safely(func() (err error) {
 			t, err = k.login()
 			return err

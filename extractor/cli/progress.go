@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // progressVariable names a file for how far the task is, as JSON (task.Report), for
@@ -28,6 +29,7 @@ func startReporter(path string) (r *reporter, stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer crash.Exit()
 		ticker := time.NewTicker(500 * time.Millisecond)
 		defer ticker.Stop()
 		for {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -271,6 +272,7 @@ func (c *Client) Lookup(ctx context.Context, ds DataServer, names []string) (map
 	group.SetLimit(c.gate.most)
 	for i, call := range calls {
 		group.Go(func() (err error) {
+			defer crash.Exit()
 			results[i], err = c.lookup(ctx, ds, call.query, call.paths)
 			return err
 		})
@@ -358,6 +360,7 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 	group.SetLimit(c.gate.most)
 	for i, set := range sets.Items {
 		group.Go(func() error {
+			defer crash.Exit()
 			var values listed[struct {
 				Name  string
 				Value json.Number

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -40,7 +41,10 @@ func (c *Client) Recorded(ctx context.Context, streams []Stream, sink Sink) erro
 	// others wait for the server.
 	var workers sync.WaitGroup
 	for range min(c.gate.most+2, len(streams)) {
-		workers.Go(func() { r.work(ctx) })
+		workers.Go(func() {
+			defer crash.Exit()
+			r.work(ctx)
+		})
 	}
 	workers.Wait()
 	return r.finish()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -63,7 +64,10 @@ func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) 
 		for _, stop := range cuts(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.gate.most) {
 			part := members[start:stop]
 			start = stop
-			group.Go(func() error { return k.count(ctx, part) })
+			group.Go(func() error {
+				defer crash.Exit()
+				return k.count(ctx, part)
+			})
 		}
 	}
 	if err := group.Wait(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // beatEvery is how often a driver gives a sign of life: often enough that a busy
@@ -35,7 +37,10 @@ func startBeat(host string, every time.Duration) (*Beat, error) {
 		return nil, fmt.Errorf("listen for the shards: %w\nhint: %s has to be an address of this machine, at which workers reach it", err, host)
 	}
 	b := &Beat{listener: listener, every: every, closed: make(chan struct{})}
-	b.running.Go(b.accept)
+	b.running.Go(func() {
+		defer crash.Exit()
+		b.accept()
+	})
 	return b, nil
 }
 
@@ -58,7 +63,10 @@ func (b *Beat) accept() {
 		conn, err := b.listener.Accept()
 		switch {
 		case err == nil:
-			b.running.Go(func() { b.beat(conn) })
+			b.running.Go(func() {
+				defer crash.Exit()
+				b.beat(conn)
+			})
 		case errors.Is(err, net.ErrClosed):
 			return
 		default: // too many files are open, for instance: later there may be fewer
@@ -109,6 +117,7 @@ func follow(ctx context.Context, address string, silence time.Duration) (followe
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer crash.Exit()
 		cancel(listen(conn, silence))
 	}()
 	return followed, func() {

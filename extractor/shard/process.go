@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -74,6 +75,7 @@ func within[T any](ctx context.Context, timeout time.Duration, do func() (T, err
 	}
 	done := make(chan result, 1)
 	go func() {
+		defer crash.Exit()
 		value, err := do()
 		done <- result{value, err}
 	}()
@@ -126,6 +128,7 @@ func (p process) watch(ctx context.Context) (watched context.Context, stop func(
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer crash.Exit()
 		for Sleep(watched, p.look) == nil {
 			if dead(p.stdout) {
 				cancel(errDeadPipe)

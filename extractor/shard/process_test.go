@@ -376,7 +376,7 @@ func TestKerberosConfiguration(t *testing.T) {
 	p.env["PASSWORD"] = "hunter2"
 	for name, c := range map[string]struct{ conf, failed string }{
 		"sent":     {"[realms]\nPLANT.EXAMPLE = {\n kdc = 127.0.0.1:1\n}\n", "no KDC of the realm PLANT.EXAMPLE"},
-		"rubbish":  {"[realms]\nrubbish {\n", "is not a Kerberos configuration"},
+		"rubbish":  {"[realms]\nrubbish {\n", "kerberos/a.conf:2:1: this line is neither"},
 		"not sent": {"", `the driver has not sent the file "kerberos/a.conf"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // Writer takes events: a stage.Writer or a stage.ArrowWriter. The batch is the
@@ -42,7 +43,10 @@ type Reading struct {
 func Read(ctx context.Context, client *piwebapi.Client, streams []Stream, w Writer, watch Watch) (Reading, error) {
 	s := &sink{client: client, watch: watch, outcomes: make([]Outcome, len(streams)),
 		batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
-	go s.write(w)
+	go func() {
+		defer crash.Exit()
+		s.write(w)
+	}()
 	before, again := client.Requests(), client.Retries()
 	failure := client.Recorded(ctx, asked(streams), s)
 	close(s.batches)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // batchCap is how many requests a batch may have under the quirk BatchCap.
@@ -145,7 +147,10 @@ func (c *call) batchRound(requests map[string]batchRequest, answers map[string]*
 	var wg sync.WaitGroup
 	for i, id := range ready {
 		run := c.prepare(requests[id], answers)
-		wg.Go(func() { results[i] = run() })
+		wg.Go(func() {
+			defer crash.Exit()
+			results[i] = run()
+		})
 	}
 	wg.Wait()
 	for i, id := range ready {
@@ -204,7 +209,10 @@ func (c *call) template(r batchRequest, values [][]string, n int) *batchAnswer {
 	items := make([]*batchAnswer, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { items[i] = c.part(r.Method, fill(r.RequestTemplate.Resource, values, i)) })
+		wg.Go(func() {
+			defer crash.Exit()
+			items[i] = c.part(r.Method, fill(r.RequestTemplate.Resource, values, i))
+		})
 	}
 	wg.Wait()
 	all := &batchAnswer{status: http.StatusMultiStatus, header: "{}"}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -93,6 +94,7 @@ func (s *Server) Start(addr string) (string, error) {
 	s.served = make(chan struct{})
 	go func() {
 		defer close(s.served)
+		defer crash.Exit()
 		_ = s.http.Serve(l) // always an error: that of Close
 	}()
 	return scheme + "://" + l.Addr().String() + Root, nil

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // Damage says that a folder is not what was staged. It is never said of a disk
@@ -199,6 +200,7 @@ func (f Folder) digests(files []batch.File, each func(i int, sha256 string) erro
 	g.SetLimit(mostReadAtOnce)
 	for i := range files {
 		g.Go(func() error {
+			defer crash.Exit()
 			sum, err := digestOfFile(f.Path(files[i]))
 			if err != nil {
 				return err

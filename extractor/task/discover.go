@@ -18,6 +18,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -248,6 +249,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 			}
 		}
 		g.Go(func() error {
+			defer crash.Exit()
 			site, ok := sites[name]
 			if !ok {
 				out[i].err = fmt.Errorf("sites.json has no site %q\nhint: the bundle was changed by hand: generate it again", name)

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // Exit codes that are the same in every program.
@@ -20,7 +22,7 @@ const (
 
 // Run runs a program's work and ends the process with the exit code that it
 // returns. The context ends with SIGINT, SIGTERM and SIGHUP; a second signal ends
-// the process at once. A SIGHUP that the process was started to ignore, as by
+// the process at once, a panic with an error (package crash). A SIGHUP that the process was started to ignore, as by
 // nohup, is ignored. When what was written to stdout did not get there, the
 // process ends with an error, whatever the work says.
 func Run(work func(ctx context.Context, stdout *Output) int) {
@@ -32,13 +34,14 @@ func Run(work func(ctx context.Context, stdout *Output) int) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, ends...)
 	go func() {
+		defer crash.Exit()
 		<-signals
 		cancel()
 		<-signals
 		os.Exit(exitCancelled)
 	}()
 	stdout := &Output{file: os.Stdout}
-	code := work(ctx, stdout)
+	code := crash.Main(func() int { return work(ctx, stdout) })
 	if err := stdout.close(); err != nil && code != exitCancelled {
 		fmt.Fprintf(os.Stderr, "error: standard output: %v\nhint: what was to be printed is not complete; free space there, or write elsewhere\n", err)
 		code = exitError

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // double is a row whose point an earlier row has already.
@@ -18,8 +20,14 @@ type double struct {
 func (r rows) anyDouble() bool {
 	var name, id bool
 	var wait sync.WaitGroup
-	wait.Go(func() { r.sameNames(func(double) bool { name = true; return false }) })
-	wait.Go(func() { r.sameIDs(func(double) bool { id = true; return false }) })
+	wait.Go(func() {
+		defer crash.Exit()
+		r.sameNames(func(double) bool { name = true; return false })
+	})
+	wait.Go(func() {
+		defer crash.Exit()
+		r.sameIDs(func(double) bool { id = true; return false })
+	})
 	wait.Wait()
 	return name || id
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // place is a row on its way to its place in the order.
@@ -116,6 +118,7 @@ func (s *nameSorter) eachRun(places, scratch []place, known int) {
 			select {
 			case s.helpers <- struct{}{}:
 				s.wait.Go(func() {
+					defer crash.Exit()
 					s.sort(run, scratch, known)
 					<-s.helpers
 				})
@@ -135,7 +138,10 @@ func sortByKey(places, scratch []place) {
 	}
 	a, b := places[:len(places)/2], places[len(places)/2:]
 	var wait sync.WaitGroup
-	wait.Go(func() { slices.SortFunc(a, byKey) })
+	wait.Go(func() {
+		defer crash.Exit()
+		slices.SortFunc(a, byKey)
+	})
 	slices.SortFunc(b, byKey)
 	wait.Wait()
 	for i := range scratch {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // The bounds of an inventory. Whoever reads one that is none of ours, or a file
@@ -249,7 +251,10 @@ func (r *reader) quick(data string) (*File, bool) {
 		c.reader, c.sites, c.tiers = r, r.sites, r.tiers
 		c.line, c.rows = line, all.window(first, first+lines)
 		first, line = first+lines, line+lines
-		wait.Go(c.read)
+		wait.Go(func() {
+			defer crash.Exit()
+			c.read()
+		})
 	}
 	wait.Wait()
 	used := 0

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // protocol is the version of the pipe's messages.
@@ -100,6 +102,7 @@ func readLines(r io.Reader) <-chan line {
 	out := make(chan line, 1)
 	go func() {
 		defer close(out)
+		defer crash.Exit()
 		lines := bufio.NewScanner(r)
 		lines.Buffer(make([]byte, 64<<10), mostLine)
 		for lines.Scan() {
