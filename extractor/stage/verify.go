@@ -97,7 +97,7 @@ func (f Folder) Check(h *batch.Header) error {
 	}
 	for _, file := range have {
 		if _, more := sizes[file.Name]; more {
-			return damage("%s is one file too many", file.Name)
+			return damage("%q is one file too many", file.Name) // a name that is not ours
 		}
 	}
 	if h.Events > 0 && len(h.Files) == 0 {

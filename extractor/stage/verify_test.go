@@ -52,12 +52,12 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 		{"a file is empty", "data-1.parquet has 0 bytes instead of ", false, func(t *testing.T, dir string) {
 			require.NoError(t, os.Truncate(filepath.Join(dir, second), 0))
 		}},
-		{"a file is there twice", "data-0 (copy).parquet is one file too many", false, func(t *testing.T, dir string) {
+		{"a file is there twice", `"data-0 (copy).parquet" is one file too many`, false, func(t *testing.T, dir string) {
 			data, err := os.ReadFile(filepath.Join(dir, first))
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "data-0 (copy).parquet"), data, 0o600))
 		}},
-		{"a file came to where Spark's are", "data/part-0.csv is one file too many", false, func(t *testing.T, dir string) {
+		{"a file came to where Spark's are", `"data/part-0.csv" is one file too many`, false, func(t *testing.T, dir string) {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "data", "part-0.csv"), nil, 0o600))
 		}},
