@@ -24,6 +24,14 @@ func (s State) String() string {
 	return [...]string{"waiting", "running", "ok", "partial", "failed", "skipped", "cancelled", "stopped"}[s]
 }
 
+// atTheEnd is the state in words once its job has ended.
+func (s State) atTheEnd() string {
+	if s == Waiting {
+		return "not begun"
+	}
+	return s.String()
+}
+
 func (s State) ended() bool { return s >= Succeeded }
 
 // node is a task of the graph, as far as the order of tasks goes.

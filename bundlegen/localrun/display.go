@@ -101,7 +101,7 @@ func (d *display) tick() {
 			case d.terminal:
 				d.wipe()
 				d.draw(now)
-			case now.Sub(d.spoken) >= silence:
+			case now.Sub(d.spoken) >= silence-time.Second/2: // a tick is not exact
 				d.line("%s", d.status(now))
 			}
 			d.mu.Unlock()
@@ -254,7 +254,11 @@ func (d *display) area(now time.Time) []string {
 		lines = append(lines, d.fit(d.bar(t, now)))
 	}
 	share, read := d.all()
-	lines = append(lines, d.fit(bar("all", share, events(read), "")))
+	all := bar("all", share, events(read), "")
+	if behind := d.behind(); behind != nil {
+		all = "all   " + loopStanding(*behind, now) + ", " + events(read)
+	}
+	lines = append(lines, d.fit(all))
 	return append(lines, d.fit(fmt.Sprintf("%7.1fs  ", now.Sub(d.begun).Seconds())+text.Line(d.underWay(now))))
 }
 
@@ -344,20 +348,25 @@ func percent(share float64) string {
 // status says in one line how things stand, for where there are no bars.
 func (d *display) status(now time.Time) string {
 	share, read := d.all()
-	var behind *task.Progress // the loop that is farthest behind
-	for _, s := range d.shown {
-		if p := &s.progress; p.Through != 0 && (behind == nil || p.Through < behind.Through) {
-			behind = p
-		}
-	}
-	switch {
+	switch behind := d.behind(); {
 	case behind != nil:
-		return loopStanding(*behind, now) + ", " + events(read) + d.waits(now)
+		return loopStanding(*behind, now) + ", " + cmp.Or(d.waits(now), events(read))
 	case read > 0 || share > 0:
 		return strings.TrimSpace(percent(share)) + " read, " + events(read) + "; " + d.underWay(now)
 	default:
 		return d.underWay(now)
 	}
+}
+
+// behind returns the loop that is farthest behind; nil where none has landed yet.
+func (d *display) behind() *task.Progress {
+	var behind *task.Progress
+	for _, s := range d.shown {
+		if p := &s.progress; p.Through != 0 && (behind == nil || p.Through < behind.Through) {
+			behind = p
+		}
+	}
+	return behind
 }
 
 // waits says which sites do not answer, if any.
@@ -366,7 +375,7 @@ func (d *display) waits(now time.Time) string {
 	if len(troubled) == 0 {
 		return ""
 	}
-	what := "; waiting for " + words.List(troubled, 2)
+	what := "waiting for " + words.List(troubled, 2)
 	if d.due.After(now) {
 		what += fmt.Sprintf(", next in %.0f s", d.due.Sub(now).Seconds())
 	}
@@ -395,8 +404,11 @@ func (d *display) underWay(now time.Time) string {
 	for _, step := range steps {
 		what = append(what, words.Plural(reading[step], "partition")+" "+step)
 	}
-	if len(what) == 0 {
-		what = []string{"ending"}
+	if waits := d.waits(now); waits != "" {
+		return waits // there is no room for both, and this is what a person wants to know
 	}
-	return strings.Join(what, ", ") + d.waits(now)
+	if len(what) == 0 {
+		return "ending"
+	}
+	return strings.Join(what, ", ")
 }

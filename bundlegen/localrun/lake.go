@@ -18,9 +18,9 @@ type lake interface {
 	attempt(ctx context.Context, t *spec, number int, watch watch) (task.Result, error)
 	// sideBySide is how many extractions this machine bears at once.
 	sideBySide() int
-	// landed returns, of a run, how many events of each partition are landed, by the
+	// landed returns how many events each partition has landed since ever, by the
 	// tables; nil where the tasks' own results have to tell.
-	landed(ctx context.Context, runID string) map[int]int64
+	landed(ctx context.Context) map[int]int64
 	// trouble says what is wrong with the data folder, in words that follow its
 	// name, when err comes from that and does not say so itself; else "".
 	trouble(err error) string

@@ -175,6 +175,7 @@ func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emi
 		fits = func([]*scheduled, *scheduled) bool { return true } // they wait for each other, and for ever
 	}
 	endless := job.Continuous && o.Endless
+	correct := landedSince(ctx, lake)
 	screen.begin(tasks)
 	s := &scheduler{
 		tasks: tasks, graph: graph, retryWait: o.RetryWait, fits: fits,
@@ -191,7 +192,7 @@ func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emi
 	if err != nil && ctx.Err() == nil {
 		return JobSummary{}, err
 	}
-	count(ctx, lake, tasks)
+	correct(tasks)
 	states := make([]State, len(graph))
 	for i := range graph {
 		states[i] = endOf(graph[i].state, endless)
@@ -215,23 +216,24 @@ func endOf(s State, endless bool) State {
 	return s
 }
 
-// count corrects what the extractions say that they landed by what the tables say:
-// a batch may be staged by one attempt and published by the next. A cancelled run is
-// counted, too.
-func count(ctx context.Context, lake lake, tasks []*scheduled) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	landed := map[string]map[int]int64{}
-	for _, t := range tasks {
-		if t.spec.params.Task != manifest.TaskExtract || t.attempts == 0 {
-			continue
+// landedSince returns a function that corrects what extractions say that they
+// landed by what the tables say: a batch may be staged by one attempt, or by a run
+// before, and published by another. A cancelled run is counted, too.
+func landedSince(ctx context.Context, lake lake) (correct func(tasks []*scheduled)) {
+	before := lake.landed(ctx)
+	return func(tasks []*scheduled) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		after := lake.landed(ctx)
+		if before == nil || after == nil {
+			return
 		}
-		id := t.spec.params.RunID
-		if _, asked := landed[id]; !asked {
-			landed[id] = lake.landed(ctx, id)
-		}
-		if n, ok := landed[id][t.spec.params.Partition]; ok {
-			t.result.Events = n
+		for _, t := range tasks {
+			if t.spec.params.Task == manifest.TaskExtract {
+				landed := after[t.spec.params.Partition] - before[t.spec.params.Partition]
+				t.result.Read += max(0, landed-t.result.Events)
+				t.result.Events = max(landed, t.result.Events)
+			}
 		}
 	}
 }

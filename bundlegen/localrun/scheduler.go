@@ -115,7 +115,7 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 		result, err, timedOut := s.attempt(ctx, t)
 		t.take(result)
 		if err != nil && ctx.Err() != nil {
-			if result.Tags > 0 {
+			if result.Loops > 0 {
 				t.err = nil // a loop that went well came after what failed
 			}
 			return Cancelled // that is no failure

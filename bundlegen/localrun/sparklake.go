@@ -210,7 +210,7 @@ func (l *sparkLake) sideBySide() int { return 2 * localspark.Executors }
 
 // trouble leaves it to the task's own words.
 // landed leaves it to the tasks' results: the tables are Spark's.
-func (l *sparkLake) landed(context.Context, string) map[int]int64 { return nil }
+func (l *sparkLake) landed(context.Context) map[int]int64 { return nil }
 
 func (l *sparkLake) trouble(error) string { return "" }
 

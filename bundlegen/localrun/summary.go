@@ -42,8 +42,10 @@ type Totals struct {
 	Until           string        `json:"until,omitempty"` // and up to this one
 	Tags            int           `json:"tags"`
 	TagsFailed      int           `json:"tags_failed"` // of Tags
-	Events          int64         `json:"events"`      // landed
-	Read            int64         `json:"events_read"` // those beyond Events are read again
+	TasksFailed     int           `json:"tasks_failed"`
+	TasksRepeated   int           `json:"tasks_repeated"` // that took more than one attempt, failed or not
+	Events          int64         `json:"events"`         // landed
+	Read            int64         `json:"events_read"`    // those beyond Events are read again
 	Seconds         float64       `json:"seconds"`
 	EventsPerSecond float64       `json:"events_per_second"`
 	Requests        int64         `json:"requests"`
@@ -99,7 +101,7 @@ func summarize(job, tier, runID string, outcome Outcome, tasks []*scheduled, sta
 	j.TagErrors = []TagError{}
 	for i, t := range tasks {
 		r := &t.result
-		s := TaskSummary{Key: t.spec.Key, Task: t.spec.params.Task, State: states[i].String(), Attempts: t.attempts, Seconds: t.seconds,
+		s := TaskSummary{Key: t.spec.Key, Task: t.spec.params.Task, State: states[i].atTheEnd(), Attempts: t.attempts, Seconds: t.seconds,
 			Events: r.Events, Read: max(r.Read, r.Events), Requests: r.Requests, Retries: r.Retries, Notes: append([]string{}, r.Notes...)}
 		if t.err != nil {
 			s.Error = why(t.err)
@@ -109,6 +111,12 @@ func summarize(job, tier, runID string, outcome Outcome, tasks []*scheduled, sta
 			partition := t.spec.params.Partition
 			s.Partition, s.Site, s.Tags, s.Failed = &partition, t.spec.params.Site, r.Tags+r.Failed, r.Failed
 			j.extraction(s, r)
+		}
+		if states[i] == Failed {
+			j.TasksFailed++
+		}
+		if t.attempts > 1 {
+			j.TasksRepeated++
 		}
 		if c := r.Completeness; c != nil {
 			j.complete(completenessOf(c))
@@ -171,6 +179,7 @@ func (t *Totals) complete(c *Completeness) {
 func (t *Totals) add(j Totals) {
 	t.Tags, t.TagsFailed, t.Events, t.Read = t.Tags+j.Tags, t.TagsFailed+j.TagsFailed, t.Events+j.Events, t.Read+j.Read
 	t.Requests, t.Retries = t.Requests+j.Requests, t.Retries+j.Retries
+	t.TasksFailed, t.TasksRepeated = t.TasksFailed+j.TasksFailed, t.TasksRepeated+j.TasksRepeated
 	t.span(j.from, j.until)
 	t.complete(j.Completeness)
 	for _, e := range j.TagErrors {
@@ -213,6 +222,9 @@ func (s Summary) Text(w io.Writer) {
 		again = words.Count(int(s.Retries)) + " of them sent again"
 	}
 	say("PI server", "%s, %s", words.Plural(int(s.Requests), "request"), again)
+	if s.TasksFailed+s.TasksRepeated > 0 {
+		say("tasks", "%s failed, %s took more than one attempt", words.Count(s.TasksFailed), words.Count(s.TasksRepeated))
+	}
 	if c := s.Completeness; c != nil {
 		how := "as PI counts them"
 		if c.Method == "reread" {

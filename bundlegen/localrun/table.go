@@ -31,13 +31,9 @@ func writeTable(w io.Writer, j JobSummary) {
 		if t.Partition == nil {
 			continue
 		}
-		state := t.State
-		if t.Attempts > 1 {
-			state += fmt.Sprintf(", attempt %d", t.Attempts)
-		}
 		rows = append(rows, []string{
 			fmt.Sprintf("%04d", *t.Partition), text.Line(t.Site), words.Count(t.Tags), thousands(t.Events),
-			rate(t.Events, t.Seconds), thousands(t.Retries), fmt.Sprintf("%.1f", t.Seconds), state,
+			rate(t.Events, t.Seconds), thousands(t.Retries), fmt.Sprintf("%.1f", t.Seconds), t.State,
 		})
 		retries += t.Retries
 	}

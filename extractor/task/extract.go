@@ -329,6 +329,9 @@ func (x *extraction) total() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.result.Read = x.now.Events
+	if x.result.Tags+x.result.Failed == 0 { // it ended before a verdict
+		x.result.Tags, x.result.Failed = x.now.Tags-len(x.failed), len(x.failed)
+	}
 }
 
 // watch tells of progress while the ranges of a batch are read.

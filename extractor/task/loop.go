@@ -99,6 +99,7 @@ func (l *looping) close() {
 // once is one loop, the n-th.
 func (l *looping) once(ctx context.Context, n int) error {
 	l.result.Notes = nil // those of the last loop are enough
+	l.tell(func(p *Progress) { p.Step, p.Next = "asking for the time", time.Time{} })
 	if n > 1 {
 		l.last = l.end // an attempt that begins late reads once all the same
 	}
@@ -132,6 +133,7 @@ func (l *looping) once(ctx context.Context, n int) error {
 	l.tell(func(p *Progress) { p.Whole = 0 })
 	err = l.catchUp(ctx)
 	if err == nil && l.result.Status != batch.Lagging {
+		l.result.Loops++
 		l.tell(func(p *Progress) { p.Through = run.Until })
 	}
 	if errors.Is(err, engine.ErrZombie) {

@@ -63,8 +63,9 @@ type Result struct {
 	Events   int64    `json:"events"` // landed
 	Read     int64    `json:"read"`   // events that were read; those beyond Events are read again
 	Requests int64    `json:"requests"`
-	Retries  int64    `json:"retries"` // requests that failed and were sent again
-	Notes    []string `json:"notes"`   // what a person should know: one sentence each
+	Retries  int64    `json:"retries"`         // requests that failed and were sent again
+	Loops    int      `json:"loops,omitempty"` // of a continuous extraction: those that landed all there was
+	Notes    []string `json:"notes"`           // what a person should know: one sentence each
 
 	From  instant.Ticks `json:"from"`  // what was read is later than this; 0 when nothing was to be read
 	Until instant.Ticks `json:"until"` // and up to this: the run's instant

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,20 +110,91 @@ func (p *plant) folders() int {
 	return len(left)
 }
 
-// TestInterrupt ends a run with SIGINT: it stops cleanly with 130, and the next run goes on.
+var cancelledLine = regexp.MustCompile(`(?m)^cancelled: (?:nothing is landed yet|([\d,]+) events? of ([\d,]+) (?:is|are) landed); run again to go on$`)
+
+// TestInterrupt ends runs with SIGINT at moments from before the first step to
+// after the last: each stops cleanly with 130 and says how much is landed, no
+// word of it sounds like a failure, what they say adds up to what is in the
+// table, and the next run goes on.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, simulator.Options{Tags: 60, Latency: 60 * time.Millisecond})
+	p.plan()
+	number := func(s string) (n int) {
+		n, err := strconv.Atoi(strings.ReplaceAll(s, ",", ""))
+		require.NoError(t, err)
+		return n
+	}
+	landed, cancelled, inTheMiddle := 0, 0, 0
+	now := start
+	p.read(now) // whichever run is the first to pin the tags
+	for after := time.Duration(0); cancelled < 12 || inTheMiddle == 0; after = (after + 110*time.Millisecond) % (2 * time.Second) {
+		require.Less(t, cancelled, 60, "no run was cancelled with something landed")
+		p.clock.Store(int64(now))
+		cmd := p.command(t.Context(), "run", "--local", "--frozen", "--until", now.String())
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		require.NoError(t, cmd.Start())
+		time.Sleep(after)
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		_ = cmd.Wait()
+		said := stdout.String() + stderr.String()
+		if code := cmd.ProcessState.ExitCode(); code == 0 {
+			landed += tableOf(t, stdout.String())
+			now += 10 * instant.Minute
+			continue
+		}
+		cancelled++
+		if said == "" && !cmd.ProcessState.Exited() {
+			continue // the signal came before the program's first line
+		}
+		require.Equal(t, 130, cmd.ProcessState.ExitCode(), said)
+		require.NotContains(t, said, "context canceled")
+		require.NotContains(t, said, " failed")
+		require.NotContains(t, said, "error:")
+		line := cancelledLine.FindStringSubmatch(stderr.String())
+		require.NotNil(t, line, said)
+		if line[1] != "" {
+			require.LessOrEqual(t, number(line[1]), number(line[2]), said)
+			landed += number(line[1])
+			inTheMiddle++
+		}
+	}
+	p.clock.Store(int64(now))
+	landed += tableOf(t, p.bundlegen(0, "run", "--local", "--until", now.String()))
+	p.read(now)
+	require.Equal(t, p.compare(), landed, "what the runs said that they landed")
+	require.Zero(t, p.folders())
+}
+
+// tableOf gives the events that a run's tables say are landed, of all its jobs.
+func tableOf(t *testing.T, stdout string) (events int) {
+	for _, row := range regexp.MustCompile(`(?m)^ +all +[\d,]+ +([\d,]+) `).FindAllStringSubmatch(stdout, -1) {
+		n, err := strconv.Atoi(strings.ReplaceAll(row[1], ",", ""))
+		require.NoError(t, err)
+		events += n
+	}
+	return events
+}
+
+// TestInterruptTwice: a second signal ends the program at once, and nothing is lost.
+func TestInterruptTwice(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, simulator.Options{Tags: 60, Latency: 300 * time.Millisecond})
 	p.plan()
-	cmd := p.command(t.Context(), "run", "--local", "--until", start.String())
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	time.Sleep(time.Second)
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	_ = cmd.Wait()
-	require.Equal(t, 130, cmd.ProcessState.ExitCode(), out.String())
-	require.Contains(t, out.String(), "cancelled")
+	for _, signals := range [][]os.Signal{{os.Interrupt, os.Interrupt}, {syscall.SIGHUP}, {syscall.SIGTERM}} {
+		cmd := p.command(t.Context(), "run", "--local", "--until", start.String())
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		require.NoError(t, cmd.Start())
+		time.Sleep(time.Second)
+		for _, s := range signals {
+			_ = cmd.Process.Signal(s) // after the first it may have ended
+		}
+		_ = cmd.Wait()
+		require.Equal(t, 130, cmd.ProcessState.ExitCode(), "%v\n%s", signals, &out)
+		require.NotContains(t, out.String(), "context canceled")
+	}
 	p.run(0, start)
 	p.read(start)
 	require.NotZero(t, p.compare())

@@ -107,12 +107,12 @@ WHERE pipeline = $1 AND site = $2 AND point_id = $3 ORDER BY occurred_at DESC LI
 	})
 }
 
-// EventsOf returns, of a run, how many events of each partition are landed.
-func (e *Engine) EventsOf(ctx context.Context, runID string) (map[int]int64, error) {
+// Landed returns how many events each partition has landed, of all runs there were.
+func (e *Engine) Landed(ctx context.Context) (map[int]int64, error) {
 	out := map[int]int64{}
 	err := e.lake.transact(ctx, func(s *session) error {
 		return s.rows(`SELECT partition_id, sum(points_ingested)::BIGINT FROM {monitoring.pipeline_metrics}
-WHERE pipeline = ? AND run_id = ? AND batch_id IS NOT NULL AND partition_id IS NOT NULL GROUP BY 1`, []any{e.pipeline, runID}, func(r *sql.Rows) error {
+WHERE pipeline = ? AND batch_id IS NOT NULL AND partition_id IS NOT NULL GROUP BY 1`, []any{e.pipeline}, func(r *sql.Rows) error {
 			var partition int
 			var events int64
 			if err := r.Scan(&partition, &events); err != nil {
