@@ -78,7 +78,7 @@ func quoted(word string) string {
 }
 
 // plain is what shells take without quotes.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:+-]+$`)
 
 func discoverCommand() *cli.Command {
 	return &cli.Command{
