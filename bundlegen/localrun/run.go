@@ -14,6 +14,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -65,10 +67,17 @@ func (o Outcome) String() string { return outcomes[o] }
 // MarshalText implements encoding.TextMarshaler.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// softMemory is from how many bytes on the collector works harder during a run:
+// many calls are decoded at once, and their batches are garbage soon.
+const softMemory = 256 << 20
+
 // Run runs the jobs of the tiers one after the other. The table of each goes to
 // Stdout, all else to Stderr. An error is what kept the run from beginning or
 // ending; how tasks ended, and that ctx was cancelled, is in the Summary.
 func Run(ctx context.Context, o Options) (Summary, error) {
+	if _, chosen := os.LookupEnv("GOMEMLIMIT"); !chosen {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softMemory))
+	}
 	begun := time.Now()
 	sum := Summary{Outcome: NothingOK, Tables: o.Tables(), Jobs: []JobSummary{}}
 	sum.TagErrors = []TagError{}

@@ -124,7 +124,7 @@ func (d *Decoder) begin(r io.Reader, asked int, b *columns.Batch) error {
 	d.most = d.limits.events
 	if asked > 0 {
 		// A server that ignores maxCount is not followed far: a smaller range will do.
-		d.most = min(d.most, slackFactor*asked+slackEvents)
+		d.most = min(d.most, asked+slackEvents)
 	}
 	w := &d.window
 	w.open(r, d.limits.window)

@@ -59,12 +59,9 @@ const (
 	maxDepth  = 100      // nested arrays and objects
 )
 
-// How many events more than a call asked for are taken: bounds of ranges bring a
-// few, and a server may count them otherwise than we do.
-const (
-	slackFactor = 2
-	slackEvents = 10_000
-)
+// slackEvents is how many events more than a call asked for are taken: the bounds of
+// ranges bring a few, and a server may count them otherwise than we do.
+const slackEvents = 5000
 
 // Bounds of what is quoted from a server in an error.
 const (

@@ -23,6 +23,9 @@ const (
 	pointsPage = 10_000
 	// maxPage is the size of the largest page that is read, in bytes.
 	maxPage = 64 << 20
+	// maxItems is how many points of a page are read: more than are asked for, since
+	// a server may have its own idea of a page.
+	maxItems = 100_000
 	// maxPoints is how many points a site may list unless sites[].limits.points says
 	// otherwise. Each is held in memory, by about 250 bytes.
 	maxPoints = 1_000_000
@@ -42,15 +45,11 @@ const (
 // point. That one is left out then, and so is a point whose description makes no
 // sense: see LeftOut.
 func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
-	type identity struct {
-		id    int64
-		webID string // where there is no id
-	}
 	seen := make(map[identity]struct{})
 	size, unlisted := newPageSize(), 0
 	for start := 0; ; {
 		ask := size.now
-		page, err := c.page(ctx, ds, start, ask)
+		page, err := c.page(ctx, ds, start, ask, seen)
 		var e *Error
 		switch {
 		case err == nil:
@@ -70,26 +69,15 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 		if page.items == 0 {
 			return nil
 		}
-		fresh := page.points[:0]
-		for _, p := range page.points {
-			key := identity{id: p.ID}
-			if p.ID == 0 {
-				key.webID = p.WebID
-			}
-			if _, old := seen[key]; !old {
-				seen[key] = struct{}{}
-				fresh = append(fresh, p)
-			}
-		}
 		switch {
-		case len(fresh) == 0 && len(page.points) > 0:
+		case len(page.points) == 0 && page.known > 0:
 			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
 		case len(seen) > c.maxPoints:
 			e := c.at(pointsRequest(ds, start, ask)).fault(TooLarge, http.StatusOK, fmt.Sprintf("it lists more than %d points", c.maxPoints), false)
 			e.hint = "name the points that you want in sites[].points, or raise sites[].limits.points"
 			return e
 		}
-		if err := yield(fresh); err != nil {
+		if err := yield(page.points); err != nil {
 			return err
 		}
 		start += page.items
@@ -144,17 +132,24 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 		if start > 0 {
 			return true
 		}
-		_, first := c.page(ctx, ds, 0, 1)
-		_, second := c.page(ctx, ds, 1, 1)
+		_, first := c.page(ctx, ds, 0, 1, map[identity]struct{}{})
+		_, second := c.page(ctx, ds, 1, 1, map[identity]struct{}{})
 		return first == nil || second == nil
 	}
 	return false
 }
 
+// identity tells one point of a data server from another.
+type identity struct {
+	id    int64
+	webID string // where there is no id
+}
+
 // page is one page of points.
 type page struct {
-	points []Point
-	items  int // points, and what was left out
+	points []Point // that no page before had
+	known  int     // that one had
+	items  int     // all of these, and what was left out
 }
 
 func pointsRequest(ds DataServer, start, ask int) request {
@@ -166,12 +161,21 @@ func pointsRequest(ds DataServer, start, ask int) request {
 }
 
 // page asks for a page: once where a smaller one may do better, and as often as the
-// site's policy says for a page of one and where nothing answers.
-func (c *Client) page(ctx context.Context, ds DataServer, start, ask int) (page, error) {
+// site's policy says for a page of one and where nothing answers. Points of a page
+// that is given whole are added to seen.
+func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen map[identity]struct{}) (page, error) {
 	var p page
+	var keys []identity
 	r := pointsRequest(ds, start, ask)
-	r.read = func(body io.Reader, _ http.Header) error {
-		p = page{points: p.points[:0]}
+	r.read = func(body io.Reader, _ http.Header) (err error) {
+		p, keys = page{points: p.points[:0]}, keys[:0]
+		defer func() {
+			if err != nil { // its points are to be read again
+				for _, k := range keys {
+					delete(seen, k)
+				}
+			}
+		}()
 		return readItems(body, maxPage, func(raw json.RawMessage) {
 			p.items++
 			var item pointItem
@@ -179,7 +183,16 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int) (page,
 				c.leaveOut(start+p.items-1, err.Error())
 				return
 			}
-			p.points = append(p.points, c.shown(item.point()))
+			key := identity{id: item.ID}
+			if item.ID == 0 {
+				key.webID = item.WebID
+			}
+			if _, old := seen[key]; old {
+				p.known++
+				return
+			}
+			seen[key] = struct{}{}
+			keys, p.points = append(keys, key), append(p.points, c.shown(item.point()))
 		})
 	}
 	if ask == 1 {
@@ -209,6 +222,14 @@ func (c *Client) shown(p Point) Point {
 // readItems reads a list as it comes and hands over one item after the other, so
 // that a page is never in memory as a whole. The item is valid during the call.
 func readItems(r io.Reader, most int64, item func(json.RawMessage)) error {
+	items := 0
+	each := func(raw json.RawMessage) error {
+		if items++; items > maxItems {
+			return fmt.Errorf("a page of more than %d points is %w", maxItems, decode.ErrTooLarge)
+		}
+		item(raw)
+		return nil
+	}
 	limited := &io.LimitedReader{R: r, N: most + 1}
 	in := bufio.NewReader(limited)
 	if mark, _ := in.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
@@ -229,14 +250,14 @@ func readItems(r io.Reader, most int64, item func(json.RawMessage)) error {
 		}
 		break
 	}
-	err := readList(json.NewDecoder(in), item)
+	err := readList(json.NewDecoder(in), each)
 	if limited.N <= 0 {
 		return fmt.Errorf("a page of more than %d MB is %w", most>>20, decode.ErrTooLarge)
 	}
 	return err
 }
 
-func readList(d *json.Decoder, item func(json.RawMessage)) error {
+func readList(d *json.Decoder, item func(json.RawMessage) error) error {
 	if _, err := d.Token(); err != nil { // the brace
 		return malformed(err)
 	}
@@ -273,7 +294,7 @@ func readList(d *json.Decoder, item func(json.RawMessage)) error {
 	return nil
 }
 
-func readArray(d *json.Decoder, item func(json.RawMessage)) error {
+func readArray(d *json.Decoder, item func(json.RawMessage) error) error {
 	begin, err := d.Token()
 	switch {
 	case err != nil:
@@ -288,7 +309,9 @@ func readArray(d *json.Decoder, item func(json.RawMessage)) error {
 		if err := d.Decode(&raw); err != nil {
 			return malformed(err)
 		}
-		item(raw)
+		if err := item(raw); err != nil {
+			return err
+		}
 	}
 	if _, err := d.Token(); err != nil {
 		return malformed(err)
