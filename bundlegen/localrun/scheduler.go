@@ -126,7 +126,7 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 			return Partial
 		case err == nil:
 			return Succeeded
-		case errors.Is(err, task.ErrRefused):
+		case result.Final:
 			return Failed
 		case t.spec.MaxRetries >= 0 && t.attempts > t.spec.MaxRetries, timedOut && !t.spec.RetryOnTimeout:
 			return Failed

@@ -282,6 +282,8 @@ type Completeness struct {
 	Share            float64
 	Incomplete       int
 	Method           string
+	Uncounted        int    // tags of the sample that could not be counted: in none of the figures
+	Compares         string // what with what, in words
 }
 
 // TagError is a row of monitoring.tag_errors. A tag that was never found on its

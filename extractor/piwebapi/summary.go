@@ -51,7 +51,7 @@ func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) 
 			return nil, err
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, inGroup := errgroup.WithContext(ctx)
 	group.SetLimit(c.gate.most)
 	limits := c.width.now()
 	for _, key := range order {
@@ -66,11 +66,14 @@ func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) 
 			start = stop
 			group.Go(func() error {
 				defer crash.Exit()
-				return k.count(ctx, part)
+				return k.count(inGroup, part, false)
 			})
 		}
 	}
 	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if err := k.countAgain(ctx); err != nil {
 		return nil, err
 	}
 	if k.counted.Load() == 0 && k.absent.Load() > 0 && k.refused.Load() == 0 {
@@ -87,6 +90,27 @@ type counting struct {
 	counted atomic.Int64 // streams that the server gave a count for
 	refused atomic.Int64 // streams that it refused
 	absent  atomic.Int64 // streams that its answers had no count for
+	futile  atomic.Int64 // calls that failed while none had succeeded
+}
+
+// futileCalls is how many calls may fail, when none has succeeded, before the server
+// is to blame: more than the search for a bad stream among the most of a call takes.
+const futileCalls = 24
+
+// countAgain asks once more, with the site's retry policy, for streams that failed
+// while the server did: it counts others by now.
+func (k *counting) countAgain(ctx context.Context) error {
+	for m := range k.counts {
+		var e *Error
+		if k.counted.Load() == 0 || !errors.As(k.counts[m].Err, &e) || !e.Retryable {
+			continue
+		}
+		k.counts[m].Err = nil
+		if err := k.count(ctx, []int{m}, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unableAfter is how many streams may be refused, when none was counted, before
@@ -102,9 +126,10 @@ func summaryHead(s Stream) string {
 		webIDType(s.WebID)
 }
 
-// count asks for some streams at once, and for halves when that is refused. Its
-// error ends the counting.
-func (k *counting) count(ctx context.Context, members []int) error {
+// count asks for some streams at once, and for halves when the server fails at
+// that, until one stream is to blame: part says that it is one of these halves,
+// which are tried once. Its error ends the counting.
+func (k *counting) count(ctx context.Context, members []int, part bool) error {
 	first := k.streams[members[0]]
 	var query strings.Builder
 	query.WriteString(summaryHead(first))
@@ -121,8 +146,15 @@ func (k *counting) count(ctx context.Context, members []int) error {
 			numbers, failures, err = decode.SummaryCounts(body, wants)
 			return err
 		}}
-	err := k.persist(ctx, r)
 	var e *Error
+	var err error
+	if part {
+		if e = k.get(ctx, r); e != nil {
+			err = e
+		}
+	} else {
+		err = k.persist(ctx, r)
+	}
 	switch {
 	case err == nil:
 		for i, m := range members {
@@ -134,20 +166,22 @@ func (k *counting) count(ctx context.Context, members []int) error {
 			}
 		}
 		return nil
-	case !errors.As(err, &e) || endsAll(e.Kind) || e.Retryable && e.Kind != Timeout || e.Kind == NotJSON:
+	case !errors.As(err, &e) || endsAll(e.Kind) || e.Kind == Unreachable || e.Kind == Truncated || e.Kind == NotJSON:
 		return err
 	case e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed || strings.Contains(e.Message, "No HTTP resource"):
 		return unable(e)
+	case e.Retryable && k.counted.Load() == 0 && k.futile.Add(1) > futileCalls:
+		return err
 	case len(members) > 1:
 		half := len(members) / 2
-		if err := k.count(ctx, members[:half]); err != nil {
+		if err := k.count(ctx, members[:half], true); err != nil {
 			return err
 		}
-		return k.count(ctx, members[half:])
+		return k.count(ctx, members[half:], true)
 	}
 	k.counts[members[0]].Err = e
 	refused := k.refused.Add(1)
-	if k.counted.Load() == 0 && (refused >= unableAfter || refused == int64(len(k.streams))) {
+	if k.counted.Load() == 0 && !e.Retryable && (refused >= unableAfter || refused == int64(len(k.streams))) {
 		return unable(e)
 	}
 	return nil

@@ -126,11 +126,11 @@ func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
 	x.tags = len(state.Tags) + len(x.unresolved)
 	bounds := x.bounds(x.run.UntilBy, x.run.Until)
 	if err := engine.Outside(x.Engine, x.Params.Partition, x.run.Site, bounds, state.Tags); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFailed, err)
+		return nil, lasting{fmt.Errorf("%w: %w", ErrFailed, err)}
 	}
 	if !bounds.Has(x.run.Until) {
-		return nil, fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",
-			ErrFailed, x.run.Until, bounds.First, bounds.Last)
+		return nil, lasting{fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",
+			ErrFailed, x.run.Until, bounds.First, bounds.Last)}
 	}
 	var out []batch.Range
 	for _, r := range batch.Ranges(state.Tags, x.run.Until, ticks(x.Params.MaxWindow)) {
@@ -147,15 +147,19 @@ func (x *extraction) verdict() error {
 	x.result.Tags, x.result.Failed = x.tags-failed, failed
 	x.result.Status = x.status(failed)
 	what := fmt.Sprintf("%d of %d tags could not be read", failed, x.tags)
+	var err error
 	switch {
 	case x.result.Status == batch.Failed && failed == x.tags:
-		return fmt.Errorf("%w: none of %d tags could be read\n%s", ErrFailed, x.tags, x.example())
+		err = fmt.Errorf("%w: none of %d tags could be read\n%s", ErrFailed, x.tags, x.example())
 	case x.result.Status == batch.Failed:
-		return fmt.Errorf("%w: %s, more than the allowed %g%%; the others are landed\n%s", ErrFailed, what, 100*x.Params.FailAbove, x.example())
+		err = fmt.Errorf("%w: %s, more than the allowed %g%%; the others are landed\n%s", ErrFailed, what, 100*x.Params.FailAbove, x.example())
 	case x.result.Status == batch.Partial:
 		x.result.Notes = append(x.result.Notes, what+" (all in monitoring.tag_errors), "+x.example())
 	}
-	return nil
+	if err != nil && x.status(len(x.unresolved)) == batch.Failed {
+		return lasting{err} // no attempt finds tags that are not there
+	}
+	return err
 }
 
 // status judges by all tags of the partition: a task is not retried for a tag without permission.

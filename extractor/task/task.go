@@ -72,6 +72,8 @@ type Result struct {
 
 	TagErrors    []TagError    `json:"tag_errors,omitempty"`   // of the first tags that failed; all are in monitoring.tag_errors
 	Completeness *Completeness `json:"completeness,omitempty"` // what validate counted; nil when it counted nothing
+
+	Final bool `json:"final,omitempty"` // it failed, and another attempt of the run would end the same
 }
 
 // TagError is why a tag could not be read.
@@ -98,8 +100,14 @@ var ErrRefused = errors.New("the site refused the credentials")
 // ErrFailed says that a task ended, landed what it could, and counts as failed.
 var ErrFailed = errors.New("task failed")
 
+// lasting is an error that another attempt of the run would end with, too.
+type lasting struct{ error }
+
+func (l lasting) Unwrap() error { return l.error }
+
 // Run runs the task that env.Params names. An error means that the attempt
-// failed and is worth another, as the job says; the result is valid even then.
+// failed and, unless the result says that it is final, is worth another, as the job
+// says; the result is valid even then.
 func Run(ctx context.Context, env Env) (Result, error) {
 	steps := map[string]func(context.Context, *attempt) error{
 		manifest.TaskDiscover:    discover,
@@ -132,12 +140,13 @@ func Run(ctx context.Context, env Env) (Result, error) {
 		err = run(ctx, a)
 	}
 	if err != nil {
+		a.result.Final = errors.As(err, new(lasting))
 		a.result.Status = batch.Failed
 		if a.refused() != nil && !errors.Is(err, ErrRefused) {
 			err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if errors.Is(err, ErrRefused) {
-			a.result.Status = batch.Refused // what the next attempt of this run looks for
+			a.result.Status, a.result.Final = batch.Refused, true // what the next attempt of this run looks for
 		}
 	}
 	if ctx.Err() != nil {

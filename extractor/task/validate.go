@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,11 +9,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // validate is the leaf of the job: it fails when any extraction of the run
@@ -25,7 +29,7 @@ func validate(ctx context.Context, a *attempt) error {
 		return fmt.Errorf("read metadata.runs: %w", err)
 	}
 	if len(runs) == 0 {
-		return fmt.Errorf("%w: discover did not finish in this run", ErrFailed)
+		return lasting{fmt.Errorf("%w: discover did not finish in this run", ErrFailed)}
 	}
 	parts, err := a.partitions(ctx, runs)
 	if err != nil {
@@ -35,8 +39,18 @@ func validate(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	incomplete, err := a.complete(ctx, runs, parts)
-	return errors.Join(err, a.judgement(broken, incomplete))
+	incomplete, err := a.complete(ctx, runs, parts, broken)
+	if verdict := a.judgement(broken, incomplete); verdict != nil {
+		// Nothing is landed between two attempts: only counting is worth another.
+		return lasting{errors.Join(verdict, err)}
+	}
+	return err
+}
+
+// broken is a partition whose extraction did not end well.
+type broken struct {
+	partition int
+	how       string
 }
 
 // part is a partition of the run's tier.
@@ -74,7 +88,7 @@ func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, er
 // broken lists the partitions whose extraction did not end well in this run:
 // those of the assignment, and those that tried though they have no tags,
 // because their site could never be listed.
-func (a *attempt) broken(ctx context.Context, parts []part) ([]string, error) {
+func (a *attempt) broken(ctx context.Context, parts []part) ([]broken, error) {
 	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
 	if err != nil {
 		return nil, fmt.Errorf("read monitoring.pipeline_metrics: %w", err)
@@ -85,63 +99,104 @@ func (a *attempt) broken(ctx context.Context, parts []part) ([]string, error) {
 		site[p.id], ids = " of site "+p.site, append(ids, p.id)
 	}
 	slices.Sort(ids)
-	var out []string
+	var out []broken
 	for _, id := range slices.Compact(ids) {
 		switch status := last[id]; status {
 		case batch.Succeeded, batch.Partial:
 		case batch.Lagging:
 			a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d%s is not caught up yet; the next run goes on", id, site[id]))
 		case "":
-			out = append(out, fmt.Sprintf("%d%s did not end", id, site[id]))
+			out = append(out, broken{id, fmt.Sprintf("%d%s did not end", id, site[id])})
 		default:
-			out = append(out, fmt.Sprintf("%d%s: %s", id, site[id], status))
+			out = append(out, broken{id, fmt.Sprintf("%d%s: %s", id, site[id], status)})
 		}
 	}
 	return out, nil
 }
 
+// countRounds is how often partitions are counted whose site does not answer: the
+// job has no retries for that, since it could not tell them from failures that last.
+const countRounds = 4
+
 // complete compares what was landed with what PI counts, fills
-// monitoring.completeness, and gives the partitions below the threshold.
-func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part) ([]string, error) {
+// monitoring.completeness, and gives the partitions below the threshold. Those
+// whose extraction failed are not counted: their run goes on in the next one.
+func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part, failed []broken) (low []string, err error) {
 	sites, err := a.sites()
 	if err != nil {
 		return nil, err
 	}
 	var rows []engine.Completeness
 	defer func() { a.result.Completeness = summed(rows) }()
-	var low []string
 	var uncounted []error
 	for _, r := range runs {
-		client, err := a.connect(sites[r.Site], sites[r.Site].Limits)
+		left := slices.DeleteFunc(slices.Clone(parts), func(p part) bool {
+			return p.site != r.Site || slices.ContainsFunc(failed, func(b broken) bool { return b.partition == p.id })
+		})
+		rounds := countRounds
+		if len(failed) > 0 {
+			rounds = 1 // the run has failed anyway
+		}
+		counted, err := a.countSite(ctx, sites[r.Site], left, rounds)
 		if err != nil {
-			uncounted = append(uncounted, err) // it names the site
-			continue
+			uncounted = append(uncounted, err)
 		}
-		for _, p := range parts {
-			if p.site != r.Site {
-				continue
-			}
-			a.step("counting the events of partition %d", p.id)
-			row, err := a.check(ctx, client, p)
-			if err != nil {
-				uncounted = append(uncounted, fmt.Errorf("partition %d of site %s could not be counted: %w", p.id, p.site, err))
-				continue
-			}
-			if row.Tags == 0 {
-				continue // nothing was new
-			}
-			rows = append(rows, row)
-			if row.Share < a.Params.MinCompleteness {
-				low = append(low, fmt.Sprintf("%d (site %s): %.2f%% of %d events", p.id, p.site, 100*row.Share, row.Expected))
-			}
+		rows = append(rows, counted...)
+	}
+	for _, row := range rows {
+		if row.Share < a.Params.MinCompleteness {
+			low = append(low, fmt.Sprintf("%d (site %s): %.2f%% of %d events", row.Partition, row.Site, 100*row.Share, row.Expected))
 		}
-		a.result.Requests, a.result.Retries = a.result.Requests+client.Requests(), a.result.Retries+client.Retries()
-		client.Close()
 	}
 	if err := a.Engine.RecordCompleteness(ctx, rows); err != nil {
 		return nil, fmt.Errorf("write monitoring.completeness: %w", err)
 	}
 	return low, errors.Join(uncounted...)
+}
+
+// countSite counts partitions of a site. Those that cannot be counted because the
+// site fails are counted again, in so many rounds, as long as the task's time lasts.
+func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part, rounds int) (rows []engine.Completeness, err error) {
+	if len(left) == 0 {
+		return nil, nil
+	}
+	client, err := a.connect(site, site.Limits)
+	if err != nil {
+		return nil, err // it names the site
+	}
+	defer client.Close()
+	defer func() {
+		a.result.Requests, a.result.Retries = a.result.Requests+client.Requests(), a.result.Retries+client.Retries()
+	}()
+	pause := 10 * cmp.Or(seconds(site.Retry.BackoffSeconds), time.Second)
+	for round := 1; ; round++ {
+		var again []part
+		var failures []error
+		worth := false
+		for _, p := range left {
+			a.step("counting the events of partition %d", p.id)
+			row, err := a.check(ctx, client, p)
+			if err != nil {
+				var said *piwebapi.Error
+				worth = worth || !errors.As(err, &said) || said.Retryable
+				again = append(again, p)
+				failures = append(failures, fmt.Errorf("partition %d of site %s could not be counted: %w", p.id, p.site, err))
+				continue
+			}
+			if row.Tags > 0 { // else nothing was new
+				rows = append(rows, row)
+			}
+		}
+		last := a.Params.TimeoutSecs > 0 && time.Since(a.started)+pause > seconds(lastStart*float64(a.Params.TimeoutSecs))
+		if len(again) == 0 || !worth || round >= rounds || last {
+			return rows, errors.Join(failures...)
+		}
+		a.Log.Warn("the site could not be asked for counts; once more after a pause", "site", site.Name, "round", round, "of", rounds, "pause", pause, "error", failures[0])
+		if err := shard.Sleep(ctx, pause); err != nil {
+			return rows, err
+		}
+		left, pause = again, 2*pause
+	}
 }
 
 // summed adds the partitions' counts up; nil when nothing was counted.
@@ -153,7 +208,7 @@ func summed(rows []engine.Completeness) *Completeness {
 	var met float64
 	for _, r := range rows {
 		all.Tags, all.Expected, met = all.Tags+r.Tags, all.Expected+r.Expected, met+r.Share*float64(r.Expected)
-		all.Reread = all.Reread || r.Method == "reread"
+		all.Reread = all.Reread || r.Method == byReread
 	}
 	if all.Expected > 0 {
 		all.Share = met / float64(all.Expected)
@@ -161,10 +216,14 @@ func summed(rows []engine.Completeness) *Completeness {
 	return &all
 }
 
-func (a *attempt) judgement(broken, incomplete []string) error {
+func (a *attempt) judgement(failed []broken, incomplete []string) error {
 	var all []error
-	if len(broken) > 0 {
-		all = append(all, fmt.Errorf("%w: extraction of partition %s\nhint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(broken, ", ")))
+	if len(failed) > 0 {
+		how := make([]string, len(failed))
+		for i, b := range failed {
+			how[i] = b.how
+		}
+		all = append(all, fmt.Errorf("%w: extraction of partition %s\nhint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(how, ", ")))
 	}
 	if len(incomplete) > 0 {
 		all = append(all, fmt.Errorf("%w: completeness below %.1f%% in partition %s\nhint: see monitoring.completeness",
@@ -175,7 +234,7 @@ func (a *attempt) judgement(broken, incomplete []string) error {
 
 // check counts a sample of a partition's tags, or all.
 func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (engine.Completeness, error) {
-	row := engine.Completeness{RunID: a.Params.RunID, Partition: p.id, Site: p.site, Tier: a.Params.Tier, Method: "count", Share: 1}
+	row := engine.Completeness{RunID: a.Params.RunID, Partition: p.id, Site: p.site, Tier: a.Params.Tier, Method: byCount, Compares: comparesCount, Share: 1}
 	landed, err := a.Engine.LandedBy(ctx, a.Params.RunID, p.id)
 	if err != nil {
 		return row, err
@@ -189,17 +248,21 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 		return row, fmt.Errorf("count in bronze: %w", err)
 	}
 	counts, err := client.Counts(ctx, streamsOf(sample))
-	if errors.Is(err, piwebapi.ErrNotSupported) {
-		row.Method = "reread"
+	if errors.Is(err, piwebapi.ErrNotSupported) || err == nil && !slices.ContainsFunc(counts, func(c piwebapi.Count) bool { return c.Err == nil }) {
+		row.Method, row.Compares = byReread, comparesReread
 		counts, err = reread(ctx, client, sample)
 	}
 	if err != nil {
 		return row, err
 	}
 	var met int64
+	var why string
 	for _, c := range counts {
-		if c.Err != nil {
-			continue // what PI does not count cannot be compared
+		if c.Err != nil { // it cannot be compared, and is no fault of what was landed
+			if row.Uncounted++; why == "" {
+				why = fmt.Sprintf("%q: %v", sample[c.Index].Name, c.Err)
+			}
+			continue
 		}
 		events := have[c.Index]
 		row.Tags++
@@ -214,11 +277,22 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 	if row.Expected > 0 {
 		row.Share = float64(met) / float64(row.Expected)
 	}
-	if row.Tags == 0 {
-		return row, fmt.Errorf("PI counted none of %d tags: %w", len(sample), counts[0].Err)
+	if row.Uncounted > 0 {
+		a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d of site %s: %d of %d tags could not be counted, and are left out of the completeness, for instance %s",
+			p.id, p.site, row.Uncounted, len(sample), why))
 	}
 	return row, nil
 }
+
+// How events are counted that PI has, and what that compares: completeness is of
+// what was landed last, and does not tell of older ranges, nor of events that came
+// into PI or changed there since.
+const (
+	byCount        = "count"
+	byReread       = "reread"
+	comparesCount  = "what PI counts in the range that the run landed last of each tag, with what bronze has there"
+	comparesReread = "what PI gives when the range that the run landed last of each tag is read once more, with what bronze has there; PI itself could not count"
+)
 
 // pick takes n tags (all if n is 0), other ones in each run, the same in each attempt.
 func pick(all []engine.Landed, n int, runID string) []engine.Landed {

@@ -235,11 +235,13 @@ var Completeness = Table{
 		{"tags_checked", Int, "a sample, or all"},
 		{"expected_events", BigInt, "as PI counts them"},
 		{"landed_events", BigInt, "as bronze has them"},
-		{"completeness", Double, "1 = all; tags with more than PI counts do not make up for others"},
+		{"completeness", Double, "1 = all, of the last range that the run landed of each tag; tags with more than PI counts do not make up for others"},
 		{"incomplete_tags", Int, ""},
-		{"method", String, "count: event-weighted Count summaries; reread: events read once more"},
+		{"method", String, "count: event-weighted Count summaries; reread: events read once more, the same way: what PI leaves out both times does not show"},
 		{"checked_at", Timestamp, ""},
 		{"pipeline", String, ""},
+		{"uncounted_tags", Int, "tags of the sample that PI could not count: in none of the figures"},
+		{"compares", String, "what is compared with what"},
 	},
 }
 

@@ -242,7 +242,7 @@ func (e *Engine) RecordCompleteness(ctx context.Context, rows []engine.Completen
 	return e.lake.transact(ctx, func(s *session) error {
 		return s.appendTo(tables.Completeness, func(add func(...driver.Value) error) error {
 			for _, c := range rows {
-				if err := add(c.RunID, int32(c.Partition), c.Site, c.Tier, int32(c.Tags), c.Expected, c.Landed, c.Share, int32(c.Incomplete), c.Method, now(), e.pipeline); err != nil {
+				if err := add(c.RunID, int32(c.Partition), c.Site, c.Tier, int32(c.Tags), c.Expected, c.Landed, c.Share, int32(c.Incomplete), c.Method, now(), e.pipeline, int32(c.Uncounted), text(c.Compares)); err != nil {
 					return err
 				}
 			}

@@ -72,12 +72,12 @@ func completeness(l *lab) {
 	none, err := e.LandedBy(l.ctx, run.ID, 1)
 	l.must(err)
 	require.Empty(l, none)
-	row := engine.Completeness{RunID: run.ID, Partition: 0, Site: site, Tier: "standard", Tags: 2, Expected: 24, Landed: 23, Share: 0.5, Incomplete: 1, Method: "count"}
+	row := engine.Completeness{RunID: run.ID, Partition: 0, Site: site, Tier: "standard", Tags: 2, Expected: 24, Landed: 23, Share: 0.5, Incomplete: 1, Method: "count", Uncounted: 3, Compares: "this with that"}
 	l.must(e.RecordCompleteness(l.ctx, []engine.Completeness{row}))
 	l.must(e.RecordCompleteness(l.ctx, nil))
-	require.Equal(l, [][]string{{run.ID, "0", site, "standard", "2", "24", "23", "0.5", "1", "count"}}, l.query(l,
+	require.Equal(l, [][]string{{run.ID, "0", site, "standard", "2", "24", "23", "0.5", "1", "count", "3", "this with that"}}, l.query(l,
 		"SELECT run_id, CAST(partition_id AS STRING), site, tier, CAST(tags_checked AS STRING), CAST(expected_events AS STRING), CAST(landed_events AS STRING), CAST(completeness AS STRING), "+
-			"CAST(incomplete_tags AS STRING), method FROM {monitoring}.completeness WHERE pipeline = '"+l.pipeline+"'"))
+			"CAST(incomplete_tags AS STRING), method, CAST(uncounted_tags AS STRING), compares FROM {monitoring}.completeness WHERE pipeline = '"+l.pipeline+"'"))
 }
 
 // twoPipelines: two pipelines with the same tags and partitions share a lake.

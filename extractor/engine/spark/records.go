@@ -160,8 +160,11 @@ func (e *Engine) RecordCompleteness(ctx context.Context, all []engine.Completene
 	now := time.Now().UnixMicro()
 	out := rowsOf(tables.Completeness)
 	for _, c := range all {
-		out.add(record{"run_id": c.RunID, "partition_id": c.Partition, "site": c.Site, "tier": c.Tier, "tags_checked": c.Tags, "expected_events": c.Expected, "landed_events": c.Landed,
-			"completeness": c.Share, "incomplete_tags": c.Incomplete, "method": c.Method, "checked_at": now, "pipeline": e.Options.Pipeline})
+		r := record{"run_id": c.RunID, "partition_id": c.Partition, "site": c.Site, "tier": c.Tier, "tags_checked": c.Tags, "expected_events": c.Expected, "landed_events": c.Landed,
+			"completeness": c.Share, "incomplete_tags": c.Incomplete, "method": c.Method, "checked_at": now, "pipeline": e.Options.Pipeline,
+			"uncounted_tags": c.Uncounted}
+		r.optional("compares", c.Compares)
+		out.add(r)
 	}
 	return e.appendRows(ctx, tables.Completeness, out, token{})
 }
