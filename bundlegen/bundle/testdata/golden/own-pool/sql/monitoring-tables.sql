@@ -50,9 +50,11 @@ CREATE TABLE IF NOT EXISTS monitoring.completeness (
   tags_checked      INT,       -- a sample, or all
   expected_events   BIGINT,    -- as PI counts them
   landed_events     BIGINT,    -- as bronze has them
-  completeness      DOUBLE,    -- 1 = all; tags with more than PI counts do not make up for others
+  completeness      DOUBLE,    -- 1 = all, of the last range that the run landed of each tag; tags with more than PI counts do not make up for others
   incomplete_tags   INT,
-  method            STRING,    -- count: event-weighted Count summaries; reread: events read once more
+  method            STRING,    -- count: event-weighted Count summaries; reread: events read once more, the same way: what PI leaves out both times does not show
   checked_at        TIMESTAMP,
-  pipeline          STRING
+  pipeline          STRING,
+  uncounted_tags    INT,       -- tags of the sample that PI could not count: in none of the figures
+  compares          STRING     -- what is compared with what
 );
