@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,9 @@ func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []
 	}
 	for i := range results {
 		r := &results[i]
+		if r.incomplete {
+			r.keep(d.Old)
+		}
 		var twins []inventory.Twin
 		r.tags, twins = inventory.Unique(r.tags, d.Old)
 		found = append(found, r.tags...)
@@ -64,6 +68,9 @@ type discovered struct {
 	tags      []inventory.Tag
 	nameless  []string // points whose names an inventory cannot hold
 	described []string // points that had a text cleaned
+	unlisted  []string // what the server's own list lacks, a sentence each
+
+	incomplete bool // it lacks points that the server has
 }
 
 func (d Discovery) points(ctx context.Context, source Source, into *discovered) error {
@@ -72,11 +79,12 @@ func (d Discovery) points(ctx context.Context, source Source, into *discovered) 
 	if err != nil {
 		return err
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	defer func() { into.unlisted, into.incomplete = client.Notes(), client.Incomplete() }()
 	server, err := client.DataServer(ctx, site.DataServer)
 	if err != nil {
 		return err
@@ -106,9 +114,30 @@ func (d *discovered) add(p *piwebapi.Point) {
 	d.tags = append(d.tags, t)
 }
 
+// keep keeps the rows of an inventory whose points the server did not list, as it
+// could not list all: they may be there.
+func (d *discovered) keep(old *inventory.File) {
+	if old == nil {
+		return
+	}
+	ids, names := make(map[int64]bool, len(d.tags)), make(map[string]bool, len(d.tags))
+	for i := range d.tags {
+		ids[d.tags[i].PointID], names[inventory.Fold(d.tags[i].Name)] = true, true
+	}
+	kept := 0
+	for _, t := range old.Tags {
+		if t.Site == d.site && !(t.PointID != 0 && ids[t.PointID]) && !names[inventory.Fold(t.Name)] {
+			d.tags, kept = append(d.tags, t), kept+1
+		}
+	}
+	if kept > 0 {
+		d.unlisted = append(d.unlisted, fmt.Sprintf("%s: rows of the inventory that the server did not list are kept: %d", d.site, kept))
+	}
+}
+
 // notes says what a person should know of the site's points.
 func (d *discovered) notes(twins []inventory.Twin) []string {
-	var notes []string
+	notes := slices.Clone(d.unlisted)
 	note := func(names []string, one, many string) {
 		switch n := len(names); {
 		case n == 1:

@@ -36,11 +36,13 @@ func (e *NotJSON) Error() string {
 	return fmt.Sprintf("the body is not a JSON object: %q", e.Snippet)
 }
 
-// FormatError is a body that is malformed, or not what was asked for. Another
-// try may get a better one.
+// FormatError is a body that is malformed, or not what was asked for.
 type FormatError struct {
 	Offset int64 // bytes of the body before the fault
 	Reason string
+	// Lasting says that the body is JSON, so that nothing has garbled it on its way:
+	// another try would get the same.
+	Lasting bool
 }
 
 func (e *FormatError) Error() string {

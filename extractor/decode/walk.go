@@ -8,6 +8,9 @@ var (
 	errOrder   = errors.New("items that are not in order of time")
 )
 
+// lasting are the faults of what is JSON all the same.
+var lasting = []error{errTwice, errNoItems, errOrder, errNotArray, errNotItem, errNoTimestamp, errTimestamp, errRange}
+
 // The methods here walk over the containers of a body, which need not fit the
 // window. What they hand out from the window is good until they are called again.
 

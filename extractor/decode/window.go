@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // window is the part of a body that is in memory. What is read from it stays
@@ -75,5 +76,5 @@ func (w *window) broken() error {
 
 // fault makes an error of a reason and a position in buf.
 func (w *window) fault(at int, reason error) error {
-	return &FormatError{Offset: w.gone + int64(at), Reason: reason.Error()}
+	return &FormatError{Offset: w.gone + int64(at), Reason: reason.Error(), Lasting: slices.Contains(lasting, reason)}
 }

@@ -67,11 +67,7 @@ type Client struct {
 	redact    func(string) string // takes the site's secrets out of a text that is shown
 	redactFor func(string) string // the same for an event's text; nil where there is no secret
 	maxPoints int
-	left      struct { // points that lists lack
-		sync.Mutex
-		at  map[int]struct{} // positions
-		why []string         // of the first
-	}
+	left      left
 }
 
 // New makes a Client. Nothing is sent yet.
@@ -124,7 +120,7 @@ func New(o Options) (*Client, error) {
 		c.access = NewAccess()
 	}
 	if r, ok := o.Transport.(redactor); ok {
-		c.redact, c.redactFor = r.Redact, r.RedactValue
+		c.redact, c.redactFor = r.Redact, r.RedactData
 	}
 	c.troubled.Store(true) // another Client of the site may have told of trouble
 	return c, nil
@@ -133,7 +129,7 @@ func New(o Options) (*Client, error) {
 // redactor is a Transport that knows the site's secrets.
 type redactor interface {
 	Redact(text string) string
-	RedactValue(text string) string
+	RedactData(text string) string
 }
 
 // redactTexts takes secrets out of the texts of a batch: a server may print them
@@ -311,8 +307,10 @@ func (p place) refusal(resp *http.Response, body io.Reader) *Error {
 	case resp.StatusCode/100 == 3:
 		message = "it redirects elsewhere"
 		if to, err := resp.Location(); err == nil {
-			message = "it redirects to " + to.Host + to.Path
+			message = "it redirects to " + to.Scheme + "://" + to.Host + to.Path
 		}
+	case wantsTLS.Match(text):
+		message = string(wantsTLS.Find(text))
 	default:
 		message = http.StatusText(resp.StatusCode)
 	}

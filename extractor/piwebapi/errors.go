@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -144,12 +145,22 @@ type place struct {
 	redact     func(string) string // takes the site's secrets out of what the server says; may be nil
 }
 
+// fault makes an Error of a text that may be the server's.
 func (p place) fault(kind Kind, status int, message string, retryable bool) *Error {
-	if p.redact != nil {
-		message = p.redact(message)
-	}
-	return &Error{Kind: kind, Site: p.site, Status: status, Message: message, URLPath: p.path, Retryable: retryable}
+	return &Error{Kind: kind, Site: p.site, Status: status, Message: p.clean(message), URLPath: p.clean(p.path), Retryable: retryable}
 }
+
+// clean takes the site's secrets out of a text.
+func (p place) clean(s string) string {
+	if p.redact == nil {
+		return s
+	}
+	return p.redact(s)
+}
+
+// readable makes a text of the server's fit for one line of an error. A secret is
+// taken out before the text is cut, so that no part of one is left.
+func (p place) readable(s string) string { return readable(p.clean(s)) }
 
 // network makes an Error of what the transport says, before the body or amid it.
 func (p place) network(ctx context.Context, err error) *Error {
@@ -185,7 +196,7 @@ func (p place) network(ctx context.Context, err error) *Error {
 func (p place) unconnected(err error) *Error {
 	var noName *net.DNSError
 	var asRecord tls.RecordHeaderError
-	said := readable(err.Error())
+	said := p.readable(err.Error())
 	explain := func(kind Kind, message, hint string, retryable bool) *Error {
 		e := p.fault(kind, 0, message, retryable)
 		e.hint = hint
@@ -208,7 +219,7 @@ func (p place) unconnected(err error) *Error {
 		return p.fault(TLS, 0, said, false)
 	case isTimeout(err):
 		return explain(Unreachable, fmt.Sprintf("no connection to %s: %s", p.base, said),
-			"check that this machine may reach the server: firewall, route, VPN, sites[].proxy", true)
+			"check the port in sites[].url, and that this machine may reach the server: firewall, route, VPN, sites[].proxy", true).lasting()
 	}
 	return p.fault(Unreachable, 0, fmt.Sprintf("no answer from %s: %s", p.base, said), true)
 }
@@ -252,7 +263,7 @@ func (p place) body(err error) *Error {
 	case errors.As(err, &foreign):
 		return p.fault(NotJSON, http.StatusOK, fmt.Sprintf("the body begins with %q", foreign.Snippet), false)
 	case errors.As(err, &shape):
-		e := p.fault(Malformed, http.StatusOK, readable(err.Error()), true)
+		e := p.fault(Malformed, http.StatusOK, p.readable(err.Error()), !shape.Lasting)
 		e.cause = err
 		return e
 	case errors.Is(err, decode.ErrTooLarge):
@@ -260,7 +271,7 @@ func (p place) body(err error) *Error {
 		e.cause = err
 		return e
 	default:
-		e := p.fault(Truncated, http.StatusOK, readable(err.Error()), true)
+		e := p.fault(Truncated, http.StatusOK, p.readable(err.Error()), true)
 		e.cause = err
 		return e
 	}
@@ -272,13 +283,15 @@ var (
 	// ArcMaxCollect: more events than the archive gives out in one call.
 	overArchive = regexp.MustCompile(`-11091\b|-11128\b|ArcMaxCollect`)
 	archiveSlow = regexp.MustCompile(`(?i)-10733\b|timeout on PI RPC|query.*time`)
-	noAccess    = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
+	// What Go, nginx and Apache answer to plain http on a port for https.
+	wantsTLS = regexp.MustCompile(`(?i)http request (was sent )?to (an )?https|speaking plain http to an ssl`)
+	noAccess = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
 )
 
 // status makes an Error of an answer's status and message. spoken says that
 // PI Web API itself answered (in JSON), not a proxy or the HTTP stack below it.
 func (p place) status(status int, message string, spoken bool) *Error {
-	message = readable(message)
+	message = p.readable(message)
 	tooLarge := func(over excess) *Error {
 		e := p.fault(TooLarge, status, message, false)
 		e.over = over
@@ -308,7 +321,7 @@ func (p place) status(status int, message string, spoken bool) *Error {
 		return p.fault(NotJSON, status, message, false)
 	case status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout:
 		return p.fault(Timeout, status, message, true)
-	case status == http.StatusBadRequest && strings.Contains(message, "HTTP request to an HTTPS server"):
+	case status == http.StatusBadRequest && !spoken && wantsTLS.MatchString(message) && strings.HasPrefix(p.base, "http://"):
 		e := p.fault(TLS, status, fmt.Sprintf("%s speaks https, and was asked in plain http", p.base), false)
 		e.hint = "write https:// in sites[].url"
 		return e
@@ -335,45 +348,58 @@ func spoken(body []byte) (message string, ok bool) {
 		return text, true
 	}
 	var said struct {
-		Errors                          texts
-		Message, MessageDetail          string
-		ExceptionMessage, ExceptionType string
-		WebException                    struct{ Errors texts }
+		exceptionText
+		Errors       texts
+		WebException struct{ Errors texts }
 	}
 	if json.Unmarshal(body, &said) != nil {
 		return "", false
 	}
 	all := append(said.Errors, said.WebException.Errors...)
-	switch {
-	case said.ExceptionMessage != "" && said.ExceptionType != "":
-		all = append(all, said.ExceptionMessage+" ("+said.ExceptionType+")")
-	case said.ExceptionMessage != "":
-		all = append(all, said.ExceptionMessage)
-	case said.Message != "":
-		all = append(all, said.Message)
-	}
-	if said.MessageDetail != "" {
-		all = append(all, said.MessageDetail)
-	}
-	return strings.Join(all, "; "), true
+	return strings.Join(append(all, said.lines(4)...), "; "), true
 }
 
-// texts is what servers give as Errors: an array of strings, or one string.
+// exceptionText is how ASP.NET tells of an exception, outermost first.
+type exceptionText struct {
+	Message, MessageDetail          texts
+	ExceptionMessage, ExceptionType texts
+	InnerException                  *exceptionText
+}
+
+// lines are what the exception and so many of those within it say.
+func (e *exceptionText) lines(within int) []string {
+	all := slices.Clone(e.ExceptionMessage)
+	if len(all) == 0 {
+		all = e.Message
+	}
+	all = append(all, e.MessageDetail...)
+	if last := len(all) - 1; last >= 0 && len(e.ExceptionType) > 0 && !strings.Contains(all[last], e.ExceptionType[0]) {
+		all[last] += " (" + e.ExceptionType[0] + ")"
+	}
+	if e.InnerException != nil && within > 0 {
+		all = append(all, e.InnerException.lines(within-1)...)
+	}
+	return all
+}
+
+// texts is what servers give as a message: an array of strings, or one string.
 type texts []string
 
 // UnmarshalJSON reads any of these forms.
 func (t *texts) UnmarshalJSON(data []byte) error {
+	*t = nil
 	var one string
 	if json.Unmarshal(data, &one) == nil {
-		*t = texts{one}
+		if one != "" {
+			*t = texts{one}
+		}
 		return nil
 	}
 	var list []any
 	if err := json.Unmarshal(data, &list); err != nil {
-		*t = texts{readable(string(data))}
+		*t = texts{string(data)}
 		return nil
 	}
-	*t = nil
 	for _, v := range list[:min(len(list), 10)] {
 		*t = append(*t, fmt.Sprint(v))
 	}

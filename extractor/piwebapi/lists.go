@@ -14,12 +14,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
-	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -59,7 +59,7 @@ func readJSON[T any](r io.Reader, v *T) error {
 	}
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n")
 	if !bytes.HasPrefix(body, []byte("{")) {
-		return &decode.NotJSON{Snippet: readable(string(body[:min(len(body), 100)]))}
+		return notJSON(body)
 	}
 	var fresh T // a try before this one leaves nothing behind
 	if err := json.Unmarshal(body, &fresh); err != nil {
@@ -89,7 +89,7 @@ func malformed(err error) error {
 	case errors.As(err, &syntax):
 		return &decode.FormatError{Offset: syntax.Offset, Reason: syntax.Error()}
 	case errors.As(err, &typed):
-		return &decode.FormatError{Offset: typed.Offset, Reason: fmt.Sprintf("%s is a JSON %s", cmp.Or(typed.Field, "it"), typed.Value)}
+		return &decode.FormatError{Offset: typed.Offset, Reason: fmt.Sprintf("%s is a JSON %s", cmp.Or(typed.Field, "it"), typed.Value), Lasting: true}
 	}
 	return err // the connection's own
 }
@@ -305,8 +305,8 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, query string, paths 
 	}]
 	err := c.persist(ctx, request{path: "/points/multiple", query: query, work: float64(len(paths)), read: into(&list)})
 	var e *Error
-	if errors.As(err, &e) && (e.Kind == NotFound || e.Kind == BadRequest || e.Status == http.StatusNotImplemented) {
-		return c.lookupEach(ctx, ds, paths) // an older server, or one that fails as a whole for one unknown name
+	if errors.As(err, &e) && !endsAll(e.Kind) && e.Kind != Unreachable && e.Kind != NotJSON && (!e.Retryable || c.probe(ctx) == nil) {
+		return c.lookupEach(ctx, ds, paths) // an older server, or one that fails as a whole for one name
 	}
 	if err != nil {
 		return nil, err
@@ -325,6 +325,7 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, query string, paths 
 // lookupEach asks for one name after another.
 func (c *Client) lookupEach(ctx context.Context, ds DataServer, paths map[string]string) (map[string]Point, error) {
 	found := make(map[string]Point, len(paths))
+	failed := 0
 	for _, name := range paths {
 		var item pointItem
 		err := c.persist(ctx, request{path: "/points", work: 1, read: into(&item),
@@ -333,6 +334,12 @@ func (c *Client) lookupEach(ctx context.Context, ds DataServer, paths map[string
 		switch {
 		case errors.As(err, &e) && (e.Kind == NotFound || e.Kind == Forbidden || e.Kind == BadRequest):
 			// not there, or not for us
+		case errors.As(err, &e) && !endsAll(e.Kind) && e.Kind != Unreachable && e.Kind != NotJSON:
+			// It cannot be looked up. Many such are not their fault.
+			if failed++; failed > maxUnlisted {
+				return nil, err
+			}
+			c.leaveOutName(name, fmt.Sprintf("%s: %s", e.Kind, e.Message))
 		case err != nil:
 			return nil, err
 		case item.WebID != "":
@@ -342,55 +349,115 @@ func (c *Client) lookupEach(ctx context.Context, ds DataServer, paths map[string
 	return found, nil
 }
 
-// DigitalSets lists the states of all digital sets of a data server, by the set's name.
+// Bounds of what is read of digital sets, which only serves readers of the tables:
+// the names of states are in the events too.
+const (
+	maxSets   = 20_000
+	maxStates = 1_000_000 // of all sets
+	// maxVainSets is how many sets may fail in a row before the others are not tried.
+	maxVainSets = 5
+)
+
+// setItem is a digital set as the server lists it.
+type setItem struct {
+	WebID string `json:"WebId"`
+	Name  string
+	Links struct{ Values string }
+}
+
+// DigitalSets lists the states of all digital sets of a data server, by the set's
+// name. A set that cannot be listed is left out, with a note: see Notes.
 func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]State, error) {
-	var sets listed[struct {
-		WebID string `json:"WebId"`
-		Name  string
-		Links struct{ Values string }
-	}]
+	var sets []setItem
 	err := c.persist(ctx, request{
 		path:  "/dataservers/" + url.PathEscape(ds.WebID) + "/enumerationsets",
-		query: "selectedFields=Items.WebId%3BItems.Name%3BItems.Links.Values%3BWebException", read: into(&sets)})
+		query: "selectedFields=Items.WebId%3BItems.Name%3BItems.Links.Values%3BWebException",
+		read: func(r io.Reader, _ http.Header) error {
+			sets = sets[:0]
+			return readItems(r, func(raw json.RawMessage) {
+				var set setItem
+				if err := json.Unmarshal(raw, &set); err != nil || set.Name == "" || len(sets) >= maxSets {
+					c.leaveOutSet(set.Name, "the server lists it as "+readable(string(raw)))
+					return
+				}
+				sets = append(sets, set)
+			})
+		}})
 	if err != nil {
 		return nil, err
 	}
-	states := make([][]State, len(sets.Items))
+	l := setListing{Client: c, left: maxStates, all: make(map[string][]State, len(sets))}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.gate.most)
-	for i, set := range sets.Items {
+	for _, set := range sets {
 		group.Go(func() error {
 			defer crash.Exit()
-			var values listed[struct {
-				Name  string
-				Value json.Number
-			}]
-			if err := c.persist(ctx, request{path: c.valuesPath(set.WebID, set.Links.Values),
-				query: "selectedFields=Items.Name%3BItems.Value%3BWebException", read: into(&values)}); err != nil {
-				var e *Error
-				if errors.As(err, &e) && endsAll(e.Kind) {
-					return err
-				}
-				// The names of states are in the events too: the others are worth having.
-				c.log.Warn("the states of a digital set could not be listed", "set", text.Line(set.Name), "error", err)
-				return nil
-			}
-			for _, v := range values.Items {
-				if n, err := v.Value.Float64(); err == nil && n == math.Trunc(n) && math.Abs(n) <= math.MaxInt32 {
-					states[i] = append(states[i], State{Name: c.redact(v.Name), Value: int32(n)})
-				}
-			}
-			return nil
+			return l.read(ctx, set)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	return l.all, group.Wait()
+}
+
+// setListing is one DigitalSets call.
+type setListing struct {
+	*Client
+	mu   sync.Mutex
+	all  map[string][]State
+	left int    // states that may still be read
+	vain int    // sets that failed in a row
+	last string // why the last one did
+}
+
+// read reads a set's states. Its error ends the listing.
+func (l *setListing) read(ctx context.Context, set setItem) error {
+	l.mu.Lock()
+	why := ""
+	switch {
+	case l.vain >= maxVainSets:
+		why = "not tried, since others before it failed: " + l.last
+	case l.left <= 0:
+		why = fmt.Sprintf("not read, since others have %d states", maxStates)
 	}
-	all := make(map[string][]State, len(sets.Items))
-	for i, set := range sets.Items {
-		all[set.Name] = states[i]
+	l.mu.Unlock()
+	if why != "" {
+		l.leaveOutSet(set.Name, why)
+		return nil
 	}
-	return all, nil
+	states, err := l.states(ctx, set)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var e *Error
+	switch {
+	case err == nil:
+		l.all[l.named(set.Name)], l.left, l.vain = states, l.left-len(states), 0
+		return nil
+	case !errors.As(err, &e) || endsAll(e.Kind):
+		return err
+	}
+	l.vain, l.last = l.vain+1, fmt.Sprintf("%s: %s", e.Kind, e.Message)
+	l.leaveOutSet(set.Name, l.last)
+	return nil
+}
+
+func (l *setListing) states(ctx context.Context, set setItem) (states []State, err error) {
+	err = l.persist(ctx, request{path: l.valuesPath(set.WebID, set.Links.Values),
+		query: "selectedFields=Items.Name%3BItems.Value%3BWebException",
+		read: func(r io.Reader, _ http.Header) error {
+			states = states[:0]
+			return readItems(r, func(raw json.RawMessage) {
+				var v struct {
+					Name  string
+					Value json.Number
+				}
+				if json.Unmarshal(raw, &v) != nil || len(states) >= maxStates {
+					return // a state that is no state
+				}
+				if n, err := v.Value.Float64(); err == nil && n == math.Trunc(n) && math.Abs(n) <= math.MaxInt32 {
+					states = append(states, State{Name: l.named(v.Name), Value: int32(n)})
+				}
+			})
+		}})
+	return states, err
 }
 
 // valuesPath takes the server's own link when it stays below the site's URL, else

@@ -11,6 +11,10 @@ import (
 	"math/bits"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -33,7 +37,31 @@ const (
 	pageSteps = 4
 	// maxUnlisted is how many points may be left out one after the other.
 	maxUnlisted = 10
+	// maxLeftOut is how many points may be left out of a list: beyond that it is
+	// none of PI's.
+	maxLeftOut = 10_000
+	// maxPages and maxListing bound a list whose every page is in order: a server
+	// that gives a hundred points a page, each in a quarter of a second, has more
+	// than maxPoints by then.
+	maxPages   = 20_000
+	maxListing = 90 * time.Minute
+	// maxItem is the size of the largest point that is read, in bytes.
+	maxItem = 1 << 20
+	// maxVain is how many pages in a row may fail without a sign of life between: a
+	// page gets as small as it can in fewer.
+	maxVain = 20
+	// silentPages is after how many time-outs in a row the quickest request is made
+	// to see whether the site is there at all, and maxSilent after how many it does
+	// not matter.
+	silentPages = 2
+	maxSilent   = 10
 )
+
+// errHugePage says that a page is larger than pages may be.
+var errHugePage = fmt.Errorf("a page of more than %d MB or %d points, whatever it is asked for, is %w", maxPage>>20, maxItems, decode.ErrTooLarge)
+
+// errListing says that a list took longer than a list may.
+var errListing = fmt.Errorf("the list of points was not at its end after %s", maxListing)
 
 // Points lists all points of a data server, page by page, each point once.
 // yield is called from this goroutine; its error ends the listing and is
@@ -43,17 +71,27 @@ const (
 //
 // A page that the server cannot give is asked for again, smaller, down to one
 // point. That one is left out then, and so is a point whose description makes no
-// sense: see LeftOut.
+// sense: see Notes.
 func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
+	bounded, cancel := context.WithTimeoutCause(ctx, maxListing, errListing)
+	defer cancel()
+	err := c.points(bounded, ds, yield)
+	if err != nil && ctx.Err() == nil && context.Cause(bounded) == errListing {
+		return c.at(pointsRequest(ds, 0, 0)).fault(Timeout, 0, errListing.Error(), false)
+	}
+	return err
+}
+
+func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
 	seen := make(map[identity]struct{})
-	size, unlisted := newPageSize(), 0
-	for start := 0; ; {
+	size, tries, unlisted := newPageSize(), vain{}, 0
+	for start, pages := 0, 0; ; {
 		ask := size.now
 		page, err := c.page(ctx, ds, start, ask, seen)
 		var e *Error
 		switch {
 		case err == nil:
-		case !errors.As(err, &e) || !c.mayBeOfSize(ctx, ds, e, start, ask):
+		case !errors.As(err, &e) || tries.failed(e) || !c.mayBeOfSize(ctx, ds, e, start, ask, &tries):
 			return err
 		case ask > 1:
 			size.failed(e.limit)
@@ -69,6 +107,13 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 		if page.items == 0 {
 			return nil
 		}
+		if pages++; pages > maxPages || c.leftOut() > maxLeftOut {
+			what := fmt.Sprintf("the list was not at its end after %d pages", maxPages)
+			if pages <= maxPages {
+				what = fmt.Sprintf("more than %d of the points that it lists make no sense, such as %s", maxLeftOut, c.firstLeftOut())
+			}
+			return c.at(pointsRequest(ds, start, ask)).fault(Malformed, http.StatusOK, what, false)
+		}
 		switch {
 		case len(page.points) == 0 && page.known > 0:
 			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
@@ -81,7 +126,7 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 			return err
 		}
 		start += page.items
-		unlisted = 0
+		tries, unlisted = vain{}, 0
 		size.went()
 	}
 }
@@ -116,17 +161,35 @@ func (s *pageSize) went() {
 	}
 }
 
+// vain counts pages that failed in a row.
+type vain struct {
+	pages, silent int
+	probed        bool // the site has shown since that it is there
+}
+
+// failed counts a page that failed, and reports whether it is the last.
+func (v *vain) failed(e *Error) bool {
+	v.pages++
+	if e.Kind == Timeout {
+		v.silent++
+	}
+	return v.pages > maxVain || v.silent > maxSilent
+}
+
 // mayBeOfSize reports whether a smaller page may do better than one that failed with e.
-func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start, ask int) bool {
+func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start, ask int, tries *vain) bool {
 	switch e.Kind {
-	case TooLarge, Truncated, Malformed:
+	case TooLarge:
+		return ask > 1 || !errors.Is(e, errHugePage) // one point is no such page: the server ignores maxCount
+	case Truncated, Malformed:
 		return true
 	case Timeout, Server:
-		if ask > 1 && e.Status != http.StatusServiceUnavailable {
+		if ask > 1 && e.Status != http.StatusServiceUnavailable && tries.silent < silentPages || tries.probed {
 			return true
 		}
 		// One point cannot be listed, or the server is down altogether.
-		return c.probe(ctx) == nil
+		tries.probed = c.probe(ctx) == nil
+		return tries.probed
 	case Forbidden, NotFound, BadRequest:
 		// It is about one point when the one before or behind it can be listed.
 		if start > 0 {
@@ -160,9 +223,9 @@ func pointsRequest(ds DataServer, start, ask int) request {
 	}
 }
 
-// page asks for a page: once where a smaller one may do better, and as often as the
-// site's policy says for a page of one and where nothing answers. Points of a page
-// that is given whole are added to seen.
+// page asks for a page: once where a smaller one may do better or the time was up,
+// else as often as the site's policy says. Points of a page that is given whole are
+// added to seen.
 func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen map[identity]struct{}) (page, error) {
 	var p page
 	var keys []identity
@@ -176,11 +239,13 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen m
 				}
 			}
 		}()
-		return readItems(body, maxPage, func(raw json.RawMessage) {
+		return readItems(body, func(raw json.RawMessage) {
 			p.items++
 			var item pointItem
 			if err := json.Unmarshal(raw, &item); err != nil {
-				c.leaveOut(start+p.items-1, err.Error())
+				if c.leftOut() <= maxLeftOut {
+					c.leaveOut(start+p.items-1, err.Error())
+				}
 				return
 			}
 			key := identity{id: item.ID}
@@ -195,11 +260,8 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen m
 			keys, p.points = append(keys, key), append(p.points, c.shown(item.point()))
 		})
 	}
-	if ask == 1 {
-		return p, c.persist(ctx, r)
-	}
 	e := c.get(ctx, r)
-	if e != nil && (e.Kind == Unreachable || e.Kind == Server && e.Status == http.StatusServiceUnavailable) {
+	if e != nil && (e.Kind == Unreachable || e.Kind == Server && (ask == 1 || e.Status == http.StatusServiceUnavailable) || e.Kind == Truncated && ask == 1) {
 		return p, c.persist(ctx, r)
 	}
 	if e != nil {
@@ -211,26 +273,26 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen m
 
 // shown takes the site's secrets out of what a point is called and described by.
 func (c *Client) shown(p Point) Point {
-	for _, s := range []*string{&p.Name, &p.Descriptor, &p.PointType, &p.DigitalSet, &p.Units} {
-		if *s != "" {
-			*s = c.redact(*s)
+	if c.redactFor != nil {
+		for _, s := range [...]*string{&p.Name, &p.Descriptor, &p.PointType, &p.DigitalSet, &p.Units} {
+			*s = c.redactFor(*s)
 		}
 	}
 	return p
 }
 
+// named takes the site's secrets out of a name that the server gives.
+func (c *Client) named(s string) string {
+	if c.redactFor == nil {
+		return s
+	}
+	return c.redactFor(s)
+}
+
 // readItems reads a list as it comes and hands over one item after the other, so
 // that a page is never in memory as a whole. The item is valid during the call.
-func readItems(r io.Reader, most int64, item func(json.RawMessage)) error {
-	items := 0
-	each := func(raw json.RawMessage) error {
-		if items++; items > maxItems {
-			return fmt.Errorf("a page of more than %d points is %w", maxItems, decode.ErrTooLarge)
-		}
-		item(raw)
-		return nil
-	}
-	limited := &io.LimitedReader{R: r, N: most + 1}
+func readItems(r io.Reader, item func(json.RawMessage)) error {
+	limited := &pageReader{r: r, left: maxPage + 1, item: maxItem}
 	in := bufio.NewReader(limited)
 	if mark, _ := in.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
 		_, _ = in.Discard(len(byteOrderMark))
@@ -245,16 +307,58 @@ func readItems(r io.Reader, most int64, item func(json.RawMessage)) error {
 		}
 		_ = in.UnreadByte()
 		if c != '{' {
-			begin, _ := in.Peek(100)
-			return &decode.NotJSON{Snippet: readable(string(begin))}
+			begin, _ := in.Peek(snippet)
+			return notJSON(begin)
 		}
 		break
 	}
-	err := readList(json.NewDecoder(in), each)
-	if limited.N <= 0 {
-		return fmt.Errorf("a page of more than %d MB is %w", most>>20, decode.ErrTooLarge)
+	items := 0
+	err := readList(json.NewDecoder(in), func(raw json.RawMessage) error {
+		if items++; items > maxItems {
+			return errHugePage
+		}
+		limited.item = maxItem
+		item(raw)
+		return nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case limited.left <= 0:
+		return errHugePage
+	case limited.item <= 0:
+		return fmt.Errorf("one of a list that takes more than %d MB is %w", maxItem>>20, decode.ErrTooLarge)
 	}
 	return err
+}
+
+// snippet is how much is shown of a body that is no JSON, in bytes.
+const snippet = 100
+
+func notJSON(body []byte) error {
+	text := string(body)
+	if len(text) >= snippet {
+		text = strings.ToValidUTF8(text[:snippet], "") + "…"
+	}
+	return &decode.NotJSON{Snippet: readable(text)}
+}
+
+// pageReader ends where a page, or one item of it, gets too large: a value must be
+// in memory as a whole before it can be read.
+type pageReader struct {
+	r    io.Reader
+	left int64 // bytes of the page
+	item int64 // bytes until the next item must be whole, by and large
+}
+
+func (p *pageReader) Read(b []byte) (int, error) {
+	most := min(p.left, p.item)
+	if most <= 0 {
+		return 0, io.EOF
+	}
+	n, err := p.r.Read(b[:min(int64(len(b)), most)])
+	p.left, p.item = p.left-int64(n), p.item-int64(n)
+	return n, err
 }
 
 func readList(d *json.Decoder, item func(json.RawMessage) error) error {
@@ -302,7 +406,7 @@ func readArray(d *json.Decoder, item func(json.RawMessage) error) error {
 	case begin == nil:
 		return nil // null
 	case begin != json.Delim('['):
-		return &decode.FormatError{Offset: d.InputOffset(), Reason: "Items is not an array"}
+		return &decode.FormatError{Offset: d.InputOffset(), Reason: "Items is not an array", Lasting: true}
 	}
 	for d.More() {
 		var raw json.RawMessage
@@ -322,10 +426,32 @@ func readArray(d *json.Decoder, item func(json.RawMessage) error) error {
 // mostNamed is how many of the points that were left out are told of.
 const mostNamed = 10
 
+// left is what lists lack.
+type left struct {
+	mu          sync.Mutex
+	at          map[int]struct{} // positions of points
+	why         []string         // of the first
+	names, sets leftNames
+}
+
+// leftNames are what was left out by its name.
+type leftNames struct {
+	why  []string // of the first
+	more int      // that are not in why
+}
+
+func (l *leftNames) add(name, why string) {
+	if len(l.why) >= mostNamed {
+		l.more++
+		return
+	}
+	l.why = append(l.why, fmt.Sprintf("%q: %s", text.Line(name), why))
+}
+
 // leaveOut notes that a list lacks a point, once for each position.
 func (c *Client) leaveOut(position int, why string) {
-	c.left.Lock()
-	defer c.left.Unlock()
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
 	if _, known := c.left.at[position]; known {
 		return
 	}
@@ -336,14 +462,63 @@ func (c *Client) leaveOut(position int, why string) {
 	if len(c.left.why) < mostNamed {
 		why = fmt.Sprintf("the one at position %d: %s", position, text.Line(c.redact(why)))
 		c.left.why = append(c.left.why, why)
-		c.log.Warn("a point is left out of the list", "point", why)
+		c.log.Debug("a point is left out of the list", "point", why)
 	}
 }
 
-// LeftOut returns how many points the lists of this Client lack, and why, for the
-// first of them.
-func (c *Client) LeftOut() (points int, why []string) {
-	c.left.Lock()
-	defer c.left.Unlock()
-	return len(c.left.at), c.left.why
+func (c *Client) leftOut() int {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	return len(c.left.at)
+}
+
+// Incomplete reports whether a list of points lacked one that the server has.
+func (c *Client) Incomplete() bool { return c.leftOut() > 0 }
+
+func (c *Client) firstLeftOut() string {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	return c.left.why[0]
+}
+
+// leaveOutSet notes that a digital set lacks its states.
+func (c *Client) leaveOutSet(name, why string) {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	c.left.sets.add(c.named(name), c.redact(why))
+}
+
+// leaveOutName notes that a point could not be looked up by its name.
+func (c *Client) leaveOutName(name, why string) {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	c.left.names.add(name, why)
+}
+
+// Notes says what the lists that this Client has read lack, and why: a sentence for
+// each kind of thing.
+func (c *Client) Notes() []string {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	var out []string
+	note := func(one, many string, n int, why []string) {
+		what := one
+		if n > 1 {
+			what = fmt.Sprintf(many, n)
+		}
+		if rest := n - len(why); rest > 0 {
+			why = append(slices.Clip(why), fmt.Sprintf("and %d more", rest))
+		}
+		out = append(out, fmt.Sprintf("%s: %s: %s", text.Line(c.site), what, strings.Join(why, "; ")))
+	}
+	if n := len(c.left.at); n > 0 {
+		note("1 point of the server's list is left out", "%d points of the server's list are left out", n, c.left.why)
+	}
+	if l := c.left.names; len(l.why) > 0 {
+		note("1 point could not be looked up", "%d points could not be looked up", len(l.why)+l.more, l.why)
+	}
+	if l := c.left.sets; len(l.why) > 0 {
+		note("1 digital set is without the names of its states", "%d digital sets are without the names of their states", len(l.why)+l.more, l.why)
+	}
+	return out
 }

@@ -20,7 +20,10 @@ type listing struct {
 	requests    int64
 	retries     int64
 	err         error
-	lastPointID int64 // greatest id of an earlier run; 0 = this is the first
+	lastPointID int64    // greatest id of an earlier run; 0 = this is the first
+	notes       []string // what the list of points lacks
+	incomplete  bool     // it lacks points that the server has
+	unnamed     string   // why states have no names; "" = they have
 }
 
 // wanted is a tag of a manifest and the partition that it names.
@@ -83,7 +86,7 @@ func ownersOf(owners []engine.Owner, site string) map[int64]engine.Owner {
 }
 
 func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engine.Owner, backfill instant.Ticks) {
-	next := a.resolve(l, manifests)
+	next := a.resolve(l, manifests, owners)
 	a.join(l, manifests, owners, next)
 	a.change.Sites = append(a.change.Sites, l.site)
 	ids := make([]int64, 0, len(next))
@@ -122,18 +125,29 @@ func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engin
 	})
 }
 
-// resolve finds each manifest's tag among the site's points.
-func (a *assignment) resolve(l *listing, manifests []wanted) map[int64]engine.Owner {
+// resolve finds each manifest's tag among the site's points. Where the server could
+// not list some of them, a tag that an earlier run found stays as it was.
+func (a *assignment) resolve(l *listing, manifests []wanted, owners map[int64]engine.Owner) map[int64]engine.Owner {
 	byID, byName := make(map[int64]*piwebapi.Point, len(l.points)), make(map[string]*piwebapi.Point, len(l.points))
 	for i := range l.points {
 		p := &l.points[i]
 		byID[p.ID], byName[fold(p.Name)] = p, p
+	}
+	var former former
+	if l.incomplete {
+		former = formerOf(owners)
 	}
 	next := make(map[int64]engine.Owner, len(manifests))
 	for _, w := range manifests {
 		p := byID[w.tag.PointID]
 		if p == nil {
 			p = byName[fold(w.tag.Name)]
+		}
+		if p == nil && l.incomplete {
+			if was, found := former.find(&w.tag); found {
+				p = &piwebapi.Point{ID: was.PointID, WebID: was.WebID, Name: was.Name, PointType: was.PointType, Units: was.Units,
+					Descriptor: w.tag.Descriptor, DigitalSet: w.tag.DigitalSet, Future: w.tag.Future}
+			}
 		}
 		if p == nil {
 			a.missing = append(a.missing, missing{wanted: w})
@@ -146,6 +160,29 @@ func (a *assignment) resolve(l *listing, manifests []wanted) map[int64]engine.Ow
 		a.describe(l, p)
 	}
 	return next
+}
+
+// former are a site's owners, by point and by name.
+type former struct {
+	byID   map[int64]engine.Owner
+	byName map[string]int64
+}
+
+func formerOf(owners map[int64]engine.Owner) former {
+	f := former{owners, make(map[string]int64, len(owners))}
+	for id, o := range owners {
+		f.byName[fold(o.Name)] = id
+	}
+	return f
+}
+
+// find finds a tag by its point, or else by its name.
+func (f former) find(tag *inventory.Tag) (engine.Owner, bool) {
+	was, found := f.byID[tag.PointID]
+	if !found {
+		was, found = f.byID[f.byName[fold(tag.Name)]]
+	}
+	return was, found
 }
 
 func owner(site string, p *piwebapi.Point, tier string, partition int, planID string, rate float64) engine.Owner {

@@ -129,3 +129,27 @@ func TestAssignKeepsASiteThatIsDown(t *testing.T) {
 	require.Len(t, a.change.Close, 1)
 	require.Equal(t, []int{0}, a.fence)
 }
+
+// A list that lacks points says nothing of the tags that are not in it: those that an
+// earlier run found stay where they are, and go where the plan puts them.
+func TestAssignFromAnIncompleteList(t *testing.T) {
+	manifests := []wanted{row(1, "x", 0), row(2, "y", 0), row(0, "z", 1)}
+	first := assign(manifests, nil, listed(point(1, "x"), point(2, "y"), point(3, "Z")), "plan", backfill)
+	owners := owned(nil, first.change)
+
+	partial := listed(point(1, "x"))
+	partial[0].incomplete = true
+	again := assign(manifests, owners, partial, "plan", backfill)
+	require.Empty(t, again.change.Close)
+	require.Empty(t, again.change.Open)
+	require.Empty(t, again.missing)
+	require.Len(t, again.change.Tags, 3, "metadata.tags keeps them")
+
+	manifests[1].partition, manifests[2].partition = 1, 0
+	moved := assign(manifests, owners, partial, "another plan", backfill)
+	require.Len(t, moved.change.Close, 2)
+	require.Equal(t, []int{0, 1}, moved.fence)
+	require.ElementsMatch(t, []int{1, 0}, []int{moved.change.Open[0].Partition, moved.change.Open[1].Partition})
+
+	require.Len(t, assign(manifests, owners, listed(point(1, "x")), "plan", backfill).missing, 2, "a whole list tells")
+}

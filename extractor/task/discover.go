@@ -284,7 +284,9 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 		return err
 	}
 	defer client.Close()
-	defer func() { l.requests, l.retries = client.Requests(), client.Retries() }()
+	defer func() {
+		l.requests, l.retries, l.notes, l.incomplete = client.Requests(), client.Retries(), client.Notes(), client.Incomplete()
+	}()
 	server, err := client.DataServer(ctx, site.DataServer)
 	if err != nil {
 		return err
@@ -315,7 +317,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 			return ctx.Err()
 		}
 		// The names of states are in the events too: landing goes on without the list.
-		a.Log.Warn("digital state sets could not be read", "site", site.Name, "error", err)
+		l.unnamed = fmt.Sprintf("the names of the digital states of site %s could not be read: %v", site.Name, err)
 		return nil
 	}
 	l.states = make(map[string]string, len(sets))
@@ -368,6 +370,10 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 		}
 		if text := l.note(l.site); text != "" {
 			note("%s", text)
+		}
+		a.result.Notes = append(a.result.Notes, l.notes...)
+		if l.unnamed != "" {
+			note("%s", l.unnamed)
 		}
 	}
 	if text := next.note(); text != "" {

@@ -83,6 +83,9 @@ type reason struct {
 // of returns why a tag cannot be read. near asks for names like it, which takes a while.
 func (r *reason) of(name string, near bool) string {
 	why := "its site has no point of this name, or its user may not see it"
+	if r.listing != nil && r.listing.incomplete {
+		why = "its site lists no point of this name, and could not list all that it has"
+	}
 	if server, tag, ok := strings.Cut(strings.TrimPrefix(name, `\\`), `\`); ok && strings.HasPrefix(name, `\\`) && server != "" {
 		return fmt.Sprintf("%s; it is a path: the inventory has names alone, such as %q", why, tag)
 	}
