@@ -13,6 +13,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // Kind is how a folder differs from a bundle in one file.
@@ -35,7 +36,7 @@ type Difference struct {
 }
 
 // String gives the difference as one line: the path, and what is with it.
-func (d Difference) String() string { return fmt.Sprintf("%s (%s)", d.Path, d.Kind) }
+func (d Difference) String() string { return fmt.Sprintf("%s (%s)", text.Line(d.Path), d.Kind) }
 
 // maxDiff is how large a file may be to be shown as a diff.
 const maxDiff = 4 << 20

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
@@ -63,13 +64,13 @@ func Main(ctx context.Context, args []string, env Env) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &cancelled):
-		fmt.Fprintln(env.Stderr, cancelled)
+		fmt.Fprintln(env.Stderr, text.Lines(cancelled.Error()))
 		return exitCancelled
 	case ctx.Err() != nil:
 		fmt.Fprintln(env.Stderr, "cancelled")
 		return exitCancelled
 	default:
-		fmt.Fprintf(env.Stderr, "error: %s\n", strings.TrimRight(err.Error(), "\n"))
+		fmt.Fprintf(env.Stderr, "error: %s\n", strings.TrimRight(text.Lines(err.Error()), "\n"))
 		return exitError
 	}
 }

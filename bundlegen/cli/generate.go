@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 func generateCommand() *cli.Command {
@@ -57,7 +58,7 @@ func generate(c *cli.Context, p *planned) error {
 	}
 	if err := makeWheel(p.dir(), distFolder, archOf(p.cfg)); err != nil {
 		// The folder is whole without it: deploying needs it, and says so.
-		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %v\n", err)
+		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %s\n", text.Lines(err.Error()))
 	}
 	return nil
 }

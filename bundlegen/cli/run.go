@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -96,12 +96,7 @@ func here(c *cli.Context) error {
 func asJSON(c *cli.Context) bool { return c.String("output") == "json" }
 
 // printJSON prints a document as one indented JSON value.
-func printJSON(c *cli.Context, document any) error {
-	encoder := json.NewEncoder(c.App.Writer)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(document)
-}
+func printJSON(c *cli.Context, document any) error { return report.WriteJSON(c.App.Writer, document) }
 
 func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
 	var names []string
@@ -353,7 +348,7 @@ const (
 
 // showRun says how a run on Databricks ended, and why each task failed that did.
 func showRun(w io.Writer, run remoteRun) {
-	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, run.Outcome, words.Span(run.Duration.Seconds()), run.URL)
+	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, run.Outcome, words.Span(run.Duration.Seconds()), text.Line(run.URL))
 	if run.Outcome != deploy.Succeeded && run.Message != "" {
 		indent(w, "  ", run.Message)
 	}
@@ -367,7 +362,7 @@ func showRun(w io.Writer, run remoteRun) {
 			continue
 		}
 		shown++
-		fmt.Fprintf(w, "  %s: %s at attempt %d, %s\n", text.Line(t.Key), t.State, t.Attempts, t.URL)
+		fmt.Fprintf(w, "  %s: %s at attempt %d, %s\n", text.Line(t.Key), text.Line(t.State), t.Attempts, text.Line(t.URL))
 		indent(w, "    ", t.Error)
 	}
 	if more > 0 {

@@ -47,7 +47,7 @@ func (c CLI) Validate(ctx context.Context, dir, target string) error {
 		err = fmt.Errorf("%d warning(s) were found; warnings are not allowed in strict mode", s.warnings)
 	}
 	if err = s.close(err); err == nil {
-		_, err = out(c.Stdout).Write(text)
+		_, err = io.WriteString(out(c.Stdout), shown(string(text)))
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (c CLI) change(ctx context.Context, name, dir, target string, autoApprove b
 	}
 	text, err := s.execute(args...)
 	if err = s.close(err); err == nil {
-		_, err = out(c.Stdout).Write(text)
+		_, err = io.WriteString(out(c.Stdout), shown(string(text)))
 	}
 	return err
 }

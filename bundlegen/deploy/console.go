@@ -3,8 +3,11 @@ package deploy
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // console takes what the CLI writes to stderr. It passes whole lines on as they
@@ -53,6 +56,12 @@ func (c *console) cleanLocked(text string) string {
 	return c.secrets.Replace(text)
 }
 
+// colours are what the CLI sets colours by, and nothing else.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// shown is a text of the CLI for a terminal: it may hold what a workspace said.
+func shown(s string) string { return text.Lines(colours.ReplaceAllString(s, "")) }
+
 // Write implements io.Writer. It never fails: a closed terminal is no reason to
 // leave a deployment half done.
 func (c *console) Write(p []byte) (int, error) {
@@ -71,8 +80,8 @@ func (c *console) Write(p []byte) (int, error) {
 
 // line passes on or keeps one line.
 func (c *console) line(line string) {
-	c.keep = c.keep || strings.HasPrefix(line, "Error: ")
-	line = c.cleanLocked(line)
+	c.keep = c.keep || strings.HasPrefix(colours.ReplaceAllString(line, ""), "Error: ")
+	line = shown(c.cleanLocked(line))
 	if c.keep {
 		c.kept.WriteString(line)
 		return

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -37,10 +36,7 @@ func CompareJSON(w io.Writer, p *plan.Plan, tiers []Comparison) error {
 	for _, c := range tiers {
 		document.Tiers = append(document.Tiers, comparedTier{c.Tier.Name, c.Tier.Cadence.Seconds(), Recommendation(c), c.Choices})
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(document)
+	return WriteJSON(w, document)
 }
 
 // CompareText writes comparisons for a terminal: a row for each choice that

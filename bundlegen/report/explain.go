@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -50,10 +49,7 @@ type explanations struct {
 
 // ExplainJSON writes explanations for programs.
 func ExplainJSON(w io.Writer, list []Explanation) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(explanations{Version: plan.Version, Tags: list})
+	return WriteJSON(w, explanations{Version: plan.Version, Tags: list})
 }
 
 // ExplainText writes explanations for a terminal. data says whether a data

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 //go:embed html
@@ -92,7 +93,7 @@ func newPage(r Report) (*page, error) {
 		return nil, err
 	}
 	p := &page{
-		Policy: policy(style, script), Style: template.CSS(style), Script: template.JS(script), Document: template.JS(document),
+		Policy: policy(style, script), Style: template.CSS(style), Script: template.JS(script), Document: template.JS(text.JSON(document)),
 		ID: r.Plan.ID, Name: clean(r.Plan.Name), Headline: headline(r.Plan), Next: clean(r.Next),
 		Sites: sites(r.Plan), Changes: pageChangesOf(r.Changes, left), Assumed: assumed(r.Plan),
 	}

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // document is `plan --output json`. It only grows; its version is plan.Version.
@@ -30,18 +32,29 @@ type regionDocument struct {
 
 // JSON writes a report for programs, or those of all regions as one document.
 func JSON(w io.Writer, reports ...Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
 	last := reports[len(reports)-1]
 	if last.Region == "" {
-		return e.Encode(last.document())
+		return WriteJSON(w, last.document())
 	}
 	all := documents{Version: plan.Version, Next: last.Next}
 	for _, r := range reports {
 		all.Regions = append(all.Regions, regionDocument{Region: r.Region, Plan: r.Plan, Changes: r.Changes})
 	}
-	return e.Encode(all)
+	return WriteJSON(w, all)
+}
+
+// WriteJSON writes a document for programs, and for the terminal that it may be
+// read on.
+func WriteJSON(w io.Writer, document any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil {
+		return err
+	}
+	_, err := w.Write(text.JSON(b.Bytes()))
+	return err
 }
 
 func (r Report) document() document {

@@ -2,9 +2,10 @@ package report
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // screen measures as terminals outside East Asian locales do, whatever this
@@ -14,15 +15,8 @@ var screen = &runewidth.Condition{StrictEmojiNeutral: true}
 // width gives the columns that a text takes.
 func width(s string) int { return screen.StringWidth(s) }
 
-// clean makes a text printable: what a terminal would act on is replaced.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\u200d' || r == '\ufe0f' || unicode.IsPrint(r) {
-			return r
-		}
-		return '\ufffd'
-	}, s)
-}
+// clean makes a text printable: what a terminal would act on is escaped.
+func clean(s string) string { return text.Line(s) }
 
 // fit cuts a text that is wider than most columns, with … at its end.
 func fit(s string, most int) string {

@@ -101,7 +101,7 @@ func markdownChanges(line func(string, ...any), c *plan.Changes) {
 		if kind == plan.Change {
 			kind = "!" // what GitHub's diff colours as a change
 		}
-		line("%s %s: %s", kind, l.what, l.where)
+		line("%s", clean(fmt.Sprintf("%s %s: %s", kind, l.what, l.where)))
 	}
 	line("```")
 	if len(c.Tags) == 0 {
@@ -117,7 +117,7 @@ func markdownChanges(line func(string, ...any), c *plan.Changes) {
 			line("| | and %s more | | |", words.Count(len(c.Tags)-fewRows))
 			break
 		}
-		line("| %s | %s | %s | %s |", code(t.Kind), escape(fit(t.Tag, 100)), escape(t.Site), escape(fit(tagLine(t), 120)))
+		line("| %s | %s | %s | %s |", code(t.Kind), escapeName(fit(t.Tag, 100)), escape(t.Site), escapeName(fit(tagLine(t), 120)))
 	}
 	line("")
 	line("</details>")
@@ -134,6 +134,12 @@ func escape(s string) string {
 	}
 	return b.String()
 }
+
+// escapeName is escape for a name that anybody may have given: it keeps GitHub from
+// making a link or a formula of it, too.
+func escapeName(s string) string { return noLinks.Replace(escape(s)) }
+
+var noLinks = strings.NewReplacer("://", "\\://", "www.", "www\\.", "WWW.", "WWW\\.", "$", "\\$")
 
 // code sets a text as code, whatever backticks it has.
 func code(s string) string {

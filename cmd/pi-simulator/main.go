@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/internal/program"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 func main() {
@@ -31,10 +32,10 @@ func report(stderr interface{ Write([]byte) (int, error) }, err error) int {
 	case errors.Is(err, context.Canceled):
 		return exitCancelled
 	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(stderr, "error: %s\n", text.Lines(err.Error()))
 	var hinted *hintError
 	if errors.As(err, &hinted) {
-		fmt.Fprintf(stderr, "hint: %s\n", hinted.hint)
+		fmt.Fprintf(stderr, "hint: %s\n", text.Lines(hinted.hint))
 	}
 	return exitError
 }

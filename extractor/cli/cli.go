@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -70,14 +71,14 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 	result, err := run(ctx, args[1], args[2:], stderr, getenv, engines)
 	err = errors.Join(err, leaveResult(result, getenv))
 	for _, n := range result.Notes {
-		fmt.Fprintln(stderr, "note:", n)
+		fmt.Fprintln(stderr, "note:", text.Lines(n))
 	}
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "cancelled; what was landed stays, the next run goes on from there")
 		return exitCancelled
 	case err != nil:
-		fmt.Fprintln(stderr, "error:", err)
+		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
 		return exitError
 	}
 	fmt.Fprintf(stdout, "%s %s: %d tags, %d failed, %d events, %d requests\n", args[1], result.Status, result.Tags, result.Failed, result.Events, result.Requests)

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // shardCommand is how the launcher starts a shard on a worker.
@@ -37,7 +38,7 @@ func runShard(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, ge
 		fmt.Fprintln(stderr, "cancelled")
 		return exitCancelled
 	default:
-		fmt.Fprintln(stderr, "error:", err)
+		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
 		return exitError
 	}
 }

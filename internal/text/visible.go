@@ -3,9 +3,11 @@
 package text
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -53,7 +55,8 @@ func visible(s string, lines bool) string {
 
 // hidden reports whether a terminal obeys r, or shows nothing for it: control
 // and format characters (Unicode's Cc and Cf, among them every bidirectional
-// control and zero-width character), and the line and paragraph separators.
+// control and zero-width character), the line and paragraph separators, and what
+// Unicode calls ignorable, such as fillers.
 func hidden(r rune, lines bool) bool {
 	switch {
 	case lines && (r == '\n' || r == '\t'):
@@ -61,5 +64,27 @@ func hidden(r rune, lines bool) bool {
 	case r >= ' ' && r < 0x7f:
 		return false
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// JSON returns a JSON document that means the same, and in which every character
+// that Lines would escape is an escape of JSON: a terminal shows it as it is.
+func JSON(document []byte) []byte {
+	if bytes.IndexFunc(document, func(r rune) bool { return hidden(r, true) }) < 0 {
+		return document
+	}
+	out := make([]byte, 0, len(document)+64)
+	for len(document) > 0 {
+		r, size := utf8.DecodeRune(document)
+		switch high, low := utf16.EncodeRune(r); {
+		case !hidden(r, true): // also bytes that are no UTF-8, which no encoder writes
+			out = append(out, document[:size]...)
+		case r > 0xffff:
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default: // inside of a text: between its values JSON has none
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		document = document[size:]
+	}
+	return out
 }

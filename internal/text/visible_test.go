@@ -1,6 +1,7 @@
 package text
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,4 +25,18 @@ func TestVisible(t *testing.T) {
 		assert.Equal(t, want, Line(in))
 	}
 	assert.Equal(t, "a\n\tb\\r\\x1b", Lines("a\n\tb\r\x1b"))
+	assert.Equal(t, `a\u3164b\u034f`, Line("a\u3164b\u034f"))
+}
+
+func TestJSONMeansTheSame(t *testing.T) {
+	const name = "\x1b[31m\u009b\u202e\u200b\U000e0041\x7f Werk 🏭"
+	written, err := json.MarshalIndent(map[string]string{"tag": name}, "", "\t")
+	assert.NoError(t, err)
+	shown := JSON(written)
+	assert.Equal(t, "{\n\t\"tag\": \"\\u001b[31m\\u009b\\u202e\\u200b\\udb40\\udc41\\u007f Werk 🏭\"\n}", string(shown))
+	var read map[string]string
+	assert.NoError(t, json.Unmarshal(shown, &read))
+	assert.Equal(t, name, read["tag"])
+	plain := []byte(`{"a": "b\n"}`)
+	assert.Equal(t, plain, JSON(plain))
 }

@@ -30,6 +30,8 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"simulator":  simulatorWord,
 	"website":    website,
 	"asked":      asked,
+	"hostile":    hostile,
+	"tame":       tame,
 	"listed":     listed,
 	"unasked":    unasked,
 	"held":       held,

@@ -1,12 +1,23 @@
 package scenarios_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"io"
+	"log"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -83,6 +94,48 @@ func website(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(server.Close)
 	sceneOf(ts).asked[args[0]] = requests
 	ts.Setenv(strings.ToUpper(args[0])+"_URL", server.URL)
+}
+
+// hostile starts a server of https whose certificate is for a name that a terminal
+// would obey; it sets NAME_URL.
+//
+//	hostile NAME
+func hostile(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "hostile NAME")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "\x1b[2J\u202eevil"},
+		DNSNames:     []string{"\x1b[2J\x1b]0;owned\x07pi.example"},
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}
+	server.StartTLS()
+	ts.Defer(server.Close)
+	// By name: of an address, the names of the certificate are not told.
+	ts.Setenv(strings.ToUpper(args[0])+"_URL", strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
+}
+
+// tame wants that a terminal may show what a program wrote: nothing in it is
+// obeyed or hidden.
+//
+//	tame stdout|stderr
+func tame(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "tame stdout|stderr")
+	said := ts.ReadFile(args[0])
+	if said == "" {
+		ts.Fatalf("%s is empty", args[0])
+	}
+	for i, r := range said {
+		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			ts.Fatalf("%s has %U: %q", args[0], r, said[max(0, i-40):i+len(string(r))])
+		}
+	}
 }
 
 // unasked wants that a website was not asked at all.

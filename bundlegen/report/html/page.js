@@ -73,6 +73,11 @@ function makeSearch(input) {
     return parts.join(", ");
   }
 
+  // What nobody would see, or what turns a text around, is shown escaped.
+  function visible(text) {
+    return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+  }
+
   function row(t) {
     const tr = document.createElement("tr");
     const sign = tr.insertCell();
@@ -80,7 +85,7 @@ function makeSearch(input) {
     sign.className = kinds[t.kind];
     for (const text of [t.tag, t.site, what(t)]) {
       // Names may be written from right to left: each keeps to itself.
-      tr.insertCell().appendChild(document.createElement("bdi")).textContent = text;
+      tr.insertCell().appendChild(document.createElement("bdi")).textContent = visible(text);
     }
     return tr;
   }
