@@ -54,18 +54,19 @@ func readCompute(root *object, targets []Target) Compute {
 		}
 	}
 	cloud = o.oneOf("cloud", cloud, "aws", "azure", "gcp")
+	spark := o.text("spark_version", defaultSparkVersion, sparkRule)
 	node := o.text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
 	c := Compute{
 		Cloud:              cloud,
-		SparkVersion:       o.text("spark_version", defaultSparkVersion, sparkRule),
+		SparkVersion:       spark,
 		NodeType:           node,
 		OrchestratorType:   o.text("orchestrator_node_type", node, nodeTypeRule),
 		PolicyID:           o.text("policy_id", "", idRule),
-		CustomTags:         readCustomTags(o),
+		CustomTags:         readCustomTags(o, cloud),
 		InstanceProfile:    o.text("instance_profile", "", profileRule),
 		SingleCluster:      o.bool("single_cluster"),
 		Serverless:         o.bool("serverless"),
-		Photon:             o.bool("photon"),
+		Photon:             o.bool("photon") || strings.Contains(spark, "-photon-"),
 		Layout:             o.oneOf("layout", "liquid", "liquid", "zorder"),
 		MaxConcurrentTasks: o.int("max_concurrent_tasks", 1000, 1, 100_000),
 		Pool:               readPool(o.object("pool")),
@@ -116,19 +117,21 @@ func readPool(o *object) Pool {
 	return p
 }
 
-func readCustomTags(parent *object) map[string]string {
-	o := parent.object("custom_tags")
-	entries := o.entries(45) // as many as a cluster takes
+// readCustomTags reads the tags of the machines, by the rules of their cloud. A
+// cluster takes 45, one of which a single node has for itself.
+func readCustomTags(parent *object, cloud string) map[string]string {
+	o, r := parent.object("custom_tags"), tagRules[cloud]
+	entries := o.entries(44)
 	if len(entries) == 0 {
 		return nil
 	}
 	tags := make(map[string]string, len(entries))
 	for _, e := range entries {
-		if !tagKeyRule.ok(e.Key) {
-			o.addAt(e.Line, e.Column, o.path+": key "+quote(e.Key)+"; allowed: "+tagKeyRule.allowed, tagKeyRule.hint)
+		if !r.key.ok(e.Key) {
+			o.addAt(e.Line, e.Column, o.path+": key "+quote(e.Key)+"; allowed: "+r.key.allowed, r.key.hint)
 			continue
 		}
-		tags[e.Key] = o.text(e.Key, "", tagValueRule)
+		tags[e.Key] = o.text(e.Key, "", r.value)
 	}
 	return tags
 }
