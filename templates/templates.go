@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"text/template"
 )
 
@@ -52,9 +53,15 @@ type ReadmeData struct {
 	Secrets   []Secret
 	Queries   []string // names of the files in sql/
 	Pools     bool     // the bundle makes instance pools
+	Policy    string   // id of the clusters' policy; "" = there is none
 	SecretsIn string   // file that names the secrets for serverless compute; "" = clusters have them
 
 	Monitoring Monitoring
+}
+
+// Placeholders reports whether a grant has no principal to name.
+func (d ReadmeData) Placeholders() bool {
+	return slices.ContainsFunc(d.Targets, func(t Target) bool { return t.RunAs == "" })
 }
 
 // Monitoring is what watches the jobs.

@@ -151,6 +151,7 @@ func baseCluster(cfg *config.Pipeline, workers int, secrets []secretEnv) *cluste
 		Policy:           cfg.Compute.PolicyID,
 		Workers:          workers,
 		DataSecurityMode: "SINGLE_USER", // Unity Catalog from a job cluster
+		RuntimeEngine:    "STANDARD",    // said, since what a policy or the workspace fills in is a change at each plan
 		SparkEnv:         sparkEnv(secrets),
 		CustomTags:       maps.Clone(cfg.Compute.CustomTags),
 	}

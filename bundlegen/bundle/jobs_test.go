@@ -80,6 +80,46 @@ func TestJobRunsDiscoveryThenExtractionsThenTheRest(t *testing.T) {
 	require.Equal(t, []string{"consolidate"}, after["validate"])
 }
 
+// Nothing in a region's bundle names a secret of another region's site, on any
+// compute.
+func TestARegionHoldsItsOwnSecretsOnly(t *testing.T) {
+	for name, change := range map[string]func(*config.Compute){
+		"clusters":       func(*config.Compute) {},
+		"single cluster": func(c *config.Compute) { c.SingleCluster = true },
+		"serverless":     func(c *config.Compute) { c.Serverless = true },
+		"pool":           func(c *config.Compute) { c.Pool.MinIdle = 4 },
+	} {
+		whole := pipeline(t.TempDir())
+		require.NoError(t, os.WriteFile(filepath.Join(whole.Dir, "ca.pem"), []byte(certificate), 0o644))
+		change(&whole.Compute)
+		var words []string // by site: what must not be in the bundle of another
+		sites := whole.Sites[:0]
+		for _, word := range []string{"ALPHA", "BRAVO", "CHARLIE"} {
+			s := pipeline(".").Sites[0]
+			s.Name, s.Region, s.URL = word, "region-"+word, "https://pi."+word+".example/piwebapi"
+			s.Auth = config.Auth{Kind: "kerberos", Principal: "svc@" + word, Keytab: config.Secret{Env: "KEYTAB_" + word, Secret: "pi/" + word}}
+			s.TLS = config.TLS{CAFile: "ca.pem", CA: config.Secret{Secret: "ca/" + word}}
+			sites, words = append(sites, s), append(words, word)
+		}
+		whole.Sites = sites
+		for _, region := range whole.Regions() {
+			cfg := whole.InRegion(region)
+			for _, f := range render(t, cfg, planOf(cfg, 2)).Files() {
+				for _, word := range words {
+					if "region-"+word != region && f.Path != manifest.SitesFile && f.Path != bundle.PlanFile {
+						require.NotContains(t, string(f.Data), word, "%s: %s of %s", name, f.Path, region)
+					}
+					for _, secret := range []string{"KEYTAB_" + word, "pi/" + word, "ca/" + word, "svc@" + word} {
+						if "region-"+word != region {
+							require.NotContains(t, string(f.Data), secret, "%s: %s of %s", name, f.Path, region)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // A site's own policy is that of its extraction tasks, and of no other: discovery
 // and what comes after are the tier's.
 func TestExtractionsAreRetriedAsTheirSiteSays(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 // readmeData says what the bundle's README tells of it.
 func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (templates.ReadmeData, error) {
-	data := templates.ReadmeData{Name: cfg.Name, Pools: makesPools(cfg), Monitoring: templates.Monitoring{
+	data := templates.ReadmeData{Name: cfg.Name, Pools: makesPools(cfg), Policy: cfg.Compute.PolicyID, Monitoring: templates.Monitoring{
 		Warehouse:       watches(cfg),
 		Told:            len(cfg.Monitoring.Emails)+len(cfg.Monitoring.Webhooks) > 0,
 		MinCompleteness: strconv.FormatFloat(100*cfg.Monitoring.MinCompleteness, 'g', 6, 64) + "%",
@@ -36,7 +36,7 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 		data.Targets = append(data.Targets, templates.Target{
 			Name: t.Name, Production: t.Production, RunAs: t.ServicePrincipal,
 			Catalog: catalog, SchemaPrefix: t.SchemaPrefix,
-			Grant: plan.GrantSQL(catalog, cmp.Or(t.ServicePrincipal, "who deploys "+t.Name)),
+			Grant: plan.GrantSQL(catalog, cmp.Or(t.ServicePrincipal, "<who deploys "+t.Name+">")),
 		})
 	}
 	secrets, err := secretsOfAll(cfg.Sites)

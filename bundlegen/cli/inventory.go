@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -86,16 +87,20 @@ func discoverCommand() *cli.Command {
 		Usage: "lists every site's points in the inventory",
 		Description: `Tiers and rates that the inventory has already are kept; points that their
 server does not have any more are dropped.`,
-		Flags: []cli.Flag{configFlag},
+		Flags: []cli.Flag{configFlag, regionFlag},
 		Action: func(c *cli.Context) error {
-			cfg, err := config.Load(c.String("config"))
+			whole, parts, err := loadParts(c)
 			if err != nil {
 				return err
+			}
+			cfg := whole
+			if c.String("region") != "" {
+				cfg = parts[0].cfg // its sites, and so their secrets only
 			}
 			if err := config.CheckEnv(cfg); err != nil {
 				return err
 			}
-			old, err := readInventory(cfg, nil) // an empty tier stays empty
+			old, err := readInventory(whole, nil) // an empty tier stays empty
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -110,9 +115,24 @@ server does not have any more are dropped.`,
 			if len(found) == 0 {
 				return errors.New("no site has a point that this user may see; nothing was written\nhint: PI's own permissions on points decide what is listed")
 			}
-			return writeInventory(c, cfg, found, old)
+			return writeInventory(c, whole, append(found, elsewhere(cfg, old)...), old)
 		},
 	}
+}
+
+// elsewhere returns what an inventory, which may be nil, says of the sites of other
+// regions than that of cfg: nobody asked these.
+func elsewhere(cfg *config.Pipeline, old *inventory.File) []inventory.Tag {
+	var tags []inventory.Tag
+	if old == nil {
+		return nil
+	}
+	for _, t := range old.Tags {
+		if slices.Contains(cfg.Elsewhere, t.Site) {
+			tags = append(tags, t)
+		}
+	}
+	return tags
 }
 
 // discover asks the sites, and shows how far they are and what was left out.
