@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
 )
 
 // maxDashboard is the size of the largest dashboard that is read, in bytes: the
@@ -27,7 +27,7 @@ func (c *checker) dashboard(d place) {
 		c.addKey(d, d.key, "has neither file_path nor serialized_dashboard", "", regenerate)
 	}
 	for _, name := range c.dashboardFiles(file) {
-		data, err := regular.Read(c.name(name), maxDashboard)
+		data, err := source.Read(c.dir, name, maxDashboard)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			c.add(file, "there is no "+name, "", regenerate)

@@ -3,6 +3,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -69,12 +70,28 @@ func Includes(dir string, root Document) ([]Include, error) {
 // Parse parses one file of the bundle.
 func Parse(dir, file string) (Document, error) {
 	name := filepath.Join(dir, filepath.FromSlash(file))
-	data, err := regular.Read(name, maxFile)
+	data, err := Read(dir, file, maxFile)
 	if err != nil {
 		return Document{}, err
 	}
 	tree, err := config.Parse(data, name)
 	return Document{File: file, Data: data, Tree: tree}, err
+}
+
+// Read reads a file of the bundle of at most so many bytes. A link that leads out of
+// the folder is not followed: what it leads to might be shown.
+func Read(dir, file string, most int64) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() // only read: closing cannot lose anything
+	data, err := regular.ReadIn(root, file, most)
+	var wrong *fs.PathError
+	if errors.As(err, &wrong) {
+		wrong.Path = filepath.Join(dir, filepath.FromSlash(file))
+	}
+	return data, err
 }
 
 // IsYAML says whether a file has a name that the CLI reads as YAML.
