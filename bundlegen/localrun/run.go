@@ -276,6 +276,8 @@ func judge(tasks []*scheduled, states []State) Outcome {
 			good++
 		case t.spec.params.Task == manifest.TaskExtract && states[i] == Partial:
 			odd++
+		case t.spec.params.Task == manifest.TaskExtract && (t.result.Events > 0 || errors.Is(t.err, task.ErrFailed) && t.result.Tags > 0):
+			odd++ // too many of its tags failed, and the others are landed
 		case t.spec.params.Task == manifest.TaskExtract:
 			bad++
 		case states[i] == Partial:

@@ -129,7 +129,9 @@ EXCEPT SELECT run_id, partition_id FROM monitoring.completeness)`))
 	require.Zero(t, p.sim.Stats().WriteAlarms)
 }
 
-// TestEveryQuirk reads the same archive from servers that differ from one another in one quirk.
+// TestEveryQuirk is a short life of a plant on servers that differ from one another
+// in one quirk: a backfill, a tag without permission, one that is renamed and one
+// that is removed, then an outage that is caught up in windows by other partitions.
 func TestEveryQuirk(t *testing.T) {
 	for _, q := range simulator.Quirks() {
 		if q.Quirk == simulator.AuthLoop {
@@ -143,13 +145,30 @@ func TestEveryQuirk(t *testing.T) {
 			} else {
 				o.Quirks = []simulator.Quirk{q.Quirk}
 			}
-			p := newPlant(t, o)
+			p := newPlantOf(t, o, 2)
 			p.plan()
-			p.run(0, start)
-			p.read(start)
+			left := p.leftOut()
+			now := start
+			p.run(0, now)
+			p.read(now, left...)
 			p.compare()
-			p.run(0, start+2*instant.Hour)
-			p.read(start + 2*instant.Hour)
+
+			tags := p.sim.Oracle().Tags()
+			require.NoError(t, p.sim.FailTag(tags[5].Name, simulator.FaultPermission))
+			require.NoError(t, p.sim.RenameTag(tags[3].Name, "renamed, and \"quoted\""))
+			require.NoError(t, p.sim.RemoveTag(tags[20].Name))
+			now += instant.Hour
+			p.run(3, now)
+			p.read(now, append(left, tags[5].Name)...)
+			p.compare()
+
+			require.NoError(t, p.sim.FailTag(tags[5].Name, simulator.NoFault))
+			p.write("pipeline.yml", strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", "name: standard, every: 1h, partitions: 4", 1))
+			p.bundlegen(0, "discover")
+			p.bundlegen(0, "generate", "--rebalance")
+			now += 8 * instant.Hour
+			p.run(0, now)
+			p.read(now, p.leftOut()...)
 			require.NotZero(t, p.compare())
 		})
 	}

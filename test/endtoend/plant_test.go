@@ -284,6 +284,21 @@ func (p *plant) editInventory(edit func(row map[string]string) bool) {
 	require.NoError(p.t, os.WriteFile(path, out.Bytes(), 0o600))
 }
 
+// leftOut returns the names of the points that discover did not list.
+func (p *plant) leftOut() (names []string) {
+	listed := map[string]bool{}
+	p.editInventory(func(row map[string]string) bool {
+		listed[row["tag"]] = true
+		return true
+	})
+	for _, t := range p.sim.Oracle().Tags() {
+		if !listed[t.Name] {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // owners gives the partition of each point, as the last run left it.
 func (p *plant) owners() map[string]int64 {
 	out := map[string]int64{}
