@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -135,17 +136,35 @@ func elsewhere(cfg *config.Pipeline, old *inventory.File) []inventory.Tag {
 	return tags
 }
 
+// quietFor is how long discover says nothing in a pipe while pages come.
+const quietFor = 10 * time.Second
+
 // discover asks the sites, and shows how far they are and what was left out.
 func discover(c *cli.Context, d localrun.Discovery) ([]inventory.Tag, error) {
 	tell := screenOf(c.App.ErrWriter)
 	var mu sync.Mutex
 	d.Getenv, d.Log = os.LookupEnv, logger(c.App.ErrWriter)
+	begun := time.Now()
+	spoken := begun
 	d.Progress = func(site string, points int) {
-		if tell.terminal {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintf(c.App.ErrWriter, "\r%s: %d points\033[K", site, points)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case tell.terminal:
+			fmt.Fprintf(c.App.ErrWriter, "\r%s: %s\033[K", text.Line(site), words.Plural(points, "point"))
+		case time.Since(spoken) >= quietFor:
+			spoken = time.Now()
+			fmt.Fprintf(c.App.ErrWriter, "%7.1fs  %s: %s so far\n", time.Since(begun).Seconds(), text.Line(site), words.Plural(points, "point"))
 		}
+	}
+	d.Trouble = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tell.terminal {
+			fmt.Fprint(c.App.ErrWriter, "\r\033[K")
+		}
+		spoken = time.Now()
+		fmt.Fprintf(c.App.ErrWriter, "%7.1fs  %s\n", time.Since(begun).Seconds(), line)
 	}
 	found, notes, err := localrun.Discover(c.Context, d)
 	if tell.terminal {

@@ -30,6 +30,9 @@ type Discovery struct {
 	Getenv   func(string) (string, bool)
 	Log      *slog.Logger
 	Progress func(site string, points int) // told the number of a site's points so far, from several goroutines
+	Trouble  func(line string)             // told, as a line, of a site whose requests are sent again, and that it works again; so, too
+
+	retrying func(piwebapi.Retry)
 }
 
 // Discover asks every site for its points, side by side, and returns them as
@@ -37,6 +40,12 @@ type Discovery struct {
 // out of an inventory, a sentence each.
 func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []string, err error) {
 	results := make([]discovered, len(d.Sources))
+	var notices piwebapi.Notices
+	d.retrying = func(r piwebapi.Retry) {
+		if line := notices.Line(r); line != "" {
+			d.Trouble(line)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for i, source := range d.Sources {
@@ -79,7 +88,7 @@ func (d Discovery) points(ctx context.Context, source Source, into *discovered) 
 	if err != nil {
 		return err
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true, Retrying: d.retrying})
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,9 @@ const (
 
 // Run runs a program's work and ends the process with the exit code that it
 // returns. The context ends with SIGINT, SIGTERM and SIGHUP; a second signal ends
-// the process at once, a panic with an error (package crash). A SIGHUP that the process was started to ignore, as by
-// nohup, is ignored. When what was written to stdout did not get there, the
-// process ends with an error, whatever the work says.
+// the process at once, a panic with an error (package crash). A SIGHUP that the
+// process was started to ignore, as by nohup, is ignored. When what was written to
+// stdout did not get there, the process ends with an error, whatever the work says.
 func Run(work func(ctx context.Context, stdout *Output) int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
