@@ -163,7 +163,7 @@ func TestSummary(t *testing.T) {
   PI server     40 requests, 30 of them sent again
   tasks         2 failed, 1 took more than one attempt
   completeness  99.90% of 1,000 events of 20 tags, as PI counts them
-  failed        2 tags; all are in monitoring.tag_errors
+  failed        2 tags, see monitoring.tag_errors
     "SINUSOID": site "plant-a": forbidden (403) at /piwebapi/streams/x: no read
       access to this point, and none to its security either
 `, out.String())

@@ -233,7 +233,7 @@ func (s Summary) Text(w io.Writer) {
 		say("completeness", "%s of %s of %s, %s", share(c.Share), events(c.Expected), words.Plural(c.Tags, "tag"), how)
 	}
 	if s.TagsFailed > 0 {
-		say("failed", "%s; all are in monitoring.tag_errors", words.Plural(s.TagsFailed, "tag"))
+		say("failed", "%s, see monitoring.tag_errors", words.Plural(s.TagsFailed, "tag"))
 		for _, e := range s.TagErrors[:min(len(s.TagErrors), mostReasons)] {
 			first, _, _ := strings.Cut(e.Error, "\n")
 			wrap(w, "    ", fmt.Sprintf("%q: %s", e.Tag, text.Line(first)))
