@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/client"
@@ -36,7 +37,8 @@ const (
 
 // kerberos is a RoundTripper that proves who we are by a ticket with each request
 // (SPNEGO, RFC 4559), without being asked first: no request costs two. It never
-// answers by NTLM. A 401 is tried once more, with a new ticket.
+// answers by NTLM. A 401 to a ticket that the server has taken before is tried once
+// more, with a new one; to another it is final: a new ticket would be just alike.
 //
 // All requests share one ticket, and only one of them at a time asks the KDC,
 // while the others wait for it. gokrb5's own client and its renewal in the
@@ -62,7 +64,8 @@ func newKerberos(site manifest.Site, files Files, getenv func(string) (string, b
 }
 
 // RoundTrip sends a copy of the request with a ticket, and once more with a new
-// one when the server refuses the first by a 401 that offers Kerberos. A request
+// one when the server refuses one that it has taken before by a 401 that offers
+// Kerberos: it was given a new key meanwhile. A request
 // whose body cannot be had again (no GetBody) is sent once only.
 func (k *kerberos) RoundTrip(r *http.Request) (*http.Response, error) {
 	t, err := k.ticket(r.Context(), nil)
@@ -70,8 +73,11 @@ func (k *kerberos) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, unsent(r, err)
 	}
 	resp, err := k.send(r, t)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !OffersKerberos(resp.Header) || !replayable(r) {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
+	}
+	if !t.taken.Load() || !OffersKerberos(resp.Header) || !replayable(r) {
+		return resp, nil
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, drained)
 	_ = resp.Body.Close()
@@ -94,7 +100,11 @@ func (k *kerberos) send(r *http.Request, t *ticket) (*http.Response, error) {
 	}
 	authorized := r.Clone(r.Context())
 	authorized.Header.Set("Authorization", header)
-	return k.next.RoundTrip(authorized)
+	resp, err := k.next.RoundTrip(authorized)
+	if err == nil && resp.StatusCode != http.StatusUnauthorized {
+		t.taken.Store(true)
+	}
+	return resp, err
 }
 
 // unsent closes the body of a request that was not sent, as a RoundTripper must.
@@ -177,7 +187,8 @@ type ticket struct {
 	who    *client.Client // names who we are; it never asks the KDC
 	ticket messages.Ticket
 	key    types.EncryptionKey
-	renew  time.Time // when a new one is due
+	renew  time.Time   // when a new one is due
+	taken  atomic.Bool // the server has accepted it
 
 	// stamping keeps authenticators apart: servers take two of the same
 	// microsecond for an attack.

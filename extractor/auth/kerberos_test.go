@@ -177,8 +177,9 @@ func TestTicketOfAnOldKey(t *testing.T) {
 	})
 }
 
-// A server that refuses for ever is asked twice when it offers Kerberos, however
-// it writes that, and once when it does not. It is never answered by NTLM.
+// A server that refuses for ever is asked once, whatever it offers: it has never
+// taken a ticket. One that has, and then refuses for ever, is asked once more when it
+// offers Kerberos, however it writes that. It is never answered by NTLM.
 func TestRefusedForEver(t *testing.T) {
 	k := newKDC(t)
 	for name, c := range map[string]struct {
@@ -201,16 +202,30 @@ func TestRefusedForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var got []string
+			well := false
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				mu.Lock()
+				defer mu.Unlock()
+				if well {
+					return
+				}
 				got = append(got, r.Header.Get("Authorization"))
-				mu.Unlock()
 				w.Header()["Www-Authenticate"] = c.offers
 				http.Error(w, "no", http.StatusUnauthorized)
 			}))
 			defer server.Close()
 			site, env := k.site(t, server.URL)
-			status, answer, err := post(t.Context(), transport(t, site, k.files(), env), server.URL, "")
+			rt := transport(t, site, k.files(), env)
+			status, answer, err := post(t.Context(), rt, server.URL, "")
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusUnauthorized, status)
+			require.Len(t, got, 1)
+
+			got, well = nil, true
+			_, _, err = post(t.Context(), rt, server.URL, "")
+			require.NoError(t, err)
+			well = false
+			status, answer, err = post(t.Context(), rt, server.URL, "")
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, status)
 			assert.Equal(t, "no\n", answer)

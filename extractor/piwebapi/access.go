@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -17,9 +17,29 @@ import (
 type Access struct {
 	turn chan struct{} // held by whoever tries the credentials
 
-	mu      sync.Mutex
-	refused *Error
-	reads   bool // a request for data was answered otherwise than by a refusal
+	mu        sync.Mutex
+	refused   *Error
+	reads     bool // a request for data was answered otherwise than by a refusal
+	functions map[function]*first
+}
+
+// function is what a request asks for, whatever the object: the first and the last
+// part of its path.
+type function struct{ first, last string }
+
+func functionOf(path string) function {
+	path = strings.TrimPrefix(path, "/")
+	f := function{path, path}
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		f.first, f.last = path[:i], path[strings.LastIndexByte(path, '/')+1:]
+	}
+	return f
+}
+
+// first is the first request for a function; the others wait for its outcome.
+type first struct {
+	turn chan struct{}
+	over bool // it was not refused
 }
 
 // NewAccess returns the Access of a site of which nothing is known yet.
@@ -51,6 +71,56 @@ func (a *Access) proven() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.reads
+}
+
+// enter waits until the first request for the same function was answered, unless
+// this is the first: a server may refuse one function and no other, and many
+// requests at once would be as many failed sign-ins. leave is to be called once the
+// answer is known; until then others wait.
+func (a *Access) enter(ctx context.Context, path string) (leave func(), refused *Error, err error) {
+	key := functionOf(path)
+	a.mu.Lock()
+	f := a.functions[key]
+	if f == nil {
+		f = &first{turn: make(chan struct{}, 1)}
+		if a.functions == nil {
+			a.functions = map[function]*first{}
+		}
+		a.functions[key] = f
+	}
+	refused, over := a.refused, f.over
+	a.mu.Unlock()
+	if refused != nil || over {
+		return func() {}, refused, nil
+	}
+	select {
+	case f.turn <- struct{}{}:
+	case <-ctx.Done():
+		return func() {}, nil, ctx.Err()
+	}
+	leave = func() {
+		a.mu.Lock()
+		f.over = true
+		a.mu.Unlock()
+		<-f.turn
+	}
+	if refused = a.refusal(); refused != nil {
+		leave()
+		return func() {}, refused, nil
+	}
+	return leave, nil, nil
+}
+
+// open lets requests for a function go side by side from the first on.
+func (a *Access) open(path string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.functions == nil {
+		a.functions = map[function]*first{}
+	}
+	if key := functionOf(path); a.functions[key] == nil {
+		a.functions[key] = &first{over: true}
+	}
 }
 
 // prove has one of all Clients make a request for data, and the others wait for
@@ -112,8 +182,8 @@ func (c *Client) SignIn(ctx context.Context, s Stream) error {
 	return c.access.prove(ctx, func() *Error {
 		until := min(s.Until, s.After+instant.Second)
 		_, err := c.exchange(ctx, request{
-			path:  "/streams/" + url.PathEscape(s.WebID) + "/recorded",
-			query: head(s.WebID, s.After, max(until, s.After), 1) + "&" + streamFields,
+			path:  streamSetPath,
+			query: head(s.WebID, s.After, max(until, s.After), 1) + "&" + setFields + webIDParameter(s.WebID),
 			read: func(body io.Reader, _ http.Header) error {
 				_, err := io.CopyN(io.Discard, body, maxPiece)
 				if err == io.EOF {

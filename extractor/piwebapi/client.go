@@ -119,6 +119,9 @@ func New(o Options) (*Client, error) {
 	if c.access == nil {
 		c.access = NewAccess()
 	}
+	if c.anonymous {
+		c.access.open(streamSetPath) // there is nothing that could be refused
+	}
 	if r, ok := o.Transport.(redactor); ok {
 		c.redact, c.redactFor = r.Redact, r.RedactData
 	}
@@ -241,10 +244,17 @@ const bytesOfWork = 20_000
 
 // exchange sends a request once and has its body read, of so many bytes.
 func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *Error) {
-	if refused := c.access.refusal(); refused != nil {
+	at := c.at(r)
+	leave, refused, err := c.access.enter(ctx, r.path)
+	switch {
+	case err != nil:
+		return 0, at.network(ctx, err)
+	case refused != nil:
 		return 0, refused
 	}
-	at := c.at(r)
+	// Until the status is known: a body may take its time.
+	leave = sync.OnceFunc(leave)
+	defer leave()
 	target := c.base.String() + r.path
 	if r.query != "" {
 		target += "?" + r.query
@@ -274,6 +284,7 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 		return 0, refused
 	}
 	c.known.Store(true)
+	leave()
 	if err := r.read(body, raw.Header); err != nil {
 		return body.bytes, at.unread(ctx, body.err, err)
 	}

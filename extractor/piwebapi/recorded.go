@@ -111,6 +111,8 @@ func (r *reading) signIn(ctx context.Context) {
 	if r.known.Load() {
 		return
 	}
+	// Calls for data are not held up by the first of them, which may take its time.
+	r.access.open(streamSetPath)
 	if err := r.probe(ctx); err != nil && err.Kind != RateLimited && endsAll(err.Kind) {
 		r.stop(err)
 	}

@@ -195,7 +195,7 @@ func (p process) connect(spec *Spec) (*piwebapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: bounded(site.Limits), Transport: transport, Logger: p.log})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: bounded(site.Limits), Transport: transport, Logger: p.log, Access: piwebapi.NewAccess()})
 }
 
 // A shard holds so many events at once at most, in what connections are

@@ -308,6 +308,13 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	}); err != nil {
 		return err
 	}
+	// A server may refuse data to who may see lists. Here is the last place where one
+	// task alone asks, and where the site's other tasks can be kept from asking.
+	if len(l.points) > 0 {
+		if err := client.SignIn(ctx, piwebapi.Stream{WebID: l.points[0].WebID, After: l.until - instant.Second, Until: l.until}); err != nil {
+			return err
+		}
+	}
 	if !digital {
 		return nil
 	}

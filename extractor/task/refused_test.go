@@ -19,10 +19,11 @@ import (
 
 // refusing puts a server in front of a plant's that answers 401 to requests whose path
 // has a part, and counts them. It says what it was sent.
-func refusing(t *testing.T, p *plant, part string) *atomic.Int64 {
+// It does so while armed.
+func refusing(t *testing.T, p *plant, part string, armed *atomic.Bool) *atomic.Int64 {
 	var refused atomic.Int64
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, part) {
+		if armed.Load() && strings.Contains(r.URL.Path, part) {
 			refused.Add(1)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
@@ -42,8 +43,10 @@ func refusing(t *testing.T, p *plant, part string) *atomic.Int64 {
 func TestARefusedPasswordIsTriedOnce(t *testing.T) {
 	for _, shards := range []bool{false, true} {
 		p := newPlant(t, simulator.Options{Tags: 60})
-		refused := refusing(t, p, "/recorded")
+		var armed atomic.Bool
+		refused := refusing(t, p, "/recorded", &armed)
 		p.discover()
+		armed.Store(true)
 		var runner *cluster
 		if shards {
 			runner = &cluster{getenv: p.getenv}
@@ -82,20 +85,33 @@ func TestARefusedPasswordIsTriedOnce(t *testing.T) {
 
 		e.Params.RunID, e.Params.Attempt = "run-2", 1
 		p.params.RunID = "run-2"
+		armed.Store(false)
 		p.discover()
+		armed.Store(true)
 		_, err = task.Run(t.Context(), e)
 		require.ErrorIs(t, err, task.ErrRefused)
 		require.EqualValues(t, 2, refused.Load(), "the next run tries again")
 	}
 }
 
+// Discover asks for lists and then for data, once in a run; the site's other tasks
+// send nothing after a refusal.
 func TestARefusedPasswordOfDiscover(t *testing.T) {
-	p := newPlant(t, simulator.Options{Tags: 5})
-	refused := refusing(t, p, "/dataservers")
-	for attempt := 1; attempt <= 3; attempt++ {
-		p.params.Attempt = attempt
-		_, err := p.run(manifest.TaskDiscover, nil)
-		require.ErrorIs(t, err, task.ErrRefused)
+	for _, part := range []string{"/dataservers", "/points", "/streamsets/recorded"} {
+		p := newPlant(t, simulator.Options{Tags: 5})
+		var armed atomic.Bool
+		armed.Store(true)
+		refused := refusing(t, p, part, &armed)
+		for attempt := 1; attempt <= 3; attempt++ {
+			p.params.Attempt = attempt
+			_, err := p.run(manifest.TaskDiscover, nil)
+			require.ErrorIs(t, err, task.ErrRefused)
+		}
+		require.EqualValues(t, 1, refused.Load(), part)
+		before := p.server.Stats().Requests
+		p.params.Attempt = 1
+		_, err := p.run(manifest.TaskExtract, nil)
+		require.ErrorContains(t, err, "discover recorded nothing")
+		require.Equal(t, before, p.server.Stats().Requests, part)
 	}
-	require.EqualValues(t, 1, refused.Load())
 }

@@ -142,7 +142,7 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	if err != nil {
 		a.result.Final = errors.As(err, new(lasting))
 		a.result.Status = batch.Failed
-		if a.refused() != nil && !errors.Is(err, ErrRefused) {
+		if a.refusedBy(err) && !errors.Is(err, ErrRefused) {
 			err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if errors.Is(err, ErrRefused) {
@@ -164,22 +164,27 @@ type attempt struct {
 	recorded bool // a batch's own row tells how the attempt ended
 }
 
-// refused returns the refusal of the credentials by a site that this task needs: its
-// own, or for discover, which goes on without a site, any that its failure is about.
-func (a *attempt) refused() error {
+// refusedBy reports whether a task's failure is that a site refused the credentials:
+// its own site, or for a task of all sites, which goes on without one, any where the
+// failure is a site's at all.
+func (a *attempt) refusedBy(failure error) bool {
 	if a.Params.Task == manifest.TaskExtract {
-		return a.Access.Of(a.Params.Site).Refused()
+		return a.Access.Of(a.Params.Site).Refused() != nil
+	}
+	var ofSite *piwebapi.Error
+	if !errors.As(failure, &ofSite) {
+		return false
 	}
 	sites, err := a.sites()
 	if err != nil {
-		return nil
+		return false
 	}
 	for name := range sites {
-		if err := a.Access.Of(name).Refused(); err != nil {
-			return err
+		if a.Access.Of(name).Refused() != nil {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // refusedBefore fails a later attempt of a run in which the site refused the
