@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -194,6 +196,9 @@ func (c *Client) get(ctx context.Context, r request) *Error {
 			work += float64(bytes) / bytesOfWork
 		}
 		c.gate.leave(began, work, err)
+		if err != nil && err.Kind != Unauthorized { // that one is shared
+			err.began = began
+		}
 		if err == nil || err.Kind != RateLimited || c.gate.hopeless() {
 			return err
 		}
@@ -268,7 +273,7 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 		return 0, failed
 	}
 	raw := resp.RawResponse
-	body := &watched{r: raw.Body}
+	body := &watched{r: raw.Body, left: maxBody}
 	defer raw.Body.Close()
 	if raw.StatusCode != http.StatusOK && raw.StatusCode != http.StatusMultiStatus {
 		refused := at.refusal(raw, body)
@@ -330,15 +335,26 @@ func (p place) refusal(resp *http.Response, body io.Reader) *Error {
 	return e
 }
 
-// watched counts bytes and keeps the first error that reading gave, since a
-// decoder may turn it into one of its own.
+// maxBody is the size of the largest answer that is read, in bytes, whatever reads
+// it: more than the events of a call take in the most talkative of forms.
+const maxBody = 512 << 20
+
+var errHugeBody = fmt.Errorf("an answer of more than %d MB is %w", maxBody>>20, decode.ErrTooLarge)
+
+// watched counts bytes, ends an answer that is too large, and keeps the first error
+// that reading gave, since a decoder may turn it into one of its own.
 type watched struct {
 	r     io.Reader
+	left  int64
 	bytes int64
 	err   error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
+	if w.bytes >= w.left {
+		w.err = errHugeBody
+		return 0, w.err
+	}
 	n, err := w.r.Read(p)
 	w.bytes += int64(n)
 	if err != nil && w.err == nil {

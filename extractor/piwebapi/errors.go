@@ -93,6 +93,7 @@ type Error struct {
 	Retryable bool   // another try may do better
 
 	cause        error
+	began        time.Time     // when the request was sent
 	hint         string        // what to do, where it is another thing than for all of the kind
 	after        time.Duration // Retry-After; 0 when the server does not say
 	over         excess        // of TooLarge: what is too large

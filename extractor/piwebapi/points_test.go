@@ -3,16 +3,17 @@ package piwebapi_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
-	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
 // points answers with pages of so many points, by their positions; odd ones are as given.
@@ -159,24 +160,149 @@ func TestExceptionMessage(t *testing.T) {
 	assert.Equal(t, 1, f.all, "it is not tried again")
 }
 
-// A server whose lists are well and whose data never comes is given up.
+// A server whose lists are well and whose data never comes, or comes no more, is given
+// up after a few times the time that a request may take, whatever there is to read and
+// on however many connections.
 func TestSilentData(t *testing.T) {
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	const timeout = 10 * time.Second
+	for _, n := range []int{1, 4, 500, 3000} {
+		for _, connections := range []int{1, 8, 32} {
+			for _, answered := range []int{0, 1} {
+				t.Run(fmt.Sprintf("%d tags, %d connections, %d answered", n, connections, answered), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						f, streams := uniform(n)
+						f.fault = func(call int, _ *http.Request, _ []string) http.HandlerFunc {
+							if call <= answered {
+								return nil
+							}
+							return silent
+						}
+						c := client(t, f, settings{timeout: timeout.Seconds(), connections: connections})
+						k := newCatcher(c)
+						began := time.Now()
+						err := c.Recorded(t.Context(), streams, k)
+						assert.LessOrEqual(t, time.Since(began), 37*timeout)
+						if answered == 0 {
+							assert.LessOrEqual(t, time.Since(began), 13*timeout)
+						}
+						if n > 1000 {
+							assert.Equal(t, piwebapi.Timeout, asError(t, err).Kind)
+						}
+						k.verify(t, f, streams)
+					})
+				})
+			}
+		}
+	}
+}
+
+// A few streams that never answer, amid many that do, are theirs alone to fail.
+func TestSilentStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeSite{events: map[string][]instant.Ticks{}}
-		streams := make([]piwebapi.Stream, 500)
-		for i := range streams {
-			id := fmt.Sprintf("F1DP%d", i)
-			f.events[id] = nil
-			streams[i] = piwebapi.Stream{Index: int32(i), WebID: id, Until: instant.Hour, EventsPerHour: -1}
+		f, streams := uniform(800)
+		bad := []string{id(3), id(17), id(18), id(400), id(799)}
+		f.fault = func(_ int, _ *http.Request, ids []string) http.HandlerFunc {
+			if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(bad, id) }) {
+				return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+			}
+			return nil
 		}
-		f.fault = func(int, *http.Request, []string) http.HandlerFunc {
-			return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		}
-		c := client(t, f, settings{timeout: 1})
+		c := client(t, f, settings{})
 		k := newCatcher(c)
-		err := c.Recorded(t.Context(), streams, k)
-		assert.Equal(t, piwebapi.Timeout, asError(t, err).Kind)
-		assert.Less(t, f.all, 100)
-		assert.Len(t, k.done, len(streams), "each stream is done, once")
+		require.NoError(t, c.Recorded(t.Context(), streams, k))
+		k.verify(t, f, streams)
+		assert.Equal(t, []int32{3, 17, 18, 400, 799}, k.failures())
 	})
+}
+
+// Answers without an end are read no further than they were asked for, and the site is
+// given up when it gives no other.
+func TestAnswersWithoutAnEnd(t *testing.T) {
+	for name, body := range map[string]string{
+		"events": `{"Timestamp":"2026-01-31T12:10:00Z","Value":1,"Good":true},`,
+		"texts":  `{"Timestamp":"2026-01-31T12:10:00Z","Value":"` + strings.Repeat("x", 100_000) + `%d","Good":true},`,
+		"blanks": strings.Repeat(" ", 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, streams := uniform(4)
+			var sent, calls int64
+			endless := endlessTransport{next: f, path: "/recorded", sent: &sent, calls: &calls,
+				head: `{"Items":[{"WebId":"` + id(0) + `","Name":"n","Items":[`, part: body}
+			c := client(t, endless, settings{connections: 1, items: 10_000})
+			k := newCatcher(c)
+			e := asError(t, c.Recorded(t.Context(), streams, k))
+			assert.Equal(t, piwebapi.TooLarge, e.Kind)
+			assert.Contains(t, e.Message, "larger than this program accepts")
+			k.verify(t, f, streams)
+			assert.LessOrEqual(t, calls, int64(20))
+			assert.LessOrEqual(t, sent/calls, int64(520<<20))
+			if name == "events" {
+				assert.LessOrEqual(t, sent/calls, int64(4<<20), "a few more than the 10,000 events that were asked for")
+			}
+		})
+	}
+}
+
+// endlessTransport answers requests for a path by a body that does not end.
+type endlessTransport struct {
+	next        http.RoundTripper
+	path        string
+	head, part  string
+	sent, calls *int64
+}
+
+func (e endlessTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, e.path) {
+		return e.next.RoundTrip(r)
+	}
+	*e.calls++
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: &endlessBody{e: e, rest: []byte(e.head)}}, nil
+}
+
+type endlessBody struct {
+	e    endlessTransport
+	rest []byte
+	n    int
+}
+
+func (b *endlessBody) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		b.n++
+		b.rest = []byte(strings.Replace(b.e.part, "%d", strconv.Itoa(b.n), 1))
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	*b.e.sent += int64(n)
+	return n, nil
+}
+
+func (b *endlessBody) Close() error { return nil }
+
+// Items that are not in order of time end their stream, clearly and at once; no event
+// of it lands, and its neighbours are well.
+func TestItemsOutOfOrder(t *testing.T) {
+	f, streams := uniform(30)
+	f.override = func(w http.ResponseWriter, r *http.Request) {
+		ids := r.URL.Query()["webId"]
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/dataservers"):
+			fmt.Fprint(w, `{"Items":[{"Name":"PISRV1"}]}`)
+		case len(ids) == 0 && strings.Contains(r.URL.Path, id(7)):
+			fmt.Fprint(w, `{"Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},{"Timestamp":"2026-01-31T12:01:00Z","Value":2,"Good":true}]}`)
+		case slices.Contains(ids, id(7)):
+			fmt.Fprintf(w, `{"Items":[{"WebId":%q,"Name":"n","Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},{"Timestamp":"2026-01-31T12:01:00Z","Value":2,"Good":true}]}]}`, id(7))
+		default:
+			f.recorded(w, r, ids)
+		}
+	}
+	c := client(t, f, settings{})
+	k := newCatcher(c)
+	require.NoError(t, c.Recorded(t.Context(), streams, k))
+	k.verify(t, f, streams)
+	require.Equal(t, []int32{7}, k.failures())
+	e := asError(t, k.done[7].Err)
+	assert.Equal(t, piwebapi.Malformed, e.Kind)
+	assert.Contains(t, e.Message, "not in order of time")
+	assert.Less(t, f.all, 20)
 }

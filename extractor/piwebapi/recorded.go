@@ -67,7 +67,7 @@ type reading struct {
 	ended   error    // why the whole reading ended early
 	strikes int      // spans given up one after another
 	probed  bool     // the site was asked for a sign of life since the last success
-	silent  int      // calls one after another that got no answer in time
+	vain    turns    // calls that got no answer in time, or one without an end
 	refused int      // streams refused for good
 	success bool     // a call has succeeded
 }
@@ -282,7 +282,7 @@ func (r *reading) call(s *span, d *decode.Decoder, got []decode.Got, b *columns.
 // succeeded hands the events of a call over and decides what each stream does next.
 func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decode.Got, batch *columns.Batch) {
 	r.mu.Lock()
-	r.strikes, r.probed, r.silent, r.success = 0, false, 0, true
+	r.strikes, r.probed, r.vain, r.success = 0, false, turns{}, true
 	r.mu.Unlock()
 	r.width.went(len(s.tracks))
 
@@ -360,8 +360,10 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 	switch {
 	case endsAll(err.Kind):
 		r.stop(err)
-	case err.Kind == Timeout && r.silence():
+	case r.hopeless(err, one):
 		r.stop(r.down(err))
+	case one && err.Kind == Timeout && r.quiet(): // what it is asked for does not matter
+		r.refuse(t, err)
 	case err.Kind == TooLarge && r.width.refused(err, r.at(sent.request).urlBytes, sent.maxCount, len(s.tracks)):
 		r.retries.Add(1)
 		r.wait(s.tracks...) // planned anew, within what has been learned
@@ -381,7 +383,11 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 		r.split(s)
 	case (err.Kind == Timeout || err.Kind == TooLarge) && t.shorten():
 		r.smaller(err)
-		r.wait(t)
+		if r.succeededOnce() {
+			r.wait(t)
+		} else { // at once, to see whether anything can be read at all
+			r.part(&span{tracks: s.tracks, part: true})
+		}
 	case !t.alone:
 		r.smaller(err)
 		t.alone = true
@@ -470,18 +476,53 @@ func (r *reading) strike(ctx context.Context, err *Error) bool {
 	return silent != nil && silent.Kind != RateLimited
 }
 
-// silentPerConnection is how many calls a connection may make in vain, one after
-// another, before the site is given up: a call is taken apart down to one stream,
-// and that one's range down to a second, in fewer.
-const silentPerConnection = 10
+// turns counts calls that were made in turn, and calls at the same time as one.
+type turns struct {
+	n    int
+	last time.Time // when the last that counts had ended
+}
 
-// silence counts a call without an answer in time, and reports whether the site is
-// silent altogether, though it may answer to other requests.
-func (r *reading) silence() bool {
+func (t *turns) count(began time.Time) {
+	if !began.Before(t.last) {
+		t.n, t.last = t.n+1, time.Now()
+	}
+}
+
+// A call that gets no answer in time is taken apart down to one stream, and that
+// one's range down to a second, in less than vainTurns. After so many in a row the
+// streams that are left are asked for once more each, and after lastTurns not even
+// that, however many they are: it is not their fault.
+const (
+	vainTurns = 12
+	lastTurns = 36
+)
+
+// hopeless counts a call that got no answer in time, or one that did not end, and
+// reports whether the site is to be given up, though it may answer other requests.
+func (r *reading) hopeless(err *Error, one bool) bool {
+	if err.Kind != Timeout && (err.Kind != TooLarge || err.over != overRange) {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.silent++
-	return r.silent >= strikesAnyway+silentPerConnection*r.gate.most
+	if err.Kind == TooLarge && r.success || err.Kind == Timeout && time.Since(err.began) < r.pace.timeout/8 {
+		return false // it is this stream's, or was said at once
+	}
+	r.vain.count(err.began)
+	return r.vain.n >= lastTurns || r.vain.n >= vainTurns && (!one || !r.success)
+}
+
+// quiet reports whether the site has not answered for long.
+func (r *reading) quiet() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.vain.n >= vainTurns
+}
+
+func (r *reading) succeededOnce() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.success
 }
 
 // down is the one error of all streams of a site that is given up.
