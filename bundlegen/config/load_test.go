@@ -50,8 +50,8 @@ func TestDefaults(t *testing.T) {
 }
 
 // TestEveryKey sets every key to something that is not its default.
-func TestEveryKey(t *testing.T) {
-	p, err := read([]byte(`
+// everyKey says every key that there is.
+const everyKey = `
 version: 1
 name: osipi_connector
 catalog: pi_production
@@ -101,7 +101,10 @@ monitoring: {warehouse: abc, emails: [a@b.example], webhooks: [11111111-2222-333
 prices: {azure/jobs: 0.25, azure/Standard_D8ds_v5/dbu: 2}
 forecast: {pi_request: 0.4, pi_threads: 8}
 calibration: measured.json
-`), "p.yml")
+`
+
+func TestEveryKey(t *testing.T) {
+	p, err := read([]byte(everyKey), "p.yml")
 	require.NoError(t, err)
 	limits, retry := Limits{500, 32, 150000, 0}, Retry{5, 500 * time.Millisecond, 2 * time.Minute}
 	require.Equal(t, &Pipeline{

@@ -16,11 +16,11 @@ const CalibrationFile = "calibration.json"
 
 // Pipeline is a pipeline.yml with all defaults filled in.
 type Pipeline struct {
-	Version    int
+	Version    int    `key:"-"`
 	Name       string // letters, digits, _ and -: job names and resource keys are made of it
 	Catalog    string
-	Inventory  string // as written: relative to Dir
-	Output     string // folder of emitted bundles, as written: relative to Dir; the bundle is Output/Name
+	Inventory  string `key:"-"` // as written: relative to Dir
+	Output     string `key:"-"` // folder of emitted bundles, as written: relative to Dir; the bundle is Output/Name
 	Sites      []Site
 	Sizing     Sizing
 	Tiers      []Tier // at least one; the first is the default tier
@@ -28,16 +28,16 @@ type Pipeline struct {
 	Compute    Compute
 	Targets    []Target // in the file's order; dev and prod if the file names none
 	Monitoring Monitoring
-	Prices     map[string]float64 // overrides, by the key of the price table: cloud/what, cloud/node type, cloud/node type/dbu
+	Prices     map[string]float64 `key:"-"` // overrides, by the key of the price table: cloud/what, cloud/node type, cloud/node type/dbu
 
 	Forecast    map[string]float64 `json:",omitempty"` // overrides of the forecast's constants, by their names
-	Calibration string             `json:"-"`          // measured constants, as written: relative to Dir; "" = CalibrationFile, if it is there
+	Calibration string             `json:"-" key:"-"`  // measured constants, as written: relative to Dir; "" = CalibrationFile, if it is there
 
-	Region    string   `json:",omitempty"` // the one that InRegion has cut out; "" = all
-	Elsewhere []string `json:",omitempty"` // names of the sites of other regions, where Region is set
+	Region    string   `json:",omitempty"`                              // the one that InRegion has cut out; "" = all
+	Elsewhere []string `json:",omitempty" key:"sites of other regions"` // names of the sites of other regions, where Region is set
 
-	File string // pipeline.yml itself, as given on the command line
-	Dir  string // its folder: what relative paths are relative to
+	File string `key:"-"` // pipeline.yml itself, as given on the command line
+	Dir  string `key:"-"` // its folder: what relative paths are relative to
 
 	places map[string]string // see Place
 }
@@ -64,7 +64,7 @@ type Auth struct {
 	Token     Secret
 	Principal string // kerberos
 	Keytab    Secret
-	Krb5Conf  string
+	Krb5Conf  string `key:",base"`
 	SPN       string
 }
 
@@ -76,8 +76,8 @@ type Secret struct {
 
 // TLS is what the site's certificate is verified with beside the system's roots.
 type TLS struct {
-	CAFile string // PEM; public, so its content is copied into the bundle
-	CA     Secret // ca_secret
+	CAFile string `key:",base"`     // PEM; public, so its content is copied into the bundle
+	CA     Secret `key:"ca_secret"` // ca_secret
 }
 
 // Limits is a site's whole request budget.
@@ -85,7 +85,7 @@ type Limits struct {
 	RequestsPerSecond float64 // default 500 (half of the server's 1000: others use it too)
 	Connections       int     // default 32
 	ItemsPerCall      int     // default 150000
-	Points            int     `json:",omitempty"` // the most points that the site may list; 0 = 1,000,000
+	Points            int     `json:",omitempty" key:",unset"` // the most points that the site may list; 0 = 1,000,000
 }
 
 // Retry is the policy for one request.
@@ -100,8 +100,8 @@ type Retry struct {
 // default.
 type Task struct {
 	MaxRetries       *int          // nil = 3; 0 = none
-	MinRetryInterval time.Duration // from the start of the attempt that failed; 0 = 1m
-	Timeout          time.Duration // of one attempt; 0 = made of the forecast
+	MinRetryInterval time.Duration `key:",unset"` // from the start of the attempt that failed; 0 = 1m
+	Timeout          time.Duration `key:",unset"` // of one attempt; 0 = made of the forecast
 }
 
 // What a task does where pipeline.yml does not say.
@@ -132,11 +132,11 @@ type Sizing struct {
 // Tier is a cadence class; one job each.
 type Tier struct {
 	Name       string
-	Every      time.Duration // 0 when Cron is given
+	Every      time.Duration `key:",unset"` // 0 when Cron is given
 	Cron       string        // Quartz, 6 or 7 fields
 	Sizing     *Sizing       // nil: the general one
 	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
-	Partitions int           // > 0: this many partitions for the tier, shared out among its sites by tags
+	Partitions int           `key:",unset"`      // > 0: this many partitions for the tier, shared out among its sites by tags
 }
 
 // Extract is how events are read.
@@ -152,7 +152,7 @@ type Compute struct {
 	Cloud              string // aws, azure, gcp; by default as the targets' hosts tell, else aws
 	SparkVersion       string // 17.3.x-scala2.13
 	NodeType           string // node_type: workers and driver of extraction clusters
-	OrchestratorType   string // orchestrator_node_type; node_type by default
+	OrchestratorType   string `key:"orchestrator_node_type"` // orchestrator_node_type; node_type by default
 	PolicyID           string
 	CustomTags         map[string]string
 	InstanceProfile    string // AWS: its ARN
@@ -167,9 +167,9 @@ type Compute struct {
 // Pool is a warm instance pool. The zero value is none. Without ids it is one
 // that the bundle makes.
 type Pool struct {
-	WorkerID string // instance_pool_id
-	DriverID string // driver_instance_pool_id; only with instance_pool_id
-	MinIdle  int    // machines kept warm in each of the two pools
+	WorkerID string `key:"instance_pool_id"`        // instance_pool_id
+	DriverID string `key:"driver_instance_pool_id"` // driver_instance_pool_id; only with instance_pool_id
+	MinIdle  int    `key:",unset"`                  // machines kept warm in each of the two pools
 }
 
 // Target is one deployment target.
@@ -181,7 +181,7 @@ type Target struct {
 	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
 	Warehouse        string         `json:",omitempty"` // id of the SQL warehouse there; "" = monitoring's
 	Regions          []RegionTarget `json:",omitempty"` // in the file's order
-	Production       bool           // prod, or any target with a service principal: schedules are unpaused, mode production
+	Production       bool           `key:"-"`           // prod, or any target with a service principal: schedules are unpaused, mode production
 }
 
 // RegionTarget is what a target says otherwise for one region: a workspace is in

@@ -88,6 +88,20 @@ func (m Model) Sequential(j Job, prices Prices) Forecast {
 	return m.settle(j, prices)
 }
 
+// First forecasts a run that finds nothing landed, and so reads back seconds of
+// each tag. It is read in batches that stay landed, so that what is done again is
+// a small part of it, which the forecast leaves out. looping says that its
+// clusters are up all the time.
+func (m Model) First(j Job, prices Prices, back float64, looping bool) Forecast {
+	m.TaskFailures, m.SpotLosses = 0, 0
+	f := m.once(j, prices, back)
+	if looping {
+		f.Total = f.Extract
+		f.CostPerRun = m.alwaysOn(j, prices) * f.Total / (m.HoursPerMonth * hour)
+	}
+	return f
+}
+
 // settle finds how many starts a run skips: the events that come in meanwhile
 // make the run longer, so it is repeated until the number stands.
 func (m Model) settle(j Job, prices Prices) Forecast {

@@ -76,6 +76,7 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	p := &Plan{
 		Version:     Version,
 		Settings:    settingsID(cfg),
+		Values:      cfg.Settings(),
 		Name:        cfg.Name,
 		Catalog:     cfg.Catalog,
 		Tags:        len(tags),

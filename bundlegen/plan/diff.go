@@ -19,6 +19,10 @@ type Changes struct {
 	First    bool `json:"first"`    // there is no earlier bundle: everything is added
 	Settings bool `json:"settings"` // pipeline.yml says something else than when the earlier bundle was made
 
+	// Keys says what, in order of key; none when First, and where the earlier
+	// bundle is of a version that did not record its settings.
+	Keys []SettingChange `json:"settings_changed,omitempty"`
+
 	Added   int `json:"added"`   // tags that no partition had
 	Removed int `json:"removed"` // tags that no partition has any more
 	Moved   int `json:"moved"`   // tags in another partition than before
@@ -58,6 +62,24 @@ type TagChange struct {
 	Edited bool   `json:"edited,omitempty"`
 }
 
+// SettingChange is a key of pipeline.yml whose value is another one. A value is
+// "" where the key is not set.
+type SettingChange struct {
+	Kind   string `json:"kind"` // + - ~
+	Key    string `json:"key"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// backfillKey is the setting that says what a first run reads.
+const backfillKey = "extract.backfill"
+
+// FirstRun reports whether a first run's forecast is news: there is no earlier
+// bundle, or a first run reads another range than before.
+func (c *Changes) FirstRun() bool {
+	return c.First || slices.ContainsFunc(c.Keys, func(k SettingChange) bool { return k.Key == backfillKey })
+}
+
 // Empty says whether the plan is what is there.
 func (c *Changes) Empty() bool {
 	return !c.First && !c.Settings && len(c.Partitions) == 0
@@ -72,6 +94,9 @@ func Diff(prev *Previous, p *Plan) *Changes {
 	origins := p.originsIn(prev)
 	edited := p.editedSince(prev, origins)
 	c := &Changes{Partitions: []PartitionChange{}, Tags: []TagChange{}, Settings: prev.Settings != "" && prev.Settings != p.Settings}
+	if c.Settings {
+		c.Keys = settingChanges(prev.Values, p.Values)
+	}
 	before := make(map[int]*PartitionChange, len(prev.Partitions))
 	kept := make([][]bool, len(prev.Partitions))
 	for i, q := range prev.Partitions {
@@ -112,6 +137,29 @@ func Diff(prev *Previous, p *Plan) *Changes {
 	slices.SortFunc(c.Partitions, func(a, b PartitionChange) int { return a.ID - b.ID })
 	c.Balance = p.balance(prev, origins)
 	return c
+}
+
+// settingChanges lists what differs between settings, in order of key; nothing
+// where the earlier ones are not known.
+func settingChanges(before, after map[string]string) []SettingChange {
+	if before == nil {
+		return nil
+	}
+	var changes []SettingChange
+	for key, is := range after {
+		if was, ok := before[key]; !ok {
+			changes = append(changes, SettingChange{Add, key, "", is})
+		} else if was != is {
+			changes = append(changes, SettingChange{Change, key, was, is})
+		}
+	}
+	for key, was := range before {
+		if _, ok := after[key]; !ok {
+			changes = append(changes, SettingChange{Remove, key, was, ""})
+		}
+	}
+	slices.SortFunc(changes, func(a, b SettingChange) int { return strings.Compare(a.Key, b.Key) })
+	return changes
 }
 
 // member notes what happens to one tag of a partition.

@@ -31,7 +31,8 @@ const maxFile = 256 << 20
 // Previous is what an earlier bundle says: the state that the next plan keeps
 // to as far as it can, and is compared with.
 type Previous struct {
-	Settings   string // Plan.Settings of the earlier plan
+	Settings   string            // Plan.Settings of the earlier plan
+	Values     map[string]string // Plan.Values of it; nil = it is of a version that did not record them
 	Partitions []PreviousPartition
 	bySite     map[string][]origin // each site's tags, in order of name
 }
@@ -76,7 +77,7 @@ func ReadPrevious(bundle string) (*Previous, error) {
 	if err := record.compare(bundle, ids); err != nil {
 		return nil, err
 	}
-	prev := &Previous{Settings: record.settings, Partitions: make([]PreviousPartition, len(ids))}
+	prev := &Previous{Settings: record.settings, Values: record.values, Partitions: make([]PreviousPartition, len(ids))}
 	err = each(len(ids), func(i int) error {
 		return readManifest(bundle, ids[i], record.tags[ids[i]], &prev.Partitions[i])
 	})
@@ -184,6 +185,7 @@ func (prev *Previous) tag(o origin) *PreviousTag { return &prev.Partitions[o.par
 // record is what plan.json says of its bundle.
 type record struct {
 	settings string
+	values   map[string]string
 	tags     map[int]int // number of tags of each partition
 }
 
@@ -211,7 +213,8 @@ func readPlan(bundle string) (*record, error) {
 		return nil, damaged(file, fmt.Sprintf("its version is %d; allowed: 1 to %d", head.Version, Version), restore)
 	}
 	var p struct {
-		Settings   string `json:"settings_id"`
+		Settings   string            `json:"settings_id"`
+		Values     map[string]string `json:"settings"`
 		Partitions []struct {
 			ID   int `json:"partition_id"`
 			Tags int `json:"tags"`
@@ -220,7 +223,7 @@ func readPlan(bundle string) (*record, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return nil, notJSON(file, data, err)
 	}
-	r := &record{settings: p.Settings, tags: make(map[int]int, len(p.Partitions))}
+	r := &record{settings: p.Settings, values: p.Values, tags: make(map[int]int, len(p.Partitions))}
 	for _, part := range p.Partitions {
 		r.tags[part.ID] = part.Tags
 	}

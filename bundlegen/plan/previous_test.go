@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
@@ -204,6 +205,47 @@ func TestSettings(t *testing.T) {
 	assert.True(t, c.Settings)
 	assert.False(t, c.Empty())
 	assert.Empty(t, c.Partitions)
+	assert.Equal(t, []plan.SettingChange{{Kind: plan.Change, Key: "extract.fail_above", Before: "0", After: "0.5"}}, c.Keys)
+	assert.False(t, c.FirstRun())
+
+	cfg.Extract.FailAbove, cfg.Extract.Backfill, cfg.Compute.Photon = 0, 48*time.Hour, true
+	c = plan.Diff(prev, build(t, cfg, list, prev))
+	assert.Equal(t, []plan.SettingChange{
+		{Kind: plan.Add, Key: "compute.photon", After: "true"}, {Kind: plan.Change, Key: "extract.backfill", Before: "0s", After: "2d"},
+	}, c.Keys)
+	assert.True(t, c.FirstRun())
+
+	prev.Values = nil // a bundle of a version that recorded none
+	c = plan.Diff(prev, build(t, cfg, list, prev))
+	assert.True(t, c.Settings)
+	assert.Empty(t, c.Keys)
+}
+
+// TestFirstRun: what a first run reads grows with the range, takes as many runs as
+// its timeout asks for, and none more where the timeout is long enough.
+func TestFirstRun(t *testing.T) {
+	cfg := pipeline(1)
+	cfg.Extract = config.Extract{Backfill: time.Hour, MaxWindow: 6 * time.Hour}
+	list := tags("a", 3000)
+	hour := build(t, cfg, list, nil).Tiers[0].FirstRun
+	assert.EqualValues(t, 3600, hour.BackSeconds)
+	assert.EqualValues(t, 3000*180, hour.Events, "the assumed rate")
+	assert.Equal(t, 1, hour.Runs)
+
+	cfg.Extract.Backfill = 365 * 24 * time.Hour
+	tier := build(t, cfg, list, nil).Tiers[0]
+	year := tier.FirstRun
+	assert.EqualValues(t, 365*24*3000*180, year.Events)
+	assert.Greater(t, year.Seconds, 365*4*(hour.Seconds-tier.Forecast.StartupSeconds-tier.Forecast.DiscoverSeconds-tier.Forecast.ConsolidateSeconds-tier.Forecast.ValidateSeconds),
+		"as many batches as max_window asks for, each of more than an hour")
+	assert.Greater(t, year.Runs, 10)
+	assert.Greater(t, year.CostUSD, 100*hour.CostUSD)
+
+	cfg.Sites[0].Task.Timeout = 7 * 24 * time.Hour
+	long := build(t, cfg, list, nil).Tiers[0].FirstRun
+	assert.Equal(t, 1, long.Runs)
+	assert.Equal(t, 7*24*3600, long.TimeoutSeconds)
+	assert.Equal(t, year.Seconds, long.Seconds)
 }
 
 func TestRebalance(t *testing.T) {

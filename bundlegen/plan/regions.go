@@ -8,7 +8,7 @@ import "slices"
 func Join(own *Previous, sites []string, others ...*Previous) *Previous {
 	out := &Previous{}
 	if own != nil {
-		*out = Previous{Settings: own.Settings, Partitions: slices.Clone(own.Partitions)}
+		*out = Previous{Settings: own.Settings, Values: own.Values, Partitions: slices.Clone(own.Partitions)}
 	}
 	have := map[string]bool{}
 	for _, p := range out.Partitions {
@@ -29,7 +29,7 @@ func Join(own *Previous, sites []string, others ...*Previous) *Previous {
 			have[site] = true
 		}
 		if len(found) > 0 && out.Settings == "" {
-			out.Settings = other.Settings
+			out.Settings, out.Values = other.Settings, other.Values
 		}
 	}
 	if len(out.Partitions) == 0 {

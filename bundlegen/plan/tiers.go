@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // makeTiers forecasts each tier's job and describes it.
@@ -55,6 +57,7 @@ func (b *builder) makeTiers() error {
 			Waves:      job.Waves(),
 			Compute:    b.compute(job, cells),
 			Forecast:   describe(f, single, cadence.Seconds()),
+			FirstRun:   b.firstRun(tier, job, cells),
 		}
 		rules := sizing.ForTier(b.cfg.Sizing, tier)
 		d.MinTags, d.MaxTags = rules.MinTags, rules.MaxTags
@@ -67,6 +70,22 @@ func (b *builder) makeTiers() error {
 		b.tiers = append(b.tiers, d)
 	}
 	return nil
+}
+
+// firstRun forecasts a run of a tier's job that finds nothing landed.
+func (b *builder) firstRun(tier config.Tier, job forecast.Job, cells []*Partition) FirstRun {
+	back := b.cfg.Extract.Backfill.Seconds()
+	f := b.model.First(job, b.prices, back, tier.Continuous)
+	first := FirstRun{BackSeconds: back, Events: round(f.Events, 0), Seconds: round(f.Total, 2), Runs: 1, CostUSD: round(f.CostPerRun, 4)}
+	start := b.model.Startup(b.cfg.Compute)
+	for i, p := range cells {
+		timeout := float64(p.TimeoutSecs)
+		left := max(1, min(manifest.LastStart*timeout, timeout-start)) // the cluster's start-up is in the timeout, too
+		if runs := int(math.Ceil(f.Partitions[i] / left)); runs > first.Runs || first.TimeoutSeconds == 0 {
+			first.Runs, first.TimeoutSeconds = max(first.Runs, runs), p.TimeoutSecs
+		}
+	}
+	return first
 }
 
 // jobKey names a tier's job: the first is the orchestrator.

@@ -19,9 +19,12 @@ const Version = 1
 // Plan is what is emitted. The same inventory, configuration and previous
 // bundle give the same Plan.
 type Plan struct {
-	Version    int         `json:"version"`
-	ID         string      `json:"plan_id"`     // hash of the assignment and the settings
-	Settings   string      `json:"settings_id"` // hash of what pipeline.yml says, without prices and paths
+	Version  int    `json:"version"`
+	ID       string `json:"plan_id"`     // hash of the assignment and the settings
+	Settings string `json:"settings_id"` // hash of what pipeline.yml says, without prices and paths
+
+	Values map[string]string `json:"settings,omitempty"` // the same by its keys (extract.backfill, tiers[standard].every), with defaults; no secret
+
 	Name       string      `json:"name"`
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
@@ -72,6 +75,18 @@ type Tier struct {
 	Waves      int           `json:"waves"` // how often compute.max_concurrent_tasks of extractions begin, one after the other
 	Compute    Compute       `json:"compute"`
 	Forecast   Forecast      `json:"forecast"`
+	FirstRun   FirstRun      `json:"first_run"`
+}
+
+// FirstRun is the forecast of a run that finds nothing landed: it reads
+// extract.backfill back, of all tags.
+type FirstRun struct {
+	BackSeconds    float64 `json:"back_seconds"`
+	Events         float64 `json:"events"`
+	Seconds        float64 `json:"seconds"`         // if no timeout ended it
+	TimeoutSeconds int     `json:"timeout_seconds"` // of the partition that it leaves the least time
+	Runs           int     `json:"runs"`            // that share it: a task that is out of time leaves the rest to the next run; 1 = the timeout holds
+	CostUSD        float64 `json:"cost_usd"`        // if no timeout ended it
 }
 
 // Pool is the machines that a warm pool keeps idle for production.

@@ -88,6 +88,9 @@ func newPage(r Report) (*page, error) {
 	listed, left := fitting(r.Changes)
 	bounded := r
 	bounded.Changes = listed
+	withoutSettings := *r.Plan
+	withoutSettings.Values = nil // addresses of servers are not for everyone whom a page is sent to
+	bounded.Plan = &withoutSettings
 	document, err := json.Marshal(bounded.document()) // escapes <, > and &: nothing in it ends the script element
 	if err != nil {
 		return nil, err
@@ -117,7 +120,7 @@ func newPage(r Report) (*page, error) {
 		if i < len(r.Choices) {
 			choices = r.Choices[i]
 		}
-		tier, err := newTier(r.Plan, &r.Plan.Tiers[i], choices)
+		tier, err := newTier(r.Plan, &r.Plan.Tiers[i], r.Changes, choices)
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +227,7 @@ func pageChangesOf(c *plan.Changes, left int) *pageChanges {
 	if c.Empty() {
 		return view
 	}
-	for _, l := range changes(c) {
+	for _, l := range changes(c, longSettings) {
 		view.Lines = append(view.Lines, pageChange{changeClasses[l.kind], l.kind, l.what, clean(l.where)})
 	}
 	if left > 0 {

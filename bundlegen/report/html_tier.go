@@ -29,9 +29,9 @@ type pageTile struct {
 
 type pageFact struct{ Label, Text string }
 
-func newTier(p *plan.Plan, t *plan.Tier, choices []plan.Choice) (pageTier, error) {
+func newTier(p *plan.Plan, t *plan.Tier, c *plan.Changes, choices []plan.Choice) (pageTier, error) {
 	view := pageTier{Name: clean(t.Name), Line: tierLine(t), Several: len(p.Tiers) > 1}
-	for _, f := range facts(p, t) {
+	for _, f := range facts(p, t, c) {
 		view.Facts = append(view.Facts, pageFact{f.label, clean(f.text)})
 	}
 	parts := of(p, t)

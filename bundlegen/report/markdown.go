@@ -29,7 +29,7 @@ func Markdown(w io.Writer, r Report) error {
 		}
 		line("| | |")
 		line("|---|---|")
-		for _, f := range facts(r.Plan, tier) {
+		for _, f := range facts(r.Plan, tier, r.Changes) {
 			line("| %s | %s |", f.label, escape(f.text))
 		}
 	}
@@ -96,7 +96,7 @@ func markdownChanges(line func(string, ...any), c *plan.Changes) {
 		return
 	}
 	line("```diff")
-	for _, l := range changes(c) {
+	for _, l := range changes(c, longSettings) {
 		kind := l.kind
 		if kind == plan.Change {
 			kind = "!" // what GitHub's diff colours as a change

@@ -27,7 +27,8 @@ type Report struct {
 type fact struct{ label, text string }
 
 // facts sums up a tier's job: everything that somebody would otherwise add up.
-func facts(p *plan.Plan, t *plan.Tier) []fact {
+// The first run is among them where changes say that it is news.
+func facts(p *plan.Plan, t *plan.Tier, c *plan.Changes) []fact {
 	parts := of(p, t)
 	if len(parts) == 0 {
 		return []fact{{"partitions", "none: no tag is of this tier"}}
@@ -40,6 +41,9 @@ func facts(p *plan.Plan, t *plan.Tier) []fact {
 	}
 	if t.Continuous {
 		list[2], list[3] = fact{"one loop", oneLoop(t)}, fact{"cost", alwaysOn(t)}
+	}
+	if c != nil && c.FirstRun() && t.FirstRun.BackSeconds > 0 {
+		list = append(list, fact{"first run", firstRun(t, c.First)})
 	}
 	if p.Pool != nil && t.Name == p.Tiers[0].Name {
 		list = append(list, fact{"warm pool", pool(p.Pool)})
@@ -163,6 +167,22 @@ func phaseTimes(seconds ...float64) string {
 func cost(t *plan.Tier) string {
 	f := t.Forecast
 	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+}
+
+// firstRun words what a run does that finds nothing landed, and whether its
+// tasks' timeout holds. all says that there is no earlier bundle.
+func firstRun(t *plan.Tier, all bool) string {
+	f := t.FirstRun
+	text := fmt.Sprintf("%s back: %s events in %s, %s", words.Span(f.BackSeconds), words.Short(f.Events), words.Span(f.Seconds), words.Dollars(f.CostUSD))
+	if f.Runs > 1 {
+		text += fmt.Sprintf("; tasks time out after %s, so it takes %s", words.Span(float64(f.TimeoutSeconds)), words.Plural(f.Runs, "run"))
+	} else {
+		text += fmt.Sprintf("; the timeout of %s holds", words.Span(float64(f.TimeoutSeconds)))
+	}
+	if !all {
+		text += "; tags that are landed already go on where they are"
+	}
+	return text
 }
 
 // oneLoop words what a continuous tier's tasks do again and again.
@@ -349,7 +369,7 @@ type change struct{ kind, what, where string }
 const fewTags = 8
 
 // changes words the differences, collapsed.
-func changes(c *plan.Changes) []change {
+func changes(c *plan.Changes, mostSettings int) []change {
 	if c.First {
 		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") + ", the first bundle"}}
 	}
@@ -387,10 +407,72 @@ func changes(c *plan.Changes) []change {
 	tags(plan.Change, c.Renamed, "renamed", "in", func(p plan.PartitionChange) int { return p.Renamed })
 	tags(plan.Change, c.Edited, "edited", "in", func(p plan.PartitionChange) int { return p.Edited })
 	out = append(out, balance(c.Balance)...)
-	if c.Settings {
-		out = append(out, change{plan.Change, "settings", "pipeline.yml says something else than before"})
+	return append(out, settings(c, mostSettings)...)
+}
+
+// How many changed settings a report names.
+const (
+	screenSettings = 12
+	longSettings   = 100
+)
+
+// settings words what pipeline.yml says otherwise than before, at most so many
+// keys. A site, tier or target that came or went is one line.
+func settings(c *plan.Changes, most int) []change {
+	if !c.Settings {
+		return nil
+	}
+	if len(c.Keys) == 0 {
+		return []change{{plan.Change, "settings", "pipeline.yml says something else than before, in what the last bundle does not record"}}
+	}
+	whole := wholeElements(c.Keys)
+	var out []change
+	said := map[string]bool{}
+	left := 0
+	for _, k := range c.Keys {
+		line := change{k.Kind, "settings", ""}
+		switch element := elementOf(k.Key); {
+		case whole[element] && said[element]:
+			continue
+		case whole[element]:
+			line.where, said[element] = element, true
+		case k.Kind == plan.Add:
+			line.where = k.Key + ": " + k.After
+		case k.Kind == plan.Remove:
+			line.where = k.Key + ", was " + k.Before
+		default:
+			line.where = k.Key + ": " + k.Before + " → " + k.After
+		}
+		if len(out) == most {
+			left++
+			continue
+		}
+		out = append(out, line)
+	}
+	if left > 0 {
+		out = append(out, change{plan.Change, "settings", words.Plural(left, "more key") + "; plan --output json names all"})
 	}
 	return out
+}
+
+// elementOf returns the element of a list that a key is of, such as sites[plant-a]; "" = none.
+func elementOf(key string) string {
+	at := strings.IndexByte(key, ']')
+	if at < 0 {
+		return ""
+	}
+	return key[:at+1]
+}
+
+// wholeElements finds the elements that came or went as a whole: their names did.
+func wholeElements(keys []plan.SettingChange) map[string]bool {
+	whole := map[string]bool{}
+	for _, k := range keys {
+		if element := elementOf(k.Key); element != "" && k.Key == element+".name" && k.Kind != plan.Change {
+			whole[element] = true
+		}
+	}
+	return whole
 }
 
 // balance words what became of the tiers' balance: what moved tags bought, or

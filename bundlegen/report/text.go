@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
@@ -31,7 +32,7 @@ func Text(w io.Writer, r Report, o Options) error {
 	t := newTerminal(w, o)
 	t.head(r.Plan)
 	for i := range r.Plan.Tiers {
-		t.tier(r.Plan, &r.Plan.Tiers[i])
+		t.tier(r.Plan, &r.Plan.Tiers[i], r.Changes)
 	}
 	t.changes(r.Changes)
 	t.warnings(r.Plan.Warnings)
@@ -90,15 +91,14 @@ func (t *terminal) head(p *plan.Plan) {
 	t.labelled(0, name, width(name)+3, clean(strings.Join(headline(p), " · ")), t.strong)
 }
 
-func (t *terminal) tier(p *plan.Plan, tier *plan.Tier) {
+func (t *terminal) tier(p *plan.Plan, tier *plan.Tier, c *plan.Changes) {
 	t.line("")
 	if len(p.Tiers) > 1 {
 		name := fit(clean(tier.Name), t.width/2)
 		t.labelled(0, name, width(name)+3, tierLine(tier), t.strong)
 		t.line("")
 	}
-	all := facts(p, tier)
-	for _, f := range all {
+	for _, f := range facts(p, tier, c) {
 		t.labelled(2, f.label, 14, f.text, t.faint)
 	}
 	if tier == &p.Tiers[len(p.Tiers)-1] {
@@ -164,13 +164,17 @@ func (t *terminal) changes(c *plan.Changes) {
 	if !c.First {
 		t.line("  since the last bundle")
 	}
-	list := changes(c)
+	most := screenSettings
+	if t.all {
+		most = math.MaxInt
+	}
+	list := changes(c, most)
 	whatWidth := 0
 	for _, l := range list {
 		whatWidth = max(whatWidth, width(l.what))
 	}
 	for _, l := range list {
-		t.labelled(2, l.kind+" "+l.what, whatWidth+5, l.where, t.of(l.kind))
+		t.labelled(2, l.kind+" "+l.what, whatWidth+5, clean(l.where), t.of(l.kind))
 	}
 	if len(c.Tags) == 0 {
 		return

@@ -12,10 +12,8 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
-
-// lastStart is the share of the task's timeout after which no further batch is begun.
-const lastStart = 0.8
 
 // extract lands what a partition's tags have up to the run's instant, batch by
 // batch. Nothing advances before what it depends on is durable: the number and
@@ -39,7 +37,7 @@ func extract(ctx context.Context, a *attempt) error {
 	if err := x.unresolvedIn(ctx, run); err != nil {
 		return err
 	}
-	if limit := seconds(lastStart * float64(a.Params.TimeoutSecs)); limit > 0 {
+	if limit := seconds(manifest.LastStart * float64(a.Params.TimeoutSecs)); limit > 0 {
 		x.last = a.started.Add(limit)
 	}
 	return x.catchUp(ctx)

@@ -187,7 +187,7 @@ func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part
 				rows = append(rows, row)
 			}
 		}
-		last := a.Params.TimeoutSecs > 0 && time.Since(a.started)+pause > seconds(lastStart*float64(a.Params.TimeoutSecs))
+		last := a.Params.TimeoutSecs > 0 && time.Since(a.started)+pause > seconds(manifest.LastStart*float64(a.Params.TimeoutSecs))
 		if len(again) == 0 || !worth || round >= rounds || last {
 			return rows, errors.Join(failures...)
 		}

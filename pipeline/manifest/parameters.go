@@ -14,6 +14,10 @@ const (
 	ShardsOnDriver    = "driver"
 )
 
+// LastStart is the share of an extract task's timeout after which it begins no
+// further batch: the rest is the next run's.
+const LastStart = 0.8
+
 // Parameters is everything that a task is told by the emitted job. One struct
 // serves all tasks; Args leaves out what a task has no use for.
 type Parameters struct {
