@@ -21,10 +21,11 @@ const (
 )
 
 // Run runs a program's work and ends the process with the exit code that it
-// returns. The context ends with SIGINT, SIGTERM and SIGHUP; a second signal ends
-// the process at once, a panic with an error (package crash). A SIGHUP that the
-// process was started to ignore, as by nohup, is ignored. When what was written to
-// stdout did not get there, the process ends with an error, whatever the work says.
+// returns. The context ends with SIGINT, SIGTERM and SIGHUP; a second signal, and
+// SIGQUIT (Ctrl-\, which would print stacks), ends the process at once. A SIGHUP
+// that the process was started to ignore, as by nohup, is ignored. A panic ends it
+// with an error (package crash). When what was written to stdout did not get
+// there, the process ends with an error, whatever the work says.
 func Run(work func(ctx context.Context, stdout *Output) int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -33,6 +34,16 @@ func Run(work func(ctx context.Context, stdout *Output) int) {
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, ends...)
+	if os.Getenv("GOTRACEBACK") == "" { // else somebody wants to see the stacks
+		quit := make(chan os.Signal, 1)
+		signal.Notify(quit, syscall.SIGQUIT)
+		go func() {
+			defer crash.Exit()
+			<-quit
+			fmt.Fprintln(os.Stderr, "cancelled at once")
+			os.Exit(exitCancelled)
+		}()
+	}
 	go func() {
 		defer crash.Exit()
 		<-signals

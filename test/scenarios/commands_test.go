@@ -30,6 +30,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"simulator":  simulatorWord,
 	"website":    website,
 	"asked":      asked,
+	"quit":       quit,
 	"hostile":    hostile,
 	"tame":       tame,
 	"listed":     listed,
@@ -226,6 +227,14 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 1, "interrupt NAME")
 	ts.Check(named(ts, args[0]).cmd.Process.Signal(syscall.SIGINT))
+}
+
+// quit does what Ctrl-\ does to a program in the background.
+//
+//	quit NAME
+func quit(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "quit NAME")
+	ts.Check(named(ts, args[0]).cmd.Process.Signal(syscall.SIGQUIT))
 }
 
 // ended waits for the end of a program in the background and wants an exit
