@@ -3,6 +3,8 @@ package bundle
 import (
 	"bytes"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -24,7 +26,7 @@ const written = "Written by `bundlegen generate`: change pipeline.yml, not this 
 
 // rootFile renders databricks.yml: what the bundle is called, what may be
 // overridden, where it is deployed to.
-func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
+func rootFile(cfg *config.Pipeline, p *plan.Plan, include []string) (File, error) {
 	arch, err := processor(cfg)
 	if err != nil {
 		return File{}, err
@@ -42,6 +44,7 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: warehouseOfMost(cfg)}})
 	}
 	y.section("", "include", includes)
+	y.section("What the tasks read is uploaded, whatever a .gitignore above this folder says.", "sync", syncFiles{include})
 	y.section("", "variables", variables)
 	y.section("The wheel carries the static pi-extractor. It is not committed: this makes it, or says what is missing.",
 		"artifacts", map[string]artifact{wheel.Package: {
@@ -49,6 +52,23 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan) (File, error) {
 		}})
 	y.section("", "targets", targets(cfg, p))
 	return y.file(RootFile)
+}
+
+// included lists patterns for what the tasks and the resources read: files that the
+// CLI would leave out where a .gitignore in any folder above the bundle names them.
+// Each matches a file: one that matches none fails a strict validation.
+func included(files []File) []string {
+	patterns := []string{PlanFile}
+	for _, f := range files {
+		folder, name := path.Split(f.Path)
+		if folder != "" {
+			patterns = append(patterns, folder+"*"+path.Ext(name))
+		} else if path.Ext(name) == ".json" {
+			patterns = append(patterns, name)
+		}
+	}
+	slices.Sort(patterns)
+	return slices.Compact(patterns)
 }
 
 // buildCommand passes when there is a wheel, else has bundlegen make one.

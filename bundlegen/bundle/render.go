@@ -13,10 +13,6 @@ import (
 // Kerberos configurations that cfg names, and writes nothing. The same arguments
 // give the same bytes.
 func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
-	root, err := rootFile(cfg, p)
-	if err != nil {
-		return nil, err
-	}
 	jobs, err := jobsFile(cfg, p)
 	if err != nil {
 		return nil, err
@@ -38,11 +34,15 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 		return nil, err
 	}
 
-	files := []File{root, jobs}
-	files = append(files, sites...)
+	files := append([]File{jobs}, sites...)
 	files = append(files, manifests...)
 	files = append(files, monitoring...)
 	files = append(files, texts...)
+	root, err := rootFile(cfg, p, included(files))
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, root)
 	record, err := recordFile(p, files)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", PlanFile, err)

@@ -10,6 +10,10 @@ type header struct {
 	CLIVersion string `yaml:"databricks_cli_version"`
 }
 
+type syncFiles struct {
+	Include []string `yaml:"include"`
+}
+
 type variable struct {
 	Description string `yaml:"description,omitempty"`
 	Type        string `yaml:"type,omitempty"`

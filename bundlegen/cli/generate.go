@@ -56,6 +56,7 @@ func generate(c *cli.Context, p *planned) error {
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
 	}
+	noteIgnored(c, p.dir())
 	if err := makeWheel(p.dir(), distFolder, archOf(p.cfg)); err != nil {
 		// The folder is whole without it: deploying needs it, and says so.
 		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %s\n", text.Lines(err.Error()))

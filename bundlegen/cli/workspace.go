@@ -50,7 +50,8 @@ func existing(cfg *config.Pipeline) error {
 }
 
 // lintBundle makes the checks that the databricks CLI does not.
-func lintBundle(dir string) error {
+func lintBundle(c *cli.Context, dir string) error {
+	noteIgnored(c, dir)
 	findings, err := lint.Check(dir)
 	if err != nil || len(findings) == 0 {
 		return err
@@ -60,6 +61,16 @@ func lintBundle(dir string) error {
 		lines[i] = f.String()
 	}
 	return fmt.Errorf("the bundle has %s:\n%s", words.Plural(len(findings), "fault"), strings.Join(lines, "\n"))
+}
+
+// noteIgnored tells what of a bundle would be missing in a clone. It is a note, since
+// some want it so: the tasks get these files all the same.
+func noteIgnored(c *cli.Context, dir string) {
+	var notes []string
+	for _, i := range lint.IgnoredByGit(c.Context, dir) {
+		notes = append(notes, dir+": "+i.String())
+	}
+	printNotes(c, notes)
 }
 
 func validateCommand() *cli.Command {
@@ -73,7 +84,7 @@ func validateCommand() *cli.Command {
 				return err
 			}
 			return inEach(c, parts, func(p part) error {
-				if err := lintBundle(p.dir()); err != nil {
+				if err := lintBundle(c, p.dir()); err != nil {
 					return err
 				}
 				return workspace(c).Validate(c.Context, p.dir(), name)
@@ -121,7 +132,7 @@ func deployCommand() *cli.Command {
 			if err := ownWorkspaces(all, name); err != nil {
 				return err
 			}
-			if err := prepare(all); err != nil {
+			if err := prepare(c, all); err != nil {
 				return err
 			}
 			return apply(c, all, name)
@@ -145,7 +156,7 @@ func ownWorkspaces(all []*planned, name string) error {
 
 // prepare writes the bundles for a deployment. It changes nothing where one of them
 // was edited by hand.
-func prepare(all []*planned) error {
+func prepare(c *cli.Context, all []*planned) error {
 	trees := make([]*bundle.Tree, len(all))
 	for i, p := range all {
 		var err error
@@ -163,7 +174,7 @@ func prepare(all []*planned) error {
 		if err := ensureWheel(p); err != nil {
 			return err
 		}
-		if err := lintBundle(p.dir()); err != nil {
+		if err := lintBundle(c, p.dir()); err != nil {
 			return err
 		}
 	}

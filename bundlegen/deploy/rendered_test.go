@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,8 +45,12 @@ targets:
 type project struct {
 	cfg  *config.Pipeline
 	dir  string // of the bundle
+	plan *plan.Plan
 	tags []inventory.Tag
 }
+
+// referred is a file that a pipeline.yml refers to.
+type referred struct{ name, text string }
 
 // newProject emits the bundle of a pipeline with that many tags.
 func newProject(t *testing.T, tags int) *project {
@@ -53,9 +58,13 @@ func newProject(t *testing.T, tags int) *project {
 	return newProjectOf(t, pipelineFile, tags)
 }
 
-func newProjectOf(t *testing.T, pipeline string, tags int) *project {
+// newProjectOf emits the bundle of a pipeline.yml, with files that it refers to.
+func newProjectOf(t *testing.T, pipeline string, tags int, files ...referred) *project {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pipeline.yml")
+	for _, f := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), f.name), []byte(f.text), 0o644))
+	}
 	require.NoError(t, os.WriteFile(file, []byte(pipeline), 0o644))
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
@@ -75,6 +84,7 @@ func (p *project) grow(t *testing.T, tags int) {
 	require.NoError(t, err)
 	built, err := plan.Build(p.cfg, p.tags, prev, plan.Options{})
 	require.NoError(t, err)
+	p.plan = built
 	tree, err := bundle.Render(p.cfg, built)
 	require.NoError(t, err)
 	require.NoError(t, tree.Write(p.dir))
@@ -140,6 +150,40 @@ func TestRenderedBundle(t *testing.T) {
 		}
 		assert.Regexp(t, "^[1-9][0-9]* to add, 0 to change, 0 to delete", p.changes(t))
 	})
+}
+
+// Everything that the tasks read is uploaded, whatever the repository above the
+// bundle keeps out of git; what no task reads is left as git has it.
+func TestRenderedBundleBelowAGitignore(t *testing.T) {
+	f := newFake(t)
+	file := strings.Replace(pipelineFile, "basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}",
+		"kerberos, principal: svc_pi@PLANT.EXAMPLE, keytab: {secret: pi/plant-a}, krb5_conf: krb5.conf}", 1)
+	p := newProjectOf(t, file, 9, referred{"krb5.conf", "[libdefaults]\n  default_realm = PLANT.EXAMPLE\n"})
+	p.watch(t)
+	root := filepath.Dir(filepath.Dir(p.dir))
+	output, err := exec.CommandContext(t.Context(), "git", "init", "-q", root).CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.NoError(t, os.WriteFile(filepath.Join(root, ".gitignore"), []byte("*.csv\n*.json\n*.conf\n*.pem\n*.sql\n*.whl\npartitions/\nbundles/*/kerberos\n*.md\n"), 0o644))
+
+	var stderr bytes.Buffer
+	c := CLI{Stderr: &stderr}
+	for _, target := range []string{"dev", "prod"} {
+		require.NoError(t, c.Validate(t.Context(), p.dir, target), target)
+	}
+	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
+	tree, err := bundle.Render(p.cfg, p.plan)
+	require.NoError(t, err)
+	want := []string{"artifacts/.internal/" + wheelName}
+	for _, file := range tree.Files() {
+		if file.Path != "README.md" {
+			want = append(want, "files/"+file.Path)
+		}
+	}
+	assert.ElementsMatch(t, want, f.uploads())
+	assert.Contains(t, want, "files/partitions/partition-0002.csv")
+	assert.Contains(t, want, "files/kerberos/plant-a.conf")
+	assertWheelIsThere(t, f, f.created(t))
+	assert.Regexp(t, "^0 to add, 0 to change, 0 to delete", p.changes(t))
 }
 
 // More extractions than a job takes are two children, which the parent runs by the
