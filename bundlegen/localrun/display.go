@@ -351,11 +351,18 @@ func (d *display) status(now time.Time) string {
 	switch behind := d.behind(); {
 	case behind != nil:
 		return loopStanding(*behind, now) + ", " + cmp.Or(d.waits(now), events(read))
-	case read > 0 || share > 0:
+	case (read > 0 || share > 0) && d.extracting():
 		return strings.TrimSpace(percent(share)) + " read, " + events(read) + "; " + d.underWay(now)
 	default:
 		return d.underWay(now)
 	}
+}
+
+// extracting reports whether an extraction has not ended yet.
+func (d *display) extracting() bool {
+	return slices.ContainsFunc(d.tasks, func(t *scheduled) bool {
+		return t.spec.params.Task == manifest.TaskExtract && !d.shown[t].state.ended()
+	})
 }
 
 // behind returns the loop that is farthest behind; nil where none has landed yet.

@@ -216,7 +216,11 @@ func (s Summary) Text(w io.Writer) {
 	if s.Events > 0 {
 		pace = ", " + words.Number(math.Round(s.EventsPerSecond)) + " events/s"
 	}
-	say("landed", "%s of %s in %s%s", events(s.Events), words.Plural(s.Tags, "tag"), took(s.Seconds), pace)
+	of := ""
+	if s.Tags > 0 { // how many there are is known once an extraction has begun
+		of = " of " + words.Plural(s.Tags, "tag")
+	}
+	say("landed", "%s%s in %s%s", events(s.Events), of, took(s.Seconds), pace)
 	again := "none sent again"
 	if s.Retries > 0 {
 		again = words.Count(int(s.Retries)) + " of them sent again"

@@ -12,9 +12,11 @@ func consolidate(ctx context.Context, a *attempt) error {
 	if !a.Params.Maintenance {
 		return nil
 	}
+	a.step("compacting watermarks")
 	if err := a.Engine.Compact(ctx); err != nil {
 		return fmt.Errorf("compact watermarks: %w", err)
 	}
+	a.step("laying out bronze for readers")
 	if err := a.Engine.Optimize(ctx); err != nil {
 		return fmt.Errorf("optimize bronze: %w", err)
 	}

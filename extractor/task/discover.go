@@ -36,6 +36,7 @@ func discover(ctx context.Context, a *attempt) error {
 
 // prepare is discover for a run, of all sites, or of one alone.
 func (a *attempt) prepare(ctx context.Context, runID, site string) error {
+	a.step("opening the tables")
 	if err := a.Engine.Claim(ctx); err != nil {
 		return fmt.Errorf("claim the tables: %w", err)
 	}
@@ -61,6 +62,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err != nil {
 		return err
 	}
+	a.step("assigning tags to partitions")
 	next, err := a.assign(ctx, runID, manifests, earlier, listings, planID)
 	if err != nil {
 		return err
