@@ -116,6 +116,9 @@ type Header struct {
 	Retries   int64         `json:"retries,omitempty"` // requests that were sent again
 	Outcomes  []Outcome     `json:"outcomes"`
 
+	// Given is the --until of the run, beyond which no watermark is; 0 when it had none.
+	Given instant.Ticks `json:"given,omitempty"`
+
 	// Unresolved counts the partition's tags that are not on their server, beside
 	// those of Outcomes.
 	Unresolved int `json:"unresolved,omitempty"`
@@ -139,6 +142,18 @@ type File struct {
 
 // NewID makes a batch_id.
 func NewID() string { return uuid.NewString() }
+
+// Bounded reports whether the batch leaves every watermark within bounds. One of an
+// older version may not: it is not published, and its ranges are read anew.
+func (h *Header) Bounded() bool {
+	bounds := BoundsAt(h.Started, h.Given)
+	for i := range h.Outcomes {
+		if o := &h.Outcomes[i]; o.To > o.From && !(bounds.Has(o.From) && bounds.Has(o.To)) {
+			return false
+		}
+	}
+	return true
+}
 
 // Failures counts the outcomes with an error.
 func (h *Header) Failures() int {

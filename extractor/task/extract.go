@@ -181,6 +181,9 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
 	defer release()
 	h.Outcomes, h.Unresolved = outcomes(state.Tags, ranges), len(x.unresolved)
+	if x.run.UntilBy == engine.ByGiven {
+		h.Given = x.run.Until
+	}
 	reading, err := x.read(ctx, folder, &h, state.Tags, ranges)
 	switch {
 	case err != nil:

@@ -352,8 +352,8 @@ func (e *Engine) Recover(ctx context.Context, partition int) error {
 
 // finish publishes a folder whose writer is gone, or removes it where it is torn.
 func (e *Engine) finish(ctx context.Context, f stage.Folder) error {
-	_, whole, err := f.Header()
-	if err == nil && !whole {
+	h, whole, err := f.Header()
+	if err == nil && (!whole || !h.Bounded()) {
 		return e.remove(f)
 	}
 	_, err = e.Publish(ctx, f) // it says what is wrong with the marker, too

@@ -62,4 +62,12 @@ func mended(l *lab) {
 			require.Equal(l, want[i], batch.Tag{PointID: tag.PointID, Watermark: tag.Watermark})
 		}
 	}
+
+	// A whole folder of an older version that would move a watermark out of bounds goes.
+	l.exec(l, "UPDATE "+marks+" SET watermark_ticks = "+num(-10*second)+of("3"))
+	_, folder := l.attempt("P", 1, l.run(pin+20*second), 1, nil).open()
+	l.reopen()
+	l.must(l.plain().Recover(l.ctx, 1))
+	require.NoDirExists(l, folder.Dir)
+	require.Zero(l, l.count(l, "SELECT CAST(count(*) AS STRING) FROM "+marks+of("3")+" AND batch_seq > 0"))
 }

@@ -476,7 +476,7 @@ func (e *Engine) tidy(ctx context.Context, f stage.Folder, l ledger) error {
 		return nil // its writer may be at work
 	case h.Epoch != l.epoch:
 		return e.remove(f) // of tables that are no more: its ranges are read anew
-	case l.of(h.Number, h.ID) == free:
+	case l.of(h.Number, h.ID) == free && h.Bounded():
 		_, err := e.publishWhole(ctx, f, &h)
 		return err
 	default:
