@@ -1,6 +1,6 @@
--- How far each tier is behind: what its tags have been landed up to, against the
--- end of the tier's last extraction. A watermark moves with every run, also for a
--- tag without new events. If last_run itself is old, the job does not run.
+-- How far each tier is behind now: the instant up to which its tags have been
+-- landed. A watermark moves with every run, also for a tag without new events. Where
+-- last_run itself is old, the job does not run.
 WITH tags AS (
   SELECT
     p.pipeline,
@@ -41,9 +41,9 @@ SELECT
   t.oldest_tag,
   t.newest_tag,
   r.last_run,
-  extract(DAY FROM (r.last_run - t.oldest_tag)) * 1440
-    + extract(HOUR FROM (r.last_run - t.oldest_tag)) * 60
-    + extract(MINUTE FROM (r.last_run - t.oldest_tag)) AS minutes_behind
+  extract(DAY FROM (current_timestamp - t.oldest_tag)) * 1440
+    + extract(HOUR FROM (current_timestamp - t.oldest_tag)) * 60
+    + extract(MINUTE FROM (current_timestamp - t.oldest_tag)) AS minutes_behind
 FROM tiers t
 LEFT JOIN runs r
   ON  r.pipeline = t.pipeline
