@@ -166,7 +166,7 @@ func (k *counting) count(ctx context.Context, members []int, part bool) error {
 			}
 		}
 		return nil
-	case !errors.As(err, &e) || endsAll(e.Kind) || e.Kind == Unreachable || e.Kind == Truncated || e.Kind == NotJSON:
+	case !errors.As(err, &e) || endsAll(e.Kind) || e.Kind == Unreachable || e.Kind == NotJSON:
 		return err
 	case e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed || strings.Contains(e.Message, "No HTTP resource"):
 		return unable(e)
