@@ -15,14 +15,18 @@ import (
 type lines struct {
 	w     io.Writer
 	least slog.Level
+	over  func() error // when it returns an error, what is still logged is of no interest: a run that was cancelled; may be nil
 }
 
-func (l lines) Enabled(_ context.Context, level slog.Level) bool { return level >= l.least }
+func (l lines) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= l.least && (l.over == nil || l.over() == nil)
+}
 
 func (l lines) Handle(_ context.Context, r slog.Record) error {
 	var with []string
 	r.Attrs(func(a slog.Attr) bool {
-		with = append(with, a.Key+" "+a.Value.String())
+		value, _, _ := strings.Cut(a.Value.String(), "\n") // an error's hint stands at the run's end
+		with = append(with, a.Key+" "+value)
 		return true
 	})
 	line := r.Message

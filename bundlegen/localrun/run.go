@@ -85,7 +85,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	defer screen.close()
 	o.Stderr = screen
 	if o.Log == nil {
-		o.Log = slog.New(lines{w: screen, least: slog.LevelWarn})
+		o.Log = slog.New(lines{w: screen, least: slog.LevelWarn, over: ctx.Err})
 	}
 	err := runIn(ctx, o, screen, &sum)
 	for _, j := range sum.Jobs {
