@@ -1,14 +1,15 @@
 package templates
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// SlowSeconds is how long a partition's extraction may take on average before it
-// is called slow.
+// SlowSeconds is how long a partition's extraction may take on average, at least,
+// before it is called slow.
 const SlowSeconds = 180
 
 // Names of the queries that alerts ask, among those that Queries gives.
@@ -25,6 +26,7 @@ type Reader struct {
 	SchemaPrefix    string  // before the name of each schema
 	Pipeline        string  // reads its rows only; "" = of all pipelines in these schemas
 	MinCompleteness float64 // the share of PI's events below which a partition is incomplete
+	SlowSeconds     int     // the average of a partition's extractions above which it is slow; 0 = SlowSeconds
 	Now             string  // SQL of the instant that ages are counted to; "" = the query's own
 }
 
@@ -56,7 +58,7 @@ func (r Reader) fill(query string) string {
 	pairs := []string{
 		pipelinePlaceholder, "'" + r.Pipeline + "'",
 		"{now}", now,
-		"{slow_seconds}", strconv.Itoa(SlowSeconds),
+		"{slow_seconds}", strconv.Itoa(cmp.Or(r.SlowSeconds, SlowSeconds)),
 		"{min_completeness}", strconv.FormatFloat(r.MinCompleteness, 'f', -1, 64),
 	}
 	for _, s := range tables.Schemas {

@@ -3,9 +3,11 @@ package bundle
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -28,7 +30,7 @@ var alertKinds = []alertKind{
 	{
 		key: "slow_partitions", query: templates.SlowPartitionsAlert,
 		summary:     "a partition is slow",
-		description: fmt.Sprintf("Extractions of these partitions took longer than %d s on average over the last day:", templates.SlowSeconds),
+		description: "Extractions of these partitions took longer than {slow_seconds} s on average over the last day:",
 	},
 	{
 		key: "completeness", query: templates.CompletenessAlert,
@@ -39,10 +41,10 @@ var alertKinds = []alertKind{
 
 // alerts makes the bundle's alerts. Each query gives a row for what is wrong and
 // none while all is well; its numbers stand in the query alone.
-func alerts(cfg *config.Pipeline) (ordered, error) {
+func alerts(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 	queries, err := templates.Queries(templates.Reader{
 		Catalog: "${var.catalog}", SchemaPrefix: "${var.schema_prefix}", Pipeline: "${var.pipeline}",
-		MinCompleteness: cfg.Monitoring.MinCompleteness,
+		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
 	})
 	if err != nil {
 		return nil, err
@@ -53,9 +55,21 @@ func alerts(cfg *config.Pipeline) (ordered, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("there is no query %s", kind.query)
 		}
+		kind.description = strings.ReplaceAll(kind.description, "{slow_seconds}", strconv.Itoa(slowSeconds(p)))
 		all = append(all, entry{alertKey(cfg, kind), kind.alert(cfg, string(queries[i].Data))})
 	}
 	return all, nil
+}
+
+// slowSeconds is how long a partition's extraction may take on average before it is
+// slow: three times what the slowest is forecast to take, in whole minutes.
+func slowSeconds(p *plan.Plan) int {
+	const factor = 3
+	slowest := 0.0
+	for _, part := range p.Partitions {
+		slowest = max(slowest, part.Seconds)
+	}
+	return max(templates.SlowSeconds, wholeMinutes(factor*slowest))
 }
 
 func alertKey(cfg *config.Pipeline, kind alertKind) string { return cfg.Name + "_" + kind.key }

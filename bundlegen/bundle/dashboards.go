@@ -52,7 +52,7 @@ type groupPermission struct {
 func dashboard(cfg *config.Pipeline, p *plan.Plan, t config.Target) ([]byte, error) {
 	queries, err := templates.Datasets(templates.Reader{
 		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipeline: rowKey(cfg, t.Name),
-		MinCompleteness: cfg.Monitoring.MinCompleteness,
+		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
 	})
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func counters(cfg *config.Pipeline, p *plan.Plan) []lakeview.Widget {
 		lakeview.Counter(now("Failing tags", "in the last batch of each partition"), number("failed_tags"), above(0)),
 		lakeview.Counter(now("Completeness", "of the worst partition, against PI's count"),
 			lakeview.Column{Name: "completeness", Format: lakeview.Percent}, &lakeview.Alarm{Operator: "<", Bound: cfg.Monitoring.MinCompleteness}),
-		lakeview.Counter(now("Slow partitions", fmt.Sprintf("over %d s on average in the last day", templates.SlowSeconds)), number("slow_partitions"), above(0)),
+		lakeview.Counter(now("Slow partitions", fmt.Sprintf("over %d s on average in the last day", slowSeconds(p))), number("slow_partitions"), above(0)),
 		lakeview.Counter(now("Failed attempts", "of any task, since midnight UTC"), number("failed_attempts"), above(0)),
 	}
 }

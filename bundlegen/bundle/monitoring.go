@@ -38,7 +38,7 @@ func monitoringFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
 	if !watches(cfg) {
 		return nil, nil
 	}
-	alerts, err := alerts(cfg)
+	alerts, err := alerts(cfg, p)
 	if err != nil {
 		return nil, err
 	}

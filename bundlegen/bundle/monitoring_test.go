@@ -101,7 +101,10 @@ func TestNothingWatchesWithoutAWarehouse(t *testing.T) {
 	}
 	require.NotContains(t, text(t, tree, bundle.RootFile), "warehouse")
 	require.Contains(t, text(t, tree, "README.md"), "`monitoring.warehouse` of `pipeline.yml`")
-	require.Contains(t, text(t, tree, "sql/alert-slow-partitions.sql"), "> 180")
+	require.Contains(t, text(t, tree, "sql/alert-slow-partitions.sql"), "> 300", "three times 95 s, in whole minutes")
+	quick := planOf(cfg, 1)
+	quick.Partitions[0].Seconds = 20
+	require.Contains(t, text(t, render(t, cfg, quick), "sql/alert-slow-partitions.sql"), "> 180")
 	require.Contains(t, text(t, tree, "sql/alert-completeness.sql"), "< 0.99")
 }
 

@@ -19,7 +19,7 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 		Warehouse:       watches(cfg),
 		Told:            len(cfg.Monitoring.Emails)+len(cfg.Monitoring.Webhooks) > 0,
 		MinCompleteness: strconv.FormatFloat(100*cfg.Monitoring.MinCompleteness, 'g', 6, 64) + "%",
-		SlowSeconds:     templates.SlowSeconds,
+		SlowSeconds:     slowSeconds(p),
 		Tables:          path.Join(sqlFolder, templates.MonitoringTables().Name),
 	}}
 	if cfg.Compute.Serverless {

@@ -57,7 +57,7 @@ const sqlFolder = "sql"
 // textFiles renders what a bundle carries for people: its README, queries, and
 // what keeps git from changing or committing the wrong files.
 func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
-	queries, err := templates.Queries(templates.Reader{MinCompleteness: cfg.Monitoring.MinCompleteness})
+	queries, err := templates.Queries(templates.Reader{MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
--- Partitions whose extractions of the last day took longer than 180 s on
+-- Partitions whose extractions of the last day took longer than 300 s on
 -- average, the slowest first. Batches that catch up after a pause are left out:
 -- they read far more than one cadence.
 SELECT
@@ -14,5 +14,5 @@ WHERE task = 'extract'
   AND status IN ('SUCCEEDED', 'PARTIAL')
   AND start_time >= current_timestamp - INTERVAL '1' DAY
 GROUP BY pipeline, tier, site, partition_id
-HAVING avg(duration_seconds) > 180
+HAVING avg(duration_seconds) > 300
 ORDER BY average_seconds DESC, pipeline, partition_id;

@@ -1,4 +1,4 @@
--- Extractions of today that took longer than 180 s, the slowest first.
+-- Extractions of today that took longer than 300 s, the slowest first.
 SELECT
   start_time,
   pipeline,
@@ -14,5 +14,5 @@ SELECT
 FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
-  AND duration_seconds > 180
+  AND duration_seconds > 300
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;
