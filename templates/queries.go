@@ -38,6 +38,10 @@ func Queries(r Reader) ([]Text, error) { return r.read("sql") }
 // terms as Queries.
 func Datasets(r Reader) ([]Text, error) { return r.read("dashboards") }
 
+// Statuses returns the queries that bundlegen status asks, sorted by name, under
+// the same terms as Queries.
+func Statuses(r Reader) ([]Text, error) { return r.read("status") }
+
 func (r Reader) read(name string) ([]Text, error) {
 	texts, err := folder(name)
 	for i := range texts {

@@ -13,7 +13,7 @@ import (
 	"text/template"
 )
 
-//go:embed bundle sql dashboards ci launcher/pi_extractor/*.py
+//go:embed bundle sql dashboards status ci launcher/pi_extractor/*.py
 var files embed.FS
 
 // Text is one text and the name of its file.

@@ -101,7 +101,7 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
-			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), calibrateCommand(), generateCommand(), validateCommand(),
+			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(), generateCommand(), validateCommand(),
 			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), helpCommand(), versionCommand(),
 		},
 	}

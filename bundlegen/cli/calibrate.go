@@ -26,7 +26,7 @@ func calibrateCommand() *cli.Command {
 		Usage: "fits the forecast to past runs",
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
-			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs"},
+			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs; without another source, data where a local run has landed"},
 			&cli.StringFlag{Name: "metrics", Usage: "monitoring.pipeline_metrics as CSV with a header, a `FILE`"},
 			&cli.BoolFlag{Name: "rates", Usage: "with --data, also write each tag's measured events_per_hour into the inventory"},
 		},
@@ -76,9 +76,18 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 			named = append(named, rows)
 		}
 	}
+	if len(named) == 0 {
+		cfg, err := config.Load(c.String("config"))
+		if err != nil {
+			return nil, err
+		}
+		if dataOf(c, cfg) != "" {
+			return rowsOfFolder, nil
+		}
+	}
 	switch {
 	case len(named) != 1:
-		return nil, fmt.Errorf("give one of --data FOLDER, --metrics FILE and -t TARGET\nhint: local runs leave their history in data, so bundlegen calibrate%s --data data", withConfig(c))
+		return nil, fmt.Errorf("give one of --data FOLDER, --metrics FILE and -t TARGET\nhint: local runs leave their history in data: bundlegen run%s --local", withConfig(c))
 	case c.Bool("rates") && c.String("data") == "":
 		return nil, fmt.Errorf("%s belongs to --data\nhint: only a data folder has the events at hand", typed(c, "rates"))
 	}
@@ -86,7 +95,7 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 }
 
 func rowsOfFolder(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, error) {
-	data := cfg.Path(c.String("data"))
+	data := dataOf(c, cfg)
 	records, err := localrun.Query(c.Context, data, calibration.Query(metricsTable("", ""), "epoch_us", cfg.Key()))
 	if err != nil {
 		return nil, err
@@ -190,7 +199,7 @@ func writeCalibration(cfg *config.Pipeline, c *calibration.Calibration) error {
 
 // writeRates writes the tags' measured rates into the inventory.
 func writeRates(c *cli.Context, cfg *config.Pipeline) error {
-	measured, err := localrun.Query(c.Context, cfg.Path(c.String("data")), calibration.RatesQuery(cfg.Key()))
+	measured, err := localrun.Query(c.Context, dataOf(c, cfg), calibration.RatesQuery(cfg.Key()))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 )
 
 // choiceFlag is a flag whose values can be listed, for completion.
@@ -39,6 +40,21 @@ func outputFormat(c *cli.Context, what string) (string, error) {
 		}
 	}
 	return format, nil
+}
+
+// defaultData is the folder that local runs land in.
+const defaultData = "data"
+
+// dataOf returns the data folder that --data names, else the one that local runs
+// land in where one has; "" where there is none.
+func dataOf(c *cli.Context, cfg *config.Pipeline) string {
+	if c.IsSet("data") {
+		return cfg.Path(c.String("data"))
+	}
+	if folder := cfg.Path(defaultData); localrun.HasTables(folder) {
+		return folder
+	}
+	return ""
 }
 
 func targetNames(p *config.Pipeline) []string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
@@ -24,7 +26,7 @@ func explainCommand() *cli.Command {
 with - comes after --. Case does not count where no tag is called exactly so.`,
 		Flags: []cli.Flag{
 			configFlag,
-			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error"},
+			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error. Without it, data where a local run has landed"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Before: oneArgument("which tag?\nhint: bundlegen explain TAG; a name that begins with - comes after --", "put a name with spaces in quotes"),
@@ -41,7 +43,7 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 			if err != nil {
 				return err
 			}
-			list, err := explain(c, all, name)
+			list, asked, err := explain(c, all, name)
 			if err != nil {
 				return err
 			}
@@ -52,15 +54,14 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 				return report.ExplainJSON(c.App.Writer, list)
 			}
 			s := screenOf(c.App.Writer)
-			return report.ExplainText(c.App.Writer, list, c.IsSet("data"), report.Options{Width: s.width, Color: s.color})
+			return report.ExplainText(c.App.Writer, list, asked, report.Options{Width: s.width, Color: s.color})
 		},
 	}
 }
 
 // explain gives what the plans of all bundles, and the data folder if there is one,
-// know of a name.
-func explain(c *cli.Context, all []*planned, name string) ([]report.Explanation, error) {
-	var list []report.Explanation
+// know of a name, and whether a data folder was asked.
+func explain(c *cli.Context, all []*planned, name string) (list []report.Explanation, asked bool, err error) {
 	var keys []localrun.TagKey
 	for _, p := range all {
 		for _, place := range p.plan.Explain(p.previous, name) {
@@ -70,17 +71,22 @@ func explain(c *cli.Context, all []*planned, name string) ([]report.Explanation,
 			}
 		}
 	}
-	if !c.IsSet("data") {
-		return list, nil
+	cfg := all[0].cfg // what it says of data is the same in each region
+	data := dataOf(c, cfg)
+	if data == "" {
+		return list, false, nil
 	}
 	tag := name
 	if len(list) > 0 {
 		tag = list[0].Tag // as it is really written
 	}
-	cfg := all[0].cfg // what it says of data is the same in each region
-	histories, err := localrun.Histories(c.Context, cfg.Path(c.String("data")), cfg.Key(), tag, keys)
+	histories, err := localrun.Histories(c.Context, data, cfg.Key(), tag, keys)
+	if errors.Is(err, localrun.ErrInUse) && !c.IsSet("data") {
+		fmt.Fprintf(c.App.ErrWriter, "note: a run has %s: what it has landed is left out\n", text.Line(data))
+		return list, false, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for i := range histories {
 		h := &histories[i]
@@ -91,7 +97,7 @@ func explain(c *cli.Context, all []*planned, name string) ([]report.Explanation,
 		}
 		list[at].History = historyOf(h)
 	}
-	return list, nil
+	return list, true, nil
 }
 
 // isOf says whether a history is that of a place's tag.

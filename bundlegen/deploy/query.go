@@ -12,43 +12,65 @@ import (
 // end; after that it is asked again and again.
 const waitTimeout = "30s"
 
+// Rows is the answer to a statement: texts by column; null is "".
+type Rows struct {
+	Columns []string
+	Records [][]string
+}
+
 // Query runs a statement on a SQL warehouse of the target's workspace, by the
-// statement execution API, and gives all rows as texts; null is "". It only
+// statement execution API, and returns all rows as texts; null is "". It only
 // reads as far as the statement does. A workspace that does not answer ends it,
 // as it ends every verb.
 func (c CLI) Query(ctx context.Context, dir, target, warehouse, statement string) ([][]string, error) {
+	answers, err := c.QueryAll(ctx, dir, target, warehouse, []string{statement})
+	if err != nil {
+		return nil, err
+	}
+	return answers[0].Records, nil
+}
+
+// QueryAll is Query for several statements, one after the other.
+func (c CLI) QueryAll(ctx context.Context, dir, target, warehouse string, statements []string) ([]Rows, error) {
 	s, err := c.open(ctx, verb{name: "query", dir: dir, target: target, quiet: true})
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.query(warehouse, statement)
-	return rows, s.close(err)
+	answers := make([]Rows, len(statements))
+	for i, statement := range statements {
+		if answers[i], err = s.query(warehouse, statement); err != nil {
+			break
+		}
+	}
+	return answers, s.close(err)
 }
 
-func (s *session) query(warehouse, statement string) ([][]string, error) {
+func (s *session) query(warehouse, statement string) (rows Rows, err error) {
 	api := s.client.StatementExecution
 	answer, err := api.ExecuteAndWait(s.ctx, sql.ExecuteStatementRequest{
 		WarehouseId: warehouse, Statement: statement, WaitTimeout: waitTimeout,
 		Disposition: sql.DispositionInline, Format: sql.FormatJsonArray,
 	})
 	if err != nil {
-		return nil, errors.Join(context.Cause(s.ctx), fmt.Errorf("SQL warehouse %s: %w", warehouse, err))
+		return rows, errors.Join(context.Cause(s.ctx), fmt.Errorf("SQL warehouse %s: %w", warehouse, err))
 	}
-	if answer.Manifest != nil && answer.Manifest.Truncated {
-		return nil, &Error{Err: fmt.Errorf("SQL warehouse %s: the answer is larger than what it gives inline", warehouse), Hint: "export the table as CSV"}
+	if answer.Manifest != nil {
+		if answer.Manifest.Truncated {
+			return rows, &Error{Err: fmt.Errorf("SQL warehouse %s: the answer is larger than what it gives inline", warehouse), Hint: "export the table as CSV"}
+		}
+		if answer.Manifest.Schema != nil {
+			for _, column := range answer.Manifest.Schema.Columns {
+				rows.Columns = append(rows.Columns, column.Name)
+			}
+		}
 	}
-	var rows [][]string
 	for chunk := answer.Result; chunk != nil; {
-		rows = append(rows, chunk.DataArray...)
+		rows.Records = append(rows.Records, chunk.DataArray...)
 		if chunk.NextChunkIndex == 0 {
 			break
 		}
-		// Inline answers are of 25 MiB at most; what goes on and on is none.
-		if chunk.NextChunkIndex <= chunk.ChunkIndex || chunk.NextChunkIndex > maxPages {
-			return nil, endless(fmt.Errorf("the statement's rows come in more than %d chunks", maxPages))
-		}
 		if chunk, err = api.GetStatementResultChunkNByStatementIdAndChunkIndex(s.ctx, answer.StatementId, chunk.NextChunkIndex); err != nil {
-			return nil, fmt.Errorf("SQL warehouse %s, further rows: %w", warehouse, err)
+			return rows, fmt.Errorf("SQL warehouse %s, further rows: %w", warehouse, err)
 		}
 	}
 	return rows, nil

@@ -122,6 +122,11 @@ func (s *session) jobID(key string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return s.idIn(summary, key)
+}
+
+// idIn finds the id of a deployed job in a summary.
+func (s *session) idIn(summary Summary, key string) (int64, error) {
 	job, ok := summary.Jobs[key]
 	if !ok {
 		return 0, &Error{

@@ -3,8 +3,6 @@ package localrun
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
@@ -16,14 +14,14 @@ type (
 	TagKey     = engine.Key
 )
 
+// ErrInUse says that a run, or another program, has the data folder.
+var ErrInUse = engine.ErrInUse
+
 // Histories gives what the tables of a data folder know of tags of a pipeline:
 // of those with the keys, and of all that ever were called name. It reads what
 // DuckDB holds, writes nothing, and fails while a run has the folder.
 func Histories(ctx context.Context, data, pipeline, name string, keys []TagKey) (found []TagHistory, err error) {
-	lake, err := duckdb.OpenToRead(ctx, data, "")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("data folder %s: %w\nhint: bundlegen run --local lands there; of tables on Spark only its SQL shell can tell", data, err)
-	}
+	lake, err := openToRead(ctx, data)
 	if err != nil {
 		return nil, err
 	}

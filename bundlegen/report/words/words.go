@@ -22,6 +22,15 @@ func Plural(n int, noun string) string {
 	return Count(n) + " " + noun
 }
 
+// Either returns a count and its noun, where the plural takes more than an s:
+// 1 batch, 2 batches.
+func Either(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return Count(n) + " " + many
+}
+
 // Number gives a quantity with as many digits as tell something: 0.25, 3.7, 541, 12,345.
 func Number(x float64) string {
 	switch a := math.Abs(x); {
