@@ -136,9 +136,9 @@ func TestOlderServer(t *testing.T) {
 	}}
 	c := client(t, f, settings{})
 	ds := piwebapi.DataServer{WebID: "ds", Name: "PISRV1"}
-	found, err := c.Lookup(t.Context(), ds, []string{`Straße, "1"`, "gone"})
+	found, err := c.Lookup(t.Context(), ds, []piwebapi.Wanted{{Name: `Straße, "1"`}, {Name: "gone"}})
 	require.NoError(t, err)
-	assert.Equal(t, map[string]piwebapi.Point{`Straße, "1"`: {WebID: "w1", ID: 1, Name: `Straße, "1"`}}, found)
+	assert.Equal(t, []piwebapi.Point{{WebID: "w1", ID: 1, Name: `Straße, "1"`}}, found)
 
 	sets, err := c.DigitalSets(t.Context(), ds)
 	require.NoError(t, err)

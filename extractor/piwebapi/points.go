@@ -216,10 +216,14 @@ type page struct {
 }
 
 func pointsRequest(ds DataServer, start, ask int) request {
+	filter := ""
+	if ds.source != "" {
+		filter = "&sourceFilter=" + url.QueryEscape(ds.source)
+	}
 	return request{
 		path: "/dataservers/" + url.PathEscape(ds.WebID) + "/points",
 		query: fmt.Sprintf("startIndex=%d&maxCount=%d&webIdType=IDOnly&%s", start, ask,
-			fields("Items.", pointFields, "WebException")),
+			fields("Items.", pointFields, "WebException")) + filter,
 	}
 }
 
@@ -473,7 +477,11 @@ func (c *Client) leftOut() int {
 }
 
 // Incomplete reports whether a list of points lacked one that the server has.
-func (c *Client) Incomplete() bool { return c.leftOut() > 0 }
+func (c *Client) Incomplete() bool {
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
+	return len(c.left.at)+len(c.left.names.why) > 0
+}
 
 func (c *Client) firstLeftOut() string {
 	c.left.mu.Lock()

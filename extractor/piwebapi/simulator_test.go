@@ -248,16 +248,17 @@ func TestLists(t *testing.T) {
 			}
 		}
 
-		names := []string{"not there", `neither "this", ../ one`}
-		for _, tag := range tags[:400] {
-			names = append(names, tag.Name)
-		}
-		found, err := c.Lookup(ctx, ds, names)
-		require.NoError(t, err)
-		assert.Len(t, found, 400)
+		wanted := []piwebapi.Wanted{{Name: "not there"}, {Name: `neither "this", ../ one`}, {WebID: "no WebID", Name: "gone"}}
 		for i, tag := range tags[:400] {
-			assert.Equal(t, points[i], found[tag.Name])
+			w := piwebapi.Wanted{Name: tag.Name}
+			if i%2 == 1 {
+				w = piwebapi.Wanted{WebID: points[i].WebID, Name: "its former name"}
+			}
+			wanted = append(wanted, w)
 		}
+		found, err := c.Lookup(ctx, ds, wanted)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, points[:400], found)
 	}
 }
 

@@ -45,6 +45,7 @@ type DataServer struct {
 	WebID       string
 	Name        string
 	IsConnected bool          // PI Web API reaches it; true where the server does not say
+	source      string        // its lists of points have those of this source alone; "" = of every one
 	ServerTime  instant.Ticks // the archive's own clock; 0 when the server does not say
 	Date        instant.Ticks // the clock of the machine that answered, by its header Date; 0 when it has none
 }

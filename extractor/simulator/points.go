@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -33,9 +34,12 @@ func (c *call) points() *problem {
 	if gone := c.work(0); gone != nil {
 		return gone
 	}
-	filter := c.q.get("namefilter")
+	filter, source := c.q.get("namefilter"), c.q.get("sourcefilter")
+	if c.archive.quirks.has(NoSourceFilter) {
+		source = ""
+	}
 	links := !c.archive.quirks.has(EmptyPointsLinks)
-	page, total := c.page(filter, start, limit, links)
+	page, total := c.page(filter, source, start, limit, links)
 	o := c.out.object(c.sel)
 	if links {
 		o.links(c.pageLinks(start, limit, total)...)
@@ -48,15 +52,15 @@ func (c *call) points() *problem {
 }
 
 // page gives the indexes of a page of points, and how many match when that is asked for.
-func (c *call) page(filter string, start, limit int, counting bool) (page []int, total int) {
+func (c *call) page(filter, source string, start, limit int, counting bool) (page []int, total int) {
 	n := c.d.len()
-	if filter == "" || filter == "*" {
+	if source == "" && (filter == "" || filter == "*") {
 		for i := start; i < n && len(page) < limit; i++ {
 			page = append(page, c.d.at(i))
 		}
 		return page, n
 	}
-	if !strings.ContainsAny(filter, "*?") {
+	if source == "" && !strings.ContainsAny(filter, "*?") {
 		if index, ok := c.d.find(filter); ok {
 			total = 1
 			if start == 0 && limit > 0 {
@@ -65,10 +69,10 @@ func (c *call) page(filter string, start, limit int, counting bool) (page []int,
 		}
 		return page, total
 	}
-	filter = strings.ToUpper(filter)
+	filter = strings.ToUpper(cmp.Or(filter, "*"))
 	for i := 0; i < n && (counting || len(page) < limit); i++ {
 		index := c.d.at(i)
-		if !wildcard(filter, strings.ToUpper(c.d.name(index))) {
+		if !wildcard(filter, strings.ToUpper(c.d.name(index))) || source != "" && !strings.EqualFold(source, pointSource(index)) {
 			continue
 		}
 		if total >= start && len(page) < limit {
@@ -78,6 +82,9 @@ func (c *call) page(filter string, start, limit int, counting bool) (page []int,
 	}
 	return page, total
 }
+
+// pointSource is where the point with this index gets its events from.
+func pointSource(index int) string { return [...]string{"OPC", "R", "Lab"}[index%3] }
 
 // wildcard matches a name with a pattern of * and ?.
 func wildcard(pattern, name string) bool {
@@ -286,6 +293,7 @@ func (c *call) pointAttributes() *problem {
 		{"engunits", quoted(p.units())},
 		{"future", strconv.FormatBool(p.future)},
 		{"pointid", strconv.Itoa(index + 1)},
+		{"pointsource", quoted(pointSource(index))},
 		{"pointtype", quoted(p.typ.String())},
 		{"scan", "1"},
 		{"span", "100.0"},

@@ -54,6 +54,7 @@ const (
 	BatchCap
 	OddTexts
 	TwinNames
+	NoSourceFilter
 	quirkCount
 )
 
@@ -108,6 +109,7 @@ var quirkTable = [quirkCount]QuirkInfo{
 	{BatchCap, "batch-cap", false, "a batch of more than 500 requests is refused with 400"},
 	{OddTexts, "odd-texts", false, "some descriptors and units have tabs, line breaks, NUL, DEL or C1 characters, and so has one name"},
 	{TwinNames, "twin-names", false, "some points have names that differ only in case, beyond ASCII too"},
+	{NoSourceFilter, "no-source-filter", false, "a list of points passes over sourceFilter, as old servers do"},
 }
 
 // Quirks lists all quirks, in a fixed order.

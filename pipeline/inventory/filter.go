@@ -1,0 +1,55 @@
+package inventory
+
+import "slices"
+
+// Filter is a list of name filters as PI has them: * stands for any text, also
+// none, ? for one character, and case does not count.
+type Filter []string
+
+// NewFilter makes a Filter of the patterns that people write.
+func NewFilter(patterns []string) Filter {
+	f := make(Filter, len(patterns))
+	for i, p := range patterns {
+		f[i] = Fold(p)
+	}
+	return f
+}
+
+// Matches reports whether a pattern matches a name as a whole.
+func (f Filter) Matches(name string) bool { return f.First(name) >= 0 }
+
+// First returns which pattern is the first that matches a name; -1 means none.
+func (f Filter) First(name string) int {
+	if len(f) == 0 {
+		return -1
+	}
+	name = Fold(name)
+	return slices.IndexFunc(f, func(pattern string) bool { return wildcard(pattern, name) })
+}
+
+// wildcard reports whether a pattern matches a name, character by character. It
+// goes back to the last * only, so that it takes the product of both lengths at most.
+func wildcard(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	star, mark := -1, 0
+	i, j := 0, 0
+	for j < len(n) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
