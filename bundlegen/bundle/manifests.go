@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"path"
 	"runtime"
 
@@ -30,4 +31,15 @@ func manifestFiles(partitions []plan.Partition) ([]File, error) {
 		})
 	}
 	return files, g.Wait()
+}
+
+// leftOutFiles renders the rows of tier none, which discover must not take for new
+// points; nothing where there are none.
+func leftOutFiles(left []inventory.Tag) ([]File, error) {
+	if len(left) == 0 {
+		return nil, nil
+	}
+	var data bytes.Buffer
+	err := inventory.Write(&data, left)
+	return []File{{Path: path.Join(manifest.Folder, manifest.LeftOutFile), Data: data.Bytes()}}, err
 }

@@ -25,6 +25,10 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	left, err := leftOutFiles(p.Left)
+	if err != nil {
+		return nil, err
+	}
 	monitoring, err := monitoringFiles(cfg, p)
 	if err != nil {
 		return nil, err
@@ -36,6 +40,7 @@ func Render(cfg *config.Pipeline, p *plan.Plan) (*Tree, error) {
 
 	files := append([]File{jobs}, sites...)
 	files = append(files, manifests...)
+	files = append(files, left...)
 	files = append(files, monitoring...)
 	files = append(files, texts...)
 	root, err := rootFile(cfg, p, included(files))

@@ -102,6 +102,8 @@ func siteOf(s config.Site) manifest.Site {
 			BackoffSeconds: s.Retry.Backoff.Seconds(),
 			TimeoutSeconds: s.Retry.Timeout.Seconds(),
 		},
+		Points:   s.Points,
+		AdoptNew: s.AdoptNew,
 	}
 	for _, secret := range secretsOf(s) {
 		switch secret.Key {

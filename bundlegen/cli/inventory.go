@@ -22,6 +22,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 func initCommand() *cli.Command {
@@ -86,8 +87,10 @@ func discoverCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "discover",
 		Usage: "lists every site's points in the inventory",
-		Description: `Tiers and rates that the inventory has already are kept; points that their
-server does not have any more are dropped.`,
+		Description: `Which points those are, sites[].points says: all that the user may see, those
+that filters of PI select, or the rows that are listed and no others. Tiers, rates
+and columns of your own are kept; rows that their server does not have any more
+are dropped, unless they are listed.`,
 		Flags: []cli.Flag{configFlag, regionFlag},
 		Action: func(c *cli.Context) error {
 			whole, parts, err := loadParts(c)
@@ -105,6 +108,9 @@ server does not have any more are dropped.`,
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
+			if err := wantPoints(cfg, old); err != nil {
+				return err
+			}
 			sources, err := sources(c, cfg)
 			if err != nil {
 				return err
@@ -119,6 +125,56 @@ server does not have any more are dropped.`,
 			return writeInventory(c, whole, append(found, elsewhere(cfg, old)...), old)
 		},
 	}
+}
+
+// wantPoints asks which points belong into the inventory where nobody said so and
+// the rows that are there may be a selection: those that no discover has written.
+func wantPoints(cfg *config.Pipeline, old *inventory.File) error {
+	if old == nil {
+		return checkListed(cfg, map[string]int{})
+	}
+	rows, discovered := map[string]int{}, map[string]bool{}
+	for i := range old.Tags {
+		t := &old.Tags[i]
+		rows[t.Site]++
+		discovered[t.Site] = discovered[t.Site] || t.WebID != "" || t.PointID != 0
+	}
+	var unsaid []config.Site
+	for _, s := range cfg.Sites {
+		if s.Points.Kind == "" && rows[s.Name] > 0 && !discovered[s.Name] {
+			unsaid = append(unsaid, s)
+		}
+	}
+	if len(unsaid) == 0 {
+		return checkListed(cfg, rows)
+	}
+	var b strings.Builder
+	for i, s := range unsaid {
+		if i == maxAsked {
+			fmt.Fprintf(&b, "and %s more\n", words.Plural(len(unsaid)-i, "site"))
+			break
+		}
+		fmt.Fprintf(&b, "%s: site %s: %s has %s that discover did not write, and `points` is not said; nothing was written\n",
+			cfg.Place(s.Name, "points"), s.Name, cfg.Inventory, words.Plural(rows[s.Name], "row"))
+	}
+	return errors.New(b.String() + "hint: add one of these to the site:\n" +
+		"  points: listed   keeps these rows and fills in what PI knows of them\n" +
+		"  points: all      lists every point that its user may see, and drops rows that are none\n" +
+		"  points: {include: [\"UNIT1.*\"], exclude: [\"*.TEST\"]}   lists those")
+}
+
+// maxAsked is how many sites are named that have to say something.
+const maxAsked = 10
+
+// checkListed refuses a list that is not there.
+func checkListed(cfg *config.Pipeline, rows map[string]int) error {
+	for _, s := range cfg.Sites {
+		if s.Points.Kind == manifest.PointsListed && rows[s.Name] == 0 {
+			return fmt.Errorf("%s: site %s: points: listed, and %s has no row of it; nothing was written\nhint: write its rows into %s, the column tag is enough; or points: all, for every point that its user may see",
+				cfg.Place(s.Name, "points"), s.Name, cfg.Inventory, cfg.Inventory)
+		}
+	}
+	return nil
 }
 
 // elsewhere returns what an inventory, which may be nil, says of the sites of other
@@ -244,7 +300,7 @@ func loadInventory(cfg *config.Pipeline) (tags []inventory.Tag, notes []string, 
 	for _, t := range cfg.Tiers {
 		tiers = append(tiers, t.Name)
 	}
-	f, err := readInventory(cfg, tiers)
+	f, err := readInventory(cfg, append(tiers, manifest.TierNone))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -270,6 +326,9 @@ func readInventory(cfg *config.Pipeline, tiers []string) (*inventory.File, error
 	}
 	defer f.Close() // only read: closing cannot lose anything
 	opt := inventory.Options{Tiers: tiers}
+	if len(tiers) > 0 {
+		opt.TierOf = cfg.TierOf()
+	}
 	for _, s := range cfg.Sites {
 		opt.Sites = append(opt.Sites, s.Name)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 const shortest = `version: 1
@@ -40,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		Targets:    []Target{{Name: "dev", SchemaPrefix: "dev_"}, {Name: "prod", Production: true}},
 		Monitoring: Monitoring{MinCompleteness: 0.99},
 		File:       path, Dir: dir,
+		places: map[string]string{"plant-a points": path + ":4:9"},
 	}, p)
 	require.Equal(t, filepath.Join(dir, "inventory.csv"), p.InventoryPath())
 	require.Equal(t, filepath.Join(dir, "bundles", "demo"), p.BundleDir())
@@ -68,14 +71,17 @@ sites:
     limits: {requests_per_second: 12.5, connections: 4, items_per_call: 1_000}
     retry: {attempts: 2, backoff: 1s, timeout: 1m30s}
     task: {max_retries: 0, min_retry_interval: 2m, timeout: 1h}
+    points: {include: ["UNIT1.*", "*.PV"], exclude: ["*TEST*"], point_source: [OPC]}
+    adopt_new: true
   - name: plant_b
     url: http://127.0.0.1:8080
     region: westeurope
+    points: listed
     auth: {kind: kerberos, principal: svc@PLANT.EXAMPLE, keytab: {secret: pi/b}, krb5_conf: krb5.conf, spn: HTTP/pi.example}
   - {name: c, url: "https://[::1]/piwebapi", region: westeurope, auth: {kind: bearer, token: {env: TOKEN}}}
 sizing: {min_tags: 1, target_tags: 2, max_tags: 3, tags_per_worker: 4}
 tiers:
-  - {name: critical, every: 1m, partitions: 7}
+  - {name: critical, every: 1m, partitions: 7, match: ["*.PV", "A?"]}
   - {name: bulk, cron: "0 0 6 ? * MON-FRI", sizing: {max_tags: 9}}
 extract: {backfill: 1d12h, settle: 0s, max_window: 12h, fail_above: 0}
 compute:
@@ -115,18 +121,20 @@ func TestEveryKey(t *testing.T) {
 				Auth:  Auth{Kind: "basic", Username: `PLANT\svc_pi`, Password: Secret{"PLANT_A_PASSWORD", "pi/plant-a"}},
 				TLS:   TLS{CAFile: "ca.pem", CA: Secret{"PI_PLANT_A_CA", "pi/ca"}},
 				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000, 0}, Retry: Retry{2, time.Second, 90 * time.Second},
-				Task: Task{new(0), 2 * time.Minute, time.Hour},
+				Task:     Task{new(0), 2 * time.Minute, time.Hour},
+				Points:   manifest.Points{Kind: manifest.PointsFiltered, Include: []string{"UNIT1.*", "*.PV"}, Exclude: []string{"*TEST*"}, PointSource: []string{"OPC"}},
+				AdoptNew: true,
 			},
 			{
 				Name: "plant_b", URL: "http://127.0.0.1:8080/piwebapi", Region: "westeurope",
 				Auth:   Auth{Kind: "kerberos", Principal: "svc@PLANT.EXAMPLE", Keytab: Secret{"PI_PLANT_B_KEYTAB", "pi/b"}, Krb5Conf: "krb5.conf", SPN: "HTTP/pi.example"},
-				Limits: limits, Retry: retry,
+				Limits: limits, Retry: retry, Points: manifest.Points{Kind: manifest.PointsListed},
 			},
 			{Name: "c", URL: "https://[::1]/piwebapi", Region: "westeurope", Auth: Auth{Kind: "bearer", Token: Secret{Env: "TOKEN"}}, Limits: limits, Retry: retry},
 		},
 		Sizing: Sizing{1, 2, 3, 4},
 		Tiers: []Tier{
-			{Name: "critical", Every: time.Minute, Partitions: 7},
+			{Name: "critical", Every: time.Minute, Partitions: 7, Match: []string{"*.PV", "A?"}},
 			{Name: "bulk", Cron: "0 0 6 ? * MON-FRI", Sizing: &Sizing{1, 2, 9, 4}},
 		},
 		Extract: Extract{36 * time.Hour, 0, 12 * time.Hour, 0},
@@ -145,7 +153,8 @@ func TestEveryKey(t *testing.T) {
 		Prices:     map[string]float64{"azure/jobs": 0.25, "azure/Standard_D8ds_v5/dbu": 2},
 		Forecast:   map[string]float64{"pi_request": 0.4, "pi_threads": 8}, Calibration: "measured.json",
 		File: "p.yml", Dir: ".",
-		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:21:93"},
+		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:24:93",
+			"plant-a points": "p.yml:8:5", "plant_b points": "p.yml:20:5", "c points": "p.yml:25:5"},
 	}, p)
 	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
 	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))
@@ -158,6 +167,20 @@ func TestEveryKey(t *testing.T) {
 	calibration, named := p.CalibrationPath()
 	require.Equal(t, "measured.json", calibration)
 	require.True(t, named)
+}
+
+// TestTierOf: the first tier with a pattern that matches, else the first.
+func TestTierOf(t *testing.T) {
+	p, err := read([]byte(shortest+`tiers:
+  - {name: standard, every: 5m}
+  - {name: critical, every: 1m, match: ["*.pv", "Unit1.*"]}
+  - {name: bulk, every: 1h, match: ["*.PV", "*.TXT"]}
+`), "p.yml")
+	require.NoError(t, err)
+	of := p.TierOf()
+	for tag, want := range map[string]string{"A.PV": "critical", "UNIT1.SP": "critical", "a.txt": "bulk", "A.SP": "standard"} {
+		require.Equal(t, want, of(tag), tag)
+	}
 }
 
 // TestOddButRight is what looks strange and is no mistake.
@@ -177,6 +200,7 @@ func TestOddButRight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := read([]byte(in), "p.yml")
 			require.NoError(t, err)
+			want.places, got.places = nil, nil // which is where they differ
 			require.Equal(t, want, got)
 		})
 	}

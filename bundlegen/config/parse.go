@@ -131,6 +131,17 @@ func addSyntax(ps *problems, data []byte, err error) {
 		ps.addAt(line, tab+1, "a tab where YAML wants spaces", "indent with spaces")
 		return
 	}
+	if strings.HasPrefix(text, "did not find expected alphabetic or numeric character") {
+		hint := "put text that begins with * or & in quotes"
+		for _, l := range []int{line, line + 1} { // the parser's line may be that of what the value stands in
+			if l <= len(lines) {
+				if i := strings.IndexAny(lines[l-1], "*&"); i >= 0 {
+					ps.addAt(l, utf8.RuneCountInString(lines[l-1][:i])+1, "not YAML: an alias (*) or an anchor (&) without a name", hint)
+					return
+				}
+			}
+		}
+	}
 	hint := "look at the indentation, the brackets and the quotes of this line and the one before"
 	switch {
 	case strings.HasPrefix(text, "mapping values"):

@@ -14,7 +14,8 @@ func (p *Pipeline) Path(written string) string {
 }
 
 // Place returns where pipeline.yml names a file of a site, as file:line:column; key
-// is tls.ca_file or auth.krb5_conf. Without that key it is the file alone.
+// is tls.ca_file or auth.krb5_conf. Without that key it is the file alone. Key points
+// is the site itself.
 func (p *Pipeline) Place(site, key string) string {
 	if place := p.places[site+" "+key]; place != "" {
 		return place

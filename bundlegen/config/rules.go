@@ -42,6 +42,7 @@ var (
 		"a folder of bundles, relative to this file's folder, not the file system's root", "for instance bundles; ~ is not expanded here: write the path out"}
 	calibrationRule = rule{isLine, "a path, relative to this file's folder", "leave it out for " + CalibrationFile + ", if it is there"}
 	lineRule        = rule{isLine, "one line of text", "write it on one line, without space around it"}
+	filterRule      = rule{isLine, "a name filter of PI, on one line: * stands for any text, ? for one character", `for instance "UNIT1.*.PV", in quotes`}
 	// RFC 7617: a colon would end the user name.
 	usernameRule = rule{func(s string) bool { return isLine(s) && !strings.Contains(s, ":") },
 		"one line of text without a colon", `for instance svc_pi or DOMAIN\svc_pi; the password stands in password`}

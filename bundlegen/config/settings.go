@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // Settings returns what a pipeline says, by the keys of pipeline.yml
@@ -53,6 +55,9 @@ func (s settings) value(key, option string, v reflect.Value) {
 			s.value(key, "", v.Elem())
 		}
 		return
+	case v.Type() == reflect.TypeFor[manifest.Points]():
+		s.points(key, v.Interface().(manifest.Points))
+		return
 	case v.Kind() == reflect.Struct:
 		s.object(key, v)
 		return
@@ -69,6 +74,18 @@ func (s settings) value(key, option string, v reflect.Value) {
 	}
 	if text := scalar(option, v); text != "" {
 		s[key] = text
+	}
+}
+
+// points are a word, or a mapping.
+func (s settings) points(key string, p manifest.Points) {
+	if p.Kind != "" && p.Kind != manifest.PointsFiltered {
+		s[key] = p.Kind
+	}
+	for name, list := range map[string][]string{"include": p.Include, "exclude": p.Exclude, "point_source": p.PointSource} {
+		if len(list) > 0 {
+			s[key+"."+name] = strings.Join(list, ", ")
+		}
 	}
 }
 

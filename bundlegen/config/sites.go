@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 func readSites(o *object, cloud string) []Site {
@@ -29,16 +32,17 @@ func readSites(o *object, cloud string) []Site {
 // siteFiles are the keys of a site that name files.
 var siteFiles = []string{"tls.ca_file", "auth.krb5_conf"}
 
-// placesOf notes where the sites' files are named: what is in them is looked at
-// later.
+// placesOf notes where the sites are, and where they name files: what is in them
+// is looked at later, and so is whether points has to be said.
 func placesOf(root *object, sites []Site) map[string]string {
-	var places map[string]string
+	places := map[string]string{}
 	for i, n := range root.items("sites") {
+		if i >= len(sites) {
+			break
+		}
+		places[sites[i].Name+" points"] = fmt.Sprintf("%s:%d:%d", root.file, n.Line, n.Column)
 		for _, key := range siteFiles {
-			if at := n.Get(strings.Split(key, ".")...); at != nil && i < len(sites) {
-				if places == nil {
-					places = map[string]string{}
-				}
+			if at := n.Get(strings.Split(key, ".")...); at != nil {
 				places[sites[i].Name+" "+key] = fmt.Sprintf("%s:%d:%d", root.file, at.Line, at.Column)
 			}
 		}
@@ -76,6 +80,10 @@ func readSite(o *object, cloud string) Site {
 	s.TLS = readTLS(o.object("tls"), s.Name)
 	s.Limits = readLimits(o.object("limits"))
 	s.Retry = readRetry(o.object("retry"))
+	s.Points, s.AdoptNew = readPoints(o), o.bool("adopt_new")
+	if s.AdoptNew && s.Points.Kind == manifest.PointsListed {
+		o.refuse("adopt_new", "cannot be combined with points: listed, which never adds a point", "leave one of the two out")
+	}
 	s.Task = readTask(o.object("task"))
 	o.done()
 	if strings.HasPrefix(s.URL, "http:") {
@@ -132,6 +140,37 @@ func checkTasks(root *object, tiers []Tier) {
 			root.addAt(e.Line, e.Column, fmt.Sprintf("sites[%d].task has no use: all tiers are continuous, and their jobs start failed tasks again themselves", i), "leave it out")
 		}
 	}
+}
+
+// readPoints reads which points belong into the inventory: a word, or filters.
+func readPoints(o *object) manifest.Points {
+	const allowed = "all, listed, or a mapping of include, exclude and point_source"
+	n := o.take("points")
+	switch {
+	case n == nil:
+		return manifest.Points{}
+	case n.Kind == String && (n.Text == manifest.PointsAll || n.Text == manifest.PointsListed):
+		return manifest.Points{Kind: n.Text}
+	case n.Kind == String && strings.ContainsAny(n.Text, "*?"):
+		o.wrong(n, "points", allowed, "for instance points: {include: ["+quote(n.Text)+"]}")
+		return manifest.Points{}
+	case n.Kind != Map:
+		hint := "all is for every point that the user may see, listed for those of the inventory's rows"
+		if near := nearest.Of(n.Text, []string{manifest.PointsAll, manifest.PointsListed}); n.Kind == String && near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		o.wrong(n, "points", allowed, hint)
+		return manifest.Points{}
+	}
+	const most = 1000
+	f := o.object("points")
+	p := manifest.Points{Kind: manifest.PointsFiltered,
+		Include: f.texts("include", most, filterRule), Exclude: f.texts("exclude", most, filterRule), PointSource: f.texts("point_source", most, lineRule)}
+	f.done()
+	if !f.has("include") && !f.has("exclude") && !f.has("point_source") {
+		o.wrong(n, "points", allowed, "points: all is for every point that the user may see")
+	}
+	return p
 }
 
 // oneSecretAVariable notes an environment variable that would have to hold two

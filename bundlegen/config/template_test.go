@@ -38,7 +38,7 @@ func TestTemplateShowsEveryKey(t *testing.T) {
 		"data_server": true, "tls": true, "proxy": true, "region": true, "partitions": true, "policy_id": true,
 		"custom_tags": true, "instance_profile": true, "pool": true, "host": true, "service_principal": true,
 		"warehouse": true, "emails": true, "webhooks": true, "prices": true,
-		"forecast": true, "calibration": true, "task": true,
+		"forecast": true, "calibration": true, "task": true, "points": true, "match": true,
 	}
 	seen := map[string]bool{}
 	for _, m := range commented.FindAllStringSubmatchIndex(text, -1) {

@@ -3,7 +3,11 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // partJob is how the children of a job with too many tasks are named: a tier
@@ -42,6 +46,7 @@ func readTier(o *object, general Sizing) Tier {
 		Every:      o.duration("every", 0, least, 7*day),
 		Cron:       readCron(o),
 		Continuous: continuous,
+		Match:      o.texts("match", 1000, filterRule),
 		Partitions: o.int("partitions", 0, 1, 100_000),
 	}
 	if s := o.object("sizing"); o.has("sizing") {
@@ -51,6 +56,9 @@ func readTier(o *object, general Sizing) Tier {
 	o.done()
 	if partJob.MatchString(t.Name) {
 		o.wrong(o.at("name"), "name", "any name but part_ and a number, which is how parts of a large job are named", "for instance standard")
+	}
+	if strings.EqualFold(t.Name, manifest.TierNone) {
+		o.wrong(o.at("name"), "name", "any name but none, which in the inventory keeps a row out of extraction", "for instance standard")
 	}
 	switch {
 	case o.has("every") && o.has("cron"):
@@ -65,6 +73,26 @@ func readTier(o *object, general Sizing) Tier {
 		o.wrong(o.at("every"), "every", "what divides a minute, an hour or a day evenly, or 7d", hint)
 	}
 	return t
+}
+
+// TierOf returns a function that gives a tag its tier whose row names none: the first
+// tier with a pattern that matches, else the first of all. It may be called from
+// several goroutines.
+func (p *Pipeline) TierOf() func(tag string) string {
+	var patterns []string
+	var owner []int
+	for i, t := range p.Tiers {
+		for _, m := range t.Match {
+			patterns, owner = append(patterns, m), append(owner, i)
+		}
+	}
+	filter := inventory.NewFilter(patterns)
+	return func(tag string) string {
+		if i := filter.First(tag); i >= 0 {
+			return p.Tiers[owner[i]].Name
+		}
+		return p.Tiers[0].Name
+	}
 }
 
 // leastScheduled is the shortest cadence of a tier whose job starts anew each time:

@@ -5,6 +5,8 @@ package config
 import (
 	"cmp"
 	"time"
+
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 // Version is the version of pipeline.yml that this program reads and writes.
@@ -53,7 +55,9 @@ type Site struct {
 	Proxy      string // http, https or socks5; "" = as the environment says
 	Limits     Limits
 	Retry      Retry
-	Task       Task `json:",omitzero"`
+	Points     manifest.Points `json:",omitzero"`  // which points belong into the inventory
+	AdoptNew   bool            `json:",omitempty"` // new points join partitions in a run
+	Task       Task            `json:",omitzero"`
 }
 
 // Auth is how a site is authenticated to.
@@ -136,6 +140,7 @@ type Tier struct {
 	Cron       string        // Quartz, 6 or 7 fields
 	Sizing     *Sizing       // nil: the general one
 	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
+	Match      []string      `json:",omitempty"` // PI name filters: rows without a tier whose tag one matches are of this tier
 	Partitions int           `key:",unset"`      // > 0: this many partitions for the tier, shared out among its sites by tags
 }
 

@@ -79,7 +79,8 @@ type discovered struct {
 	described []string // points that had a text cleaned
 	unlisted  []string // what the server's own list lacks, a sentence each
 
-	incomplete bool // it lacks points that the server has
+	incomplete bool     // it lacks points that the server has
+	lost       []string // rows of a list that the server does not have
 }
 
 func (d Discovery) points(ctx context.Context, source Source, into *discovered) error {
@@ -98,13 +99,57 @@ func (d Discovery) points(ctx context.Context, source Source, into *discovered) 
 	if err != nil {
 		return err
 	}
-	return client.Points(ctx, server, func(page []piwebapi.Point) error {
-		for i := range page {
-			into.add(&page[i])
-		}
-		d.Progress(site.Name, len(into.tags))
-		return nil
+	rows := d.rows(site.Name)
+	points, _, err := client.Find(ctx, server, piwebapi.Selection{
+		Sources: site.Points.PointSource,
+		Whole:   site.Points.Kind != manifest.PointsListed,
+		Count:   len(rows),
+		Wanted: func() (wanted []piwebapi.Wanted, err error) {
+			if site.Points.Kind == manifest.PointsListed {
+				for i := range rows {
+					wanted = append(wanted, piwebapi.Wanted{WebID: rows[i].WebID, Name: strings.TrimSpace(rows[i].Name)})
+				}
+			}
+			return wanted, nil
+		},
+		Progress: func(points int) { d.Progress(site.Name, points) },
 	})
+	if err != nil {
+		return err
+	}
+	selects := site.Points.Selects()
+	for i := range points {
+		if selects(points[i].Name) {
+			into.add(&points[i])
+		}
+	}
+	if site.Points.Kind == manifest.PointsListed {
+		into.onlyListed(rows)
+	}
+	return nil
+}
+
+// rows are the site's rows of the inventory that is there.
+func (d Discovery) rows(site string) []inventory.Tag {
+	var rows []inventory.Tag
+	for i := 0; d.Old != nil && i < len(d.Old.Tags); i++ {
+		if d.Old.Tags[i].Site == site {
+			rows = append(rows, d.Old.Tags[i])
+		}
+	}
+	return rows
+}
+
+// onlyListed takes the rows of a list as what belongs into the inventory: none is added,
+// and those that the server does not have stay as they are.
+func (d *discovered) onlyListed(rows []inventory.Tag) {
+	d.nameless, d.described = nil, nil // of points that nobody asked for
+	found, lost := inventory.Resolve(rows, d.tags)
+	for i := range lost {
+		lost[i].Tier, lost[i].EventsPerHour = "", -1 // Merge has them of the row
+		d.lost = append(d.lost, lost[i].Name)
+	}
+	d.tags = append(found, lost...)
 }
 
 // add takes a point as an inventory can hold it. A text that only describes is
@@ -157,6 +202,7 @@ func (d *discovered) notes(twins []inventory.Twin) []string {
 	}
 	note(d.nameless, "is left out, since its name is empty or has control characters", "are left out, since their names are empty or have control characters")
 	note(d.described, "has control characters in what describes it, which are spaces in the inventory", "have control characters in what describes them, which are spaces in the inventory")
+	note(d.lost, "of the list is not on the server, or its user may not see it; its row stays as it is", "of the list are not on the server, or its user may not see them; their rows stay as they are")
 	if n := len(twins); n > 0 {
 		pairs := make([]string, n)
 		for i, t := range twins {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -48,8 +49,8 @@ func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
 // the bundle that is there, or nil.
 //
 // It is pure and uses all processors; the order of tags does not matter. Tags
-// that name no site belong to the only one, those that name no tier to the
-// first. The plan keeps no reference to tags, but their texts.
+// that name no site belong to the only one, those that name no tier to that whose
+// patterns match, else to the first; those of tier none stay out. The plan keeps no reference to tags, but their texts.
 //
 // Partition ids: a partition keeps its id as long as its site and tier have so
 // many partitions; a new one gets the next number above all that the previous
@@ -79,7 +80,9 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		Values:      cfg.Settings(),
 		Name:        cfg.Name,
 		Catalog:     cfg.Catalog,
-		Tags:        len(tags),
+		Tags:        len(b.tags),
+		LeftOut:     len(b.left),
+		Left:        leftOut(cfg, b.left),
 		Sites:       b.sites,
 		Tiers:       withTags(b.tiers),
 		Partitions:  b.partitions(),
@@ -93,6 +96,20 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	p.Forecast = p.Tiers[0].Forecast
 	p.ID = planID(p)
 	return p, nil
+}
+
+// leftOut puts the rows that are left out into order, with their site.
+func leftOut(cfg *config.Pipeline, left []inventory.Tag) []inventory.Tag {
+	left = slices.Clone(left)
+	for i := range left {
+		if left[i].Site == "" {
+			left[i].Site = cfg.Sites[0].Name
+		}
+	}
+	slices.SortFunc(left, func(a, b inventory.Tag) int {
+		return cmp.Or(strings.Compare(a.Site, b.Site), strings.Compare(a.Name, b.Name), cmp.Compare(a.PointID, b.PointID))
+	})
+	return left
 }
 
 // withTags leaves out tiers that no tag is of: there is nothing for a job to do.

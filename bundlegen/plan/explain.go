@@ -9,6 +9,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/pipeline/partition"
 )
 
@@ -23,6 +24,7 @@ const (
 	ReasonLeast   = "below-least"    // the partition that it joined would have had too few
 	ReasonBounds  = "bounds"         // it moved so that all partitions of its site and tier keep their bounds
 	ReasonRemoved = "removed"        // it is not in the inventory any more
+	ReasonNone    = "left-out"       // its row has tier none
 
 	// Of tags that only a data folder knows:
 	ReasonDiscovered = "discovered" // newer than the inventory: a run's discovery gave it a partition
@@ -69,6 +71,9 @@ func (p *Plan) Names() []string {
 			names = append(names, p.Partitions[i].Members[k].Name)
 		}
 	}
+	for i := range p.Left {
+		names = append(names, p.Left[i].Name)
+	}
 	return names
 }
 
@@ -86,7 +91,12 @@ func (p *Plan) explain(prev *Previous, named func(string) bool) []Place {
 			}
 		}
 	}
-	places = append(places, e.removed(named)...)
+	places = append(places, e.leftOut(named)...)
+	for _, r := range e.removed(named) {
+		if !slices.ContainsFunc(places, func(p Place) bool { return p.Reason == ReasonNone && p.Site == r.Site && p.Tag == r.Tag }) {
+			places = append(places, r)
+		}
+	}
 	slices.SortStableFunc(places, func(a, b Place) int { return cmp.Compare(a.Site, b.Site) })
 	return places
 }
@@ -206,6 +216,27 @@ func (e *explainer) survivors(id int, tier string) int {
 		}
 	}
 	return n
+}
+
+// leftOut returns the places of tags whose rows have tier none.
+func (e *explainer) leftOut(named func(string) bool) []Place {
+	var places []Place
+	for i := range e.plan.Left {
+		t := &e.plan.Left[i]
+		if !named(t.Name) {
+			continue
+		}
+		place := Place{Site: t.Site, Tag: t.Name, PointID: t.PointID, Tier: manifest.TierNone, Partition: -1, Before: -1,
+			Reason: ReasonNone, Why: "Its row in the inventory has tier none, which keeps it out of extraction."}
+		place.Weight, place.WeightFrom = e.weight(t)
+		for _, r := range e.removed(named) {
+			if r.Site == t.Site && r.Tag == t.Name {
+				place.Before = r.Before
+			}
+		}
+		places = append(places, place)
+	}
+	return places
 }
 
 // removed gives the places of tags that the plan takes out.

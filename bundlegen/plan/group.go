@@ -10,6 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -17,6 +18,7 @@ import (
 // tags are sorted without copying one.
 type grouped struct {
 	tags   []inventory.Tag
+	left   []inventory.Tag // rows of tier none, as they came
 	tiers  int
 	order  []int32 // indices into tags, by site, then name
 	starts []int   // order[starts[s]:starts[s+1]] is site s
@@ -30,10 +32,14 @@ func (g *grouped) site(s int) []int32 { return g.order[g.starts[s]:g.starts[s+1]
 // group sorts the inventory by site and name. It refuses sites and tiers that
 // pipeline.yml does not have, and names that a site has twice.
 func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
-	if len(tags) == 0 {
+	tags, left := withoutNone(tags)
+	switch {
+	case len(tags) == 0 && len(left) > 0:
+		return nil, fmt.Errorf("%s: every row has tier none, so there is nothing to plan\nhint: clear the tier of those that are to be extracted", cfg.Inventory)
+	case len(tags) == 0:
 		return nil, fmt.Errorf("%s: no tags, so there is nothing to plan\nhint: `bundlegen discover` fills it from the PI servers", cfg.Inventory)
 	}
-	g := &grouped{tags: tags, tiers: len(cfg.Tiers), tier: make([]uint16, len(tags))}
+	g := &grouped{tags: tags, left: left, tiers: len(cfg.Tiers), tier: make([]uint16, len(tags))}
 	g.counts = make([][]int, len(cfg.Tiers))
 	for t := range g.counts {
 		g.counts[t] = make([]int, len(cfg.Sites))
@@ -46,7 +52,7 @@ func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 	for i, t := range cfg.Tiers {
 		tiers.add(t.Name, i)
 	}
-	tiers.add("", 0)
+	tierOf := cfg.TierOf()
 	if len(cfg.Sites) == 1 {
 		sites.add("", 0)
 	}
@@ -55,7 +61,11 @@ func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 		if !ok {
 			return nil, unknown(cfg, tags[i].Name, "site", tags[i].Site, siteNames(cfg))
 		}
-		t, ok := tiers.find(tags[i].Tier)
+		name := tags[i].Tier
+		if name == "" {
+			name = tierOf(tags[i].Name)
+		}
+		t, ok := tiers.find(name)
 		if !ok {
 			return nil, unknown(cfg, tags[i].Name, "tier", tags[i].Tier, tierNames(cfg))
 		}
@@ -64,6 +74,23 @@ func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 	}
 	g.sortBySite(siteOf, len(cfg.Sites))
 	return g, g.sortByName(cfg)
+}
+
+// withoutNone parts rows of tier none from the others; where there are none of them
+// it copies nothing.
+func withoutNone(tags []inventory.Tag) (rest, left []inventory.Tag) {
+	none := func(t inventory.Tag) bool { return t.Tier == manifest.TierNone }
+	if !slices.ContainsFunc(tags, none) {
+		return tags, nil
+	}
+	for i := range tags {
+		if none(tags[i]) {
+			left = append(left, tags[i])
+		} else {
+			rest = append(rest, tags[i])
+		}
+	}
+	return rest, left
 }
 
 // sortBySite fills order and starts: a counting sort.

@@ -28,6 +28,7 @@ type Plan struct {
 	Name       string      `json:"name"`
 	Catalog    string      `json:"catalog"`
 	Tags       int         `json:"tags"`
+	LeftOut    int         `json:"left_out,omitempty"` // rows of tier none
 	Sites      []Site      `json:"sites"`
 	Tiers      []Tier      `json:"tiers"`          // those that have tags, in the order of pipeline.yml
 	Partitions []Partition `json:"partitions"`     // in order of ID
@@ -36,6 +37,8 @@ type Plan struct {
 	Grants     []Grant     `json:"grants"`         // one for each target with a service principal
 	Warnings   []Warning   `json:"warnings"`
 	Assumed    Assumed     `json:"assumed"`
+
+	Left []inventory.Tag `json:"-"` // the rows of tier none, in order of site and name
 
 	previous    *Previous // what origins refer to
 	assumedRate float64   // events an hour of a tag of unknown rate

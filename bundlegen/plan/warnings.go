@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
@@ -29,6 +30,7 @@ const (
 	WarnPrices        = "prices"          // keys of prices that price nothing
 	WarnRates         = "rates-assumed"   // tags of unknown rate
 	WarnPointIDs      = "point-ids"       // tags without a point id
+	WarnNoTags        = "no-tags"         // tiers and sites that no tag is of
 	WarnSkew          = "skew"            // partitions have become uneven
 	WarnHeavyTag      = "heavy-tag"       // a tag alone outweighs a partition
 	WarnTimeout       = "task-timeout"    // a site's own timeout is too short for its extractions
@@ -63,7 +65,7 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.taskTimeout, b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.pointIDs, b.rates,
+		b.taskTimeout, b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.noTags, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)
@@ -476,6 +478,44 @@ func (b *builder) pointIDs() (Warning, bool) {
 	return Warning{Code: WarnPointIDs,
 		Message: fmt.Sprintf("%s without a point id: if PI renames one, it looks like a tag removed and another added.", b.share(n)),
 		Advice:  []string{"bundlegen discover" + effect + "asks the PI servers for the ids"}}, true
+}
+
+// noTags warns of tiers and sites that no tag is of: nothing is made of them.
+func (b *builder) noTags() (Warning, bool) {
+	var tiers, sites []string
+	for t, tier := range b.cfg.Tiers {
+		if slices.Max(b.counts[t]) == 0 {
+			tiers = append(tiers, tier.Name)
+		}
+	}
+	for s, site := range b.cfg.Sites {
+		if len(b.site(s)) == 0 {
+			sites = append(sites, site.Name)
+		}
+	}
+	var parts, advice []string
+	if n := len(tiers); n > 0 {
+		parts = append(parts, noTagsOf(tiers, "tier", "there is no job of it", "there are no jobs of them"))
+		advice = append(advice, fmt.Sprintf("tiers.%s.match: [\"*.PV\"]%sgives it the tags without a tier that match; so does the inventory's column tier", tiers[0], effect))
+	}
+	if n := len(sites); n > 0 {
+		parts = append(parts, noTagsOf(sites, "site", "it is not read", "they are not read"))
+		advice = append(advice, "bundlegen discover"+effect+"asks the PI servers for their points")
+	}
+	return Warning{Code: WarnNoTags, Message: strings.Join(parts, " "), Advice: advice}, len(parts) > 0
+}
+
+// noTagsOf is the sentence about a few names of one kind.
+func noTagsOf(names []string, kind, one, many string) string {
+	const most = 5
+	if len(names) == 1 {
+		return fmt.Sprintf("No tag is of %s %s: %s.", kind, names[0], one)
+	}
+	shown := strings.Join(names[:min(most, len(names))], ", ")
+	if more := len(names) - most; more > 0 {
+		shown += " and " + words.Count(more) + " more"
+	}
+	return fmt.Sprintf("No tag is of the %ss %s: %s.", kind, shown, many)
 }
 
 func (b *builder) rates() (Warning, bool) {

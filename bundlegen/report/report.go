@@ -272,7 +272,11 @@ func headline(p *plan.Plan) []string {
 	if len(p.Sites) == 1 {
 		site = p.Sites[0].Name
 	}
-	parts := []string{words.Plural(p.Tags, "tag"), site}
+	tags := words.Plural(p.Tags, "tag")
+	if p.LeftOut > 0 {
+		tags += ", " + words.Count(p.LeftOut) + " left out (tier none)"
+	}
+	parts := []string{tags, site}
 	if len(p.Tiers) == 1 {
 		parts = append(parts, cadence(&p.Tiers[0]))
 	} else {

@@ -24,6 +24,8 @@ type listing struct {
 	notes       []string // what the list of points lacks
 	incomplete  bool     // it lacks points that the server has
 	unnamed     string   // why states have no names; "" = they have
+	whole       bool     // points are all that there are, not only those of the inventory
+	choice      choice
 }
 
 // wanted is a tag of a manifest and the partition that it names.
@@ -35,8 +37,9 @@ type wanted struct {
 // assignment is what follows from manifests, present owners and listings: pure.
 type assignment struct {
 	change engine.Change
-	fence  []int // partitions that lose a tag, ascending
-	joined int   // points newer than the bundle
+	fence  []int          // partitions that lose a tag, ascending
+	joined int            // points newer than the bundle
+	fresh  map[string]int // by site: points that the inventory should have and has not
 
 	missing    []missing // tags of the manifests that their site does not have
 	gone       []string  // those of them that an earlier run found there, by site and name
@@ -195,10 +198,8 @@ func (a *assignment) describe(l *listing, p *piwebapi.Point) {
 		Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
 }
 
-// join gives points that no manifest has to the lightest partition of their
-// site, in the first tier that the site has. New are points with a greater id
-// than any that an earlier run saw: PI counts its ids up, and an inventory may
-// well be a selection of the points that were there when it was made.
+// join gives points that no manifest has, and that may join, to the lightest
+// partition of their site, in the first tier that the site has.
 func (a *assignment) join(l *listing, manifests []wanted, owners map[int64]engine.Owner, next map[int64]engine.Owner) {
 	if len(manifests) == 0 {
 		return
@@ -215,20 +216,12 @@ func (a *assignment) join(l *listing, manifests []wanted, owners map[int64]engin
 			load[w.partition] += 0
 		}
 	}
-	var joining []*piwebapi.Point
-	for i := range l.points {
-		p := &l.points[i]
-		if o, ok := next[p.ID]; ok {
-			if _, counts := load[o.Partition]; counts {
-				load[o.Partition]++
-			}
-			continue
-		}
-		was, owned := owners[p.ID]
-		if owned && was.Discovered || !owned && l.lastPointID > 0 && p.ID > l.lastPointID {
-			joining = append(joining, p)
+	for _, o := range next {
+		if _, counts := load[o.Partition]; counts {
+			load[o.Partition]++
 		}
 	}
+	joining := a.joining(l, owners, next)
 	slices.SortFunc(joining, func(x, y *piwebapi.Point) int { return cmp.Compare(x.ID, y.ID) })
 	for _, p := range joining {
 		partition, tier := lightest(load), first.tag.Tier

@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
 func point(id int64, name string) piwebapi.Point {
@@ -99,7 +100,7 @@ func TestAssignGoneAndDropped(t *testing.T) {
 func TestAssignJoins(t *testing.T) {
 	manifests := []wanted{row(1, "x", 0), row(2, "y", 0), row(3, "z", 1)}
 	l := listed(point(1, "x"), point(2, "y"), point(3, "z"), point(4, "never chosen"), point(5, "new"))
-	l[0].lastPointID = 4
+	l[0].lastPointID, l[0].choice.adopt = 4, true
 	a := assign(manifests, nil, l, "p", backfill)
 	require.Equal(t, 1, a.joined)
 	joined := a.change.Open[3]
@@ -116,6 +117,70 @@ func TestAssignJoins(t *testing.T) {
 	require.False(t, planned.change.Open[0].Discovered)
 	gone := assign(manifests, before, listed(l[0].points[:4]...), "p", backfill)
 	require.Equal(t, []engine.Key{{Site: "a", PointID: 5}}, gone.change.Close)
+}
+
+// Which points that no manifest has join, and which are counted, follows from what
+// pipeline.yml says of the site's points.
+func TestNewPoints(t *testing.T) {
+	manifests := []wanted{row(1, "unit1.a", 0), row(2, "unit1.b", 0)}
+	none := []inventory.Tag{{Site: "a", Name: "UNIT1.NONE", PointID: 7}, {Site: "a", Name: "unit1.c"}}
+	points := []piwebapi.Point{point(1, "unit1.a"), point(2, "unit1.b"), point(5, "unit1.old"), point(7, "unit1.none"), point(8, "Unit1.C"),
+		point(9, "unit1.new"), point(10, "unit2.new"), point(11, "unit1.test"), point(12, "tab\tin it"), point(13, "UNIT1.A")}
+	filtered := manifest.Points{Kind: manifest.PointsFiltered, Include: []string{"unit1.*"}, Exclude: []string{"*.TEST"}}
+	for name, c := range map[string]struct {
+		points manifest.Points
+		last   int64
+		joined []string // with adopt_new
+		fresh  int      // without; negative: not counted
+	}{
+		"nobody said":           {manifest.Points{}, 9, []string{"unit2.new", "unit1.test"}, 3},
+		"nor is there a run":    {manifest.Points{}, 0, nil, 3},
+		"all":                   {manifest.Points{Kind: manifest.PointsAll}, 0, []string{"unit1.old", "unit1.new", "unit2.new", "unit1.test"}, 4},
+		"filters":               {filtered, 9, []string{"unit1.old", "unit1.new"}, 2},
+		"those that are listed": {manifest.Points{Kind: manifest.PointsListed}, 9, nil, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, adopt := range []bool{false, true} {
+				l := listed(points...)
+				l[0].lastPointID, l[0].whole = c.last, true
+				l[0].choice = choiceOf(manifest.Site{Name: "a", Points: c.points, AdoptNew: adopt}, manifests, none)
+				a := assign(manifests, nil, l, "p", backfill)
+				var joined []string
+				for _, o := range a.change.Open {
+					if o.Discovered {
+						joined = append(joined, o.Name)
+					}
+				}
+				if adopt {
+					require.Equal(t, c.joined, joined)
+					continue
+				}
+				require.Empty(t, joined)
+				require.Equal(t, c.fresh, l[0].newPoints(&a))
+				l[0].whole = false
+				require.Equal(t, -1, l[0].newPoints(&a))
+			}
+		})
+	}
+
+	t.Log("an inventory without ids was made by hand: nothing is new to it")
+	byHand := []wanted{row(0, "unit1.a", 0)}
+	l := listed(points...)
+	l[0].whole, l[0].choice = true, choiceOf(manifest.Site{Name: "a"}, byHand, nil)
+	a := assign(byHand, nil, l, "p", backfill)
+	require.Equal(t, -1, l[0].newPoints(&a))
+	require.Empty(t, l[0].noteNew(&a))
+
+	t.Log("one that has joined leaves once its row has tier none")
+	l = listed(points...)
+	l[0].whole, l[0].lastPointID, l[0].choice = true, 8, choiceOf(manifest.Site{Name: "a", AdoptNew: true}, manifests, nil)
+	before := owned(nil, assign(manifests, nil, l, "p", backfill).change)
+	l[0].choice = choiceOf(manifest.Site{Name: "a"}, manifests, nil)
+	require.Empty(t, assign(manifests, before, l, "p", backfill).change.Close, "it stays without adopt_new")
+	l[0].choice = choiceOf(manifest.Site{Name: "a"}, manifests, []inventory.Tag{{Site: "a", Name: "unit1.new", PointID: 9}})
+	left := assign(manifests, before, l, "p", backfill)
+	require.Equal(t, []engine.Key{{Site: "a", PointID: 9}}, left.change.Close)
+	require.Equal(t, []int{0}, left.fence)
 }
 
 func TestAssignKeepsASiteThatIsDown(t *testing.T) {

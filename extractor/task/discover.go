@@ -21,6 +21,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -46,7 +47,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if done, err := a.Engine.Runs(ctx, runID); err != nil || len(done) > 0 {
 		return err // an earlier attempt recorded this run: it stays as it is
 	}
-	manifests, err := a.manifests()
+	manifests, left, err := a.manifests()
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err != nil {
 		return fmt.Errorf("read metadata.runs: %w", err)
 	}
-	listings, err := a.list(ctx, manifests, earlier, site)
+	listings, err := a.list(ctx, manifests, left, earlier, site)
 	if err != nil {
 		return err
 	}
@@ -152,16 +153,15 @@ func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
 	return at - at%instant.Microsecond
 }
 
-// manifests reads the bundle's partitions. A listing that fails is an error, and
-// one that lacks what the plan has: of a folder of the workspace it may be short,
-// and tags without a manifest would lose their partition.
-func (a *attempt) manifests() ([]wanted, error) {
+// manifests reads the bundle's partitions, and the rows of tier none. A listing that
+// fails is an error, and one that lacks what the plan has: of a folder of the
+// workspace it may be short, and tags without a manifest would lose their partition.
+func (a *attempt) manifests() (out []wanted, left []inventory.Tag, err error) {
 	folder := filepath.Join(a.Params.Bundle, manifest.Folder)
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list the manifests: %w", err)
+		return nil, nil, fmt.Errorf("list the manifests: %w", err)
 	}
-	var out []wanted
 	there := map[int]bool{}
 	for _, e := range entries {
 		name, isCSV := strings.CutSuffix(e.Name(), ".csv")
@@ -172,11 +172,11 @@ func (a *attempt) manifests() ([]wanted, error) {
 		file := filepath.Join(folder, e.Name())
 		partition, err := strconv.Atoi(number)
 		if err != nil {
-			return nil, fmt.Errorf("%s: a manifest is called partition-NNNN.csv", file)
+			return nil, nil, fmt.Errorf("%s: a manifest is called partition-NNNN.csv", file)
 		}
 		tags, err := manifest.Load(file)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		there[partition] = true
 		for _, t := range tags {
@@ -184,18 +184,19 @@ func (a *attempt) manifests() ([]wanted, error) {
 		}
 	}
 	if len(there) == 0 {
-		return nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", folder)
+		return nil, nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", folder)
 	}
 	plan, err := a.plan()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, p := range plan.Partitions {
 		if !there[p.ID] {
-			return nil, fmt.Errorf("%s has no manifest of partition %d, which plan.json lists\nhint: the bundle was deployed in part: deploy it again", folder, p.ID)
+			return nil, nil, fmt.Errorf("%s has no manifest of partition %d, which plan.json lists\nhint: the bundle was deployed in part: deploy it again", folder, p.ID)
 		}
 	}
-	return out, nil
+	left, err = a.leftOut(plan.LeftOut)
+	return out, left, err
 }
 
 // plan is what the tasks read of plan.json.
@@ -204,6 +205,7 @@ type plan struct {
 	Partitions []struct {
 		ID int `json:"partition_id"`
 	} `json:"partitions"`
+	LeftOut int `json:"left_out"` // rows of tier none
 }
 
 // plan reads the plan that made the bundle.
@@ -227,7 +229,7 @@ func (a *attempt) planID() (string, error) {
 
 // list asks every site of the manifests, or one alone, for its points, side by side. A site
 // that cannot be reached fails its own tasks only: its listing has the error.
-func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine.Run, only string) ([]listing, error) {
+func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory.Tag, earlier []engine.Run, only string) ([]listing, error) {
 	sites, err := a.sites()
 	if err != nil {
 		return nil, err
@@ -257,7 +259,8 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 				out[i].err = fmt.Errorf("sites.json has no site %q\nhint: the bundle was changed by hand: generate it again", name)
 				return nil
 			}
-			out[i].err = a.ask(ctx, site, &out[i])
+			out[i].choice = choiceOf(site, manifests, left)
+			out[i].err = a.ask(ctx, site, &out[i], manifests)
 			return nil
 		})
 	}
@@ -276,7 +279,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, earlier []engine
 }
 
 // ask fills a listing.
-func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error {
+func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing, manifests []wanted) error {
 	limits := site.Limits
 	if a.Params.Loop() {
 		limits = a.Params.Limits // others of the site read meanwhile
@@ -299,15 +302,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 	if l.doubt != "" {
 		a.Log.Warn("the site's clock is not believed", "site", site.Name, "why", l.doubt, "until", l.until.String(), "by", l.by)
 	}
-	digital := false
-	if err := client.Points(ctx, server, func(page []piwebapi.Point) error {
-		for _, p := range page {
-			l.points = append(l.points, p)
-			digital = digital || p.DigitalSet != ""
-		}
-		a.step("listing the points of %s: %d so far", site.Name, len(l.points))
-		return nil
-	}); err != nil {
+	if err := a.find(ctx, client, server, site, l, manifests); err != nil {
 		return err
 	}
 	// A server may refuse data to who may see lists. Here is the last place where one
@@ -317,6 +312,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing) error
 			return err
 		}
 	}
+	digital := slices.ContainsFunc(l.points, func(p piwebapi.Point) bool { return p.DigitalSet != "" })
 	if !digital {
 		return nil
 	}
@@ -356,10 +352,10 @@ func (a *attempt) runs(runID string, listings []listing, next assignment, planID
 			continue
 		}
 		last := l.lastPointID
-		for _, p := range l.points {
-			last = max(last, p.ID)
+		for i := 0; l.whole && i < len(l.points); i++ {
+			last = max(last, l.points[i].ID)
 		}
-		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: next.change.At, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: -1,
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: next.change.At, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: l.newPoints(&next),
 			UntilBy: l.by, Doubt: l.doubt, Unresolved: unresolved[l.site]})
 	}
 	return out
@@ -377,8 +373,10 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 			a.result.Status = batch.Partial
 			continue
 		}
-		if text := l.note(l.site); text != "" {
-			note("%s", text)
+		for _, text := range []string{l.note(l.site), l.noteNew(&next)} {
+			if text != "" {
+				note("%s", text)
+			}
 		}
 		a.result.Notes = append(a.result.Notes, l.notes...)
 		if l.unnamed != "" {

@@ -3,12 +3,12 @@ package task
 import (
 	"context"
 	"fmt"
-	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/internal/text"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 

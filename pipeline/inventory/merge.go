@@ -1,6 +1,9 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Merged says what Merge found to be different.
 type Merged struct{ Added, Removed, Renamed int }
@@ -63,14 +66,40 @@ func index(tags []Tag) (byID map[pointKey]int, byName map[nameKey]int) {
 		}
 		byName[nameKey{t.Site, Fold(t.Name)}] = i
 	}
+	for i := range tags { // blanks around a name are a slip, unless it is the name
+		key := nameKey{tags[i].Site, Fold(strings.TrimSpace(tags[i].Name))}
+		if _, taken := byName[key]; !taken {
+			byName[key] = i
+		}
+	}
 	return byID, byName
 }
 
+// find finds a tag by its point id, else by its name.
 func find(t *Tag, byID map[pointKey]int, byName map[nameKey]int) (at int, ok bool) {
 	if at, ok = byID[pointKey{t.Site, t.PointID}]; !ok || t.PointID == 0 {
 		at, ok = byName[nameKey{t.Site, Fold(t.Name)}]
 	}
 	return at, ok
+}
+
+// Resolve finds the rows of a list among the tags that a server has: by their point
+// ids, else by their names. found are the server's tags, in the order of the rows;
+// lost are the rows that it does not have.
+func Resolve(rows, tags []Tag) (found, lost []Tag) {
+	byID, byName := index(tags)
+	for i := range rows {
+		at, ok := find(&rows[i], byID, byName)
+		if !ok {
+			at, ok = byName[nameKey{rows[i].Site, Fold(strings.TrimSpace(rows[i].Name))}]
+		}
+		if ok {
+			found = append(found, tags[at])
+		} else {
+			lost = append(lost, rows[i])
+		}
+	}
+	return found, lost
 }
 
 // Twin is a tag that is left out, since another is the same for PI.

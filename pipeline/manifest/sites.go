@@ -24,6 +24,8 @@ type Site struct {
 	Proxy      string `json:"proxy,omitempty"` // "" = as the environment says (HTTPS_PROXY, NO_PROXY)
 	Limits     Limits `json:"limits"`
 	Retry      Retry  `json:"retry"`
+	Points     Points `json:"points,omitzero"`
+	AdoptNew   bool   `json:"adopt_new,omitempty"` // new points join partitions in a run
 }
 
 // Auth says how to authenticate. The fields ending in Env name environment

@@ -97,6 +97,9 @@ func (s Sites) check() error {
 		case site.Retry.Attempts < 1 || site.Retry.BackoffSeconds < 0 || site.Retry.TimeoutSeconds <= 0:
 			return fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s\n%s", site.Name, hint)
 		}
+		if err := site.Points.check(); err != nil {
+			return fmt.Errorf("site %q: %w\n%s", site.Name, err, hint)
+		}
 		names[site.Name] = true
 	}
 	return nil

@@ -75,6 +75,7 @@ sites:
     auth: {kind: basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
     limits: {requests_per_second: 400, connections: 8}
     retry: {attempts: 4, backoff: 20ms, timeout: 30s}
+    adopt_new: true
 sizing: {min_tags: %d, target_tags: %d, max_tags: %d, tags_per_worker: 1000}
 tiers:
   - {name: standard, every: 1h}
