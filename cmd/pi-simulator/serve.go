@@ -29,7 +29,7 @@ func serveCommand() *cli.Command {
 			&cli.DurationFlag{Name: "tag-latency", Usage: "and of each tag that a call reads (50ms)"},
 			&cli.IntFlag{Name: "threads", Usage: "calls worked on at once, others queue; 0 is no bound"},
 			&cli.StringFlag{Name: "rate-limit", Usage: "`N[/DURATION]` requests of a client, such as 1000/1s; default none"},
-			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` befalls every N-th request, or each: 429, html; and of those that read streams: cut, hang, web-exception"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` befalls every N-th request, or each: 429, html; of those that read streams: 401, cut, endless, hang, web-exception; of those for points: endless-points, huge-page"},
 			&cli.StringSliceFlag{Name: "tag-fault", Usage: "`TAG=KIND` befalls each read of a tag: " + strings.Join(simulator.TagFaults(), ", ")},
 			&cli.StringFlag{Name: "server-time", Usage: "what the data server calls its time, an `INSTANT`, whatever --now says"},
 			&cli.IntFlag{Name: "max-items", Value: 150_000, Usage: "MaxReturnedItemsPerCall"},

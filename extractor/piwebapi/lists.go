@@ -139,6 +139,9 @@ func (c *Client) elsewhere(err error) error {
 	known := *e
 	known.Message = fmt.Sprintf("no PI Web API answers at %s://%s%s: %s", c.base.Scheme, c.base.Host, c.base.Path, e.Message)
 	known.hint = "correct sites[].url: a browser that opens it shows the links of PI Web API; it mostly ends in /piwebapi, which is added where it is missing"
+	if c.base.Path != "/piwebapi" {
+		known.hint = fmt.Sprintf("correct sites[].url, which is mostly %s://%s/piwebapi: a browser that opens it shows the links of PI Web API", c.base.Scheme, c.base.Host)
+	}
 	return &known
 }
 
@@ -189,7 +192,7 @@ type pointItem struct {
 // empty then; what tells which point it is must be as documented.
 func (p *pointItem) UnmarshalJSON(data []byte) error {
 	type plain pointItem
-	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 {
+	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 && len(p.Name) <= maxText && len(p.WebID) <= maxText {
 		return nil
 	}
 	*p = pointItem{}
@@ -201,7 +204,10 @@ func (p *pointItem) UnmarshalJSON(data []byte) error {
 	if !read("Name", &p.Name) || p.Name == "" {
 		return fmt.Errorf("its Name is %s", cmp.Or(readable(string(raw["Name"])), "missing"))
 	}
-	if !read("WebId", &p.WebID) || p.WebID == "" {
+	if len(p.Name) > maxText || len(p.WebID) > maxText {
+		return fmt.Errorf("its Name begins with %q and has %d bytes", readable(p.Name[:min(len(p.Name), 40)])+"…", len(p.Name))
+	}
+	if !read("WebId", &p.WebID) || p.WebID == "" || len(p.WebID) > maxText {
 		return fmt.Errorf("the WebId of %q is %s", p.Name, cmp.Or(readable(string(raw["WebId"])), "missing"))
 	}
 	if raw["Id"] != nil && (!read("Id", &p.ID) || p.ID < 0) {

@@ -126,7 +126,7 @@ const noSource = "bundlegen-asks-whether-sources-are-filtered"
 // ones do: every point would be taken for one of that source.
 func (c *Client) checkSources(ctx context.Context, ds DataServer) error {
 	ds.source = noSource
-	p, err := c.page(ctx, ds, 0, 1, map[identity]struct{}{})
+	p, err := c.page(ctx, ds, 0, 1, &seenPoints{})
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,10 @@ const (
 	// than maxPoints by then.
 	maxPages   = 20_000
 	maxListing = 90 * time.Minute
+	// maxListed is how many bytes all names and descriptions of a list may take, and
+	// maxText one that only describes: PI's own are shorter, and longer ones are cut.
+	maxListed = 256 << 20
+	maxText   = 4 << 10
 	// maxItem is the size of the largest point that is read, in bytes.
 	maxItem = 1 << 20
 	// maxVain is how many pages in a row may fail without a sign of life between: a
@@ -83,11 +87,11 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 }
 
 func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
-	seen := make(map[identity]struct{})
+	var seen seenPoints
 	size, tries, unlisted := newPageSize(), vain{}, 0
 	for start, pages := 0, 0; ; {
 		ask := size.now
-		page, err := c.page(ctx, ds, start, ask, seen)
+		page, err := c.page(ctx, ds, start, ask, &seen)
 		var e *Error
 		switch {
 		case err == nil:
@@ -117,8 +121,12 @@ func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) 
 		switch {
 		case len(page.points) == 0 && page.known > 0:
 			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
-		case len(seen) > c.maxPoints:
-			e := c.at(pointsRequest(ds, start, ask)).fault(TooLarge, http.StatusOK, fmt.Sprintf("it lists more than %d points", c.maxPoints), false)
+		case seen.len() > c.maxPoints, seen.bytes > maxListed:
+			what := fmt.Sprintf("it lists more than %d points", c.maxPoints)
+			if seen.bytes > maxListed {
+				what = fmt.Sprintf("the names and descriptions of the points that it lists take more than %d MB", maxListed>>20)
+			}
+			e := c.at(pointsRequest(ds, start, ask)).fault(TooLarge, http.StatusOK, what, false)
 			e.hint = "name the points that you want in sites[].points, or raise sites[].limits.points"
 			return e
 		}
@@ -195,8 +203,8 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 		if start > 0 {
 			return true
 		}
-		_, first := c.page(ctx, ds, 0, 1, map[identity]struct{}{})
-		_, second := c.page(ctx, ds, 1, 1, map[identity]struct{}{})
+		_, first := c.page(ctx, ds, 0, 1, &seenPoints{})
+		_, second := c.page(ctx, ds, 1, 1, &seenPoints{})
 		return first == nil || second == nil
 	}
 	return false
@@ -206,6 +214,61 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 type identity struct {
 	id    int64
 	webID string // where there is no id
+}
+
+// seenPoints are the points that a list had so far. The zero value is ready.
+type seenPoints struct {
+	ids    map[int64]struct{}
+	webIDs map[string]struct{} // of points without an id
+	bytes  int                 // of all their texts
+	words  map[string]string   // texts that many points share
+}
+
+func (s *seenPoints) len() int { return len(s.ids) + len(s.webIDs) }
+
+// add adds a point, and reports whether it is new.
+func (s *seenPoints) add(p *Point) bool {
+	if s.ids == nil {
+		s.ids, s.webIDs, s.words = map[int64]struct{}{}, map[string]struct{}{}, map[string]string{}
+	}
+	before := s.len()
+	if p.ID != 0 {
+		s.ids[p.ID] = struct{}{}
+	} else {
+		s.webIDs[p.WebID] = struct{}{}
+	}
+	return s.len() > before
+}
+
+// forget takes points out again: they are to be read once more.
+func (s *seenPoints) forget(points []Point) {
+	for i := range points {
+		delete(s.ids, points[i].ID)
+		if points[i].ID == 0 {
+			delete(s.webIDs, points[i].WebID)
+		}
+	}
+}
+
+// pack has a point's texts take as little memory as they can, since there may be a
+// million points: those of its own are one text, those of many are shared.
+func (s *seenPoints) pack(p *Point) {
+	const maxWords = 10_000
+	for _, t := range [...]*string{&p.PointType, &p.DigitalSet, &p.Units} {
+		word, known := s.words[*t]
+		if !known && len(s.words) < maxWords {
+			word = strings.Clone(*t)
+			s.words[word] = word
+			known = true
+		}
+		if known {
+			*t = word
+		}
+	}
+	own := p.WebID + p.Name + p.Descriptor
+	s.bytes += len(own)
+	p.WebID, own = own[:len(p.WebID)], own[len(p.WebID):]
+	p.Name, p.Descriptor = own[:len(p.Name)], own[len(p.Name):]
 }
 
 // page is one page of points.
@@ -230,17 +293,16 @@ func pointsRequest(ds DataServer, start, ask int) request {
 // page asks for a page: once where a smaller one may do better or the time was up,
 // else as often as the site's policy says. Points of a page that is given whole are
 // added to seen.
-func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen map[identity]struct{}) (page, error) {
+func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *seenPoints) (page, error) {
 	var p page
-	var keys []identity
 	r := pointsRequest(ds, start, ask)
 	r.read = func(body io.Reader, _ http.Header) (err error) {
-		p, keys = page{points: p.points[:0]}, keys[:0]
+		p = page{points: p.points[:0]}
+		bytes := seen.bytes
 		defer func() {
 			if err != nil { // its points are to be read again
-				for _, k := range keys {
-					delete(seen, k)
-				}
+				seen.forget(p.points)
+				seen.bytes = bytes
 			}
 		}()
 		return readItems(body, func(raw json.RawMessage) {
@@ -252,16 +314,13 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen m
 				}
 				return
 			}
-			key := identity{id: item.ID}
-			if item.ID == 0 {
-				key.webID = item.WebID
-			}
-			if _, old := seen[key]; old {
+			point := c.shown(item.point())
+			if !seen.add(&point) {
 				p.known++
 				return
 			}
-			seen[key] = struct{}{}
-			keys, p.points = append(keys, key), append(p.points, c.shown(item.point()))
+			seen.pack(&point)
+			p.points = append(p.points, point)
 		})
 	}
 	e := c.get(ctx, r)
@@ -277,6 +336,11 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen m
 
 // shown takes the site's secrets out of what a point is called and described by.
 func (c *Client) shown(p Point) Point {
+	for _, s := range [...]*string{&p.Descriptor, &p.PointType, &p.DigitalSet, &p.Units} {
+		if len(*s) > maxText {
+			*s = strings.ToValidUTF8((*s)[:maxText], "") + "…"
+		}
+	}
 	if c.redactFor != nil {
 		for _, s := range [...]*string{&p.Name, &p.Descriptor, &p.PointType, &p.DigitalSet, &p.Units} {
 			*s = c.redactFor(*s)

@@ -383,9 +383,9 @@ func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
 		r.split(s)
 	case (err.Kind == Timeout || err.Kind == TooLarge) && t.shorten():
 		r.smaller(err)
-		if r.succeededOnce() {
+		if err.Kind == TooLarge && r.succeededOnce() {
 			r.wait(t)
-		} else { // at once, to see whether anything can be read at all
+		} else { // alone, since others that do not answer would share the call; and at once
 			r.part(&span{tracks: s.tracks, part: true})
 		}
 	case !t.alone:

@@ -19,11 +19,17 @@ const (
 	FaultException           // a WebException of status 500 under HTTP 200
 	FaultHang                // no answer until the client gives up
 	FaultSummary             // 500 from a call for summaries; its events can be read
+	FaultUnordered           // its events are not in order of time
+	FaultUnlisted            // 500 from each page of points that has it; it can be read
+	FaultOddID               // its Id is no number where points are listed
+	FaultOddName             // its Name is no text where points are listed
+	FaultOddFuture           // its Future is no boolean where points are listed
 )
 
 // tagFaults are the names of the ways, as ParseTagFault reads them.
 var tagFaults = map[string]TagFault{"permission": FaultPermission, "timeout": FaultTimeout, "not-found": FaultNotFound,
-	"web-exception": FaultException, "hang": FaultHang, "summary": FaultSummary}
+	"web-exception": FaultException, "hang": FaultHang, "summary": FaultSummary, "unordered": FaultUnordered, "unlisted": FaultUnlisted,
+	"odd-id": FaultOddID, "odd-name": FaultOddName, "odd-future": FaultOddFuture}
 
 // TagFaults returns the names that ParseTagFault reads, in order.
 func TagFaults() []string { return slices.Sorted(maps.Keys(tagFaults)) }

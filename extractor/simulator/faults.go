@@ -13,6 +13,12 @@ type Faults struct {
 	HTMLEvery         int // requests: 502 or 503 (in turns) with HTML
 	TooManyEvery      int // requests: 429
 	HangEvery         int // reads: no answer until the client gives up
+	UnauthorizedEvery int // reads: 401, whatever the credentials
+	EndlessEvery      int // reads: a body of events without an end
+
+	// Of requests for a page of points:
+	HugePageEvery      int // a page of 240 MB, whatever its size was asked to be
+	EndlessPointsEvery int // points that no page had before, for ever
 }
 
 // faultState is what goes wrong now. Safe for concurrent use.
@@ -99,6 +105,12 @@ func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 	if strike(&f.seen.HangEvery, f.set.HangEvery) {
 		return whole, true, nil
 	}
+	if strike(&f.seen.UnauthorizedEvery, f.set.UnauthorizedEvery) {
+		return whole, false, denied()
+	}
+	if strike(&f.seen.EndlessEvery, f.set.EndlessEvery) {
+		return whole, false, &problem{status: http.StatusOK, endless: true}
+	}
 	if strike(&f.seen.WebExceptionEvery, f.set.WebExceptionEvery) {
 		return whole, false, &problem{status: http.StatusInternalServerError, hidden: true,
 			errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call."}}
@@ -110,4 +122,11 @@ func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 		return cutClean, false, nil
 	}
 	return whole, false, nil
+}
+
+// page says what befalls a request for a page of points.
+func (f *faultState) page() (huge, endless bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strike(&f.seen.HugePageEvery, f.set.HugePageEvery), strike(&f.seen.EndlessPointsEvery, f.set.EndlessPointsEvery)
 }

@@ -178,7 +178,7 @@ func (c *call) enumerationValues() *problem {
 		id := string(c.ids.appendSet(nil, kind, set, i))
 		v.str("WebId", id)
 		v.raw("Id", strconv.Itoa(i+1))
-		v.str("Name", s.states[i].Name)
+		v.str("Name", s.states[i].Name+c.echo)
 		v.str("Description", "")
 		v.raw("Value", strconv.Itoa(int(s.states[i].Value)))
 		v.str("Path", `\\PIServers[`+c.o.DataServer+`]\EnumerationSets[`+s.name+`]\`+s.states[i].Name)

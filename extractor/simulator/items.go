@@ -16,6 +16,7 @@ type itemLayout struct {
 	after  string     // between the timestamp, or the opening brace, and the value
 	values bool       // values are selected
 	errors bool       // errors are selected
+	echo   string     // what texts end with, from JSON's closing quote back; "" = nothing more
 	suffix [16]string // by flags: what follows the value, with } at the end
 }
 
@@ -119,5 +120,9 @@ func (f *itemFormat) appendValue(dst []byte, e *event) []byte {
 	case f.p.typ.number():
 		return appendNumber(dst, f.p, e, f.q)
 	}
-	return appendText(dst, f.p, e, &f.value, true)
+	dst = appendText(dst, f.p, e, &f.value, true)
+	if f.echo != "" && f.p.typ == String {
+		dst = append(dst[:len(dst)-1], f.echo...)
+	}
+	return dst
 }

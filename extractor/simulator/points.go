@@ -34,12 +34,24 @@ func (c *call) points() *problem {
 	if gone := c.work(0); gone != nil {
 		return gone
 	}
+	if limit > pageThatFails && c.archive.quirks.has(LargePagesFail) {
+		return &problem{status: http.StatusGatewayTimeout, html: true, text: "<html><body><h1>504 Gateway Time-out</h1></body></html>\r\n"}
+	}
+	if huge, endless := c.faults.page(); huge || endless {
+		c.inventedPoints(start, limit, huge)
+		return nil
+	}
 	filter, source := c.q.get("namefilter"), c.q.get("sourcefilter")
 	if c.archive.quirks.has(NoSourceFilter) {
 		source = ""
 	}
 	links := !c.archive.quirks.has(EmptyPointsLinks)
 	page, total := c.page(filter, source, start, limit, links)
+	for _, index := range page {
+		if c.d.faults[index] == FaultUnlisted {
+			return &problem{status: http.StatusInternalServerError, errors: []string{"The attributes of the PI Point '" + c.d.name(index) + "' could not be read."}}
+		}
+	}
 	o := c.out.object(c.sel)
 	if links {
 		o.links(c.pageLinks(start, limit, total)...)
@@ -132,10 +144,22 @@ func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
 	id := string(c.ids.appendPoint(nil, kind, index, name))
 	o := c.out.object(sel)
 	o.str("WebId", id)
-	o.raw("Id", strconv.Itoa(index+1))
-	o.str("Name", name)
+	fault := c.d.faults[index]
+	if fault == FaultOddID {
+		o.str("Id", "number "+strconv.Itoa(index+1))
+	} else {
+		o.raw("Id", strconv.Itoa(index+1))
+	}
+	switch {
+	case fault == FaultOddName:
+		o.raw("Name", `{"Value":`+strconv.Itoa(index)+`}`)
+	case index%10 == 3:
+		o.str("Name", name+c.echo)
+	default:
+		o.str("Name", name)
+	}
 	o.str("Path", `\\`+c.o.DataServer+`\`+name)
-	o.str("Descriptor", c.text(index, p.descriptor()))
+	o.str("Descriptor", c.text(index, p.descriptor())+c.echo)
 	o.str("PointClass", "classic")
 	o.str("PointType", p.typ.String())
 	o.str("DigitalSetName", p.setName())
@@ -143,7 +167,11 @@ func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
 	o.raw("Span", "100.0")
 	o.raw("Zero", "0.0")
 	o.boolean("Step", !p.typ.float())
-	o.boolean("Future", p.future)
+	if fault == FaultOddFuture {
+		o.str("Future", "perhaps")
+	} else {
+		o.boolean("Future", p.future)
+	}
 	o.raw("DisplayDigits", "-5")
 	if _, wanted := sel.in("Links"); wanted {
 		self, stream := c.base+"/points/"+id, c.base+"/streams/"+id

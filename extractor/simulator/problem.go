@@ -13,6 +13,8 @@ type problem struct {
 	html   bool     // text is a page of HTML
 	hidden bool     // given as a WebException under HTTP 200
 	header http.Header
+
+	endless bool // no problem: a body of events without an end
 }
 
 func badRequest(format string, args ...any) *problem {

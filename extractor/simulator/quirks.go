@@ -55,6 +55,10 @@ const (
 	OddTexts
 	TwinNames
 	NoSourceFilter
+	LargePagesFail
+	IgnoresMaxCount
+	ExceptionMessages
+	EchoesCredentials
 	quirkCount
 )
 
@@ -110,6 +114,10 @@ var quirkTable = [quirkCount]QuirkInfo{
 	{OddTexts, "odd-texts", false, "some descriptors and units have tabs, line breaks, NUL, DEL or C1 characters, and so has one name"},
 	{TwinNames, "twin-names", false, "some points have names that differ only in case, beyond ASCII too"},
 	{NoSourceFilter, "no-source-filter", false, "a list of points passes over sourceFilter, as old servers do"},
+	{LargePagesFail, "large-pages-fail", false, "a page of more than 500 points gets 504 with HTML, as from a gateway"},
+	{IgnoresMaxCount, "ignores-max-count", false, "recorded values are given to the end of the range, whatever maxCount says"},
+	{ExceptionMessages, "exception-messages", false, "errors are ASP.NET's: a Message that says nothing beside an ExceptionMessage"},
+	{EchoesCredentials, "echoes-credentials", false, "errors, names, descriptors, states and texts hold the Authorization header and the password that came with the call"},
 }
 
 // Quirks lists all quirks, in a fixed order.

@@ -141,7 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p = s.answer(r, b)
 	}
 	if p != nil {
-		s.refuse(b, p)
+		s.refuse(b, p, s.echoOf(r))
 	}
 	b.finish()
 }
@@ -233,14 +233,27 @@ func (s *Server) offers() []string {
 	return list
 }
 
-// refuse writes a problem.
-func (s *Server) refuse(b *body, p *problem) {
+// refuse writes a problem, and echo with it.
+func (s *Server) refuse(b *body, p *problem, echo string) {
+	if echo != "" {
+		q := *p
+		if p.text != "" || p.errors == nil {
+			q.text += echo
+		}
+		if p.errors != nil {
+			q.errors = append([]string{"The request failed" + echo}, p.errors...)
+		}
+		p = &q
+	}
 	h := b.w.Header()
 	for name, values := range p.header {
 		h[name] = values
 	}
 	b.status = p.status
 	switch {
+	case p.endless:
+		b.endless()
+		return
 	case p.html:
 		h.Set("Content-Type", "text/html; charset=us-ascii")
 		b.buf = append(b.buf[:0], p.text...)
@@ -249,6 +262,10 @@ func (s *Server) refuse(b *body, p *problem) {
 		b.status = http.StatusOK
 	case p.status == http.StatusTooManyRequests && s.archive.quirks.has(RetryAfter):
 		h.Set("Retry-After", "1")
+	}
+	if s.archive.quirks.has(ExceptionMessages) && !p.hidden {
+		b.buf = p.appendException(b.buf[:0])
+		return
 	}
 	b.buf = p.appendJSON(b.buf[:0])
 }
@@ -263,6 +280,7 @@ type call struct {
 	base   string // of links: scheme://host/piwebapi
 	forged bool   // without X-Requested-With
 	what   string // the route's name
+	echo   string // under EchoesCredentials, what came with the call
 	path   []string
 	q      query
 	d      *directory
@@ -280,7 +298,7 @@ func (s *Server) answer(r *http.Request, b *body) *problem {
 		scheme = "https://"
 	}
 	c := &call{Server: s, ctx: r.Context(), client: client(r), method: r.Method, base: scheme + r.Host + Root, out: b,
-		forged: r.Header.Get("X-Requested-With") == ""}
+		forged: r.Header.Get("X-Requested-With") == "", echo: s.echoOf(r)}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		var p *problem
 		if c.post, p = readPost(r); p != nil {

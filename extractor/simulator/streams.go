@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type stream struct {
 	p     profile
 	name  string
 	bad   *problem // instead of an answer for this stream
+	mixed bool     // its events are not in order of time
 	items string   // instead of its events; "" when these are given
 }
 
@@ -31,6 +33,8 @@ func (c *call) open(id string) stream {
 	case fault == FaultHang:
 		s.bad = c.hang()
 	case fault == FaultSummary && !strings.HasSuffix(c.what, "summary"):
+	case fault == FaultUnordered:
+		s.mixed = true
 	case fault == FaultPermission && strings.HasSuffix(c.what, "recorded") && c.archive.quirks.has(NoAccessItems):
 		s.items = unread
 	default:
@@ -152,8 +156,12 @@ func (c *call) writeItems(layout *itemLayout, of *stream, s span) {
 	}
 	b := c.out
 	cur := c.cursor(p, s)
+	limit := s.limit
+	if c.archive.quirks.has(IgnoresMaxCount) {
+		limit = math.MaxInt
+	}
 	n := 0
-	for ; n < s.limit && cur.next(); n++ {
+	for ; n < limit && cur.next(); n++ {
 		if n > 0 {
 			b.buf = append(b.buf, ',')
 		}
@@ -161,6 +169,9 @@ func (c *call) writeItems(layout *itemLayout, of *stream, s span) {
 		if len(b.buf) >= spillAt && !b.spill() {
 			break
 		}
+	}
+	if of.mixed && n > 0 {
+		b.buf = append(b.buf, `,{"Timestamp":"1990-01-01T00:00:00Z","Value":0,"Good":true}`...)
 	}
 	b.events += int64(n)
 }
@@ -210,7 +221,7 @@ func (c *call) streamRecorded() *problem {
 	o.links(c.recordedLinks(&s.p, times)...)
 	if sel, ok := o.key("Items"); ok {
 		c.out.buf = append(c.out.buf, '[')
-		c.writeItems(newItemLayout(c.archive.quirks, sel), &s, times)
+		c.writeItems(c.layout(sel), &s, times)
 		c.out.buf = append(c.out.buf, ']')
 	}
 	o.str("UnitsAbbreviation", "")
@@ -272,7 +283,7 @@ func (c *call) oneValue(at func(p *profile) instant.Ticks) *problem {
 	if p != nil {
 		return p
 	}
-	c.writeValue(newItemLayout(c.archive.quirks, c.sel), &s.p, at(&s.p))
+	c.writeValue(c.layout(c.sel), &s.p, at(&s.p))
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (c *call) setRecorded() *problem {
 	return c.writeStreams(streams, func(o *object, s *stream) {
 		if sel, ok := o.key("Items"); ok {
 			if layout == nil {
-				layout = newItemLayout(c.archive.quirks, sel)
+				layout = c.layout(sel)
 			}
 			c.out.buf = append(c.out.buf, '[')
 			c.writeItems(layout, s, times)
@@ -124,7 +124,7 @@ func (c *call) setValues(at func(p *profile) instant.Ticks) *problem {
 	}
 	return c.writeStreams(streams, func(o *object, s *stream) {
 		if sel, ok := o.key("Value"); ok {
-			c.writeValue(newItemLayout(c.archive.quirks, sel), &s.p, at(&s.p))
+			c.writeValue(c.layout(sel), &s.p, at(&s.p))
 		}
 	})
 }

@@ -134,8 +134,8 @@ EXCEPT SELECT run_id, partition_id FROM monitoring.completeness)`))
 // that is removed, then an outage that is caught up in windows by other partitions.
 func TestEveryQuirk(t *testing.T) {
 	for _, q := range simulator.Quirks() {
-		if q.Quirk == simulator.AuthLoop {
-			continue // a server that lets nobody in has nothing to compare
+		if q.Quirk == simulator.AuthLoop || q.Quirk == simulator.EchoesCredentials {
+			continue // a server that lets nobody in has nothing to compare, and of one that prints secrets they are not landed
 		}
 		t.Run(q.Name, func(t *testing.T) {
 			t.Parallel()

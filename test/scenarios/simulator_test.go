@@ -148,10 +148,17 @@ func unasked(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// asked waits until a website was asked for the first time.
+// asked waits until a website was asked for the first time, or wants that it was asked
+// so many times since it was started.
 //
-//	asked NAME
+//	asked NAME [TIMES]
 func asked(ts *testscript.TestScript, neg bool, args []string) {
-	wantArgs(ts, neg, args, 1, "asked NAME")
+	if len(args) == 2 {
+		if n := sceneOf(ts).asked[args[0]].Load(); n != int64(number(ts, args[1])) {
+			ts.Fatalf("%s was asked %d times", args[0], n)
+		}
+		return
+	}
+	wantArgs(ts, neg, args, 1, "asked NAME [TIMES]")
 	waitFor(ts, "a request to "+args[0], func() bool { return sceneOf(ts).asked[args[0]].Load() > 0 })
 }
