@@ -36,9 +36,17 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	return name, nil
 }
 
+// toldKey is where an application keeps what its verbs have told.
+const toldKey = "told"
+
 // workspace gives the verbs on a workspace, which print where this command does.
 func workspace(c *cli.Context) deploy.CLI {
-	return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter}
+	told, ok := c.App.Metadata[toldKey].(*deploy.Told)
+	if !ok {
+		told = &deploy.Told{}
+		c.App.Metadata[toldKey] = told
+	}
+	return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Told: told}
 }
 
 // existing checks that a bundle is there to work on.

@@ -130,6 +130,19 @@ func TestWalkToAWorkspace(t *testing.T) {
 	require.Contains(t, w.bundlegen(1, "deploy", "-t", "nowhere", "--auto-approve"), "allowed: dev, prod")
 }
 
+// TestRecommendationIsToldOnce: validate, plan, and deploy all say what the CLI
+// recommends of a bundle, and a person reads it once.
+func TestRecommendationIsToldOnce(t *testing.T) {
+	w := newWalk(t)
+	w.write("pipeline.yml", strings.TrimSpace(w.read("pipeline.yml"))+"\ntargets: {dev: {}, prod: {service_principal: 11111111-2222-3333-4444-555555555555}}\n")
+	const once = "permissions section should explicitly include the current deployment identity"
+	out := w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
+	require.Equal(t, 1, strings.Count(out, once), out)
+	require.Equal(t, 1, strings.Count(out, "See https://docs.databricks.com"), out)
+	require.Equal(t, 3, strings.Count(out, "Building pi_extractor..."), "all else is said: %s", out)
+	require.Equal(t, 1, strings.Count(w.bundlegen(0, "destroy", "-t", "prod", "--auto-approve"), once))
+}
+
 // TestRegions deploys a bundle to each region's workspace by one command, changes
 // one, loses one, and takes both down.
 func TestRegions(t *testing.T) {

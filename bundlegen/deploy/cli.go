@@ -30,6 +30,8 @@ type CLI struct {
 	Stdout io.Writer // what the CLI prints as its result
 	Stderr io.Writer // progress and warnings; never a secret
 
+	Told *Told // what was told already; nil: each verb tells everything
+
 	Hello    time.Duration // 0: DefaultHello
 	Patience time.Duration // 0: DefaultPatience
 	Poll     time.Duration // 0: DefaultPoll

@@ -169,7 +169,7 @@ func unanswered(ctx context.Context, host string, within time.Duration, err erro
 	var e *Error
 	if errors.As(silent(host, &silence{after: within}), &e) {
 		e.Err = fmt.Errorf("%w from %s: %w", ErrNoAnswer, host, err)
-		if hint := hintFor(err.Error(), "", "", host); hint != "" {
+		if hint := hintFor(err.Error(), place{host: host}); hint != "" {
 			e.Hint = hint
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // ErrPlanChanged says that the workspace or the bundle changed since the plan
@@ -43,16 +45,33 @@ func (e *Error) Unwrap() error { return e.Err }
 // phrases must be in the text.
 type advice struct {
 	phrases []string
-	hint    string // %[1]s is the target, %[2]s the host
+	hint    string // with the placeholders of place
+}
+
+// place is where a verb failed, for the placeholders {target}, {host}, {verb},
+// {folder} of hints.
+type place struct {
+	verb, target, host, folder string
+	entering                   bool // host and credentials were still looked for
+}
+
+func (p place) fill(hint string) string {
+	return strings.NewReplacer("{target}", p.target, "{host}", p.host, "{verb}", p.verb, "{folder}", text.Line(p.folder)).Replace(hint)
 }
 
 // advices are tried in order: the first that fits is given. The phrases are
 // those of databricks/cli 1.12.1 and databricks-sdk-go 0.170.0.
 var advices = []advice{
+	{[]string{"glob pattern character"},
+		"the CLI works in no folder whose path has one of * ? [ ]: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}"},
 	{[]string{"deploy lock"},
-		"wait until the other deployment has ended; if there is none, an earlier one was killed: run `databricks bundle deploy -t %[1]s --force-lock` once in the bundle's folder"},
+		"wait until the other deployment has ended; if there is none, an earlier one was killed: run `databricks bundle {verb} -t {target} --force-lock` once in {folder}"},
+	{[]string{"more than one authorization method"},
+		"unset the variables of all but one (DATABRICKS_TOKEN; DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or set DATABRICKS_AUTH_TYPE to the one that is meant: pat or oauth-m2m"},
+	{[]string{" profile configured"},
+		"DATABRICKS_CONFIG_PROFILE names a profile that is not in that file: correct or unset it, or log in as it with `databricks auth login --profile NAME`"},
 	{[]string{"cannot configure default credentials"},
-		"set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in once with `databricks auth login --host %[2]s`"},
+		"set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in once with `databricks auth login --host {host}`"},
 	{[]string{"Invalid access token"}, credentialsHint},
 	{[]string{"invalid_client"}, credentialsHint},
 	{[]string{"Credential was not sent"}, credentialsHint},
@@ -63,20 +82,26 @@ var advices = []advice{
 		"`-t` takes a key of `targets` in pipeline.yml"},
 	{[]string{"x509: "},
 		"set SSL_CERT_FILE to a PEM file that holds the certificate authority of your proxy or network"},
-	{[]string{"dist/"},
+	{[]string{"dist/*.whl"},
 		"the wheel is not committed; run `bundlegen generate`, which makes it"},
 	{[]string{"HTTP Status: " + statusTooMany}, limitHint},
 	{[]string{"PERMISSION_DENIED"}, permissionHint},
 	{[]string{"403 Forbidden"}, permissionHint},
+	{[]string{"default auth:"}, enterHint},
 	{[]string{"--auto-approve"},
 		"look at the plan, then pass --auto-approve"},
+	{[]string{"HTTP Status: 5"}, "that is the workspace's own failure: run the same command again"},
 }
 
 const (
-	credentialsHint = "the credentials are not valid for %[2]s; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host %[2]s`"
+	credentialsHint = "the credentials are not valid for {host}; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host {host}`"
 	limitHint       = "the workspace limits how often it is asked: wait some minutes, then run the same command again"
-	permissionHint  = "let the deploying user or service principal read and write the bundle's folder in the workspace, manage its jobs, and use the service principal of target %[1]s"
+	permissionHint  = "let the deploying user or service principal read and write the bundle's folder in the workspace, manage its jobs, and use the service principal of target {target}"
 )
+
+// enterHint is what to do where the workspace was not entered, and nothing more
+// precise is known: no file of the bundle is at fault.
+const enterHint = "look at DATABRICKS_HOST and the credentials that the environment or ~/.databrickscfg has for target {target}"
 
 // afterwards is what to do when nothing more precise is known.
 var afterwards = map[string]string{
@@ -86,13 +111,19 @@ var afterwards = map[string]string{
 }
 
 // hintFor chooses the hint for what the CLI said.
-func hintFor(text, verb, target, host string) string {
+func hintFor(said string, at place) string {
+	if strings.Contains(at.folder, `\`) && strings.Contains(said, "'include' section does not match any files") {
+		return at.fill("the CLI works in no folder whose path has a backslash: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}")
+	}
 	for _, a := range advices {
-		if a.fits(text) {
-			return fill(a.hint, target, host)
+		if a.fits(said) {
+			return at.fill(a.hint)
 		}
 	}
-	return afterwards[verb]
+	if at.entering {
+		return at.fill(enterHint)
+	}
+	return afterwards[at.verb]
 }
 
 // fits says whether all phrases are in the text.
@@ -103,11 +134,6 @@ func (a advice) fits(text string) bool {
 		}
 	}
 	return true
-}
-
-// fill puts target and host into a hint.
-func fill(hint, target, host string) string {
-	return strings.NewReplacer("%[1]s", target, "%[2]s", host).Replace(hint)
 }
 
 // noHost is the error for a target whose workspace nobody named.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,40 @@ func TestUsersErrors(t *testing.T) {
 		require.ErrorContains(t, err, "Credential was not sent")
 		require.ErrorContains(t, err, "hint: the credentials are not valid for "+f.URL)
 		assert.NotContains(t, err.Error(), f.token)
+	})
+	t.Run("unknown profile", func(t *testing.T) {
+		f := newFake(t)
+		t.Setenv("DATABRICKS_CONFIG_PROFILE", "nope")
+		require.NoError(t, os.WriteFile(os.Getenv("DATABRICKS_CONFIG_FILE"), []byte("[DEFAULT]\nhost = "+f.URL+"\ntoken = "+f.token+"\n"), 0o600))
+		for _, err := range []error{CLI{}.Validate(t.Context(), small(t), "prod"), CLI{}.Deploy(t.Context(), small(t), "prod", true, nil)} {
+			require.ErrorContains(t, err, "has no nope profile configured")
+			require.ErrorContains(t, err, "hint: DATABRICKS_CONFIG_PROFILE names a profile that is not in that file")
+		}
+	})
+	t.Run("two kinds of credentials", func(t *testing.T) {
+		newFake(t)
+		t.Setenv("DATABRICKS_CLIENT_ID", "id")
+		t.Setenv("DATABRICKS_CLIENT_SECRET", "a-client-secret")
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "more than one authorization method configured")
+		require.ErrorContains(t, err, "hint: unset the variables of all but one")
+		assert.NotContains(t, err.Error(), "a-client-secret")
+		t.Setenv("DATABRICKS_AUTH_TYPE", "pat")
+		require.NoError(t, CLI{}.Validate(t.Context(), small(t), "prod"))
+	})
+	t.Run("a kind of credentials that there is not", func(t *testing.T) {
+		newFake(t)
+		t.Setenv("DATABRICKS_AUTH_TYPE", "papyrus")
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "papyrus")
+		require.NotContains(t, err.Error(), "correct pipeline.yml")
+	})
+	t.Run("the workspace's own failure", func(t *testing.T) {
+		f := newFake(t)
+		f.fault(t, "GET /api/2.0/preview/scim/v2/Me", 501, `{"error_code": "INTERNAL_ERROR", "message": "out of order"}`)
+		err := CLI{}.Validate(t.Context(), small(t), "prod")
+		require.ErrorContains(t, err, "out of order")
+		require.NotContains(t, err.Error(), "correct pipeline.yml")
 	})
 	t.Run("no wheel", func(t *testing.T) {
 		newFake(t)
@@ -103,6 +138,34 @@ func TestDeploymentLockOfAnother(t *testing.T) {
 	err := CLI{}.Deploy(t.Context(), dir, "prod", true, nil)
 	assert.Equal(t, 1, strings.Count(err.Error(), "somebody@example.com"), err.Error())
 	require.ErrorContains(t, err, "hint: wait until the other deployment has ended")
+	require.ErrorContains(t, err, "`databricks bundle deploy -t prod --force-lock` once in "+dir)
+	err = CLI{}.Destroy(t.Context(), dir, "prod", true)
+	require.ErrorContains(t, err, "`databricks bundle destroy -t prod --force-lock` once in "+dir)
+}
+
+// TestFoldersThatTheCLITakesForPatterns: pipeline.yml is not at fault.
+func TestFoldersThatTheCLITakesForPatterns(t *testing.T) {
+	newFake(t)
+	for name, says := range map[string]string{"a[b]c": "one of * ? [ ]", "a*b": "one of * ? [ ]", "why?": "one of * ? [ ]", `a\b`: "a backslash"} {
+		dir := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/small")))
+		wheel(t, dir)
+		for _, verb := range []func() error{
+			func() error { return CLI{}.Validate(t.Context(), dir, "prod") },
+			func() error { return CLI{}.Deploy(t.Context(), dir, "prod", true, nil) },
+		} {
+			err := verb()
+			require.ErrorContains(t, err, "hint: the CLI works in no folder whose path has "+says)
+			require.ErrorContains(t, err, "the bundle is in "+dir)
+			require.NotContains(t, err.Error(), "correct pipeline.yml")
+		}
+	}
+	for _, name := range []string{"a b", "a{b}", "a#b", "ä"} {
+		dir := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/small")))
+		wheel(t, dir)
+		require.NoError(t, CLI{}.Validate(t.Context(), dir, "prod"))
+	}
 }
 
 func TestUnreachableWorkspace(t *testing.T) {

@@ -45,7 +45,8 @@ type session struct {
 	cancel   context.CancelCauseFunc
 	console  *console
 	bundle   *bundle.Bundle
-	warnings int // of loading the bundle
+	warnings int  // of loading the bundle
+	entering bool // host and credentials are looked for
 	link     *link
 	client   *databricks.WorkspaceClient
 }
@@ -53,15 +54,17 @@ type session struct {
 // open loads the bundle, selects the target, finds host and credentials, and
 // makes sure that the workspace answers.
 func (c CLI) open(ctx context.Context, v verb) (*session, error) {
-	s := &session{verb: v, console: newConsole(out(c.Stderr), v.quiet)}
+	s := &session{verb: v, console: newConsole(out(c.Stderr), v.quiet, c.Told)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	err := s.load()
 	if err == nil {
+		s.entering = true
 		err = s.connect(orElse(c.Hello, DefaultHello), orElse(c.Patience, DefaultPatience))
 	}
 	if err != nil {
 		return nil, s.close(err)
 	}
+	s.entering = false
 	return s, nil
 }
 
@@ -141,7 +144,7 @@ func (s *session) close(err error) error {
 	case isOurs(err):
 		return err
 	}
-	failure := &Error{Diagnostics: strings.TrimPrefix(text, "Error: "), Hint: hintFor(text+err.Error(), s.name, s.target, s.host())}
+	failure := &Error{Diagnostics: strings.TrimPrefix(text, "Error: "), Hint: hintFor(text+err.Error(), place{s.name, s.target, s.host(), s.dir, s.entering})}
 	if text == "" { // the CLI prints nearly every error itself
 		failure.Diagnostics = s.console.clean(err.Error())
 	}
