@@ -170,7 +170,7 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 		}
 		if len(rows) == maxRows {
 			line, _ := r.FieldPos(0)
-			return nil, fmt.Errorf("%s:%d: more than %d rows\nhint: export fewer days: WHERE start_time > ...", file, line, maxRows)
+			return nil, fmt.Errorf("%s:%d: more than %d rows\nhint: export fewer days, by a condition on start_time", file, line, maxRows)
 		}
 		rows = append(rows, row)
 	}

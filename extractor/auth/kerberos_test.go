@@ -216,7 +216,7 @@ func TestRefusedForEver(t *testing.T) {
 			defer server.Close()
 			site, env := k.site(t, server.URL)
 			rt := transport(t, site, k.files(), env)
-			status, answer, err := post(t.Context(), rt, server.URL, "")
+			status, _, err := post(t.Context(), rt, server.URL, "")
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, status)
 			require.Len(t, got, 1)
@@ -225,7 +225,7 @@ func TestRefusedForEver(t *testing.T) {
 			_, _, err = post(t.Context(), rt, server.URL, "")
 			require.NoError(t, err)
 			well = false
-			status, answer, err = post(t.Context(), rt, server.URL, "")
+			status, answer, err := post(t.Context(), rt, server.URL, "")
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, status)
 			assert.Equal(t, "no\n", answer)

@@ -214,7 +214,7 @@ func (p *pointItem) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("the Id of %q is %s", p.Name, readable(string(raw["Id"])))
 	}
 	if raw["Future"] != nil && !read("Future", &p.Future) {
-		return fmt.Errorf("Future of %q is %s", p.Name, readable(string(raw["Future"])))
+		return fmt.Errorf("the value of Future of %q is %s", p.Name, readable(string(raw["Future"])))
 	}
 	for key, text := range map[string]*string{"Descriptor": &p.Descriptor, "PointType": &p.PointType, "DigitalSetName": &p.DigitalSetName, "EngineeringUnits": &p.EngineeringUnits} {
 		if !read(key, text) {
