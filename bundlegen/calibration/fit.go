@@ -151,11 +151,13 @@ func (m *measurer) samples() []sample {
 	return list
 }
 
-// calls gives a batch's calls for events: its requests but for the one that
-// signs in, which the first batch of an attempt makes.
+// calls returns a batch's calls for events: its requests but for the one that
+// signs in, which the first batch of an attempt makes. A local run signs in once
+// for all its tasks, so that a batch of one request has made a call.
 func (u *run) calls(batch int) (calls, signIn float64) {
 	r := &u.batches[batch]
-	if batch == 0 || u.batches[batch-1].Partition != r.Partition || u.batches[batch-1].Attempt != r.Attempt {
+	first := batch == 0 || u.batches[batch-1].Partition != r.Partition || u.batches[batch-1].Attempt != r.Attempt
+	if first && r.Requests > 1 {
 		signIn = 1
 	}
 	return float64(r.Requests) - signIn, signIn

@@ -90,7 +90,6 @@ var advices = []advice{
 	{[]string{"default auth:"}, enterHint},
 	{[]string{"--auto-approve"},
 		"look at the plan, then pass --auto-approve"},
-	{[]string{"HTTP Status: 5"}, "that is the workspace's own failure: run the same command again"},
 }
 
 const (
@@ -122,6 +121,9 @@ func hintFor(said string, at place) string {
 	}
 	if at.entering {
 		return at.fill(enterHint)
+	}
+	if at.verb == "validate" && strings.Contains(said, "HTTP Status: 5") {
+		return "that is the workspace's own failure: run the same command again"
 	}
 	return afterwards[at.verb]
 }
