@@ -138,7 +138,7 @@ func TestBarsTellTheTruth(t *testing.T) {
 	require.Equal(t, []string{"99%", "0%", "49%"}, percents(), "an end is not a success")
 }
 
-// TestSummary says what a run did, in lines that do not wrap but for an error's own words.
+// TestSummary checks that a run tells what it did, in lines that do not wrap but for an error's own words.
 func TestSummary(t *testing.T) {
 	now, err := instant.Parse("2026-01-31T12:00:00Z")
 	require.NoError(t, err)

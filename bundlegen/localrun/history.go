@@ -14,7 +14,7 @@ type (
 	TagKey     = engine.Key
 )
 
-// ErrInUse says that a run, or another program, has the data folder.
+// ErrInUse is the error of a data folder that a run, or another program, has open.
 var ErrInUse = engine.ErrInUse
 
 // Histories gives what the tables of a data folder know of tags of a pipeline:

@@ -293,7 +293,7 @@ func took(seconds float64) string {
 	return words.Span(seconds)
 }
 
-// CancelledError says that a person ended a run, and how far it had come.
+// CancelledError is the error of a run that a person ended, with how far it had come.
 type CancelledError struct{ Landed, Read int64 }
 
 func (e *CancelledError) Error() string {

@@ -9,7 +9,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/stage"
 )
 
-// SetAside says that staged batches were not what their markers say: a file is
+// SetAside reports that staged batches were not what their markers say: a file is
 // missing, or was changed. Nothing of them was landed, their watermarks stay, and
 // so their ranges are read again; the folders are kept where nobody takes them for
 // batches. Whoever gets it alone may go on: all else was done.
@@ -34,7 +34,7 @@ func (e *SetAside) Error() string {
 	return strings.Join(out, "\n")
 }
 
-// String says in one line what happened to the batch, and names its ranges.
+// String returns in one line what happened to the batch, and names its ranges.
 func (b *AsideBatch) String() string {
 	msg := fmt.Sprintf("partition %d: staged batch %d is not what was read (%s) and was set aside in %s; nothing of it was landed", b.Partition, b.Number, b.Reason, b.Folder)
 	ranges := b.Ranges()

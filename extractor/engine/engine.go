@@ -309,7 +309,7 @@ func FailedTags(h *batch.Header) []TagError {
 	return rows
 }
 
-// OutOfBounds says that a partition has tags whose watermarks lie where none may
+// OutOfBounds reports that a partition has tags whose watermarks lie where none may
 // be: an older version believed a clock that was wrong.
 type OutOfBounds struct {
 	Partition int
@@ -372,7 +372,7 @@ func (e *LostCheckpoints) Error() string {
 		"hint: restore the checkpoints schema together with bronze, or, to start over, delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions", e.Rows, e.Pipeline)
 }
 
-// LostBronze says that the table of events is gone, of which the checkpoints say
+// LostBronze reports that the table of events is gone, of which the checkpoints say
 // that it had events.
 type LostBronze struct {
 	Table     string   // its full name
@@ -387,12 +387,12 @@ func (e *LostBronze) Error() string {
 		"hint: %s; or drop the schemas %s and %s too (DROP SCHEMA … CASCADE), to start over: what extract.backfill says is read again", e.Table, strings.Join(e.Pipelines, ", "), e.Restore, e.Schema, e.Metadata)
 }
 
-// NotOurs says that a table refuses rows because of a column that somebody added.
+// NotOurs reports that a table refuses rows because of a column that somebody added.
 func NotOurs(column string) string {
 	return fmt.Sprintf("its column %s is not ours and may not be null: no row can be added", column)
 }
 
-// LostBatch says that a batch was decided but neither a folder that can be
+// LostBatch reports that a batch was decided but neither a folder that can be
 // believed nor its rows are there.
 type LostBatch struct {
 	Partition int

@@ -22,7 +22,7 @@ import (
 // where it has none, or nothing is found by it, by its name.
 type Wanted struct{ WebID, Name string }
 
-// Selection says which points of a data server Find is to find.
+// Selection names the points of a data server that Find is to find.
 type Selection struct {
 	// Sources are the point sources whose points are listed; none is all of them.
 	Sources []string

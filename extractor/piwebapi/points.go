@@ -567,7 +567,7 @@ func (c *Client) leaveOutName(name, why string) {
 	c.left.names.add(name, why)
 }
 
-// Notes says what the lists that this Client has read lack, and why: a sentence for
+// Notes returns what the lists that this Client has read lack, and why: a sentence for
 // each kind of thing.
 func (c *Client) Notes() []string {
 	c.left.mu.Lock()

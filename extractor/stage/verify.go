@@ -20,7 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
-// Damage says that a folder is not what was staged. It is never said of a disk
+// Damage reports that a folder is not what was staged. It is never said of a disk
 // that cannot be read: that is another error, which may pass.
 type Damage struct {
 	Folder Folder

@@ -93,7 +93,7 @@ type Completeness struct {
 // mostTagErrors is how many tags a Result names.
 const mostTagErrors = 5
 
-// ErrRefused says that a site refused the credentials. Another attempt of the same
+// ErrRefused is the error of a site that refused the credentials. Another attempt of the same
 // run sends no request, since accounts get locked.
 var ErrRefused = errors.New("the site refused the credentials")
 

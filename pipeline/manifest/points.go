@@ -22,7 +22,7 @@ const TierNone = "none"
 // discover must not take their points for new ones. It is there where such rows are.
 const LeftOutFile = "left-out.csv"
 
-// Points says which points of a site belong into its inventory. The zero value is
+// Points names the points of a site that belong into its inventory. The zero value is
 // PointsAll where nobody said so.
 type Points struct {
 	Kind        string   `json:"kind"`                   // one of Points…; "" = not said
