@@ -50,7 +50,7 @@ func TestRetriesAreCountedAndTold(t *testing.T) {
 	require.Greater(t, failed, int64(5))
 	require.Equal(t, failed, c.Retries())
 	require.Equal(t, stats.Requests, c.Requests())
-	var again int64
+	var again, counted int64
 	for _, r := range told {
 		require.Equal(t, "plant-a", r.Site)
 		switch r.State {
@@ -59,15 +59,19 @@ func TestRetriesAreCountedAndTold(t *testing.T) {
 			require.Zero(t, r.Of, "no policy counts them")
 			again++
 		case "502", "503":
-			require.Equal(t, 4, r.Of)
-			require.GreaterOrEqual(t, r.Attempt, 2)
-			require.LessOrEqual(t, r.Attempt, 4)
+			if r.Of != 0 { // 0: a call that met the fault four times in a row goes on in parts
+				require.Equal(t, 4, r.Of)
+				require.GreaterOrEqual(t, r.Attempt, 2)
+				require.LessOrEqual(t, r.Attempt, 4)
+				counted++
+			}
 			again++
 		default:
 			t.Errorf("unexpected state %q", r.State)
 		}
 	}
 	require.Equal(t, failed, again)
+	require.Positive(t, counted)
 	require.Empty(t, told[0].State, "the first answer of all")
 	require.Empty(t, told[len(told)-1].State, "it works again")
 }
