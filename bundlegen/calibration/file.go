@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/internal/text"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // column of the closing table.

@@ -3,7 +3,7 @@ package plan
 import (
 	"fmt"
 
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/partition"
 )
 

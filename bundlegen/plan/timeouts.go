@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // taskTimeout warns of a site whose own timeout ends extractions before they are

@@ -7,7 +7,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/calibration"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // Measured is a calibration to show.

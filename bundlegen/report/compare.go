@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // Comparison is a tier's job beside the other ways to run it.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report/chart"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // pageChoices is how a tier's job could also run: what the slider shows. Each

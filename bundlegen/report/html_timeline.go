@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // pageTimeline is one run: what runs when, against the cadence.

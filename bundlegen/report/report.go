@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // Report is what there is to show.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/fatih/color"
 
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
 	"github.com/bundlegen/bundlegen/bundlegen/status"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // StatusVersion is the version of `status --output json`. It only grows.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/fatih/color"
 )
 

@@ -3,7 +3,7 @@ package words_test
 import (
 	"testing"
 
-	"github.com/bundlegen/bundlegen/bundlegen/report/words"
+	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/stretchr/testify/assert"
 )
 
