@@ -100,7 +100,7 @@ func (t *Tree) Compare(dir string) ([]Difference, error) {
 	}
 	extra, err := foreign(root, owned, old)
 	if err != nil {
-		return nil, within(dir, err)
+		return nil, regular.Within(dir, err)
 	}
 	for _, name := range extra {
 		have, err := regular.ReadIn(root, name, maxFile)
@@ -116,8 +116,8 @@ func (t *Tree) Compare(dir string) ([]Difference, error) {
 // unreadable says of an error which file of the folder it is about.
 func unreadable(dir string, err error) error {
 	var wrong *fs.PathError
-	if escapes(err) || !errors.As(err, &wrong) {
-		return within(dir, err)
+	if regular.Escapes(err) || !errors.As(err, &wrong) {
+		return regular.Within(dir, err)
 	}
 	return fmt.Errorf("%s: %w\nhint: move it away; bundlegen generate writes it anew", filepath.Join(dir, filepath.FromSlash(wrong.Path)), wrong.Err)
 }
@@ -167,7 +167,7 @@ func HandEdited(dir string) ([]Difference, error) {
 	}
 	extra, err := foreign(root, owned, nil)
 	if err != nil {
-		return nil, within(dir, err)
+		return nil, regular.Within(dir, err)
 	}
 	for _, name := range extra {
 		all = append(all, Difference{Path: name, Kind: Extra})

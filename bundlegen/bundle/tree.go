@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -70,7 +71,7 @@ func (t *Tree) Write(dir string) error {
 	} else if root != nil {
 		err := removeLeftovers(root)
 		if err := errors.Join(err, root.Close()); err != nil {
-			return within(dir, err)
+			return regular.Within(dir, err)
 		}
 	}
 	changes, err := t.Compare(dir)
@@ -93,9 +94,9 @@ func (t *Tree) Write(dir string) error {
 		for _, folder := range slices.Backward(above) {
 			_ = os.Remove(folder) // one that is not empty stays
 		}
-		return within(dir, fmt.Errorf("writing the bundle to %s: %w", dir, err))
+		return regular.Within(dir, fmt.Errorf("writing the bundle to %s: %w", dir, err))
 	}
-	return within(dir, removeStale(root, changes))
+	return regular.Within(dir, removeStale(root, changes))
 }
 
 // openFolder opens a bundle's folder; it is nil, without an error, where there is none.
@@ -105,21 +106,6 @@ func openFolder(dir string) (*os.Root, error) {
 		return nil, nil
 	}
 	return root, err
-}
-
-// within adds what to do to an error about a link that leads out of the folder.
-func within(dir string, err error) error {
-	if err == nil || !escapes(err) {
-		return err
-	}
-	return fmt.Errorf("%s: a link leads out of the folder: %w\nhint: a bundle's folder holds no such links: remove it, then run the same command again", dir, err)
-}
-
-// escapes reports whether an error of an os.Root is that a path leads out of it:
-// package os has no error to compare with.
-func escapes(err error) bool {
-	var wrong *fs.PathError
-	return errors.As(err, &wrong) && wrong.Err.Error() == "path escapes from parent"
 }
 
 // makeFolder makes a folder and those above it, and returns those that were not

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"os"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -27,12 +26,7 @@ func damaged(place, what, hint string) error {
 
 // whole refuses a manifest that does not end with a line break, as each does: it
 // was cut off, and the tags that are missing would look like removed ones.
-func whole(file string) error {
-	f, err := regular.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // only read: closing cannot lose anything
+func (e *earlier) whole(name string, f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -44,20 +38,21 @@ func whole(file string) error {
 	if last[0] == '\n' {
 		return nil
 	}
-	data, err := regular.Read(file, maxFile)
+	data, err := e.readFile(name)
 	if err != nil {
 		return err
 	}
 	line := 1 + bytes.Count(data, []byte("\n"))
-	return damaged(fmt.Sprintf("%s:%d:1", file, line), "the file was cut off in this line", restore)
+	return damaged(fmt.Sprintf("%s:%d:1", e.path(name), line), "the file was cut off in this line", restore)
 }
 
 // unreadable is the error for a manifest that err refuses to read.
-func unreadable(file string, err error) error {
-	data, readErr := regular.Read(file, maxFile)
+func (e *earlier) unreadable(name string, err error) error {
+	data, readErr := e.readFile(name)
 	if readErr != nil {
 		return readErr
 	}
+	file := e.path(name)
 	if err := conflict(file, data); err != nil {
 		return err
 	}
@@ -91,12 +86,12 @@ func conflict(file string, data []byte) error {
 }
 
 // twice is the error for a tag that two manifests have.
-func (prev *Previous) twice(bundle string, a, b origin) error {
+func (prev *Previous) twice(e *earlier, a, b origin) error {
 	name := prev.tag(a).Name
 	place := func(o origin) (string, error) {
-		file := filepath.Join(bundle, manifest.Folder, manifest.FileName(prev.Partitions[o.part].ID))
-		line, err := lineOf(file, name)
-		return fmt.Sprintf("%s:%d", file, line), err
+		file := manifestName(prev.Partitions[o.part].ID)
+		line, err := e.lineOf(file, name)
+		return fmt.Sprintf("%s:%d", e.path(file), line), err
 	}
 	first, errFirst := place(a)
 	second, errSecond := place(b)
@@ -107,8 +102,8 @@ func (prev *Previous) twice(bundle string, a, b origin) error {
 }
 
 // lineOf finds the line of a manifest that has a tag.
-func lineOf(file, name string) (int, error) {
-	data, err := regular.Read(file, maxFile)
+func (e *earlier) lineOf(file, name string) (int, error) {
+	data, err := e.readFile(file)
 	if err != nil {
 		return 0, err
 	}
@@ -121,5 +116,5 @@ func lineOf(file, name string) (int, error) {
 			return line, nil
 		}
 	}
-	return 0, fmt.Errorf("%s: tag %q is gone: something else writes to the folder", file, name)
+	return 0, fmt.Errorf("%s: tag %q is gone: something else writes to the folder", e.path(file), name)
 }

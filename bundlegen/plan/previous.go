@@ -60,53 +60,94 @@ type PreviousTag struct {
 // planning without it, or with a part of it, would move tags for nothing.
 // plan.json is what tells that manifests are missing or not whole, so there is
 // no bundle without it.
-func ReadPrevious(bundle string) (*Previous, error) {
-	ids, err := manifestIDs(bundle)
-	if err != nil {
-		return nil, err
-	}
-	record, err := readPlan(bundle)
-	switch {
-	case err != nil:
-		return nil, err
-	case record == nil && len(ids) == 0:
-		return nil, nil
-	case record == nil:
-		return nil, damaged(filepath.Join(bundle, File), "it is missing, and "+manifest.FileName(ids[0])+" is there", restore)
-	}
-	if err := record.compare(bundle, ids); err != nil {
-		return nil, err
-	}
-	prev := &Previous{Settings: record.settings, Values: record.values, Partitions: make([]PreviousPartition, len(ids))}
-	err = each(len(ids), func(i int) error {
-		return readManifest(bundle, ids[i], record.tags[ids[i]], &prev.Partitions[i])
-	})
-	if err != nil {
-		return nil, err
-	}
-	prev.index()
-	return prev, prev.distinct(bundle)
-}
-
-// manifestIDs lists the partitions of a bundle, ascending.
-func manifestIDs(bundle string) ([]int, error) {
-	folder := filepath.Join(bundle, manifest.Folder)
-	entries, err := os.ReadDir(folder)
+func ReadPrevious(dir string) (*Previous, error) {
+	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer root.Close() // only read: closing cannot lose anything
+	prev, err := (&earlier{dir, root}).read()
+	return prev, regular.Within(dir, err)
+}
+
+// earlier is the folder of an earlier bundle. No link in it is followed out of it:
+// an error may show what a file says.
+type earlier struct {
+	dir  string
+	root *os.Root
+}
+
+// path is a file or folder of the bundle, as an error names it.
+func (e *earlier) path(name string) string { return filepath.Join(e.dir, name) }
+
+// readFile reads a file whole.
+func (e *earlier) readFile(name string) ([]byte, error) {
+	data, err := regular.ReadIn(e.root, name, maxFile)
+	return data, e.named(err)
+}
+
+// named returns an error with a path that leads to the file from where the program runs.
+func (e *earlier) named(err error) error {
+	var wrong *fs.PathError
+	if errors.As(err, &wrong) {
+		wrong.Path = e.path(wrong.Path)
+	}
+	return err
+}
+
+// manifestName is the manifest of a partition, below the bundle's folder.
+func manifestName(id int) string { return filepath.Join(manifest.Folder, manifest.FileName(id)) }
+
+func (e *earlier) read() (*Previous, error) {
+	ids, err := e.manifestIDs()
+	if err != nil {
+		return nil, err
+	}
+	record, err := e.readPlan()
+	switch {
+	case err != nil:
+		return nil, err
+	case record == nil && len(ids) == 0:
+		return nil, nil
+	case record == nil:
+		return nil, damaged(e.path(File), "it is missing, and "+manifest.FileName(ids[0])+" is there", restore)
+	}
+	if err := record.compare(e.dir, ids); err != nil {
+		return nil, err
+	}
+	prev := &Previous{Settings: record.settings, Values: record.values, Partitions: make([]PreviousPartition, len(ids))}
+	err = each(len(ids), func(i int) error {
+		return e.readManifest(ids[i], record.tags[ids[i]], &prev.Partitions[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	prev.index()
+	return prev, prev.distinct(e)
+}
+
+// manifestIDs lists the partitions of a bundle, ascending.
+func (e *earlier) manifestIDs() ([]int, error) {
+	entries, err := fs.ReadDir(e.root.FS(), manifest.Folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, e.named(err)
+	}
 	var ids []int
-	for _, e := range entries {
-		number, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".csv"), "partition-")
-		if !ok || !strings.HasSuffix(e.Name(), ".csv") {
+	for _, entry := range entries {
+		name := entry.Name()
+		number, ok := strings.CutPrefix(strings.TrimSuffix(name, ".csv"), "partition-")
+		if !ok || !strings.HasSuffix(name, ".csv") {
 			continue
 		}
 		id, err := strconv.Atoi(number)
-		if err != nil || id < 0 || id > math.MaxInt32 || manifest.FileName(id) != e.Name() {
-			return nil, damaged(filepath.Join(folder, e.Name()), "a manifest is named like "+manifest.FileName(7), restore)
+		if err != nil || id < 0 || id > math.MaxInt32 || manifest.FileName(id) != name {
+			return nil, damaged(e.path(filepath.Join(manifest.Folder, name)), "a manifest is named like "+manifest.FileName(7), restore)
 		}
 		ids = append(ids, id)
 	}
@@ -115,14 +156,20 @@ func manifestIDs(bundle string) ([]int, error) {
 }
 
 // readManifest reads the manifest of a partition, which has to have so many tags.
-func readManifest(bundle string, id, want int, into *PreviousPartition) error {
-	file := filepath.Join(bundle, manifest.Folder, manifest.FileName(id))
-	if err := whole(file); err != nil {
+func (e *earlier) readManifest(id, want int, into *PreviousPartition) error {
+	name := manifestName(id)
+	file := e.path(name)
+	f, err := regular.OpenIn(e.root, name)
+	if err != nil {
+		return e.named(err)
+	}
+	defer f.Close() // only read: closing cannot lose anything
+	if err := e.whole(name, f); err != nil {
 		return err
 	}
-	tags, err := manifest.Load(file)
+	tags, err := manifest.Read(f, file)
 	if err != nil {
-		return unreadable(file, err)
+		return e.unreadable(name, err)
 	}
 	*into = PreviousPartition{ID: id, Site: tags[0].Site, Tier: tags[0].Tier, Tags: make([]PreviousTag, len(tags))}
 	for i := range tags {
@@ -158,13 +205,13 @@ func (prev *Previous) index() {
 }
 
 // distinct refuses a name that a site has in two manifests of an indexed bundle.
-func (prev *Previous) distinct(bundle string) error {
+func (prev *Previous) distinct(e *earlier) error {
 	sites := slices.Sorted(maps.Keys(prev.bySite))
 	return each(len(sites), func(s int) error {
 		all := prev.bySite[sites[s]]
 		for i := 1; i < len(all); i++ {
 			if a, b := all[i-1], all[i]; prev.tag(a).Name == prev.tag(b).Name {
-				return prev.twice(bundle, a, b)
+				return prev.twice(e, a, b)
 			}
 		}
 		return nil
@@ -190,9 +237,9 @@ type record struct {
 }
 
 // readPlan reads plan.json; it is nil where there is none.
-func readPlan(bundle string) (*record, error) {
-	file := filepath.Join(bundle, File)
-	data, err := regular.Read(file, maxFile)
+func (e *earlier) readPlan() (*record, error) {
+	file := e.path(File)
+	data, err := e.readFile(File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -507,3 +507,27 @@ func TestJoin(t *testing.T) {
 	assert.Equal(t, 8, plan.NextID(of("s", a0, b1), nil, of("t", a7)))
 	assert.Zero(t, plan.NextID(nil))
 }
+
+// What a link in the bundle leads to outside of it is neither read nor shown.
+func TestLinksOutOfTheBundle(t *testing.T) {
+	p := build(t, pipeline(1), tags("a", 6000), nil)
+	for name, file := range map[string]string{"plan.json": plan.File, "a folder": manifest.Folder, "a manifest": filepath.Join(manifest.Folder, manifest.FileName(1))} {
+		t.Run(name, func(t *testing.T) {
+			dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+			emit(t, dir, p)
+			require.NoError(t, os.Rename(filepath.Join(dir, file), elsewhere))
+			require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, file)))
+			_, err := plan.ReadPrevious(dir)
+			require.ErrorContains(t, err, dir+": a link leads out of the folder: ")
+			assert.ErrorContains(t, err, filepath.Join(dir, file))
+			assert.ErrorContains(t, err, "\nhint: ")
+		})
+	}
+	dir := t.TempDir()
+	emit(t, dir, p)
+	require.NoError(t, os.Rename(filepath.Join(dir, manifest.Folder), filepath.Join(dir, "there")))
+	require.NoError(t, os.Symlink("there", filepath.Join(dir, manifest.Folder)))
+	prev, err := plan.ReadPrevious(dir)
+	require.NoError(t, err, "a link that stays in the folder is its owner's business")
+	assert.Len(t, prev.Partitions, 2)
+}

@@ -47,9 +47,9 @@ func Read(path string, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// ReadIn is Read for a file below an opened folder; what a link there leads to
-// outside of the folder is an error.
-func ReadIn(root *os.Root, name string, most int64) ([]byte, error) {
+// OpenIn is Open for a file below an opened folder; what a link there leads to
+// outside of the folder is an error, of which Escapes tells.
+func OpenIn(root *os.Root, name string) (*os.File, error) {
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,12 @@ func ReadIn(root *os.Root, name string, most int64) ([]byte, error) {
 	if err := Check(info); err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	f, err := root.Open(name)
+	return root.Open(name)
+}
+
+// ReadIn is Read for a file below an opened folder, as OpenIn opens it.
+func ReadIn(root *os.Root, name string, most int64) ([]byte, error) {
+	f, err := OpenIn(root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +72,21 @@ func ReadIn(root *os.Root, name string, most int64) ([]byte, error) {
 		return nil, pathError(name, err)
 	}
 	return data, nil
+}
+
+// Escapes reports whether an error of an os.Root is that a path leads out of it:
+// package os has no error to compare with.
+func Escapes(err error) bool {
+	var wrong *fs.PathError
+	return errors.As(err, &wrong) && wrong.Err.Error() == "path escapes from parent"
+}
+
+// Within adds what to do to an error about a link that leads out of a bundle's folder.
+func Within(dir string, err error) error {
+	if err == nil || !Escapes(err) {
+		return err
+	}
+	return fmt.Errorf("%s: a link leads out of the folder: %w\nhint: a bundle's folder holds no such links: remove it, then run the same command again", dir, err)
 }
 
 // ReadAll reads to the end of r, and no further than one byte past most: more is

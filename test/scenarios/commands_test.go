@@ -173,7 +173,8 @@ func unchanged(ts *testscript.TestScript, neg bool, args []string) {
 	compare(ts, before, contents(ts, ts.MkAbs(args[0])))
 }
 
-// contents gives the hash of every file below a folder, by path; folders are there too.
+// contents gives the hash of every file below a folder, by path; folders are there
+// too, and where links lead.
 func contents(ts *testscript.TestScript, root string) map[string]string {
 	out := map[string]string{}
 	ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -183,6 +184,10 @@ func contents(ts *testscript.TestScript, root string) map[string]string {
 		name, err := filepath.Rel(root, path)
 		if err != nil || d.IsDir() {
 			out[name+"/"] = ""
+			return err
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			out[name], err = os.Readlink(path)
 			return err
 		}
 		data, err := os.ReadFile(path)
