@@ -141,7 +141,7 @@ func history(today time.Time) rowsOf {
 	for n := range 96 { // within the day before noon, and a few before that
 		start := today.Add(12*time.Hour - time.Duration(n)*17*time.Minute - time.Duration(n)*time.Microsecond)
 		pairs := []string{"run_id", "s" + number(n/8), "partition_id", number(n % 8), "start_time", at(start), "end_time", at(start.Add(time.Minute)),
-			"duration_seconds", number(150 + n*7%90), "points_ingested", number(n), "status", []string{"SUCCEEDED", "PARTIAL", "FAILED", "CATCHING_UP", "LAGGING"}[n%5],
+			"duration_seconds", number(150 + n*7%90), "points_ingested", number(n), "status", []string{"SUCCEEDED", "PARTIAL", "FAILED", "CATCHING_UP", "LAGGING", "REFUSED"}[n%6],
 			"pipeline", []string{"p.dev", "p.prod"}[n/8%2], "task", "extract", "tier", []string{"standard", "bulk"}[n%2], "site", []string{"plant-a", "plant b"}[n%2]}
 		if n%3 > 0 {
 			pairs = append(pairs, "tags_failed", number(n%4))

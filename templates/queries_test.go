@@ -49,17 +49,37 @@ func TestDatasets(t *testing.T) {
 		"errors-by-site.sql":        {"site=plant-a tags=1"},
 		"events-by-tier.sql":        {"tier=standard events=32"},
 		"failing-tags.sql":          {"site=plant-a tag_name=two times=2"},
-		"now.sql":                   {"minutes_behind=60 events_today=32 failed_tags=1 completeness=0.75 slow_partitions=0 failed_attempts=1 silent_partitions=1"},
+		"now.sql":                   {"minutes_behind=60 events_today=32 failed_tags=1 completeness=0.75 slow_partitions=0 failed_attempts=2 silent_partitions=1"},
 		"tiers.sql":                 {"tier=standard partitions=2 silent_partitions=1"},
 	}, `
 		INSERT INTO monitoring.pipeline_metrics (run_id, partition_id, start_time, end_time, duration_seconds, points_ingested, status, pipeline, task, tier, site, tags_failed) VALUES
 			('r', 0, CAST(current_date AS TIMESTAMP), CAST(current_date AS TIMESTAMP) + INTERVAL '10' MINUTE, 600, 20, 'CATCHING_UP', 'p', 'extract', 'standard', 'plant-a', 7),
 			('r', 0, CAST(current_date AS TIMESTAMP) + INTERVAL '11' MINUTE, CAST(current_date AS TIMESTAMP) + INTERVAL '12' MINUTE, 20, 5, 'SUCCEEDED', 'p', 'extract', 'standard', 'plant-a', NULL),
 			('r', 0, CAST(current_date AS TIMESTAMP) + INTERVAL '13' MINUTE, CAST(current_date AS TIMESTAMP) + INTERVAL '30' MINUTE, 200, 7, 'PARTIAL', 'p', 'extract', 'standard', 'plant-a', 1),
-			('r', 1, CAST(current_date AS TIMESTAMP) + INTERVAL '13' MINUTE, CAST(current_date AS TIMESTAMP) + INTERVAL '40' MINUTE, 900, NULL, 'FAILED', 'p', 'extract', 'standard', 'plant-a', NULL);
+			('r', 1, CAST(current_date AS TIMESTAMP) + INTERVAL '13' MINUTE, CAST(current_date AS TIMESTAMP) + INTERVAL '40' MINUTE, 900, NULL, 'FAILED', 'p', 'extract', 'standard', 'plant-a', NULL),
+			('r', 1, CAST(current_date AS TIMESTAMP) + INTERVAL '41' MINUTE, CAST(current_date AS TIMESTAMP) + INTERVAL '42' MINUTE, 1, NULL, 'REFUSED', 'p', 'extract', 'standard', 'plant-a', NULL);
 		INSERT INTO monitoring.tag_errors (tag_webid, tag_name, site, error, occurred_at, pipeline) VALUES
 			('w2', 'two', 'plant-a', 'no', CAST(current_date AS TIMESTAMP) + INTERVAL '10' MINUTE, 'p'),
 			('w2', 'two', 'plant-a', 'still no', CAST(current_date AS TIMESTAMP) + INTERVAL '30' MINUTE, 'p')`)
+}
+
+// A site that refused the credentials failed, and a run that it ended is a failed run.
+func TestStatuses(t *testing.T) {
+	wantLines(t, "status", map[string][]string{
+		"completeness.sql": {"tags_checked=2 expected_events=9 landed_events=8 completeness=0.888889 incomplete_tags=1"},
+		"failed-tags.sql":  nil,
+		"lag.sql":          {"tier=standard site=plant-a tags=2 tags_without=2"},
+		"runs.sql": {
+			"events=5 partitions=2 failed_partitions=1 partial_tasks=0 lagging_partitions=0 failed_tasks=0 error=refused",
+			"events=0 partitions=0 failed_partitions=0 partial_tasks=0 lagging_partitions=0 failed_tasks=1 error=refused, too",
+		},
+		"sites.sql":      nil,
+		"unfinished.sql": nil,
+	}, `
+		INSERT INTO monitoring.pipeline_metrics (run_id, partition_id, start_time, end_time, points_ingested, status, pipeline, task, tier, site, error) VALUES
+			('r', 0, CAST(current_date AS TIMESTAMP), CAST(current_date AS TIMESTAMP) + INTERVAL '10' MINUTE, 5, 'SUCCEEDED', 'p', 'extract', 'standard', 'plant-a', NULL),
+			('r', 1, CAST(current_date AS TIMESTAMP), CAST(current_date AS TIMESTAMP) + INTERVAL '11' MINUTE, NULL, 'REFUSED', 'p', 'extract', 'standard', 'plant-a', 'refused'),
+			('q', NULL, CAST(current_date AS TIMESTAMP), CAST(current_date AS TIMESTAMP) + INTERVAL '1' MINUTE, NULL, 'REFUSED', 'p', 'discover', 'standard', NULL, 'refused, too')`)
 }
 
 // wantLines asks a folder's queries of tables with two tags and their checks, and

@@ -189,7 +189,7 @@ var Metrics = Table{
 		{"duration_seconds", Int, "rounded"},
 		{"tags_processed", Int, "tags that were read without an error"},
 		{"points_ingested", BigInt, "events landed"},
-		{"status", String, "SUCCEEDED; PARTIAL: some tags failed; FAILED; CATCHING_UP: a batch that another follows; LAGGING: out of time, the next run goes on"},
+		{"status", String, "SUCCEEDED; PARTIAL: some tags failed; FAILED; REFUSED: failed, and its site refused the credentials; CATCHING_UP: a batch that another follows; LAGGING: out of time, the next run goes on"},
 		{"pipeline", String, "NAME, or NAME.TARGET on Databricks"},
 		{"task", String, "discover, extract, consolidate, validate"},
 		{"tier", String, "cadence class"},

@@ -10,7 +10,7 @@ batches AS (
   SELECT
     pipeline,
     partition_id,
-    max(CASE WHEN status <> 'FAILED' THEN end_time END) AS last_landed,
+    max(CASE WHEN status NOT IN ('FAILED', 'REFUSED') THEN end_time END) AS last_landed,
     max_by(coalesce(tags_failed, 0), end_time) AS tags_failed,
     avg(CASE WHEN status IN ('SUCCEEDED', 'PARTIAL') AND start_time >= {now} - INTERVAL '1' DAY THEN duration_seconds END) AS average_seconds
   FROM {monitoring}.pipeline_metrics
@@ -33,7 +33,7 @@ partitions AS (
 today AS (
   SELECT
     coalesce(sum(points_ingested), 0)       AS events_today,
-    count(CASE WHEN status = 'FAILED' THEN 1 END) AS failed_attempts
+    count(CASE WHEN status IN ('FAILED', 'REFUSED') THEN 1 END) AS failed_attempts
   FROM {monitoring}.pipeline_metrics
   WHERE end_time >= current_date
     AND pipeline = {pipeline}

@@ -10,7 +10,7 @@ landed AS (
   SELECT pipeline, partition_id, max(end_time) AS last_landed
   FROM {monitoring}.pipeline_metrics
   WHERE task = 'extract'
-    AND status <> 'FAILED'
+    AND status NOT IN ('FAILED', 'REFUSED')
     AND start_time >= {now} - INTERVAL '7' DAY
     AND pipeline = {pipeline}
   GROUP BY pipeline, partition_id

@@ -24,11 +24,11 @@ SELECT
   max(ended)                                AS ended,
   sum(CASE WHEN task = 'extract' THEN events ELSE 0 END) AS events,
   count(CASE WHEN task = 'extract' THEN 1 END) AS partitions,
-  count(CASE WHEN task = 'extract' AND status = 'FAILED' THEN 1 END) AS failed_partitions,
+  count(CASE WHEN task = 'extract' AND status IN ('FAILED', 'REFUSED') THEN 1 END) AS failed_partitions,
   count(CASE WHEN status = 'PARTIAL' THEN 1 END) AS partial_tasks,
   count(CASE WHEN status IN ('LAGGING', 'CATCHING_UP') THEN 1 END) AS lagging_partitions,
-  count(CASE WHEN task <> 'extract' AND status = 'FAILED' THEN 1 END) AS failed_tasks,
-  max(CASE WHEN status = 'FAILED' THEN error END) AS error
+  count(CASE WHEN task <> 'extract' AND status IN ('FAILED', 'REFUSED') THEN 1 END) AS failed_tasks,
+  max(CASE WHEN status IN ('FAILED', 'REFUSED') THEN error END) AS error
 FROM tasks
 GROUP BY run_id, tier
 ORDER BY ended DESC, run_id, tier

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS monitoring.pipeline_metrics (
   duration_seconds  INT,       -- rounded
   tags_processed    INT,       -- tags that were read without an error
   points_ingested   BIGINT,    -- events landed
-  status            STRING,    -- SUCCEEDED; PARTIAL: some tags failed; FAILED; CATCHING_UP: a batch that another follows; LAGGING: out of time, the next run goes on
+  status            STRING,    -- SUCCEEDED; PARTIAL: some tags failed; FAILED; REFUSED: failed, and its site refused the credentials; CATCHING_UP: a batch that another follows; LAGGING: out of time, the next run goes on
   pipeline          STRING,    -- NAME, or NAME.TARGET on Databricks
   task              STRING,    -- discover, extract, consolidate, validate
   tier              STRING,    -- cadence class
