@@ -18,8 +18,8 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/words"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // Version is the version of the file. It only grows.
@@ -116,7 +116,7 @@ func decode(data []byte) (*Calibration, error) {
 }
 
 func meant(name string) string {
-	if near := nearest.Of(name, constants.Names()); near != "" {
+	if near := suggest.Nearest(name, constants.Names()); near != "" {
 		return "the nearest is " + near
 	}
 	return "allowed: " + strings.Join(constants.Names(), ", ")

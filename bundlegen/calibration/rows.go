@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/internal/regular"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
@@ -202,7 +202,7 @@ func places(header []string) ([]int, error) {
 	for i, c := range columns {
 		if at[i] = slices.Index(header, c.name); at[i] < 0 && !c.optional {
 			text := fmt.Sprintf("there is no column %s", c.name)
-			if near := nearest.Of(c.name, header); near != "" {
+			if near := suggest.Nearest(c.name, header); near != "" {
 				text += fmt.Sprintf("; the nearest is %s", near)
 			}
 			return nil, errors.New(text)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // Version is set when the program is built.
@@ -160,8 +160,8 @@ func versionCommand() *cli.Command {
 
 // meant begins a hint with the known name that is nearest to a wrong one.
 func meant(wrong string, known []string) string {
-	if near := nearest.Of(wrong, known); near != "" {
-		return "did you mean " + near + "? "
+	if near := suggest.Nearest(wrong, known); near != "" {
+		return suggest.DidYouMean(near) + " "
 	}
 	return ""
 }

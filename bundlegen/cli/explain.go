@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -12,9 +11,9 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 func explainCommand() *cli.Command {
@@ -149,16 +148,12 @@ func noTag(all []*planned, name string) error {
 	for _, p := range all {
 		names = append(names, p.plan.Names()...)
 	}
-	near := nearest.Few(name, names, 3)
+	near := suggest.NearestFirst(name, names, 3)
 	if len(near) == 0 {
 		return fmt.Errorf("no tag is called %q\nhint: the tags are those of %s, %s of them", name, all[0].cfg.Inventory, words.Count(len(names)))
 	}
 	for i := range near {
 		near[i] = fmt.Sprintf("%q", near[i])
 	}
-	meant := near[0]
-	if last := len(near) - 1; last > 0 {
-		meant = strings.Join(near[:last], ", ") + " or " + near[last]
-	}
-	return fmt.Errorf("no tag is called %q\nhint: did you mean %s?", name, meant)
+	return fmt.Errorf("no tag is called %q\nhint: %s", name, suggest.DidYouMean(near...))
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // object reads one mapping of pipeline.yml. Asking for a key makes it known;
@@ -138,10 +138,11 @@ func (o *object) oneOf(key, def string, words ...string) string {
 		return n.Text
 	}
 	hint := "take one of these"
-	if near := nearest.Of(n.Text, words); n.Kind == String && near != "" {
-		hint = "did you mean " + near + "?"
-	} else if def != "" {
+	if def != "" {
 		hint = "leave the key out for " + def
+	}
+	if n.Kind == String {
+		hint = suggest.Hint(n.Text, words, hint)
 	}
 	o.wrong(n, key, strings.Join(words, ", "), hint)
 	return def

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // Regions lists the regions of the sites, each once, in the file's order; none
@@ -122,10 +122,7 @@ func checkRegionTargets(root *object, t Target, regions []string, monitoring Mon
 	for _, r := range t.Regions {
 		e := at.entry(r.Region)
 		if !slices.Contains(regions, r.Region) {
-			hint := "write region: " + r.Region + " at the sites that belong to it"
-			if near := nearest.Of(r.Region, regions); near != "" {
-				hint = "did you mean " + near + "?"
-			}
+			hint := suggest.Hint(r.Region, regions, "write region: "+r.Region+" at the sites that belong to it")
 			root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s.regions: no site is in region %s; allowed: %s", t.Name, quote(r.Region),
 				cmp.Or(strings.Join(regions, ", "), "none, since no site has one")), hint)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -156,8 +156,8 @@ func readPoints(o *object) manifest.Points {
 		return manifest.Points{}
 	case n.Kind != Map:
 		hint := "all is for every point that the user may see, listed for those of the inventory's rows"
-		if near := nearest.Of(n.Text, []string{manifest.PointsAll, manifest.PointsListed}); n.Kind == String && near != "" {
-			hint = "did you mean " + near + "?"
+		if n.Kind == String {
+			hint = suggest.Hint(n.Text, []string{manifest.PointsAll, manifest.PointsListed}, hint)
 		}
 		o.wrong(n, "points", allowed, hint)
 		return manifest.Points{}

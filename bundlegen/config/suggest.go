@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // unknownKey notes a key that nobody asked for, and the nearest that is known.
@@ -12,7 +12,7 @@ import (
 // so is a key without a value, which a comma in an unquoted password makes.
 func (ps *problems) unknownKey(e Entry, where string, known []string, hidden bool) {
 	known = slices.Sorted(slices.Values(known))
-	near := nearest.Of(e.Key, known)
+	near := suggest.Nearest(e.Key, known)
 	name := "unknown key " + quote(e.Key)
 	if near == "" && (hidden || e.Value.Kind == Null) {
 		name = "unknown key"
@@ -22,7 +22,7 @@ func (ps *problems) unknownKey(e Entry, where string, known []string, hidden boo
 	}
 	hint := "leave it out, or take one of these"
 	if near != "" {
-		hint = "did you mean " + quote(near) + "?"
+		hint = suggest.DidYouMean(quote(near))
 	}
 	ps.addAt(e.Line, e.Column, name+"; allowed: "+strings.Join(known, ", "), hint)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // Price is one row of the price table.
@@ -145,7 +145,7 @@ func (p Prices) NearestKey(key string) string {
 			known = append(known, price.Key)
 		}
 	}
-	return nearest.Of(key, known)
+	return suggest.Nearest(key, known)
 }
 
 // StandIn names the node type whose prices are taken for one the table does not know.
@@ -168,5 +168,5 @@ func (p Prices) node(cloud, nodeType string) node {
 
 // Nearest gives the table's node type whose name is most like another's, for a hint; "" if none is.
 func Nearest(cloud, nodeType string) string {
-	return nearest.Of(nodeType, slices.Sorted(maps.Keys(nodes[cloud])))
+	return suggest.Nearest(nodeType, slices.Sorted(maps.Keys(nodes[cloud])))
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"golang.org/x/sync/errgroup"
 )
@@ -144,10 +144,7 @@ func (l *lookup) find(name string) (int, bool) {
 }
 
 func unknown(cfg *config.Pipeline, tag, what, name string, known []string) error {
-	hint := "add it to " + cfg.File + ", or correct the inventory"
-	if near := nearest.Of(name, known); near != "" {
-		hint = "did you mean " + near + "?"
-	}
+	hint := suggest.Hint(name, known, "add it to "+cfg.File+", or correct the inventory")
 	shown := known
 	if len(shown) > 10 {
 		shown = append(slices.Clone(known[:10]), "…")

@@ -3,13 +3,14 @@ package task
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // missing is a tag of a manifest that its site does not have.
@@ -97,8 +98,8 @@ func (r *reason) of(name string, near bool) string {
 			r.names = append(r.names, r.listing.points[i].Name)
 		}
 	}
-	if like := nearest.Of(name, alike(name, r.names)); like != "" {
-		why += fmt.Sprintf("; did you mean %q?", like)
+	if like := suggest.Nearest(name, alike(name, r.names)); like != "" {
+		why += "; " + suggest.DidYouMean(strconv.Quote(like))
 	}
 	return why
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // The columns, in the order of Header.
@@ -114,9 +114,9 @@ func (r *reader) readHeader(line int, text string) {
 			"add it, with one of these in each row: "+shown(r.opt.Sites))
 	}
 	for _, name := range r.columns {
-		own := nearest.Of(strings.TrimSpace(name), all)
+		own := suggest.Nearest(strings.TrimSpace(name), all)
 		if own != "" && !slices.Contains(l, slices.Index(all, own)) {
-			r.notes = append(r.notes, fmt.Sprintf("column %s is kept and not used: did you mean %s?", quote(name), own))
+			r.notes = append(r.notes, fmt.Sprintf("column %s is kept and not used: %s", quote(name), suggest.DidYouMean(own)))
 		}
 	}
 	r.layout = l
@@ -125,8 +125,8 @@ func (r *reader) readHeader(line int, text string) {
 // likelyTag is the hint for a header without the column tag.
 func (r *reader) likelyTag() string {
 	for _, name := range r.columns {
-		if own := nearest.Of(strings.TrimSpace(name), []string{"tag", "tagname", "tag name", "name", "point", "pointname"}); own != "" {
-			return "did you mean tag where it says " + quote(name) + "?"
+		if suggest.Nearest(strings.TrimSpace(name), []string{"tag", "tagname", "tag name", "name", "point", "pointname"}) != "" {
+			return suggest.DidYouMean("tag where it says " + quote(name))
 		}
 	}
 	return "the first line names the columns, and that of the points' names is called tag; its full form is " + Header

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // MaxEventsPerHour is the highest rate that is believed: 10,000 events a second
@@ -123,10 +123,7 @@ func (c *chunk) failName(line int, text string, f *fields, column int, what, val
 	if k := slices.Index(c.reader.layout, column); k >= 0 {
 		at = columnAt(text, f.starts[k])
 	}
-	hint := "use one of these, or add it to pipeline.yml"
-	if n := nearest.Of(value, known); n != "" {
-		hint = "did you mean " + n + "?"
-	}
+	hint := suggest.Hint(value, known, "use one of these, or add it to pipeline.yml")
 	if value == "" {
 		hint = "write in each row which one it belongs to"
 	}

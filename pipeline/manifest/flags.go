@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
-	"github.com/bundlegen/bundlegen/pipeline/inventory/nearest"
 )
 
 // Tasks lists the tasks that the emitted jobs run, in the order of a run.
@@ -223,10 +223,7 @@ func flagNames(p *Parameters) []string {
 }
 
 func unknown(what, name string, known []string) error {
-	hint := "known are " + strings.Join(known, ", ")
-	if n := nearest.Of(name, known); n != "" {
-		hint = "did you mean " + n + "?"
-	}
+	hint := suggest.Hint(name, known, "known are "+strings.Join(known, ", "))
 	return fmt.Errorf("unknown %s %s\nhint: %s", what, quote(name), hint)
 }
 
