@@ -46,8 +46,8 @@ func TestPricesThatPriceNothing(t *testing.T) {
 	require.Contains(t, codes(p), plan.WarnPrices)
 	for _, w := range p.Warnings {
 		if w.Code == plan.WarnPrices {
-			assert.Equal(t, "prices: aws/m5d.xlrage: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", w.Message)
-			assert.Equal(t, []string{"prices: {aws/m5d.xlarge: …} → the nearest to aws/m5d.xlrage that the table has"}, w.Advice)
+			assert.Equal(t, []string{"aws/m5d.xlrage"}, w.Names)
+			assert.Equal(t, []plan.Advice{{Settings: []plan.Setting{{Key: "prices.aws/m5d.xlarge"}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: "aws/m5d.xlrage"}}}, w.Advice)
 		}
 	}
 	delete(cfg.Prices, "aws/m5d.xlrage")
@@ -56,7 +56,8 @@ func TestPricesThatPriceNothing(t *testing.T) {
 	cfg.Compute.NodeType = "m5dn.xlarge"
 	for _, w := range build(t, cfg, tags("a", 100), nil).Warnings {
 		if w.Code == plan.WarnNodePrice {
-			assert.Equal(t, "The price table does not know m5dn.xlarge: costs are those of m5d.xlarge, the nearest that it knows.", w.Message)
+			assert.Equal(t, []string{"m5dn.xlarge"}, w.Names)
+			assert.Equal(t, plan.Figures{StandIn: "m5d.xlarge", Nearest: "m5d.xlarge"}, w.Figures)
 			return
 		}
 	}

@@ -1,11 +1,6 @@
 package plan
 
-import (
-	"fmt"
-
-	"github.com/bundlegen/bundlegen/internal/words"
-	"github.com/bundlegen/bundlegen/pipeline/partition"
-)
+import "github.com/bundlegen/bundlegen/pipeline/partition"
 
 // Balance is how evenly a tier's load is spread, before and after, and how many
 // tags move for it. Skew is the weight of the heaviest partition over the mean of
@@ -113,9 +108,8 @@ func (b *builder) skew() (Warning, bool) {
 	if worst == nil {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnSkew,
-		Message: fmt.Sprintf("The heaviest partition of %s is %s%% over the mean: tags stay where they are while the bounds hold.", b.cfg.Sites[site].Name, words.Number(100*above)),
-		Advice:  []string{"bundlegen plan --rebalance" + effect + "shows what evening out moves"}}, true
+	return Warning{Code: WarnSkew, Sites: []string{b.cfg.Sites[site].Name}, Figures: Figures{TimesMean: round(1+above, 4)},
+		Advice: []Advice{run("bundlegen plan --rebalance", EffectShow)}}, true
 }
 
 // heavyTag warns of a tag that alone outweighs what a partition should: most often its rate is wrong.
@@ -133,11 +127,8 @@ func (b *builder) heavyTag() (Warning, bool) {
 	if worst == nil {
 		return Warning{}, false
 	}
-	name := b.cfg.Sites[site].Name
-	return Warning{Code: WarnHeavyTag,
-		Message: fmt.Sprintf("One tag of %s, %q, is expected to bring %s events/h, %s x the mean of a partition. A tag cannot be divided, so its partition is slower than the others.",
-			name, worst.heaviest.Key, words.Short(worst.heaviest.Weight), words.Number(times)),
-		Advice: []string{"inventory, column events_per_hour" + effect + "check the rate of that tag"}}, true
+	return Warning{Code: WarnHeavyTag, Sites: []string{b.cfg.Sites[site].Name}, Names: []string{worst.heaviest.Key},
+		Figures: Figures{EventsPerHour: worst.heaviest.Weight, TimesMean: round(times, 4)}, Advice: []Advice{fill("events_per_hour", EffectCheckRate)}}, true
 }
 
 // mean is what the cell's partitions weigh on average, greatest what the heaviest weighs.

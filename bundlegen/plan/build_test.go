@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -318,12 +317,15 @@ func TestWarnings(t *testing.T) {
 		cfg := pipeline(1)
 		cfg.Tiers[0].Every = 5 * time.Minute
 		w := find(build(t, cfg, tags("a", 30000), nil), plan.WarnCadence)
-		assert.Contains(t, w.Message, "the next is due after 5 min")
+		assert.Equal(t, []string{"standard"}, w.Tiers)
+		assert.Equal(t, 300.0, w.Figures.AllowedSeconds)
+		assert.Greater(t, w.Figures.Seconds, 300.0)
 		require.NotEmpty(t, w.Advice)
-		assert.Contains(t, strings.Join(w.Advice, "\n"), "tiers.standard.every: ")
+		assert.True(t, slices.ContainsFunc(w.Advice, func(a plan.Advice) bool { return a.Settings[0].Key == "tiers.standard.every" }))
+		assert.NotZero(t, w.Advice[0].Effect.CostPerMonth)
 		for _, a := range w.Advice {
-			assert.Contains(t, a, " → run ", "each says what it brings")
-			assert.Regexp(t, `\$[0-9,.]+ (less|more) a month|same cost`, a)
+			assert.Equal(t, plan.EffectRun, a.Effect.Kind, "each says what it brings")
+			assert.Positive(t, a.Effect.Seconds)
 		}
 	})
 	t.Run("a cadence that holds", func(t *testing.T) {
@@ -331,7 +333,7 @@ func TestWarnings(t *testing.T) {
 	})
 	t.Run("one cluster is enough", func(t *testing.T) {
 		w := find(build(t, pipeline(1), tags("a", 30000), nil), plan.WarnSingleCluster)
-		assert.Contains(t, w.Advice[0], "compute.single_cluster: true → ")
+		assert.Equal(t, []plan.Setting{{Key: "compute.single_cluster", Value: "true"}}, w.Advice[0].Settings)
 		cfg := pipeline(1)
 		cfg.Compute.SingleCluster = true
 		assert.NotContains(t, codes(build(t, cfg, tags("a", 30000), nil)), plan.WarnSingleCluster)
@@ -340,7 +342,7 @@ func TestWarnings(t *testing.T) {
 		cfg := pipeline(1)
 		cfg.Sites[0].Limits.Connections = 4
 		w := find(build(t, cfg, tags("a", 30000), nil), plan.WarnBudget)
-		assert.Contains(t, w.Advice[0], "connections: 10")
+		assert.Equal(t, plan.Setting{Key: "sites.limits.connections", Value: "10"}, w.Advice[0].Settings[0])
 	})
 	t.Run("sites that share a server ask for too much", func(t *testing.T) {
 		cfg := pipeline(3)
@@ -348,7 +350,8 @@ func TestWarnings(t *testing.T) {
 			cfg.Sites[i].URL = "https://one.example/piwebapi"
 		}
 		w := find(build(t, cfg, slices.Concat(tags("a", 10), tags("b", 10), tags("c", 10)), nil), plan.WarnRateLimit)
-		assert.Contains(t, w.Message, "one.example may be asked for 1,500 requests/s")
+		assert.Equal(t, []string{"one.example"}, w.Names)
+		assert.Equal(t, 1500.0, w.Figures.RequestsPerSecond)
 	})
 	t.Run("more extractions than the workspace runs at once", func(t *testing.T) {
 		cfg := pipeline(1)
@@ -358,9 +361,11 @@ func TestWarnings(t *testing.T) {
 		p := build(t, cfg, tags("a", 30000), nil)
 		assert.Equal(t, 3, p.Tiers[0].Waves)
 		w := find(p, plan.WarnWaves)
-		assert.Contains(t, w.Message, "10 partitions, and the workspace runs 4 tasks at once: they take 3 waves")
-		assert.Equal(t, []string{"compute.max_concurrent_tasks: 10 → one wave, if the workspace is allowed so many",
-			"sizing.target_tags: 7500, max_tags: 9000 → one wave, with --rebalance"}, w.Advice)
+		assert.Equal(t, plan.Figures{Partitions: 10, Tasks: 4, Waves: 3}, w.Figures)
+		assert.Equal(t, []plan.Advice{
+			{Settings: []plan.Setting{{Key: "compute.max_concurrent_tasks", Value: "10"}}, Effect: plan.Effect{Kind: plan.EffectOneWave}},
+			{Settings: []plan.Setting{{Key: "sizing.target_tags", Value: "7500"}, {Key: "sizing.max_tags", Value: "9000"}}, Effect: plan.Effect{Kind: plan.EffectOneWaveAnew}},
+		}, w.Advice)
 	})
 	t.Run("what is not known", func(t *testing.T) {
 		list := tags("a", 10)
@@ -368,16 +373,19 @@ func TestWarnings(t *testing.T) {
 		cfg := pipeline(1)
 		cfg.Compute.NodeType = "m5d.xlargo"
 		p := build(t, cfg, list, nil)
-		assert.Contains(t, find(p, plan.WarnPointIDs).Message, "1 of 10 tags")
-		assert.Contains(t, find(p, plan.WarnPointIDs).Advice[0], "bundlegen discover")
-		assert.Contains(t, find(p, plan.WarnRates).Message, "9 of 10 tags")
-		assert.Contains(t, find(p, plan.WarnNodePrice).Message, "m5d.xlargo")
+		assert.Equal(t, plan.Figures{Tags: 1, AllTags: 10}, find(p, plan.WarnPointIDs).Figures)
+		assert.Equal(t, "bundlegen discover", find(p, plan.WarnPointIDs).Advice[0].Command)
+		assert.Equal(t, 9, find(p, plan.WarnRates).Figures.Tags)
+		assert.Equal(t, []string{"m5d.xlargo"}, find(p, plan.WarnNodePrice).Names)
 	})
 	t.Run("a tag that outweighs a partition", func(t *testing.T) {
 		list := tags("a", 6000)
 		list[17].EventsPerHour = 36_000_000
 		p := build(t, pipeline(1), list, nil)
-		assert.Contains(t, find(p, plan.WarnHeavyTag).Message, `One tag of a, "a.T000017", is expected to bring 36 M events/h, 1.94 x the mean of a partition.`)
+		w := find(p, plan.WarnHeavyTag)
+		assert.Equal(t, []string{"a.T000017"}, w.Names)
+		assert.Equal(t, 36e6, w.Figures.EventsPerHour)
+		assert.InDelta(t, 1.94, w.Figures.TimesMean, 0.01)
 		assert.NotContains(t, codes(p), plan.WarnSkew, "moving others does not help")
 		list[17].EventsPerHour = 500_000 // less than a partition
 		assert.NotContains(t, codes(build(t, pipeline(1), list, nil)), plan.WarnHeavyTag)
@@ -388,8 +396,8 @@ func TestWarnings(t *testing.T) {
 		p := build(t, cfg, tags("a", 3000), nil)
 		require.Equal(t, 240, p.Partitions[0].TimeoutSecs)
 		w := find(p, plan.WarnTimeout)
-		assert.Contains(t, w.Message, "its task.timeout ends it after 4 min: no attempt gets through")
-		assert.Equal(t, []string{"sites.a.task.timeout: 15m → what is taken where the key is left out"}, w.Advice)
+		assert.Equal(t, 240.0, w.Figures.AllowedSeconds)
+		assert.Equal(t, []plan.Advice{{Settings: []plan.Setting{{Key: "sites.a.task.timeout", Value: "15m"}}, Effect: plan.Effect{Kind: plan.EffectDefault}}}, w.Advice)
 		cfg.Sites[0].Task.Timeout = 15 * time.Minute
 		assert.NotContains(t, codes(build(t, cfg, tags("a", 3000), nil)), plan.WarnTimeout)
 		cfg.Sites[0].Task.Timeout = 0
@@ -492,7 +500,9 @@ func TestContinuousTier(t *testing.T) {
 	require.Contains(t, codes(scheduled), plan.WarnCadence)
 	for _, w := range scheduled.Warnings {
 		if w.Code == plan.WarnCadence {
-			assert.Contains(t, strings.Join(w.Advice, "\n"), "tiers.critical.continuous: true → run ")
+			assert.True(t, slices.ContainsFunc(w.Advice, func(a plan.Advice) bool {
+				return a.Settings[0] == plan.Setting{Key: "tiers.critical.continuous", Value: "true"} && a.Effect.Kind == plan.EffectRun
+			}))
 		}
 	}
 	cfg.Tiers[0].Continuous = true

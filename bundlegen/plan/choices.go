@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
-	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // Kinds of compute of a Choice, beside ComputeSeparate, ComputeSingle and ComputeServerless.
@@ -33,14 +32,14 @@ type Choice struct {
 	CostPerMonth       float64 `json:"cost_per_month_usd"`
 	// FreshnessSeconds is how old the newest event in the table may become: the
 	// time between two runs that really start, a run, and extract.settle.
-	FreshnessSeconds float64  `json:"freshness_seconds"`
-	RunsPerMonth     float64  `json:"runs_per_month"` // that really start
-	Limit            string   `json:"bottleneck"`     // what limits it: start-up, pi-server, partition
-	Holds            bool     `json:"holds"`          // a run ends before the next is due
-	Chosen           bool     `json:"chosen"`         // what the plan says
-	Recommended      bool     `json:"recommended"`    // at most one of a tier's
-	Change           string   `json:"change"`         // what pipeline.yml must say for it; empty for the plan's own and for sequential
-	Warnings         []string `json:"warnings"`       // sentences; empty, not null, where there are none
+	FreshnessSeconds float64   `json:"freshness_seconds"`
+	RunsPerMonth     float64   `json:"runs_per_month"` // that really start
+	Limit            string    `json:"bottleneck"`     // what limits it: start-up, pi-server, partition
+	Holds            bool      `json:"holds"`          // a run ends before the next is due
+	Chosen           bool      `json:"chosen"`         // what the plan says
+	Recommended      bool      `json:"recommended"`    // at most one of a tier's
+	Change           []Setting `json:"change"`         // what pipeline.yml must say for it; empty for the plan's own and for sequential
+	Warnings         []Warning `json:"warnings"`       // what an expert would hold against it; empty, not null, where there is nothing
 
 	unfit bool // pipeline.yml cannot say it, or its partitions are out of bounds
 }
@@ -240,27 +239,28 @@ func (c *chooser) describe(kind string, job forecast.Job, f forecast.Forecast) C
 	return choice
 }
 
-// change gives what pipeline.yml must say for a choice.
-func (c *chooser) change(kind string, job forecast.Job) string {
-	var keys []string
+// change returns what pipeline.yml must say for a choice.
+func (c *chooser) change(kind string, job forecast.Job) []Setting {
+	settings := []Setting{}
 	if kind != c.kind {
 		switch kind {
 		case ChoiceSequential:
-			return ""
+			return settings
 		case ComputeSingle:
-			keys = append(keys, "compute.single_cluster: true")
+			settings = append(settings, Setting{Key: "compute.single_cluster", Value: "true"})
 		case ComputeServerless:
-			keys = append(keys, "compute.serverless: true")
+			settings = append(settings, Setting{Key: "compute.serverless", Value: "true"})
 		case ChoicePool:
-			keys = append(keys, fmt.Sprintf("compute.pool.min_idle: %d", job.Compute.Pool.MinIdle))
+			settings = append(settings, Setting{Key: "compute.pool.min_idle", Value: strconv.Itoa(job.Compute.Pool.MinIdle)})
 		case ComputeSeparate:
-			keys = append(keys, "compute without "+map[string]string{ComputeSingle: "single_cluster", ComputeServerless: "serverless", ChoicePool: "pool"}[c.kind])
+			own := map[string]string{ComputeSingle: "single_cluster", ComputeServerless: "serverless", ChoicePool: "pool"}[c.kind]
+			settings = append(settings, Setting{Key: "compute." + own, Without: true})
 		}
 	}
 	if n := len(job.Partitions); n != c.tier.Partitions {
-		keys = append(keys, fmt.Sprintf("tiers.%s.partitions: %d", c.tier.Name, n))
+		settings = append(settings, Setting{Key: "tiers." + c.tier.Name + ".partitions", Value: strconv.Itoa(n)})
 	}
-	return strings.Join(keys, ", ")
+	return settings
 }
 
 // Ladder says whether a number of partitions is one that every kind of compute is tried with.
@@ -273,12 +273,14 @@ func (c *chooser) unfit(kind string, job forecast.Job) bool {
 		tooLarge && len(job.Partitions) != c.tier.Partitions
 }
 
-// warnings says what an expert would hold against a choice.
-func (c *chooser) warnings(kind string, job forecast.Job, f forecast.Forecast) []string {
-	list := []string{}
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if every := int(math.Ceil(f.Total / job.Interval)); every > 1 {
-		add("A run takes %s longer than its cadence: %s of %s starts are skipped.", words.Span(f.Total-job.Interval), words.Count(every-1), words.Count(every))
+// warnings returns what an expert would hold against a choice.
+func (c *chooser) warnings(kind string, job forecast.Job, f forecast.Forecast) []Warning {
+	list := []Warning{}
+	add := func(code string, figures Figures, sites ...string) {
+		list = append(list, Warning{Code: code, Sites: sites, Figures: figures})
+	}
+	if f.Total > job.Interval {
+		add(WarnCadence, Figures{Seconds: round(f.Total, 2), AllowedSeconds: job.Interval})
 	}
 	if kind == ChoiceSequential {
 		return list
@@ -290,22 +292,22 @@ func (c *chooser) warnings(kind string, job forecast.Job, f forecast.Forecast) [
 		partitions[p.Site]++
 	}
 	if most > c.rules.MaxTags {
-		add("Partitions of %s are above sizing.max_tags, %s.", words.Plural(most, "tag"), words.Count(c.rules.MaxTags))
+		add(WarnBounds, Figures{MaxTags: most, AllowedTags: c.rules.MaxTags})
 	}
 	if least < c.rules.MinTags && len(job.Partitions) > len(c.sites) {
-		add("Partitions of %s are below sizing.min_tags, %s.", words.Plural(least, "tag"), words.Count(c.rules.MinTags))
+		add(WarnBounds, Figures{MinTags: least, AllowedTags: c.rules.MinTags})
 	}
 	for s, n := range partitions {
 		if site := c.cfg.Sites[s]; sizing.Exceeds(site.Limits, n+c.others[s].Partitions) {
-			add("%s has more partitions than its request budget allows at once.", site.Name)
+			add(WarnBudget, Figures{Partitions: n + c.others[s].Partitions}, site.Name)
 			break
 		}
 	}
 	if site, useful := limited(c.model, job, f); site >= 0 && f.Bottleneck == forecast.LimitServer && partitions[site] > useful {
-		add("More than %s of %s read no faster: its PI server is the limit.", words.Plural(useful, "partition"), c.cfg.Sites[site].Name)
+		add(WarnServer, Figures{Partitions: partitions[site], UsefulPartitions: useful}, c.cfg.Sites[site].Name)
 	}
 	if kind == ComputeSingle && len(job.Partitions) > SingleMaxTasks {
-		add("One cluster bears %d tasks at most.", SingleMaxTasks)
+		add(WarnTasks, Figures{Partitions: len(job.Partitions), Tasks: SingleMaxTasks})
 	}
 	return list
 }

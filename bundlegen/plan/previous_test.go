@@ -196,6 +196,27 @@ func TestAnotherTierIsAnotherPartition(t *testing.T) {
 	assert.Equal(t, []plan.TagChange{{Kind: plan.Change, Site: "a", Tag: "a.T000007", From: 0, To: 1}}, c.Tags)
 }
 
+// A bundle of version 1, whose warnings are sentences, is an earlier bundle like any other.
+func TestVersionOne(t *testing.T) {
+	cfg, list := pipeline(1), tags("a", 4000)
+	dir := t.TempDir()
+	p := build(t, cfg, list, nil)
+	now := again(t, dir, p)
+	var record map[string]any
+	data, err := os.ReadFile(filepath.Join(dir, plan.File))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &record))
+	record["version"] = 1
+	record["warnings"] = []any{map[string]any{"code": plan.WarnRates, "message": "4,000 tags of unknown rate.", "advice": []string{"inventory → balance"}}}
+	data, err = json.Marshal(record)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), data, 0o644))
+	prev, err := plan.ReadPrevious(dir)
+	require.NoError(t, err)
+	assert.Equal(t, now, prev)
+	assert.True(t, plan.Diff(prev, build(t, cfg, list, prev)).Empty())
+}
+
 func TestSettings(t *testing.T) {
 	cfg := pipeline(1)
 	list := tags("a", 4000)
@@ -375,19 +396,19 @@ func TestDamagedBundles(t *testing.T) {
 			return rewrite(filepath.Join(dir, plan.File), `"partition_id": 1`, `"partition_id": "1"`)
 		}, []string{"plan.json:", "the earlier bundle is damaged: key partitions.partition_id is of another type; allowed: int"}},
 		"plan.json has no version": {func(dir string) error {
-			return rewrite(filepath.Join(dir, plan.File), `"version": 1,`, "")
-		}, []string{"plan.json: the earlier bundle is damaged: its version is 0; allowed: 1 to 1"}},
+			return rewrite(filepath.Join(dir, plan.File), `"version": 2,`, "")
+		}, []string{"plan.json: the earlier bundle is damaged: its version is 0; allowed: 1 to 2"}},
 		"plan.json is gone": {func(dir string) error {
 			return os.Remove(filepath.Join(dir, plan.File))
 		}, []string{"plan.json: the earlier bundle is damaged: it is missing, and partition-0000.csv is there", "hint: restore the folder"}},
 		"a newer program made it": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 2, "plan_id": 7}`), 0o644)
-		}, []string{"plan.json: version 2 was made by a newer bundlegen; allowed: up to 1\nhint: update bundlegen; nothing was changed"}},
+			return os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 3, "plan_id": 7}`), 0o644)
+		}, []string{"plan.json: version 3 was made by a newer bundlegen; allowed: up to 2\nhint: update bundlegen; nothing was changed"}},
 		"a newer program made it, with a column more in its manifests": {func(dir string) error {
 			return errors.Join(
-				os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 2}`), 0o644),
+				os.WriteFile(filepath.Join(dir, plan.File), []byte(`{"version": 3}`), 0o644),
 				rewrite(manifestFile(dir, one), ",point_id\n", ",point_id,colour\n"))
-		}, []string{"plan.json: version 2 was made by a newer bundlegen"}},
+		}, []string{"plan.json: version 3 was made by a newer bundlegen"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,11 +1,9 @@
 package plan
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
-	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // taskTimeout warns of a site whose own timeout ends extractions before they are
@@ -29,10 +27,6 @@ func (b *builder) taskTimeout() (Warning, bool) {
 		return Warning{}, false
 	}
 	s := b.cfg.Sites[site]
-	return Warning{Code: WarnTimeout,
-		Message: fmt.Sprintf("An extraction of %s takes %s with start-up, and its task.timeout ends it after %s: no attempt gets through.",
-			s.Name, words.Span(need), words.Span(s.Task.Timeout.Seconds())),
-		Advice: []string{fmt.Sprintf("sites.%s.task.timeout: %s%swhat is taken where the key is left out",
-			s.Name, config.FormatDuration(time.Duration(enough)*time.Second), effect)},
-	}, true
+	return Warning{Code: WarnTimeout, Sites: []string{s.Name}, Figures: Figures{Seconds: round(need, 2), AllowedSeconds: s.Task.Timeout.Seconds()},
+		Advice: []Advice{set(Effect{Kind: EffectDefault}, "sites."+s.Name+".task.timeout", config.FormatDuration(time.Duration(enough)*time.Second))}}, true
 }

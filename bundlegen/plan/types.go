@@ -14,7 +14,8 @@ import (
 )
 
 // Version is the version of plan.json and of `plan --output json`. It only grows.
-const Version = 1
+// Version 2 holds warnings as figures, where version 1 had sentences.
+const Version = 2
 
 // Plan is what is emitted. The same inventory, configuration and previous
 // bundle give the same Plan.
@@ -170,11 +171,4 @@ type Forecast struct {
 	EventsPerRun       float64 `json:"events_per_run"`
 	RunsPerMonth       float64 `json:"runs_per_month"` // that really start: a start is skipped while a run goes on
 	Bottleneck         string  `json:"bottleneck"`     // what limits it: start-up, pi-server, partition
-}
-
-// Warning is something that an expert would point at, with what to do.
-type Warning struct {
-	Code    string   `json:"code"` // stable, kebab-case
-	Message string   `json:"message"`
-	Advice  []string `json:"advice"` // each a change that can be made as it stands; " → " before its effect
 }

@@ -2,46 +2,20 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"net/url"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
-	"github.com/bundlegen/bundlegen/internal/words"
-)
-
-// Codes of warnings. They are stable.
-const (
-	WarnCadence       = "cadence"         // a run takes longer than its cadence
-	WarnSingleCluster = "single-cluster"  // one cluster is cheaper and as fast
-	WarnServer        = "pi-server"       // more partitions than the PI server serves
-	WarnBudget        = "pi-budget"       // more partitions than the site's request budget
-	WarnRateLimit     = "pi-rate-limit"   // sites together ask one server for more than it allows a client
-	WarnBounds        = "partition-size"  // partitions outside the bounds
-	WarnShare         = "partition-count" // tiers[].partitions cannot be met
-	WarnWaves         = "waves"           // more extractions than the workspace runs at once
-	WarnSpotDriver    = "spot-driver"     // a pool of spot workers gives the driver too
-	WarnNodePrice     = "node-price"      // a node type that the price table does not know
-	WarnPrices        = "prices"          // keys of prices that price nothing
-	WarnRates         = "rates-assumed"   // tags of unknown rate
-	WarnPointIDs      = "point-ids"       // tags without a point id
-	WarnNoTags        = "no-tags"         // tiers and sites that no tag is of
-	WarnSkew          = "skew"            // partitions have become uneven
-	WarnHeavyTag      = "heavy-tag"       // a tag alone outweighs a partition
-	WarnTimeout       = "task-timeout"    // a site's own timeout is too short for its extractions
 )
 
 // serverLimit is RateLimitMaxRequests, the requests a second that a PI Web API
 // server allows one client address by default (reference, §2).
 const serverLimit = 1000
-
-// effect separates a piece of advice from what it brings.
-const effect = " → "
 
 // warnings lists what an expert would point at, the most important first.
 func (b *builder) warnings() []Warning {
@@ -81,24 +55,8 @@ func (b *builder) cadence(t int) (Warning, bool) {
 	if f.Total <= interval || tier.Continuous {
 		return Warning{}, false
 	}
-	message := fmt.Sprintf("%s takes %s, but the next is due after %s: ", b.tierWords(t, "A run", "A run of %s"), words.Span(f.Total), words.Span(interval))
-	if every := int(math.Ceil(f.Total / interval)); every == 2 {
-		message += "every second start is skipped."
-	} else {
-		message += fmt.Sprintf("%s of %s starts are skipped.", words.Count(every-1), words.Count(every))
-	}
-	if f.Startup > 0.4*f.Total {
-		kind := "cold clusters"
-		if tier.Compute.Pool || tier.Compute.Kind == ComputeServerless {
-			kind = "machines"
-		}
-		message += fmt.Sprintf(" Starting %s takes %s of it.", kind, words.Span(f.Startup))
-	}
-	w := Warning{Code: WarnCadence, Message: message}
-	for _, a := range b.alternatives(t) {
-		w.Advice = append(w.Advice, a.change+effect+a.effect(f, interval))
-	}
-	return w, true
+	return Warning{Code: WarnCadence, Tiers: []string{tier.Name},
+		Figures: Figures{Seconds: round(f.Total, 2), AllowedSeconds: interval, StartupSeconds: round(f.Startup, 2)}, Advice: b.alternatives(t)}, true
 }
 
 // period warns of loops that take longer than their period.
@@ -108,124 +66,94 @@ func (b *builder) period(t int) (Warning, bool) {
 	if f.Total <= interval || !tier.Continuous {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnCadence,
-		Message: fmt.Sprintf("%s takes %s, and one is wanted every %s: each begins as soon as the last one ends.",
-			b.tierWords(t, "A loop", "A loop of %s"), words.Span(f.Total), words.Span(interval)),
-		Advice: []string{
-			fmt.Sprintf("tiers.%s.every: %s%ssays what is planned", b.cfg.Tiers[t].Name, config.FormatDuration(time.Duration(math.Ceil(f.Total))*time.Second), effect),
-			fmt.Sprintf("tiers.%s.partitions%smore partitions, where its PI servers bear them", b.cfg.Tiers[t].Name, effect),
+	return Warning{Code: WarnCadence, Tiers: []string{tier.Name}, Figures: Figures{Seconds: round(f.Total, 2), AllowedSeconds: interval},
+		Advice: []Advice{
+			set(Effect{Kind: EffectPlanned}, "tiers."+tier.Name+".every", config.FormatDuration(time.Duration(math.Ceil(f.Total))*time.Second)),
+			set(Effect{Kind: EffectMorePartitions}, "tiers."+tier.Name+".partitions", ""),
 		}}, true
 }
 
 // waves warns of more extractions than the workspace runs at once.
 func (b *builder) waves(t int) (Warning, bool) {
-	tier, most := b.tiers[t], b.cfg.Compute.MaxConcurrentTasks
+	tier, atOnce := b.tiers[t], b.cfg.Compute.MaxConcurrentTasks
 	if tier.Waves < 2 {
 		return Warning{}, false
 	}
-	advice := []string{fmt.Sprintf("compute.max_concurrent_tasks: %d%sone wave, if the workspace is allowed so many", tier.Partitions, effect)}
-	if target := int(ceilTo(float64(tier.Tags)/float64(most), 100)); target <= mostTags {
-		advice = append(advice, fmt.Sprintf("sizing.target_tags: %d, max_tags: %d%sone wave, with --rebalance", target, max(tier.MaxTags, target+target/5), effect))
+	advice := []Advice{set(Effect{Kind: EffectOneWave}, "compute.max_concurrent_tasks", strconv.Itoa(tier.Partitions))}
+	if target := int(ceilTo(float64(tier.Tags)/float64(atOnce), 100)); target <= mostTags {
+		advice = append(advice, set(Effect{Kind: EffectOneWaveAnew},
+			"sizing.target_tags", strconv.Itoa(target), "sizing.max_tags", strconv.Itoa(max(tier.MaxTags, target+target/5))))
 	}
-	return Warning{Code: WarnWaves,
-		Message: fmt.Sprintf("%s extracts %s, and the workspace runs %s at once: they take %s, one after the other.",
-			b.tierWords(t, "A run", "A run of %s"), words.Plural(tier.Partitions, "partition"), words.Plural(most, "task"), words.Plural(tier.Waves, "wave")),
-		Advice: advice}, true
+	return Warning{Code: WarnWaves, Tiers: []string{tier.Name}, Figures: Figures{Partitions: tier.Partitions, Tasks: atOnce, Waves: tier.Waves}, Advice: advice}, true
 }
 
 // mostTags is the largest partition that is advised: more tags than that take a
 // cluster's four workers longer than the start of another cluster.
 const mostTags = 20_000
 
-// tierWords gives a phrase that names the tier where there are several.
-func (b *builder) tierWords(t int, only, of string) string {
-	if len(b.cfg.Tiers) == 1 {
-		return only
-	}
-	return fmt.Sprintf(of, b.cfg.Tiers[t].Name)
+// effectOf says how a run's time and a month's cost change, of a run that has so many seconds.
+func effectOf(now, then forecast.Forecast, interval float64) Effect {
+	return Effect{Kind: EffectRun, Seconds: round(then.Total, 2), LateSeconds: round(max(0, then.Total-interval), 2), CostPerMonth: round(then.CostPerMonth-now.CostPerMonth, 2)}
 }
 
-// alternative is another way to run a tier, and what it brings.
+// alternative is another way to run a tier.
 type alternative struct {
-	change string
-	result forecast.Forecast
-	limit  float64 // seconds to the next run
+	settings []string // keys and values
+	result   forecast.Forecast
+	interval float64 // seconds to the next run
 }
 
-func (a alternative) effect(now forecast.Forecast, interval float64) string {
-	text := "run " + words.Clock(a.result.Total)
-	if a.result.Total > a.limit {
-		text += fmt.Sprintf(", still %s too long", words.Clock(a.result.Total-a.limit))
-	}
-	return text + ", " + difference(a.result.CostPerMonth-now.CostPerMonth)
-}
-
-// difference words a change of the monthly cost.
-func difference(usd float64) string {
-	switch {
-	case math.Abs(usd) < 0.5:
-		return "same cost"
-	case usd > 0:
-		return words.Dollars(usd) + " more a month"
-	}
-	return words.Dollars(-usd) + " less a month"
-}
-
-// alternatives gives what could be done about a cadence that does not hold:
+// alternatives returns what could be done about a cadence that does not hold:
 // what makes it hold, cheapest first; if nothing but a longer one does, also
 // the fastest of the rest.
-func (b *builder) alternatives(t int) []alternative {
-	job, tier := b.jobs[t], b.cfg.Tiers[t]
-	interval := job.Interval
+func (b *builder) alternatives(t int) []Advice {
+	job, tier, now := b.jobs[t], b.cfg.Tiers[t], b.results[t]
 	var ways []alternative
-	try := func(change string, j forecast.Job) {
-		ways = append(ways, alternative{change, b.model.Run(j, b.prices), interval})
+	try := func(j forecast.Job, settings ...string) {
+		ways = append(ways, alternative{settings, b.model.Run(j, b.prices), job.Interval})
 	}
 	single := !job.Compute.SingleCluster && !job.Compute.Serverless && len(job.Partitions) <= SingleMaxTasks
 	pool := !job.Compute.Serverless && job.Compute.Pool == (config.Pool{})
 	if single {
 		j := job
 		j.Compute.SingleCluster = true
-		try("compute.single_cluster: true", j)
+		try(j, "compute.single_cluster", "true")
 	}
 	if pool {
 		j := withPool(job)
-		try(fmt.Sprintf("compute.pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
+		try(j, "compute.pool.min_idle", strconv.Itoa(j.Compute.Pool.MinIdle))
 	}
 	if single && pool {
 		j := job
 		j.Compute.SingleCluster = true
 		j = withPool(j)
-		try(fmt.Sprintf("single_cluster: true, pool.min_idle: %d", j.Compute.Pool.MinIdle), j)
+		try(j, "compute.single_cluster", "true", "compute.pool.min_idle", strconv.Itoa(j.Compute.Pool.MinIdle))
 	}
 	if !job.Compute.Serverless {
 		j := job
 		j.Compute.Serverless, j.Compute.SingleCluster, j.Compute.Pool = true, false, config.Pool{}
-		try("compute.serverless: true", j)
+		try(j, "compute.serverless", "true")
 	}
 	if !job.Compute.Serverless && len(job.Partitions) <= maxLoops {
-		ways = append(ways, alternative{fmt.Sprintf("tiers.%s.continuous: true", tier.Name), b.model.Loop(job, b.prices), interval})
+		ways = append(ways, alternative{[]string{"tiers." + tier.Name + ".continuous", "true"}, b.model.Loop(job, b.prices), job.Interval})
 	}
-	slices.SortStableFunc(ways, func(a, b alternative) int {
-		return cmp.Compare(a.result.CostPerMonth, b.result.CostPerMonth)
-	})
-	holds := slices.DeleteFunc(slices.Clone(ways), func(a alternative) bool { return a.result.Total > interval })
+	slices.SortStableFunc(ways, func(a, b alternative) int { return cmp.Compare(a.result.CostPerMonth, b.result.CostPerMonth) })
+	holds := slices.DeleteFunc(slices.Clone(ways), func(a alternative) bool { return a.result.Total > job.Interval })
 	if len(holds) == 0 && len(ways) > 0 {
-		holds = []alternative{slices.MinFunc(ways, func(a, b alternative) int {
-			return cmp.Compare(a.result.Total, b.result.Total)
-		})}
+		holds = []alternative{slices.MinFunc(ways, func(a, b alternative) int { return cmp.Compare(a.result.Total, b.result.Total) })}
 	}
-	if len(holds) > 2 {
-		holds = holds[:2]
-	}
-	if longer, ok := b.longerCadence(job, b.results[t].Total); ok {
+	holds = holds[:min(2, len(holds))]
+	if longer, ok := b.longerCadence(job, now.Total); ok {
 		j := job
 		j.RunsPerMonth *= j.Interval / longer.Seconds()
 		j.Interval = longer.Seconds()
-		a := alternative{fmt.Sprintf("tiers.%s.every: %s", tier.Name, config.FormatDuration(longer)), b.model.Run(j, b.prices), longer.Seconds()}
-		holds = append(holds, a)
+		holds = append(holds, alternative{[]string{"tiers." + tier.Name + ".every", config.FormatDuration(longer)}, b.model.Run(j, b.prices), longer.Seconds()})
 	}
-	return holds
+	var advice []Advice
+	for _, a := range holds {
+		advice = append(advice, set(effectOf(now, a.result, a.interval), a.settings...))
+	}
+	return advice
 }
 
 // longerCadence gives the shortest cadence that a cron expression can say and that holds.
@@ -264,20 +192,13 @@ func (b *builder) singleCluster(t int) (Warning, bool) {
 	if single.Total > f.Total*b.model.AsFastWithin || single.CostPerRun >= f.CostPerRun {
 		return Warning{}, false
 	}
-	speed := "as fast and cheaper"
-	if single.Total < f.Total/b.model.AsFastWithin {
-		speed = "faster and cheaper"
-	}
-	message := fmt.Sprintf("%s is %s than %s", b.tierWords(t, "One cluster", "For %s one cluster"), speed, words.Count(tier.Compute.Clusters+1))
+	w := Warning{Code: WarnSingleCluster, Tiers: []string{tier.Name}, Figures: Figures{Faster: single.Total < f.Total/b.model.AsFastWithin},
+		Advice: []Advice{set(effectOf(f, single, math.Inf(1)), "compute.single_cluster", "true")}}
 	if site, useful := limited(b.model, job, f); site >= 0 {
-		message += fmt.Sprintf(": the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can keep busy.",
-			b.cfg.Sites[site].Name, words.Number(b.model.Threads), words.Plural(useful, "partition"))
-	} else {
-		message += ": it starts once, where discovery and extraction on clusters of their own start two in series."
+		w.Sites = []string{b.cfg.Sites[site].Name}
+		w.Figures.RequestsAtOnce, w.Figures.UsefulPartitions = b.model.Threads, useful
 	}
-	return Warning{Code: WarnSingleCluster, Message: message, Advice: []string{
-		fmt.Sprintf("compute.single_cluster: true%srun %s, %s", effect, words.Clock(single.Total), difference(single.CostPerMonth-f.CostPerMonth)),
-	}}, true
+	return w, true
 }
 
 // limited finds the site whose PI server is what limits a job's reading most,
@@ -311,12 +232,10 @@ func (b *builder) server(t int) (Warning, bool) {
 	}
 	n := len(b.groups[t][site].slots)
 	target := int(ceilTo(float64(b.counts[t][site])/float64(max(1, useful)), 100))
-	return Warning{Code: WarnServer,
-		Message: fmt.Sprintf("More than %s of %s read no faster: %s%s share its PI server, which is assumed to work on %s requests at once.",
-			words.Plural(useful, "partition"), b.cfg.Sites[site].Name, words.Plural(n, "partition"), b.tierWords(t, "", " of %s"), words.Number(b.model.Threads)),
-		Advice: []string{
-			fmt.Sprintf("sizing.target_tags: %d, max_tags: %d%s%s", target, max(target, b.groups[t][site].rules.MaxTags), effect, "as fast with "+words.Plural(useful, "partition")),
-		}}, true
+	return Warning{Code: WarnServer, Tiers: []string{b.tiers[t].Name}, Sites: []string{b.cfg.Sites[site].Name},
+		Figures: Figures{Partitions: n, UsefulPartitions: useful, RequestsAtOnce: b.model.Threads},
+		Advice: []Advice{set(Effect{Kind: EffectAsFast, Partitions: useful},
+			"sizing.target_tags", strconv.Itoa(target), "sizing.max_tags", strconv.Itoa(max(target, b.groups[t][site].rules.MaxTags)))}}, true
 }
 
 // budget warns of sites with more partitions than connections or requests a second.
@@ -332,12 +251,10 @@ func (b *builder) budget() (Warning, bool) {
 	if len(over) == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnBudget,
-		Message: fmt.Sprintf("%s: more partitions (up to %s) than the site's request budget allows at once. Each gets one connection and one request/s, so together they ask for more than the budget.",
-			words.List(over, 3), words.Count(worst)),
-		Advice: []string{
-			fmt.Sprintf("sites: limits: {connections: %d, requests_per_second: %d}%sif the PI server bears it", worst, worst, effect),
-			"sizing: a higher target_tags" + effect + "fewer partitions",
+	return Warning{Code: WarnBudget, Sites: over, Figures: Figures{Partitions: worst},
+		Advice: []Advice{
+			set(Effect{Kind: EffectLargerBudget}, "sites.limits.connections", strconv.Itoa(worst), "sites.limits.requests_per_second", strconv.Itoa(worst)),
+			set(Effect{Kind: EffectFewerPartitions}, "sizing.target_tags", ""),
 		}}, true
 }
 
@@ -361,10 +278,8 @@ func (b *builder) rateLimit() (Warning, bool) {
 		return Warning{}, false
 	}
 	slices.Sort(over)
-	return Warning{Code: WarnRateLimit,
-		Message: fmt.Sprintf("%s may be asked for %s requests/s. A PI Web API server allows one client address %s/s by default, and all clusters behind one NAT are one address.",
-			words.List(over, 3), words.Number(most), words.Count(serverLimit)),
-		Advice: []string{fmt.Sprintf("sites: limits: requests_per_second: 500%sleaves half of it to others", effect)}}, true
+	return Warning{Code: WarnRateLimit, Names: over, Figures: Figures{RequestsPerSecond: most, AllowedPerSecond: serverLimit},
+		Advice: []Advice{set(Effect{Kind: EffectRoom}, "sites.limits.requests_per_second", strconv.Itoa(serverLimit/2))}}, true
 }
 
 // partitionSizes warns of partitions outside the bounds, but for those that are
@@ -392,26 +307,17 @@ func (b *builder) partitionSizes() (Warning, bool) {
 	if small+large == 0 {
 		return Warning{}, false
 	}
-	what := fmt.Sprintf("%s below the minimum", words.Count(small))
-	if large > 0 {
-		what = fmt.Sprintf("%s above the maximum", words.Count(large))
-		if small > 0 {
-			what += fmt.Sprintf(" and %s below the minimum", words.Count(small))
-		}
-	}
-	return Warning{Code: WarnBounds,
-		Message: fmt.Sprintf("Partitions outside the bounds of sizing: %s (%s to %s, tier %s).", what, words.Count(least), words.Plural(most, "tag"), tier),
-		Advice:  []string{"tiers: sizing, or tiers: partitions" + effect + "bounds and count that go together"}}, true
+	return Warning{Code: WarnBounds, Tiers: []string{tier}, Figures: Figures{TooSmall: small, TooLarge: large, MinTags: least, MaxTags: most},
+		Advice: []Advice{set(Effect{Kind: EffectConsistent}, "tiers."+tier+".sizing", "", "tiers."+tier+".partitions", "")}}, true
 }
 
 // partitionCount warns of a tiers[].partitions that its sites do not permit.
 func (b *builder) partitionCount() (Warning, bool) {
 	for t, tier := range b.cfg.Tiers {
 		if got := b.tiers[t].Partitions; tier.Partitions > 0 && got != tier.Partitions && b.tiers[t].Tags > 0 {
-			return Warning{Code: WarnShare,
-				Message: fmt.Sprintf("Tier %s has %s, not %s: partitions never mix sites, and each of its %s needs one at least and no more than it has tags.",
-					tier.Name, words.Plural(got, "partition"), words.Count(tier.Partitions), words.Plural(b.tiers[t].Sites, "site")),
-				Advice: []string{fmt.Sprintf("tiers: partitions: %d%ssays what is planned", got, effect)}}, true
+			return Warning{Code: WarnShare, Tiers: []string{tier.Name},
+				Figures: Figures{Partitions: got, WantedPartitions: tier.Partitions, Sites: b.tiers[t].Sites},
+				Advice:  []Advice{set(Effect{Kind: EffectPlanned}, "tiers."+tier.Name+".partitions", strconv.Itoa(got))}}, true
 		}
 	}
 	return Warning{}, false
@@ -422,11 +328,10 @@ func (b *builder) spotDriver() (Warning, bool) {
 	if pool.WorkerID == "" || pool.DriverID != "" {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnSpotDriver,
-		Message: "Drivers come from the workers' pool. If that is a spot pool, losing a driver loses the whole attempt.",
-		Advice:  []string{"compute.pool.driver_instance_pool_id" + effect + "a pool on demand for the drivers"}}, true
+	return Warning{Code: WarnSpotDriver, Advice: []Advice{set(Effect{Kind: EffectDriverPool}, "compute.pool.driver_instance_pool_id", "")}}, true
 }
 
+// nodePrice warns of a node type whose price is not known.
 func (b *builder) nodePrice() (Warning, bool) {
 	if b.cfg.Compute.Serverless {
 		return Warning{}, false
@@ -436,16 +341,10 @@ func (b *builder) nodePrice() (Warning, bool) {
 		if name == "" || b.prices.Knows(cloud, name) {
 			continue
 		}
-		message := fmt.Sprintf("The price table does not know %s: costs are those of %s", name, forecast.StandIn(cloud))
-		switch near := forecast.Nearest(cloud, name); near {
-		case "":
-		case forecast.StandIn(cloud):
-			message += ", the nearest that it knows"
-		default:
-			message += "; the nearest that it knows is " + near
-		}
-		return Warning{Code: WarnNodePrice, Message: message + ".",
-			Advice: []string{fmt.Sprintf("prices: {%s/%s: USD, %s/%s/dbu: DBU}%severy hour, from your price list", cloud, name, cloud, name, effect)}}, true
+		w := Warning{Code: WarnNodePrice, Names: []string{name}, Figures: Figures{StandIn: forecast.StandIn(cloud), Nearest: forecast.Nearest(cloud, name)}}
+		key := "prices." + cloud + "/" + name
+		w.Advice = []Advice{set(Effect{Kind: EffectOwnPrice}, key, "<USD an hour>", key+"/dbu", "<DBU an hour>")}
+		return w, true
 	}
 	return Warning{}, false
 }
@@ -456,15 +355,16 @@ func (b *builder) idlePrices() (Warning, bool) {
 	if len(keys) == 0 {
 		return Warning{}, false
 	}
-	w := Warning{Code: WarnPrices, Message: fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", words.List(keys, 3))}
+	w := Warning{Code: WarnPrices, Names: keys}
 	for _, key := range keys[:min(3, len(keys))] {
 		if near := b.prices.NearestKey(key); near != "" {
-			w.Advice = append(w.Advice, fmt.Sprintf("prices: {%s: …}%sthe nearest to %s that the table has", near, effect, key))
+			w.Advice = append(w.Advice, set(Effect{Kind: EffectNearestKey, Of: key}, "prices."+near, ""))
 		}
 	}
 	return w, true
 }
 
+// pointIDs warns of tags without a point id.
 func (b *builder) pointIDs() (Warning, bool) {
 	n := 0
 	for i := range b.tags {
@@ -475,9 +375,7 @@ func (b *builder) pointIDs() (Warning, bool) {
 	if n == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnPointIDs,
-		Message: fmt.Sprintf("%s without a point id: if PI renames one, it looks like a tag removed and another added.", b.share(n)),
-		Advice:  []string{"bundlegen discover" + effect + "asks the PI servers for the ids"}}, true
+	return Warning{Code: WarnPointIDs, Figures: Figures{Tags: n, AllTags: len(b.tags)}, Advice: []Advice{run("bundlegen discover", EffectPointIDs)}}, true
 }
 
 // noTags warns of tiers and sites that no tag is of: nothing is made of them.
@@ -493,31 +391,17 @@ func (b *builder) noTags() (Warning, bool) {
 			sites = append(sites, site.Name)
 		}
 	}
-	var parts, advice []string
-	if n := len(tiers); n > 0 {
-		parts = append(parts, noTagsOf(tiers, "tier", "there is no job of it", "there are no jobs of them"))
-		advice = append(advice, fmt.Sprintf("tiers.%s.match: [\"*.PV\"]%sgives it the tags without a tier that match; so does the inventory's column tier", tiers[0], effect))
+	w := Warning{Code: WarnNoTags, Tiers: tiers, Sites: sites}
+	if len(tiers) > 0 {
+		w.Advice = append(w.Advice, set(Effect{Kind: EffectMatch}, "tiers."+tiers[0]+".match", `["*.PV"]`))
 	}
-	if n := len(sites); n > 0 {
-		parts = append(parts, noTagsOf(sites, "site", "it is not read", "they are not read"))
-		advice = append(advice, "bundlegen discover"+effect+"asks the PI servers for their points")
+	if len(sites) > 0 {
+		w.Advice = append(w.Advice, run("bundlegen discover", EffectPoints))
 	}
-	return Warning{Code: WarnNoTags, Message: strings.Join(parts, " "), Advice: advice}, len(parts) > 0
+	return w, len(w.Advice) > 0
 }
 
-// noTagsOf is the sentence about a few names of one kind.
-func noTagsOf(names []string, kind, one, many string) string {
-	const most = 5
-	if len(names) == 1 {
-		return fmt.Sprintf("No tag is of %s %s: %s.", kind, names[0], one)
-	}
-	shown := strings.Join(names[:min(most, len(names))], ", ")
-	if more := len(names) - most; more > 0 {
-		shown += " and " + words.Count(more) + " more"
-	}
-	return fmt.Sprintf("No tag is of the %ss %s: %s.", kind, shown, many)
-}
-
+// rates warns of tags of unknown rate.
 func (b *builder) rates() (Warning, bool) {
 	n := 0
 	for t := range b.groups {
@@ -528,17 +412,8 @@ func (b *builder) rates() (Warning, bool) {
 	if n == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnRates,
-		Message: fmt.Sprintf("%s of unknown rate: %s events/h each are assumed.", b.share(n), words.Number(b.model.EventsPerHour)),
-		Advice:  []string{"inventory, column events_per_hour" + effect + "balance and forecast by real load"}}, true
-}
-
-// share words a part of all tags.
-func (b *builder) share(n int) string {
-	if n == len(b.tags) {
-		return "All " + words.Plural(n, "tag")
-	}
-	return fmt.Sprintf("%s of %s", words.Count(n), words.Plural(len(b.tags), "tag"))
+	return Warning{Code: WarnRates, Figures: Figures{Tags: n, AllTags: len(b.tags), EventsPerHour: b.model.EventsPerHour},
+		Advice: []Advice{fill("events_per_hour", EffectRealLoad)}}, true
 }
 
 // assumed lists the constants and prices that the forecasts rest on.

@@ -107,11 +107,10 @@ func newPage(r Report) (*page, error) {
 		}
 		p.Total = fmt.Sprintf("All tiers together cost about %s a month, list prices.", words.Dollars(month))
 	}
-	for _, w := range r.Plan.Warnings {
+	for _, w := range Warnings(r.Plan) {
 		view := pageWarning{Code: w.Code, Message: clean(w.Message)}
 		for _, a := range w.Advice {
-			change, effect := advice(clean(a))
-			view.Advice = append(view.Advice, pageAdvice{change, effect})
+			view.Advice = append(view.Advice, pageAdvice{clean(a.Change), clean(a.Effect)})
 		}
 		p.Warnings = append(p.Warnings, view)
 	}

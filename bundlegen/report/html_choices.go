@@ -85,7 +85,7 @@ func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
 
 func panel(c, chosen *plan.Choice, interval float64) pageChoice {
 	view := pageChoice{
-		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds, Change: clean(c.Change), Warnings: []string{},
+		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds, Change: clean(settingsLine(c.Change)), Warnings: []string{},
 	}
 	switch {
 	case c.Chosen && c.Recommended:
@@ -120,7 +120,7 @@ func panel(c, chosen *plan.Choice, interval float64) pageChoice {
 		{"reading", words.Span(c.ExtractSeconds), limits[c.Limit]},
 	}
 	for _, w := range c.Warnings {
-		view.Warnings = append(view.Warnings, clean(w))
+		view.Warnings = append(view.Warnings, clean(choiceWarning(w)))
 	}
 	return view
 }

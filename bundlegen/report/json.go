@@ -14,6 +14,7 @@ type document struct {
 	Version int           `json:"version"`
 	Plan    *plan.Plan    `json:"plan"`
 	Changes *plan.Changes `json:"changes"`
+	Worded  []Worded      `json:"warnings"` // the plan's, in words
 	Next    string        `json:"next"`
 }
 
@@ -28,6 +29,7 @@ type regionDocument struct {
 	Region  string        `json:"region"`
 	Plan    *plan.Plan    `json:"plan"`
 	Changes *plan.Changes `json:"changes"`
+	Worded  []Worded      `json:"warnings"`
 }
 
 // JSON writes a report for programs, or those of all regions as one document.
@@ -38,7 +40,7 @@ func JSON(w io.Writer, reports ...Report) error {
 	}
 	all := documents{Version: plan.Version, Next: last.Next}
 	for _, r := range reports {
-		all.Regions = append(all.Regions, regionDocument{Region: r.Region, Plan: r.Plan, Changes: r.Changes})
+		all.Regions = append(all.Regions, regionDocument{Region: r.Region, Plan: r.Plan, Changes: r.Changes, Worded: Warnings(r.Plan)})
 	}
 	return WriteJSON(w, all)
 }
@@ -58,5 +60,5 @@ func WriteJSON(w io.Writer, document any) error {
 }
 
 func (r Report) document() document {
-	return document{Version: plan.Version, Plan: r.Plan, Changes: r.Changes, Next: r.Next}
+	return document{Version: plan.Version, Plan: r.Plan, Changes: r.Changes, Worded: Warnings(r.Plan), Next: r.Next}
 }

@@ -40,11 +40,10 @@ func Markdown(w io.Writer, r Report) error {
 		line("")
 		line("### Warnings")
 		line("")
-		for _, warning := range r.Plan.Warnings {
+		for _, warning := range Warnings(r.Plan) {
 			line("- %s", escape(warning.Message))
 			for _, a := range warning.Advice {
-				change, brings := advice(a)
-				line("  - %s: %s", code(change), escape(brings))
+				line("  - %s: %s", code(a.Change), escape(a.Effect))
 			}
 		}
 	}

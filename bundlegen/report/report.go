@@ -539,9 +539,3 @@ func grantLines(sql string) []string {
 	sql = strings.Replace(sql, " ON CATALOG ", "\n  ON CATALOG ", 1)
 	return strings.Split(strings.Replace(sql, " TO ", "\n  TO ", 1), "\n")
 }
-
-// advice splits a piece of advice into the change and what it brings.
-func advice(text string) (change, effect string) {
-	change, effect, _ = strings.Cut(text, " → ")
-	return change, effect
-}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -203,8 +204,8 @@ func TestGoldenJSON(t *testing.T) {
 
 	var top map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(b.Bytes(), &top))
-	assert.Equal(t, "1", string(top["version"]))
-	for _, key := range []string{"plan", "changes", "next"} {
+	assert.Equal(t, strconv.Itoa(plan.Version), string(top["version"]))
+	for _, key := range []string{"plan", "changes", "warnings", "next"} {
 		assert.Contains(t, top, key)
 	}
 	b.Reset()

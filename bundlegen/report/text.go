@@ -35,7 +35,7 @@ func Text(w io.Writer, r Report, o Options) error {
 		t.tier(r.Plan, &r.Plan.Tiers[i], r.Changes)
 	}
 	t.changes(r.Changes)
-	t.warnings(r.Plan.Warnings)
+	t.warnings(Warnings(r.Plan))
 	t.grants(r.Plan.Grants)
 	if r.Next != "" {
 		t.line("")
@@ -206,18 +206,17 @@ func (t *terminal) of(kind string) *color.Color {
 	return t.yellow
 }
 
-func (t *terminal) warnings(list []plan.Warning) {
+func (t *terminal) warnings(list []Worded) {
 	for _, w := range list {
 		t.line("")
 		t.labelled(0, "!", 2, clean(w.Message), t.yellow)
 		changeWidth := 0
 		for _, a := range w.Advice {
-			change, _ := advice(a)
-			changeWidth = max(changeWidth, width(clean(change)))
+			changeWidth = max(changeWidth, width(clean(a.Change)))
 		}
 		changeWidth = min(changeWidth, t.width/2)
 		for _, a := range w.Advice {
-			change, brings := advice(clean(a))
+			change, brings := clean(a.Change), clean(a.Effect)
 			if width(change) > changeWidth {
 				// Too long for two columns: what it brings goes below.
 				t.labelled(4, "", 0, change, t.no)

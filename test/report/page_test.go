@@ -198,13 +198,23 @@ func TestTimelineOfLoops(t *testing.T) {
 type shown struct {
 	Kind, Partitions, Text, Count string
 	Guide                         float64
+	Warnings                      int
+}
+
+// valuesOf returns what settings set.
+func valuesOf(settings []plan.Setting) []string {
+	var values []string
+	for _, s := range settings {
+		values = append(values, s.Value)
+	}
+	return values
 }
 
 const showing = `(() => {
 	const box = document.querySelector('.choices');
 	const seen = [...box.querySelectorAll('article')].filter((a) => a.getBoundingClientRect().height > 0);
 	if (seen.length !== 1) throw new Error(seen.length + ' choices are seen');
-	return {...{Kind: seen[0].dataset.kind, Partitions: seen[0].dataset.partitions, Text: seen[0].innerText},
+	return {...{Warnings: seen[0].querySelectorAll('li').length, Kind: seen[0].dataset.kind, Partitions: seen[0].dataset.partitions, Text: seen[0].innerText},
 		Count: box.querySelector('output').textContent, Guide: box.querySelector('.guide').getBoundingClientRect().left};
 })()`
 
@@ -226,9 +236,10 @@ func TestSlider(t *testing.T) {
 			assert.Equal(t, kind, got.Kind)
 			assert.Equal(t, fmt.Sprint(c.Partitions), got.Partitions)
 			assert.Equal(t, words.Count(c.Partitions), got.Count)
-			for _, text := range append([]string{words.Span(c.TotalSeconds), words.Dollars(c.CostPerRun), words.Dollars(c.CostPerMonth), words.Span(c.FreshnessSeconds), c.Change}, c.Warnings...) {
+			for _, text := range append([]string{words.Span(c.TotalSeconds), words.Dollars(c.CostPerRun), words.Dollars(c.CostPerMonth), words.Span(c.FreshnessSeconds)}, valuesOf(c.Change)...) {
 				assert.Contains(t, got.Text, text)
 			}
+			assert.Equal(t, len(c.Warnings), got.Warnings)
 			guides[got.Guide] = true
 		}
 		if kind != plan.ChoiceSequential {

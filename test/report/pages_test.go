@@ -153,7 +153,9 @@ func odd(t *testing.T) report.Report {
 	r := build(t, cfg, list, prev)
 	r.Next = `bundlegen generate -c '<script>window.bad=5</script>'`
 	r.Plan.Name = `<b onmouseover="window.bad=6">&amp;`
-	r.Plan.Warnings = append(r.Plan.Warnings, plan.Warning{Code: "odd", Message: hostile[0], Advice: []string{hostile[3] + " → " + hostile[1]}})
+	r.Plan.Warnings = append(r.Plan.Warnings, plan.Warning{Code: plan.WarnHeavyTag, Sites: hostile[5:6], Names: hostile[:1],
+		Advice: []plan.Advice{{Settings: []plan.Setting{{Key: hostile[3], Value: hostile[2]}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: hostile[1]}}}},
+		plan.Warning{Code: hostile[0]})
 	return r
 }
 
