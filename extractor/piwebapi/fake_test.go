@@ -208,12 +208,13 @@ type settings struct {
 	connections, items, urlBytes, attempts int
 	perSecond                              float64
 	timeout                                float64
+	auth                                   string // sites[].auth.kind
 }
 
 func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Client {
 	t.Helper()
 	c, err := piwebapi.New(piwebapi.Options{
-		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Limits: manifest.Limits{Points: s.points},
+		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Auth: manifest.Auth{Kind: s.auth}, Limits: manifest.Limits{Points: s.points},
 			Retry: manifest.Retry{Attempts: cmp.Or(s.attempts, 3), BackoffSeconds: 1, TimeoutSeconds: cmp.Or(s.timeout, 60)}},
 		Limits:    manifest.Limits{Connections: cmp.Or(s.connections, 4), ItemsPerCall: s.items, RequestsPerSecond: s.perSecond},
 		Transport: transport, URLBytes: s.urlBytes,
@@ -231,6 +232,7 @@ type catcher struct {
 	problems []string
 	fail     error // of Events
 	onEvents func()
+	look     func(*columns.Batch) // looks at a batch before it is kept; unless nil
 }
 
 func newCatcher(c *piwebapi.Client) *catcher {
@@ -248,6 +250,9 @@ func (k *catcher) Events(_ context.Context, b *columns.Batch) error {
 	}
 	if b.Len() == 0 {
 		k.problems = append(k.problems, "an empty batch")
+	}
+	if k.look != nil {
+		k.look(b)
 	}
 	for i, index := range b.Stream {
 		if _, over := k.done[index]; over {
