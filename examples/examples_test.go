@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,6 +97,20 @@ func TestEveryFolderIsAnExample(t *testing.T) {
 		listed = append(listed, filepath.Join(e.folder, "pipeline.yml"))
 	}
 	require.ElementsMatch(t, listed, files)
+}
+
+// TestExamplesNameSecretsByTheRule: an example that says a variable says the one
+// that it would have anyway, as init writes it.
+func TestExamplesNameSecretsByTheRule(t *testing.T) {
+	for _, e := range examples {
+		for _, site := range e.load(t).Sites {
+			for _, s := range site.Secrets() {
+				_, key, _ := strings.Cut(s.Key, ".")
+				want := config.EnvName(site.Name, strings.ToUpper(strings.TrimSuffix(key, "_secret")))
+				require.Equal(t, want, s.Secret.Env, "%s: site %s, %s", e.folder, site.Name, s.Key)
+			}
+		}
+	}
 }
 
 // TestInventories compares the committed inventories with what they are made of,

@@ -105,6 +105,19 @@ func steps(t *testing.T, file string) []string {
 	return nil
 }
 
+// TestPipelinesNameSecretsAsInitDoes: who has followed init sets the same names.
+func TestPipelinesNameSecretsAsInitDoes(t *testing.T) {
+	pipelines, err := templates.Pipelines()
+	require.NoError(t, err)
+	for _, p := range pipelines {
+		names := regexp.MustCompile(`\b[A-Z_]*PASSWORD\b`).FindAllString(string(p.Data), -1)
+		require.NotEmpty(t, names, p.Name)
+		for _, name := range names {
+			require.Equal(t, config.EnvName("plant-a", "PASSWORD"), name, p.Name)
+		}
+	}
+}
+
 func TestPipelinesOpenAPullRequestWhenTagsChange(t *testing.T) {
 	for file, open := range map[string]struct{ first, again string }{
 		"github-actions.yml":  {`^gh pr create --base main --head bundlegen/pi-tags --title `, `^gh pr edit bundlegen/pi-tags --body-file `},

@@ -21,7 +21,7 @@ func pipeline(dir string) *config.Pipeline {
 		Inventory: "inventory.csv", Output: "bundles", Dir: dir, File: "pipeline.yml",
 		Sites: []config.Site{{
 			Name: "plant-a", URL: "https://pi.plant-a.example/piwebapi", DataServer: "PISRV1",
-			Auth:   config.Auth{Kind: "basic", Username: "svc_pi", Password: config.Secret{Env: "PLANT_A_PASSWORD", Secret: "pi/plant-a"}},
+			Auth:   config.Auth{Kind: "basic", Username: "svc_pi", Password: config.Secret{Env: "PI_PLANT_A_PASSWORD", Secret: "pi/plant-a"}},
 			Limits: config.Limits{RequestsPerSecond: 500, Connections: 32, ItemsPerCall: 150000},
 			Retry:  config.Retry{Attempts: 5, Backoff: 500 * time.Millisecond, Timeout: 2 * time.Minute},
 		}},

@@ -60,7 +60,7 @@ func TestGolden(t *testing.T) {
 			c.Sites[0].Region = "us-east-1"
 			second := c.Sites[0]
 			second.Name, second.URL, second.Region = "plant-b", "https://pi.plant-b.example/piwebapi", "eu-west-1"
-			second.Auth.Password = config.Secret{Env: "PLANT_B_PASSWORD", Secret: "pi/plant-b"}
+			second.Auth.Password = config.Secret{Env: "PI_PLANT_B_PASSWORD", Secret: "pi/plant-b"}
 			c.Sites = append(c.Sites, second)
 			c.Monitoring.Warehouse = "0123456789abcdef"
 			c.Targets[1].Host = ""

@@ -301,7 +301,7 @@ func TestOneVariableForTwoSecretsIsRefused(t *testing.T) {
 	second.Auth.Password.Secret = "pi/plant-b"
 	cfg.Sites = append(cfg.Sites, second)
 	_, err := bundle.Render(cfg, planOf(cfg, 2))
-	require.ErrorContains(t, err, "PLANT_A_PASSWORD stands for two secrets")
+	require.ErrorContains(t, err, "PI_PLANT_A_PASSWORD stands for two secrets")
 	require.ErrorContains(t, err, "hint: ")
 }
 
@@ -335,7 +335,7 @@ func TestSecretsStayWithTheirSite(t *testing.T) {
 	require.True(t, ok)
 	clusters := strings.SplitAfter(string(data[:strings.Index(string(data), "\nresources:")]), "\n  extraction_")
 	require.Len(t, clusters, 3)
-	const a, b = "PLANT_A_PASSWORD: '{{secrets/pi/plant-a}}'", "PI_PLANT_B_TOKEN: '{{secrets/pi/token-b}}'"
+	const a, b = "PI_PLANT_A_PASSWORD: '{{secrets/pi/plant-a}}'", "PI_PLANT_B_TOKEN: '{{secrets/pi/token-b}}'"
 	require.Contains(t, clusters[0], a)
 	require.Contains(t, clusters[0], b)
 	require.Contains(t, clusters[1], a)
@@ -395,7 +395,7 @@ func TestContinuousTier(t *testing.T) {
 	cfg := pipeline(".")
 	second := cfg.Sites[0]
 	second.Name = "plant-b"
-	second.Auth.Password = config.Secret{Env: "PLANT_B_PASSWORD", Secret: "pi/plant-b"}
+	second.Auth.Password = config.Secret{Env: "PI_PLANT_B_PASSWORD", Secret: "pi/plant-b"}
 	cfg.Sites = append(cfg.Sites, second)
 	cfg.Monitoring.Emails = []string{"pi@example.com"}
 	cfg.Tiers = []config.Tier{{Name: "critical", Every: 10 * time.Second, Continuous: true}}

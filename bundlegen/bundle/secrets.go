@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 )
@@ -19,32 +18,10 @@ type secretEnv struct {
 // secretsOf lists the secrets that a site needs, in a fixed order.
 func secretsOf(s config.Site) []secretEnv {
 	var all []secretEnv
-	add := func(secret config.Secret, key, suffix string) {
-		if secret == (config.Secret{}) {
-			return
-		}
-		all = append(all, secretEnv{Env: envName(secret, s.Name, suffix), Secret: secret.Secret, Site: s.Name, Key: key})
+	for _, n := range s.Secrets() {
+		all = append(all, secretEnv{Env: n.Secret.Env, Secret: n.Secret.Secret, Site: s.Name, Key: n.Key})
 	}
-	add(s.Auth.Password, "auth.password", "PASSWORD")
-	add(s.Auth.Token, "auth.token", "TOKEN")
-	add(s.Auth.Keytab, "auth.keytab", "KEYTAB")
-	add(s.TLS.CA, "tls.ca_secret", "CA")
 	return all
-}
-
-// envName is the variable that holds a secret: as pipeline.yml says, else one
-// made of the site's name.
-func envName(secret config.Secret, site, suffix string) string {
-	if secret.Env != "" {
-		return secret.Env
-	}
-	name := strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
-			return r
-		}
-		return '_'
-	}, site)
-	return "PI_" + strings.ToUpper(name) + "_" + suffix
 }
 
 // secretsOfAll lists the secrets of all sites, each variable once. One variable

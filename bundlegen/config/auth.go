@@ -70,18 +70,15 @@ func checkKind(o *object, kind string) {
 	}
 }
 
-// readSecret reads where a secret is found. With a scope/key alone, the
-// variable's name is made of the site's: PI_SITE_SUFFIX. Whatever stands there
-// instead may be the secret itself, so it is never shown.
-func readSecret(parent *object, key, site, suffix string) Secret {
+// readSecret reads where a secret is found. With a scope/key alone, EnvName
+// gives the variable. Whatever stands there instead may be the secret itself, so
+// it is never shown.
+func readSecret(parent *object, key, site, what string) Secret {
 	n := parent.take(key)
 	if n == nil {
 		return Secret{}
 	}
-	env := "PI_" + sameKey(site) + "_" + suffix
-	if site == "" {
-		env = "PI_" + suffix
-	}
+	env := EnvName(site, what)
 	path := join(parent.path, key)
 	example := key + ": {env: " + env + ", secret: scope/key}"
 	if n.Kind != Map {

@@ -2,32 +2,45 @@ package config
 
 import "os"
 
-// needed is a secret that a site uses.
-type needed struct {
-	Key    string // below the site: auth.password
-	Secret Secret
-	suffix string // of the variable's name that is made up when the file gives none
+// SiteSecret is a secret that the tasks of a site need.
+type SiteSecret struct {
+	Key    string // of pipeline.yml, below the site: auth.password
+	Secret Secret // its Env is never ""
+	own    string // the variable's name where pipeline.yml gives none
 }
 
-// secrets lists what the site's tasks read from the environment.
-func (s Site) secrets() []needed {
-	all := []needed{
-		{"auth.password", s.Auth.Password, "PASSWORD"},
-		{"auth.token", s.Auth.Token, "TOKEN"},
-		{"auth.keytab", s.Auth.Keytab, "KEYTAB"},
-		{"tls.ca_secret", s.TLS.CA, "CA"},
+// EnvName returns the environment variable that holds a secret of a site where
+// pipeline.yml names none: PI_PLANT_A_PASSWORD for the PASSWORD of plant-a. The
+// template that `init` writes, the examples and the CI pipelines say the same.
+func EnvName(site, what string) string {
+	if site == "" {
+		return "PI_" + what
 	}
-	used := all[:0]
-	for _, n := range all {
-		if n.Secret.Env != "" {
-			used = append(used, n)
+	return "PI_" + sameKey(site) + "_" + what
+}
+
+// Secrets returns what the site's tasks read from the environment, in a fixed order.
+func (s Site) Secrets() []SiteSecret {
+	var used []SiteSecret
+	add := func(key string, secret Secret, what string) {
+		if secret == (Secret{}) {
+			return
 		}
+		own := EnvName(s.Name, what)
+		if secret.Env == "" {
+			secret.Env = own
+		}
+		used = append(used, SiteSecret{key, secret, own})
 	}
+	add("auth.password", s.Auth.Password, "PASSWORD")
+	add("auth.token", s.Auth.Token, "TOKEN")
+	add("auth.keytab", s.Auth.Keytab, "KEYTAB")
+	add("tls.ca_secret", s.TLS.CA, "CA")
 	return used
 }
 
 // setting is what a shell is told to have the secret in its environment.
-func (n needed) setting() string {
+func (n SiteSecret) setting() string {
 	if n.Key == "auth.keytab" {
 		return "export " + n.Secret.Env + "=$(base64 -w0 FILE.keytab)"
 	}
@@ -41,7 +54,7 @@ func (n needed) setting() string {
 func CheckEnv(p *Pipeline) error {
 	ps := &problems{file: p.File}
 	for _, s := range p.Sites {
-		for _, n := range s.secrets() {
+		for _, n := range s.Secrets() {
 			// The authority in ca_file does when the variable is not set.
 			optional := n.Secret == s.TLS.CA && s.TLS.CAFile != ""
 			if !optional && os.Getenv(n.Secret.Env) == "" {

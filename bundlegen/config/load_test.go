@@ -65,7 +65,7 @@ sites:
     url: HTTPS://PI.Plant-A.example:443/prefix//PIWebAPI/
     data_server: PISRV 1
     region: westeurope
-    auth: {kind: basic, username: 'PLANT\svc_pi', password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
+    auth: {kind: basic, username: 'PLANT\svc_pi', password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}
     tls: {ca_file: ca.pem, ca_secret: {secret: pi/ca}}
     proxy: http://proxy.example:3128
     limits: {requests_per_second: 12.5, connections: 4, items_per_call: 1_000}
@@ -118,7 +118,7 @@ func TestEveryKey(t *testing.T) {
 		Sites: []Site{
 			{
 				Name: "plant-a", URL: "https://pi.plant-a.example/prefix/piwebapi", DataServer: "PISRV 1", Region: "westeurope",
-				Auth:  Auth{Kind: "basic", Username: `PLANT\svc_pi`, Password: Secret{"PLANT_A_PASSWORD", "pi/plant-a"}},
+				Auth:  Auth{Kind: "basic", Username: `PLANT\svc_pi`, Password: Secret{"PI_PLANT_A_PASSWORD", "pi/plant-a"}},
 				TLS:   TLS{CAFile: "ca.pem", CA: Secret{"PI_PLANT_A_CA", "pi/ca"}},
 				Proxy: "http://proxy.example:3128", Limits: Limits{12.5, 4, 1000, 0}, Retry: Retry{2, time.Second, 90 * time.Second},
 				Task:     Task{new(0), 2 * time.Minute, time.Hour},

@@ -176,14 +176,14 @@ func readPoints(o *object) manifest.Points {
 // oneSecretAVariable notes an environment variable that would have to hold two
 // secrets at once where one task reads several sites.
 func oneSecretAVariable(o *object, secrets map[string]string, s Site) {
-	for _, need := range s.secrets() {
-		if need.Secret.Env == "" || need.Secret.Secret == "" {
+	for _, need := range s.Secrets() {
+		if need.Secret.Secret == "" {
 			continue
 		}
 		first, ok := secrets[need.Secret.Env]
 		if ok && first != need.Secret.Secret {
 			n := o.node.Get(strings.Split(need.Key, ".")...)
-			o.add(n, o.path+"."+need.Key+": its environment variable holds another secret already, that of a site before", "give each secret a variable of its own: env: PI_"+sameKey(s.Name)+"_"+need.suffix)
+			o.add(n, o.path+"."+need.Key+": its environment variable holds another secret already, that of a site before", "give each secret a variable of its own: env: "+need.own)
 		}
 		secrets[need.Secret.Env] = need.Secret.Secret
 	}

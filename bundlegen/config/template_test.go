@@ -25,6 +25,18 @@ func TestTemplateLoads(t *testing.T) {
 	}
 }
 
+// TestTemplateNamesSecretsByTheRule: what the template says, and what it shows as
+// another way to log in, is what EnvName gives.
+func TestTemplateNamesSecretsByTheRule(t *testing.T) {
+	text := string(Template("https://pi.example"))
+	p, err := read([]byte(text), "p.yml")
+	require.NoError(t, err)
+	site := p.Sites[0].Name
+	require.Equal(t, EnvName(site, "PASSWORD"), p.Sites[0].Auth.Password.Env)
+	require.ElementsMatch(t, []string{EnvName(site, "TOKEN"), EnvName(site, "KEYTAB"), EnvName(site, "PASSWORD"), EnvName(site, "CA")},
+		regexp.MustCompile(`\bPI_[A-Z_]+\b`).FindAllString(text, -1))
+}
+
 // commented matches a key that is commented out, as opposed to prose.
 var commented = regexp.MustCompile(`(?m)^( *)# ([a-z_]+): (.*)$`)
 

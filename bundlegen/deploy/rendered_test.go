@@ -32,7 +32,7 @@ sites:
   - name: plant-a
     url: https://pi.plant-a.example/piwebapi
     data_server: PISRV1
-    auth: {kind: basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
+    auth: {kind: basic, username: svc_pi, password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}
 sizing: {min_tags: 2, target_tags: 3, max_tags: 5, tags_per_worker: 2}
 tiers:
   - {name: standard, every: 1h}
@@ -156,7 +156,7 @@ func TestRenderedBundle(t *testing.T) {
 // bundle keeps out of git; what no task reads is left as git has it.
 func TestRenderedBundleBelowAGitignore(t *testing.T) {
 	f := newFake(t)
-	file := strings.Replace(pipelineFile, "basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}",
+	file := strings.Replace(pipelineFile, "basic, username: svc_pi, password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}",
 		"kerberos, principal: svc_pi@PLANT.EXAMPLE, keytab: {secret: pi/plant-a}, krb5_conf: krb5.conf}", 1)
 	p := newProjectOf(t, file, 9, referred{"krb5.conf", "[libdefaults]\n  default_realm = PLANT.EXAMPLE\n"})
 	p.watch(t)

@@ -41,11 +41,11 @@ type plant struct {
 func newPlant(t *testing.T, o simulator.Options) *plant {
 	o.Seed, o.Clock = 20261123, func() instant.Ticks { return noon + instant.Hour }
 	o.Auth = simulator.Auth{Kind: simulator.Basic, User: "svc_pi", Password: "correct horse"}
-	p := &plant{server: simulator.New(o), env: map[string]string{"PLANT_A_PASSWORD": "correct horse"}}
+	p := &plant{server: simulator.New(o), env: map[string]string{"PI_PLANT_A_PASSWORD": "correct horse"}}
 	url, err := p.server.Start("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.server.Close()) })
-	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PLANT_A_PASSWORD"},
+	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 4, ItemsPerCall: 5000},
 		Retry:  manifest.Retry{Attempts: 3, BackoffSeconds: 0.005, TimeoutSeconds: 10}}
 	p.tags = p.server.Oracle().Tags()
@@ -230,7 +230,7 @@ func TestShardWithoutASecret(t *testing.T) {
 	require.NoError(t, err)
 	closings, err := Complete([]Spec{s}, []string{text}, got.number)
 	require.NoError(t, err)
-	require.Contains(t, closings[0].Failure, "the environment variable PLANT_A_PASSWORD")
+	require.Contains(t, closings[0].Failure, "the environment variable PI_PLANT_A_PASSWORD")
 	for i, o := range closings[0].Streams {
 		require.Equal(t, Outcome{Through: p.streams[i].After, Error: closings[0].Failure}, o)
 	}

@@ -53,7 +53,7 @@ func newPlant(t *testing.T, o simulator.Options) *plant {
 		o.Clock = func() instant.Ticks { return noon + instant.Hour }
 	}
 	o.Auth = simulator.Auth{Kind: simulator.Basic, User: "svc_pi", Password: "correct horse"}
-	p := &plant{t: t, server: simulator.New(o), bundle: t.TempDir(), env: map[string]string{"PLANT_A_PASSWORD": "correct horse"}}
+	p := &plant{t: t, server: simulator.New(o), bundle: t.TempDir(), env: map[string]string{"PI_PLANT_A_PASSWORD": "correct horse"}}
 	url, err := p.server.Start("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.server.Close()) })
@@ -63,7 +63,7 @@ func newPlant(t *testing.T, o simulator.Options) *plant {
 	t.Cleanup(func() { assert.NoError(t, p.lake.Close()) })
 	p.params = manifest.Parameters{Pipeline: "plant", Catalog: "main", Bundle: p.bundle, Tier: "standard", RunID: "run-1", Until: noon.String(), Attempt: 1,
 		Site: "plant-a", Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 2000}, MaxWindow: 2000, FailAbove: 0.1, TagsPerShard: 25, Backfill: 3600}
-	site := manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PLANT_A_PASSWORD"},
+	site := manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 5000}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.005, TimeoutSeconds: 10}}
 	if o.TLS {
 		site.TLS.CAFile = "ca.pem"
@@ -393,7 +393,7 @@ func TestExtractWithoutWorkers(t *testing.T) {
 	runner := &cluster{getenv: p.getenv}
 	p.env = nil
 	_, err = p.run(manifest.TaskExtract, runner)
-	require.ErrorContains(t, err, "the environment variable PLANT_A_PASSWORD")
+	require.ErrorContains(t, err, "the environment variable PI_PLANT_A_PASSWORD")
 	require.Empty(t, runner.asked)
 }
 

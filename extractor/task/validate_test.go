@@ -85,7 +85,7 @@ func TestValidateAsksASiteThatFailsAgain(t *testing.T) {
 		p.server.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
-	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PLANT_A_PASSWORD"},
+	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 1, ItemsPerCall: 200}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.001, TimeoutSeconds: 10}})
 	p.discover()
 	_, err := p.run(manifest.TaskExtract, nil)

@@ -39,7 +39,7 @@ sites:
   - name: plant-a
     url: %s
     %s
-    auth: {kind: basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
+    auth: {kind: basic, username: svc_pi, password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}
     limits: {requests_per_second: 400, connections: 20}
     retry: {attempts: 4, backoff: 20ms, timeout: 30s}
 %ssizing: {min_tags: %d, target_tags: %d, max_tags: %d}

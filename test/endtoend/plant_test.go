@@ -72,7 +72,7 @@ inventory: inventory.csv
 sites:
   - name: plant-a
     url: %s
-    auth: {kind: basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
+    auth: {kind: basic, username: svc_pi, password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}
     limits: {requests_per_second: 400, connections: 8}
     retry: {attempts: 4, backoff: 20ms, timeout: 30s}
     adopt_new: true
@@ -117,7 +117,7 @@ func (p *plant) write(name, text string) {
 func (p *plant) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program(p.t, "bundlegen"), args...)
 	cmd.Dir = p.dir
-	cmd.Env = append(append(os.Environ(), p.env...), "PLANT_A_PASSWORD=correct horse")
+	cmd.Env = append(append(os.Environ(), p.env...), "PI_PLANT_A_PASSWORD=correct horse")
 	return cmd
 }
 

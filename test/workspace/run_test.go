@@ -32,7 +32,7 @@ inventory: inventory.csv
 sites:
   - name: plant-a
     url: %s
-    auth: {kind: basic, username: svc_pi, password: {env: PLANT_A_PASSWORD, secret: pi/plant-a}}
+    auth: {kind: basic, username: svc_pi, password: {env: PI_PLANT_A_PASSWORD, secret: pi/plant-a}}
     limits: {requests_per_second: 400, connections: 8}
 sizing: {min_tags: 50, target_tags: 100, max_tags: 150, tags_per_worker: 50}
 tiers: [{name: standard, every: 1h}]
@@ -116,7 +116,7 @@ func TestRunOnAWorkspace(t *testing.T) {
 
 	w := newPlatform(t)
 	w.putSecret("pi", "plant-a", secret)
-	p := newProject(t, url, "DATABRICKS_HOST="+w.URL, "DATABRICKS_TOKEN="+w.token, "PLANT_A_PASSWORD="+secret)
+	p := newProject(t, url, "DATABRICKS_HOST="+w.URL, "DATABRICKS_TOKEN="+w.token, "PI_PLANT_A_PASSWORD="+secret)
 	p.bundlegen(0, "discover")
 	p.bundlegen(0, "generate")
 	p.bundlegen(0, "deploy", "-t", "dev", "--auto-approve")
