@@ -88,7 +88,7 @@ func (p *plant) generate(site manifest.Site) {
 		list = append(list, inventory.Tag{Site: site.Name, Name: t.Name, WebID: t.WebID, Tier: "standard", EventsPerHour: t.EventsPerHour, PointID: t.PointID})
 	}
 	slices.SortFunc(list, func(a, b inventory.Tag) int { return strings.Compare(a.Name, b.Name) })
-	require.NoError(p.t, manifest.Write(&tags, list))
+	require.NoError(p.t, inventory.Write(&tags, list))
 	p.write(manifest.SitesFile, sites.String())
 	p.write(manifest.Folder+"/partition-0000.csv", tags.String())
 	p.write("plan.json", `{"plan_id":"plan-1"}`)

@@ -52,7 +52,7 @@ func (c *continuous) split(planID string, first int) {
 	slices.SortFunc(list, func(a, b inventory.Tag) int { return strings.Compare(a.Name, b.Name) })
 	for i, tags := range [][]inventory.Tag{list[:first], list[first:]} {
 		var text bytes.Buffer
-		require.NoError(c.t, manifest.Write(&text, tags))
+		require.NoError(c.t, inventory.Write(&text, tags))
 		c.write(manifest.Folder+"/"+manifest.FileName(i), text.String())
 	}
 	c.write("plan.json", `{"plan_id":"`+planID+`"}`)

@@ -24,7 +24,7 @@ func (p *plant) lists(n int, names ...string) {
 		list = append(list, inventory.Tag{Site: "plant-a", Name: name, Tier: "standard", EventsPerHour: -1})
 	}
 	var text bytes.Buffer
-	require.NoError(p.t, manifest.Write(&text, list))
+	require.NoError(p.t, inventory.Write(&text, list))
 	p.write(manifest.Folder+"/"+manifest.FileName(n), text.String())
 }
 

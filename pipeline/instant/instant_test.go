@@ -2,7 +2,6 @@ package instant_test
 
 import (
 	"math"
-	"regexp"
 	"testing"
 	"time"
 
@@ -40,9 +39,6 @@ func TestRoundTrips(t *testing.T) {
 		text := at.String()
 		parsed, err := instant.Parse(text)
 		require.NoError(t, err)
-		require.Equal(t, at, parsed)
-		parsed, ok := instant.ParseBytes([]byte(text))
-		require.True(t, ok, text)
 		require.Equal(t, at, parsed)
 
 		us, rest := at.Micros()
@@ -102,66 +98,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{"", "now", "*", "2026-01-31", "2026-01-31T12:00:00", "2026-02-30T00:00:00Z", "2026-01-31T25:00:00Z", "1769860800000"} {
 		_, err := instant.Parse(text)
 		require.ErrorContains(t, err, "is not an instant such as 2026-01-31T12:00:00Z", text)
-		_, ok := instant.ParseBytes([]byte(text))
-		require.False(t, ok, text)
 	}
-}
-
-// form is what ParseBytes takes, before the calendar is asked.
-var form = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$`)
-
-// sameAsTimeParse compares ParseBytes with the standard library.
-func sameAsTimeParse(t require.TestingT, b []byte) {
-	got, ok := instant.ParseBytes(b)
-	want, err := time.Parse(time.RFC3339Nano, string(b))
-	require.Equal(t, err == nil && form.Match(b), ok, "%q", b)
-	if ok {
-		require.Equal(t, instant.FromTime(want), got, "%q", b)
-	}
-}
-
-func TestParseBytesOfEveryDay(t *testing.T) {
-	for day := ticks("1583-01-01T23:59:59.9999999Z"); day < ticks("2500-01-01T00:00:00Z"); day += instant.Day {
-		got, ok := instant.ParseBytes([]byte(day.String()))
-		if !ok || got != day {
-			t.Fatalf("%s: %d, %v", day, got, ok)
-		}
-	}
-}
-
-func TestParseBytesRefusesWhatIsNearlyRight(t *testing.T) {
-	right := "2024-02-29T23:59:59.1234567Z"
-	_, ok := instant.ParseBytes([]byte(right))
-	require.True(t, ok)
-	for i := range right {
-		for _, c := range []byte("\x00/0123456789:.-+ ,TZtz\xff") {
-			b := []byte(right)
-			b[i] = c
-			sameAsTimeParse(t, b)
-		}
-		sameAsTimeParse(t, []byte(right[:i]))
-		sameAsTimeParse(t, []byte(right[:i]+"0"+right[i:]))
-	}
-	for _, text := range []string{
-		"2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2000-02-29T00:00:00Z", "2024-04-31T00:00:00Z", "2024-00-01T00:00:00Z",
-		"2024-13-01T00:00:00Z", "2024-01-00T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z",
-		"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00,5Z", "2024-01-01T00:00:00+00:00", "2024-01-01T00:00:00ZZ", "2024-01-01T00:00:00.12345678Z",
-		"2024-01-01T1:00:00Z", "2024-01-01T00:00:00.5", "0000-01-01T00:00:00Z", "0000-02-29T00:00:00Z",
-	} {
-		sameAsTimeParse(t, []byte(text))
-	}
-}
-
-func FuzzParseBytes(f *testing.F) {
-	for _, seed := range []string{"2016-02-12T12:28:57Z", "2016-02-12T12:28:57.1234567Z", "2016-02-12T12:28:57.1Z", "0001-01-01T00:00:00Z", "", "Z"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { sameAsTimeParse(t, b) })
-}
-
-func TestParseBytesAllocatesNothing(t *testing.T) {
-	b := []byte("2016-02-12T12:28:57.1234567Z")
-	require.Zero(t, testing.AllocsPerRun(100, func() { instant.ParseBytes(b) }))
 }
 
 func TestRange(t *testing.T) {
@@ -169,25 +106,4 @@ func TestRange(t *testing.T) {
 	require.Less(t, instant.Ticks(math.MinInt64), ticks("0000-01-01T00:00:00Z"))
 	require.Equal(t, instant.Ticks(math.MaxInt64), instant.FromTime(instant.Ticks(math.MaxInt64).Time()))
 	require.Equal(t, instant.Ticks(math.MinInt64), instant.FromTime(instant.Ticks(math.MinInt64).Time()))
-}
-
-func BenchmarkParseBytes(b *testing.B) {
-	for _, text := range []string{"2016-02-12T12:28:57Z", "2016-02-12T12:28:57.1234567Z"} {
-		data := []byte(text)
-		b.Run(text, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, ok := instant.ParseBytes(data); !ok {
-					b.Fatal(text)
-				}
-			}
-		})
-		b.Run("time.Parse "+text, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -17,16 +17,6 @@ import (
 // sites take less.
 const maxSites = 16 << 20
 
-// Find gives the site of that name.
-func (s Sites) Find(name string) (Site, bool) {
-	for _, site := range s.Sites {
-		if site.Name == name {
-			return site, true
-		}
-	}
-	return Site{}, false
-}
-
 // WriteSites writes sites.json: of this program's version, whatever s.Version
 // says, indented, the sites in the order given. The same sites make the same bytes.
 func WriteSites(w io.Writer, s Sites) error {

@@ -39,16 +39,6 @@ func follows(a, b *inventory.Tag) error {
 	return nil
 }
 
-// Write writes a partition's manifest; see Append.
-func Write(w io.Writer, tags []inventory.Tag) error {
-	text, err := Append(nil, tags)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
-}
-
 // Read reads a partition's manifest, in order of name. file is its name for
 // errors. Sites and tiers are the file's own: they need not be those of today's
 // pipeline, since the manifest is also what the next plan is compared with.

@@ -63,7 +63,7 @@ func newPlant(t *testing.T) *plant {
 		list = append(list, inventory.Tag{Site: "plant-a", Name: tag.Name, WebID: tag.WebID, Tier: "standard", EventsPerHour: tag.EventsPerHour, PointID: tag.PointID})
 	}
 	slices.SortFunc(list, func(a, b inventory.Tag) int { return strings.Compare(a.Name, b.Name) })
-	require.NoError(t, manifest.Write(&tags, list))
+	require.NoError(t, inventory.Write(&tags, list))
 	p.write(manifest.SitesFile, sites.Bytes())
 	p.write(filepath.Join(manifest.Folder, "partition-0000.csv"), tags.Bytes())
 	p.write("plan.json", []byte(`{"plan_id":"plan-1"}`))
