@@ -58,33 +58,59 @@ func (b Bounds) Outside(tags []Tag) (out []Tag) {
 	return out
 }
 
-// Range is what one batch reads of one tag: what is later than After, up to and with Until.
-type Range struct {
-	Tag          int // index in the slice that Ranges was given
-	After, Until instant.Ticks
+// Stream is one tag's range to read: what is later than After, up to and including
+// Until. The server is asked from After itself, since servers round bounds; events
+// at or before After or later than Until are dropped.
+type Stream struct {
+	Index         int32         `json:"-"` // its position among the streams that are read together, as in columns.Batch.Stream
+	PointID       int64         `json:"-"`
+	WebID         string        `json:"web_id"`
+	Name          string        `json:"name"`
+	Units         string        `json:"units,omitempty"`
+	Numeric       bool          `json:"numeric,omitempty"` // a quoted "NaN", "Infinity" or "-Infinity" is a number then, not a text
+	EventsPerHour float64       `json:"events_per_hour"`   // expected; negative when unknown
+	After         instant.Ticks `json:"after"`
+	Until         instant.Ticks `json:"until"`
 }
 
-// Ranges gives what a batch up to until has to read: at most maxWindow of each
-// tag whose watermark is before until. No range overlaps one that was landed:
-// each begins at the tag's watermark.
-func Ranges(tags []Tag, until, maxWindow instant.Ticks) []Range {
-	var out []Range
+// Streams returns what a batch up to until reads: at most maxWindow of each tag
+// whose watermark is before until. No range overlaps one that was landed: each
+// begins at the tag's watermark.
+func Streams(tags []Tag, until, maxWindow instant.Ticks) []Stream {
+	var out []Stream
 	for i := range tags {
-		w := tags[i].Watermark
-		if w >= until {
+		t := &tags[i]
+		if t.Watermark >= until {
 			continue
 		}
-		end := until
-		if maxWindow > 0 && w+maxWindow < until {
-			end = w + maxWindow
+		s := Stream{PointID: t.PointID, WebID: t.WebID, Name: t.Name, Units: t.Units, Numeric: Numeric(t.PointType), EventsPerHour: t.EventsPerHour,
+			After: t.Watermark, Until: until}
+		if maxWindow > 0 {
+			s.Until = min(until, s.After+maxWindow)
 		}
-		out = append(out, Range{Tag: i, After: w, Until: end})
+		out = append(out, s)
 	}
 	return out
 }
 
-// Outcome is what a batch says of one tag: every event in (From, To] is in its
-// folder, and none beside. To equals From where nothing could be read.
+// Numeric reports whether the events of a point of that type are numbers.
+func Numeric(pointType string) bool {
+	switch pointType {
+	case "Float16", "Float32", "Float64", "Int16", "Int32":
+		return true
+	}
+	return false
+}
+
+// Outcome returns what became of the stream: it was read up to an instant, and no
+// further because of the failure; "" when there was none.
+func (s *Stream) Outcome(to instant.Ticks, events int64, failure string) Outcome {
+	return Outcome{PointID: s.PointID, WebID: s.WebID, Name: s.Name, From: s.After, To: to, Events: events, Error: failure}
+}
+
+// Outcome is what became of one stream: every event in (From, To] was read, and
+// none beyond. To is the stream's Until unless there is an Error, and From where
+// nothing could be read.
 type Outcome struct {
 	PointID int64         `json:"point_id"`
 	WebID   string        `json:"web_id"`

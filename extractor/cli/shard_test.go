@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/cli"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/shard"
@@ -46,7 +47,7 @@ func start(t *testing.T, o simulator.Options, length instant.Ticks) *worker {
 	w.spec = shard.Spec{Driver: beat.Address(), Site: manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "anonymous"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 8, ItemsPerCall: 150_000}, Retry: manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}
 	for _, tag := range w.server.Oracle().Tags() {
-		w.spec.Streams = append(w.spec.Streams, shard.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, EventsPerHour: tag.EventsPerHour, After: noon, Until: noon + length})
+		w.spec.Streams = append(w.spec.Streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, EventsPerHour: tag.EventsPerHour, After: noon, Until: noon + length})
 	}
 	line, err := w.spec.Encode()
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 )
@@ -68,7 +69,7 @@ const (
 	benchEvents  = 1000
 )
 
-func benchBody(k kind) (body []byte, all []decode.Want) {
+func benchBody(k kind) (body []byte, all []batch.Stream) {
 	var out bytes.Buffer
 	out.WriteString(`{"Links":{},"Items":[`)
 	for i := range benchStreams {
@@ -78,7 +79,7 @@ func benchBody(k kind) (body []byte, all []decode.Want) {
 		fmt.Fprintf(&out, `{"WebId":"F1DP%04d","Name":"Tag %d","Path":"\\\\PISRV1\\Tag %[2]d","Items":[`, i, i)
 		writeItems(&out, k, i, benchEvents)
 		out.WriteString(`],"UnitsAbbreviation":"","Links":{}}`)
-		all = append(all, decode.Want{Index: int32(i), WebID: fmt.Sprintf("F1DP%04d", i), After: -forever, Until: forever})
+		all = append(all, batch.Stream{Index: int32(i), WebID: fmt.Sprintf("F1DP%04d", i), After: -forever, Until: forever})
 	}
 	out.WriteString(`]}`)
 	return out.Bytes(), all
@@ -96,7 +97,7 @@ func BenchmarkStreamSet(b *testing.B) {
 	for _, k := range kinds {
 		b.Run(k.name, func(b *testing.B) {
 			body, all := benchBody(k)
-			d, r, got := decode.New(), bytes.NewReader(nil), make([]decode.Got, len(all))
+			d, r, got := decode.New(), bytes.NewReader(nil), make([]decode.Result, len(all))
 			var batch columns.Batch
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
 // ErrAbsent says that a body does not have a stream, or not its count.
@@ -36,24 +38,24 @@ type summaryStream struct {
 }
 
 // SummaryCounts reads the body of GET /streamsets/summary?summaryType=Count to
-// its end. It gives the number of events of each Want and, at the same position,
+// its end. It returns the number of events of each stream and, at the same position,
 // why there is none: ErrAbsent, a *WebException, or another error. The last
 // result is of the call as a whole, as that of Decoder.StreamSet.
-func SummaryCounts(r io.Reader, wants []Want) ([]int64, []error, error) {
+func SummaryCounts(r io.Reader, streams []batch.Stream) ([]int64, []error, error) {
 	set, err := readSummaries(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	counts, failures := make([]int64, len(wants)), make([]error, len(wants))
+	counts, failures := make([]int64, len(streams)), make([]error, len(streams))
 	for i := range failures {
 		failures[i] = ErrAbsent
 	}
-	var a asked
-	a.set(wants)
-	seen := make([]bool, len(wants))
+	var x index
+	x.set(streams)
+	seen := make([]bool, len(streams))
 	for i := range set {
 		s := &set[i]
-		at, err := a.find([]byte(s.WebID), []byte(s.Name), []byte(s.Path))
+		at, err := x.find([]byte(s.WebID), []byte(s.Name), []byte(s.Path))
 		if err != nil {
 			return nil, nil, &FormatError{Reason: err.Error()}
 		}

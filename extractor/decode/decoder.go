@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 )
 
@@ -19,7 +20,7 @@ type Decoder struct {
 	scratch []byte // an unescaped string
 
 	// Of the call at hand:
-	asked         asked
+	index         index
 	after, until  int64  // the range that all its streams are asked for
 	stream        stream // the stream that is being read
 	most          int    // events that it may bring
@@ -41,26 +42,26 @@ func New() *Decoder {
 }
 
 // StreamSet reads the body of GET /streamsets/recorded to its end and appends
-// its events to b, with the Index of their Want. maxCount is what the call asked
-// for, of each stream; 0 when it named none. got has the length of wants and is
-// overwritten; a Want that the body does not have is left as not Present.
-// Streams come in any order; they are told by WebId, and where that is not one
-// of wants (a server may answer with another kind of id) by Name or Path.
+// its events to b, with the Index of their stream. maxCount is what the call asked
+// for, of each stream; 0 when it named none. results has the length of streams and
+// is overwritten; a stream that the body does not have is left as not Present.
+// Streams come in any order; they are told by WebId, and where that is none of the
+// call's (a server may answer with another kind of id) by Name or Path.
 //
 // Errors: *WebException for one that the body as a whole reports, *NotJSON,
 // *FormatError (malformed; streams not asked for or given twice; items not in
 // order of time), one around io.ErrUnexpectedEOF when the body breaks off, one
 // around ErrTooLarge, or the reader's own. After an error the content of b from
-// its former length on, and got, are of no use: the caller truncates b.
-func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.Batch, got []Got) error {
-	if len(got) != len(wants) {
-		return fmt.Errorf("%d places for the outcomes of %d streams", len(got), len(wants))
+// its former length on, and results, are of no use: the caller truncates b.
+func (d *Decoder) StreamSet(r io.Reader, streams []batch.Stream, maxCount int, b *columns.Batch, results []Result) error {
+	if len(results) != len(streams) {
+		return fmt.Errorf("%d places for the results of %d streams", len(results), len(streams))
 	}
-	clear(got)
-	d.asked.set(wants)
-	d.within(wants...)
+	clear(results)
+	d.index.set(streams)
+	d.within(streams...)
 	defer d.forget()
-	if err := d.begin(r, maxCount*len(wants), b); err != nil {
+	if err := d.begin(r, maxCount*len(streams), b); err != nil {
 		return err
 	}
 	items := false
@@ -72,7 +73,7 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 			return d.window.fault(d.window.pos, errTwice)
 		}
 		items = true
-		return d.elements(func() error { return d.oneOfSet(maxCount, b, got) })
+		return d.elements(func() error { return d.oneOfSet(maxCount, b, results) })
 	})
 	if err != nil {
 		return err
@@ -83,11 +84,11 @@ func (d *Decoder) StreamSet(r io.Reader, wants []Want, maxCount int, b *columns.
 // Stream reads the body of GET /streams/{webId}/recorded, which is one stream's,
 // to its end. It is otherwise as StreamSet is; all that the body reports as an
 // error is the call's error.
-func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch) (Got, error) {
-	d.within(want)
+func (d *Decoder) Stream(r io.Reader, s batch.Stream, maxCount int, b *columns.Batch) (Result, error) {
+	d.within(s)
 	defer d.forget()
 	if err := d.begin(r, maxCount, b); err != nil {
-		return Got{}, err
+		return Result{}, err
 	}
 	d.stream.reset(b)
 	if err := d.members(func(key []byte) error {
@@ -96,22 +97,22 @@ func (d *Decoder) Stream(r io.Reader, want Want, maxCount int, b *columns.Batch)
 		}
 		return d.reported(key)
 	}); err != nil {
-		return Got{}, err
+		return Result{}, err
 	}
 	if d.stream.err != nil {
-		return Got{}, d.stream.err
+		return Result{}, d.stream.err
 	}
 	if err := d.end(d.stream.listed); err != nil {
-		return Got{}, err
+		return Result{}, err
 	}
-	return d.settle(&want, maxCount, b), nil
+	return d.settle(&s, maxCount, b), nil
 }
 
-// within notes the range that a call for all of wants asks for.
-func (d *Decoder) within(wants ...Want) {
+// within notes the range that a call for all of the streams asks for.
+func (d *Decoder) within(streams ...batch.Stream) {
 	d.after, d.until = math.MaxInt64/2, math.MinInt64/2
-	for i := range wants {
-		d.after, d.until = min(d.after, int64(wants[i].After)), max(d.until, int64(wants[i].Until))
+	for i := range streams {
+		d.after, d.until = min(d.after, int64(streams[i].After)), max(d.until, int64(streams[i].Until))
 	}
 }
 
@@ -168,7 +169,7 @@ func (d *Decoder) end(items bool) error {
 // forget lets go of what belongs to the caller.
 func (d *Decoder) forget() {
 	d.window.close()
-	d.asked.set(nil)
+	d.index.set(nil)
 }
 
 // reported steps over a member of the body that is no Items, and makes an error

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -25,7 +26,7 @@ func stream(t *testing.T, items string, numeric bool) []event {
 	t.Helper()
 	var b columns.Batch
 	_, err := decode.New().Stream(strings.NewReader(`{"Items":[`+items+`]}`),
-		decode.Want{Index: 3, Numeric: numeric, After: -forever, Until: forever}, 0, &b)
+		batch.Stream{Index: 3, Numeric: numeric, After: -forever, Until: forever}, 0, &b)
 	require.NoError(t, err)
 	return rows(&b)
 }
@@ -102,7 +103,7 @@ func TestErrorsOfValues(t *testing.T) {
 func TestErrorsBesideTheRange(t *testing.T) {
 	const good = `{"Timestamp":"2026-01-01T00:00:02Z","Value":1,"Good":true}`
 	from := 1_767_225_600 * instant.Second // 2026-01-01T00:00:00Z
-	want := decode.Want{Index: 3, Name: "A", After: from, Until: from + 10*instant.Second}
+	want := batch.Stream{Index: 3, Name: "A", After: from, Until: from + 10*instant.Second}
 	for at, event := range map[string]bool{
 		`"2026-01-01T00:00:05Z"`:         true,
 		`"2026-01-01T00:00:10Z"`:         true,
@@ -180,16 +181,16 @@ func TestTwins(t *testing.T) {
 	}
 }
 
-func set(body string, maxCount int, wants ...decode.Want) ([]event, []decode.Got, error) {
+func set(body string, maxCount int, wants ...batch.Stream) ([]event, []decode.Result, error) {
 	var b columns.Batch
-	got := make([]decode.Got, len(wants))
+	got := make([]decode.Result, len(wants))
 	err := decode.New().StreamSet(strings.NewReader(body), wants, maxCount, &b, got)
 	return rows(&b), got, err
 }
 
-func wants(names ...string) (all []decode.Want) {
+func wants(names ...string) (all []batch.Stream) {
 	for i, name := range names {
-		all = append(all, decode.Want{Index: int32(i), WebID: "id-" + name, Name: name, After: -forever, Until: forever})
+		all = append(all, batch.Stream{Index: int32(i), WebID: "id-" + name, Name: name, After: -forever, Until: forever})
 	}
 	return all
 }
@@ -234,7 +235,7 @@ func TestErrorsInBodies(t *testing.T) {
 	}
 	var b columns.Batch
 	for _, body := range []string{`{"Items":[{"WebException":{"StatusCode":503}}]}`, `{"Items":[],"WebException":{"StatusCode":503}}`} {
-		_, err := decode.New().Stream(strings.NewReader(body), decode.Want{}, 0, &b)
+		_, err := decode.New().Stream(strings.NewReader(body), batch.Stream{}, 0, &b)
 		var e *decode.WebException
 		require.ErrorAs(t, err, &e, body)
 		assert.Equal(t, 503, e.StatusCode)
@@ -302,7 +303,7 @@ func TestTruncationAtEveryByte(t *testing.T) {
 				var b columns.Batch
 				all := wants("Sinusoid", "CDT158")
 				all[0].WebID, all[1].WebID = "F1DPa", "F1DPb"
-				err := d.StreamSet(strings.NewReader(body[:n]), all, 0, &b, make([]decode.Got, 2))
+				err := d.StreamSet(strings.NewReader(body[:n]), all, 0, &b, make([]decode.Result, 2))
 				var malformed *decode.FormatError
 				if errors.As(err, &malformed) { // the fifth is not a stream set
 					require.Equal(t, seeds[4], body)
@@ -322,14 +323,14 @@ func TestReaderErrors(t *testing.T) {
 	for n := range len(seeds[0]) + 1 {
 		var b columns.Batch
 		r := io.MultiReader(strings.NewReader(seeds[0][:n]), iotest.ErrReader(boom))
-		err := decode.NewWindow(64).StreamSet(r, wants("Sinusoid"), 0, &b, make([]decode.Got, 1))
+		err := decode.NewWindow(64).StreamSet(r, wants("Sinusoid"), 0, &b, make([]decode.Result, 1))
 		require.ErrorIs(t, err, boom)
 		r = io.MultiReader(strings.NewReader(seeds[0][:n]), iotest.ErrReader(boom))
 		_, _, err = decode.SummaryCounts(r, wants("Sinusoid"))
 		require.ErrorIs(t, err, boom)
 	}
 	var b columns.Batch
-	_, err := decode.New().Stream(idle{}, decode.Want{}, 0, &b)
+	_, err := decode.New().Stream(idle{}, batch.Stream{}, 0, &b)
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
@@ -338,7 +339,7 @@ func TestReaderThatDawdles(t *testing.T) {
 	var b columns.Batch
 	r := &dawdling{body: iotest.OneByteReader(strings.NewReader(seeds[0]))}
 	all := wants("Sinusoid")
-	require.NoError(t, decode.New().StreamSet(r, all, 0, &b, make([]decode.Got, 1)))
+	require.NoError(t, decode.New().StreamSet(r, all, 0, &b, make([]decode.Result, 1)))
 	assert.Equal(t, 2, b.Len())
 }
 
@@ -359,7 +360,7 @@ func TestOffsetOfAFault(t *testing.T) {
 	body := strings.TrimSuffix(seeds[0], "}") + "!"
 	for _, window := range []int{8, 64, 1 << 16} {
 		var b columns.Batch
-		err := decode.NewWindow(window).StreamSet(strings.NewReader(body), wants("Sinusoid"), 0, &b, make([]decode.Got, 1))
+		err := decode.NewWindow(window).StreamSet(strings.NewReader(body), wants("Sinusoid"), 0, &b, make([]decode.Result, 1))
 		var e *decode.FormatError
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, int64(len(body)-1), e.Offset)
@@ -382,7 +383,7 @@ func TestGiants(t *testing.T) {
 		endless(`{"Links":[`, "{},"),
 	} {
 		var b columns.Batch
-		_, err := decode.New().Stream(body, decode.Want{}, 0, &b)
+		_, err := decode.New().Stream(body, batch.Stream{}, 0, &b)
 		require.ErrorIs(t, err, decode.ErrTooLarge)
 	}
 	_, _, err := decode.SummaryCounts(endless("", " "), nil)
@@ -392,7 +393,7 @@ func TestGiants(t *testing.T) {
 		var items bytes.Buffer
 		writeItems(&items, kinds[6], 0, 2000)
 		var b columns.Batch
-		_, err := d.Stream(strings.NewReader(`{"Items":[`+items.String()+`]}`), decode.Want{}, 0, &b)
+		_, err := d.Stream(strings.NewReader(`{"Items":[`+items.String()+`]}`), batch.Stream{}, 0, &b)
 		require.ErrorIs(t, err, decode.ErrTooLarge)
 		require.Less(t, b.Len(), 1100) // found out in time
 	}
@@ -404,7 +405,7 @@ func TestGiants(t *testing.T) {
 	for _, text := range []string{large, "small"} {
 		b.Reset()
 		_, err := d.Stream(strings.NewReader(`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":"`+text+`"}]}`),
-			decode.Want{After: -forever, Until: forever}, 0, &b)
+			batch.Stream{After: -forever, Until: forever}, 0, &b)
 		require.NoError(t, err)
 		require.True(t, text == b.Strings.Text(b.Text[0]))
 	}
@@ -432,19 +433,19 @@ func TestOutcomesNeedAPlaceEach(t *testing.T) {
 // In the steady state a body is decoded without an allocation, whatever is in it.
 func TestNoAllocationAnEvent(t *testing.T) {
 	var body bytes.Buffer
-	var all []decode.Want
+	var all []batch.Stream
 	body.WriteString(`{"Links":{},"Items":[`)
 	for i, kind := range kinds {
 		if i > 0 {
 			body.WriteByte(',')
 		}
-		all = append(all, decode.Want{Index: int32(i), WebID: kind.name, Numeric: true, After: -forever, Until: forever})
+		all = append(all, batch.Stream{Index: int32(i), WebID: kind.name, Numeric: true, After: -forever, Until: forever})
 		fmt.Fprintf(&body, `{"WebId":%q,"Name":"Tag %d","Items":[`, kind.name, i)
 		writeItems(&body, kind, i, 500)
 		body.WriteString(`],"UnitsAbbreviation":"","Links":{}}`)
 	}
 	body.WriteString(`]}`)
-	d, r, got := decode.New(), bytes.NewReader(body.Bytes()), make([]decode.Got, len(all))
+	d, r, got := decode.New(), bytes.NewReader(body.Bytes()), make([]decode.Result, len(all))
 	var b columns.Batch
 	events := 0
 	round := func() {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 )
@@ -17,7 +18,7 @@ import (
 func run(d *decode.Decoder, body io.Reader, single bool, g generated) result {
 	var b columns.Batch
 	b.Append(-1, 0, 0, b.Strings.ID([]byte("before")), 0, columns.HasText)
-	got := make([]decode.Got, len(g.wants))
+	got := make([]decode.Result, len(g.wants))
 	var err error
 	if single {
 		got[0], err = d.Stream(body, g.wants[0], g.maxCount, &b)
@@ -96,7 +97,7 @@ func FuzzStreamSet(f *testing.F) {
 		f.Add([]byte(body), uint8(2), uint8(8), true)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, maxCount, window uint8, numeric bool) {
-		g := generated{body: body, maxCount: int(maxCount), wants: []decode.Want{
+		g := generated{body: body, maxCount: int(maxCount), wants: []batch.Stream{
 			{Index: 7, WebID: "F1DPa", Name: "Sinusoid", Numeric: numeric, After: 14552933370000000, Until: 1 << 60},
 			{Index: 8, WebID: "F1DPb", Name: "CDT158", Numeric: numeric, After: -1 << 60, Until: 17000000000000000},
 		}}

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -183,7 +183,7 @@ func (w *writer) stream(at []instant.Ticks) []string {
 // generated is a body with the call that it answers.
 type generated struct {
 	body     []byte
-	wants    []decode.Want
+	wants    []batch.Stream
 	maxCount int
 }
 
@@ -191,8 +191,8 @@ func drawWriter(t *rapid.T) *writer {
 	return &writer{t: t, wild: rapid.Bool().Draw(t, "wild")}
 }
 
-func drawWant(t *rapid.T, i int, at []instant.Ticks) decode.Want {
-	want := decode.Want{
+func drawWant(t *rapid.T, i int, at []instant.Ticks) batch.Stream {
+	want := batch.Stream{
 		Index: int32(100 + i), WebID: fmt.Sprintf("F1DP%d", i), Name: fmt.Sprintf("Tag.%d", i),
 		Numeric: rapid.Bool().Draw(t, "numeric"), After: -1 << 60, Until: 1 << 60,
 	}
@@ -247,7 +247,7 @@ func drawStream(t *rapid.T) generated {
 	at := ticks(t, 40)
 	return generated{
 		body:     []byte(w.object(w.stream(at))),
-		wants:    []decode.Want{drawWant(t, 0, at)},
+		wants:    []batch.Stream{drawWant(t, 0, at)},
 		maxCount: rapid.SampledFrom([]int{0, 1, 2, 20, 1000}).Draw(t, "maxCount"),
 	}
 }

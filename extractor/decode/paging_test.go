@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -34,7 +35,7 @@ func TestPagingLosesAndRepeatsNothing(t *testing.T) {
 		for calls := 0; ; calls++ {
 			require.Less(t, calls, 1000)
 			page := serve(archive, after-rounding, until, maxCount)
-			got, err := d.Stream(bytes.NewReader(page), decode.Want{After: after, Until: until}, maxCount, &b)
+			got, err := d.Stream(bytes.NewReader(page), batch.Stream{After: after, Until: until}, maxCount, &b)
 			require.NoError(t, err)
 			if !got.Full {
 				break

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -50,8 +51,8 @@ func floatBits(f float64) uint64 {
 // result is all that a call gives.
 type result struct {
 	Events []event
-	Got    []decode.Got // Err is nil or errAny
-	Err    error        // nil or errAny
+	Got    []decode.Result // Err is nil or errAny
+	Err    error           // nil or errAny
 }
 
 var errAny = errors.New("some error")
@@ -64,8 +65,8 @@ func anyError(err error) error {
 }
 
 // refSet is what StreamSet should give.
-func refSet(body []byte, wants []decode.Want, maxCount int) result {
-	r := reference{wants: wants, maxCount: maxCount, got: make([]decode.Got, len(wants))}
+func refSet(body []byte, wants []batch.Stream, maxCount int) result {
+	r := reference{wants: wants, maxCount: maxCount, got: make([]decode.Result, len(wants))}
 	if !r.set(body) {
 		return result{Err: errAny}
 	}
@@ -73,8 +74,8 @@ func refSet(body []byte, wants []decode.Want, maxCount int) result {
 }
 
 // refStream is what Stream should give.
-func refStream(body []byte, want decode.Want, maxCount int) result {
-	r := reference{wants: []decode.Want{want}, maxCount: maxCount, got: make([]decode.Got, 1)}
+func refStream(body []byte, want batch.Stream, maxCount int) result {
+	r := reference{wants: []batch.Stream{want}, maxCount: maxCount, got: make([]decode.Result, 1)}
 	top, ok := document(body)
 	if !ok {
 		return result{Err: errAny}
@@ -88,10 +89,10 @@ func refStream(body []byte, want decode.Want, maxCount int) result {
 }
 
 type reference struct {
-	wants    []decode.Want
+	wants    []batch.Stream
 	maxCount int
 	events   []event
-	got      []decode.Got
+	got      []decode.Result
 }
 
 func (r *reference) set(body []byte) bool {
@@ -230,7 +231,7 @@ func (r *reference) beside(ticks int64) bool {
 }
 
 func (r *reference) settle(i int, s refStreamBody) {
-	want, got := r.wants[i], decode.Got{Present: true, Items: len(s.events)}
+	want, got := r.wants[i], decode.Result{Present: true, Items: len(s.events)}
 	if len(s.events) > 0 {
 		got.First = instant.Ticks(s.events[0].Ticks)
 		got.Last = instant.Ticks(s.events[len(s.events)-1].Ticks)

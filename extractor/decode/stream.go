@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -25,7 +26,7 @@ func (s *stream) reset(b *columns.Batch) {
 
 // oneOfSet reads one element of a stream set. What it is called may stand behind
 // its events, so that these are appended first and attributed then.
-func (d *Decoder) oneOfSet(maxCount int, b *columns.Batch, got []Got) error {
+func (d *Decoder) oneOfSet(maxCount int, b *columns.Batch, results []Result) error {
 	s := &d.stream
 	s.reset(b)
 	err := d.members(func(key []byte) (err error) {
@@ -52,54 +53,54 @@ func (d *Decoder) oneOfSet(maxCount int, b *columns.Batch, got []Got) error {
 	if s.err != nil && len(s.webID)+len(s.name)+len(s.path) == 0 {
 		return s.err
 	}
-	i, err := d.asked.find(s.webID, s.name, s.path)
+	i, err := d.index.find(s.webID, s.name, s.path)
 	if err != nil {
 		return d.window.fault(d.window.pos, err)
 	}
-	if got[i].Present {
+	if results[i].Present {
 		return d.window.fault(d.window.pos, errTwice)
 	}
-	got[i] = d.settle(&d.asked.wants[i], maxCount, b)
+	results[i] = d.settle(&d.index.streams[i], maxCount, b)
 	return nil
 }
 
-// settle attributes the events of the stream at hand to its Want, and leaves out
-// those that are not wanted. As they are in order of time, these are some of the
-// first and some of the last.
-func (d *Decoder) settle(want *Want, maxCount int, b *columns.Batch) Got {
+// settle attributes the events of the stream at hand to the stream that was asked
+// for, and leaves out those that are not wanted. As they are in order of time, these
+// are some of the first and some of the last.
+func (d *Decoder) settle(asked *batch.Stream, maxCount int, b *columns.Batch) Result {
 	s := &d.stream
-	got := Got{Present: true, Items: b.Len() - s.start, Err: s.err}
-	if got.Items > 0 {
-		got.First, got.Last = instant.Ticks(b.Ticks[s.start]), instant.Ticks(s.last)
+	result := Result{Present: true, Items: b.Len() - s.start, Err: s.err}
+	if result.Items > 0 {
+		result.First, result.Last = instant.Ticks(b.Ticks[s.start]), instant.Ticks(s.last)
 	}
-	if got.Err != nil {
+	if result.Err != nil {
 		b.Truncate(s.start)
-		return got
+		return result
 	}
-	got.Full = maxCount > 0 && got.Items >= maxCount && got.Last <= want.Until
-	until := want.Until
-	if got.Full {
-		until = min(until, got.Last-1)
+	result.Full = maxCount > 0 && result.Items >= maxCount && result.Last <= asked.Until
+	until := asked.Until
+	if result.Full {
+		until = min(until, result.Last-1)
 	}
 	from, to := s.start, b.Len()
 	for to > from && b.Ticks[to-1] > int64(until) {
 		to--
 	}
-	for from < to && b.Ticks[from] <= int64(want.After) {
+	for from < to && b.Ticks[from] <= int64(asked.After) {
 		from++
 	}
 	b.Truncate(to)
 	b.Delete(s.start, from)
-	got.Kept = to - from
+	result.Kept = to - from
 
 	stream := b.Stream[s.start:]
 	for i := range stream {
-		stream[i] = want.Index
+		stream[i] = asked.Index
 	}
-	if want.Numeric && s.specials {
+	if asked.Numeric && s.specials {
 		numbersOfTexts(b, s.start)
 	}
-	return got
+	return result
 }
 
 // numbersOfTexts makes numbers of the texts "NaN", "Infinity" and "-Infinity".

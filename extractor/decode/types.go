@@ -2,16 +2,8 @@ package decode
 
 import "github.com/bundlegen/bundlegen/pipeline/instant"
 
-// Want is one stream that a call asked for, and what of it is wanted.
-type Want struct {
-	Index        int32 // goes into columns.Batch.Stream
-	WebID, Name  string
-	Numeric      bool          // a quoted "NaN", "Infinity" or "-Infinity" is a number
-	After, Until instant.Ticks // events at or before After, or later than Until, are dropped
-}
-
-// Got is what a body held for the Want of the same position.
-type Got struct {
+// Result is what a body held of one stream of the call.
+type Result struct {
 	Present bool          // the body had this stream
 	Items   int           // items in the body, dropped ones included
 	Kept    int           // events appended to the batch

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -175,7 +176,7 @@ func (a *Accesses) Of(site string) *Access {
 // not one for each connection, partition and attempt. An error is the server's
 // refusal of the credentials, or the context's; all else is told by the reading
 // that follows.
-func (c *Client) SignIn(ctx context.Context, s Stream) error {
+func (c *Client) SignIn(ctx context.Context, s batch.Stream) error {
 	if c.anonymous {
 		return nil
 	}

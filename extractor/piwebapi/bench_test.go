@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -36,7 +37,7 @@ type discard struct {
 }
 
 func (d *discard) Events(_ context.Context, b *columns.Batch) error { d.client.Free(b); return nil }
-func (d *discard) Done(o piwebapi.Outcome)                          { d.events.Add(o.Events) }
+func (d *discard) Done(_ int, o batch.Outcome, _ error)             { d.events.Add(o.Events) }
 
 // BenchmarkRecorded is what an event costs here, from the answer's bytes to a
 // batch in the sink: 1,000 tags with an event a second, one connection.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/internal/fixedseed"
@@ -192,13 +193,13 @@ func regular(from, until, step instant.Ticks) (list []instant.Ticks) {
 
 // uniform makes a site of n streams with an event a minute over an hour, and the
 // streams to read them.
-func uniform(n int) (*fakeSite, []piwebapi.Stream) {
+func uniform(n int) (*fakeSite, []batch.Stream) {
 	f := &fakeSite{events: map[string][]instant.Ticks{}}
 	events := regular(epoch, epoch+instant.Hour, instant.Minute)
-	streams := make([]piwebapi.Stream, n)
+	streams := make([]batch.Stream, n)
 	for i := range streams {
 		f.events[id(i)] = events
-		streams[i] = piwebapi.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i), EventsPerHour: -1, After: epoch, Until: epoch + instant.Hour}
+		streams[i] = batch.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i), EventsPerHour: -1, After: epoch, Until: epoch + instant.Hour}
 	}
 	return f, streams
 }
@@ -223,12 +224,18 @@ func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Cli
 	return c
 }
 
+// ended is how a stream ended.
+type ended struct {
+	batch.Outcome
+	Err error
+}
+
 // catcher is a Sink that keeps everything and notes what may not happen.
 type catcher struct {
 	client   *piwebapi.Client
 	mu       sync.Mutex
 	events   map[int32][]instant.Ticks
-	done     map[int32]piwebapi.Outcome
+	done     map[int32]ended
 	problems []string
 	fail     error // of Events
 	onEvents func()
@@ -236,7 +243,7 @@ type catcher struct {
 }
 
 func newCatcher(c *piwebapi.Client) *catcher {
-	return &catcher{client: c, events: map[int32][]instant.Ticks{}, done: map[int32]piwebapi.Outcome{}}
+	return &catcher{client: c, events: map[int32][]instant.Ticks{}, done: map[int32]ended{}}
 }
 
 func (k *catcher) Events(_ context.Context, b *columns.Batch) error {
@@ -264,25 +271,28 @@ func (k *catcher) Events(_ context.Context, b *columns.Batch) error {
 	return nil
 }
 
-func (k *catcher) Done(o piwebapi.Outcome) {
+func (k *catcher) Done(i int, o batch.Outcome, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, twice := k.done[o.Index]; twice {
-		k.problems = append(k.problems, fmt.Sprintf("stream %d is done twice", o.Index))
+	if _, twice := k.done[int32(i)]; twice {
+		k.problems = append(k.problems, fmt.Sprintf("stream %d is done twice", i))
 	}
-	k.done[o.Index] = o
+	if (err == nil) != (o.Error == "") || err != nil && o.Error != err.Error() {
+		k.problems = append(k.problems, fmt.Sprintf("stream %d says %q of %v", i, o.Error, err))
+	}
+	k.done[int32(i)] = ended{o, err}
 }
 
 // verify checks the contract of Recorded: one Done a stream, and exactly the
 // events up to it.
-func (k *catcher) verify(t testing.TB, f *fakeSite, streams []piwebapi.Stream) {
+func (k *catcher) verify(t testing.TB, f *fakeSite, streams []batch.Stream) {
 	t.Helper()
 	for _, p := range k.check(f, streams) {
 		t.Error(p)
 	}
 }
 
-func (k *catcher) check(f *fakeSite, streams []piwebapi.Stream) []string {
+func (k *catcher) check(f *fakeSite, streams []batch.Stream) []string {
 	problems := slices.Clone(k.problems)
 	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if len(k.done) != len(streams) {
@@ -290,17 +300,17 @@ func (k *catcher) check(f *fakeSite, streams []piwebapi.Stream) []string {
 	}
 	for _, s := range streams {
 		o := k.done[s.Index]
-		if o.Err == nil && o.Through != max(s.After, s.Until) || o.Through < s.After || o.Through > max(s.After, s.Until) {
-			complain("stream %d of (%s, %s] is through %s with %v", s.Index, s.After, s.Until, o.Through, o.Err)
+		if o.Err == nil && o.To != max(s.After, s.Until) || o.To < s.After || o.To > max(s.After, s.Until) {
+			complain("stream %d of (%s, %s] is through %s with %v", s.Index, s.After, s.Until, o.To, o.Err)
 		}
 		var want []instant.Ticks
 		for _, e := range f.events[s.WebID] {
-			if e > s.After && e <= o.Through {
+			if e > s.After && e <= o.To {
 				want = append(want, e)
 			}
 		}
 		if got := k.events[s.Index]; !slices.Equal(got, want) {
-			complain("stream %d through %s: %d events, not %d", s.Index, o.Through, len(got), len(want))
+			complain("stream %d through %s: %d events, not %d", s.Index, o.To, len(got), len(want))
 		}
 		if o.Events != int64(len(want)) {
 			complain("stream %d counts %d events, not %d", s.Index, o.Events, len(want))

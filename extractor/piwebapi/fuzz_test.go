@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -244,8 +245,8 @@ func FuzzDigitalSets(f *testing.F) {
 }
 
 // three are streams to read.
-func three() []piwebapi.Stream {
-	list := []piwebapi.Stream{{WebID: "I1DPa", Name: "A", Numeric: true}, {WebID: "I1DPb", Name: "B"}, {WebID: "I1DPc", Name: "C", EventsPerHour: 1000}}
+func three() []batch.Stream {
+	list := []batch.Stream{{WebID: "I1DPa", Name: "A", Numeric: true}, {WebID: "I1DPb", Name: "B"}, {WebID: "I1DPc", Name: "C", EventsPerHour: 1000}}
 	for i := range list {
 		list[i].Index, list[i].After, list[i].Until = int32(i), epoch, epoch+instant.Hour
 	}
@@ -264,8 +265,8 @@ func FuzzCounts(f *testing.F) {
 			presentable(t, err.Error())
 			return nil
 		}
-		for i, n := range counts {
-			require.Equal(t, int32(i), n.Index)
+		require.LessOrEqual(t, len(counts), len(three()))
+		for _, n := range counts {
 			require.GreaterOrEqual(t, n.N, int64(0))
 			if n.Err != nil {
 				presentable(t, n.Err.Error())
@@ -307,11 +308,11 @@ func recordedWithin(t *testing.T, c *piwebapi.Client) error {
 	require.Len(t, k.done, len(streams))
 	for _, s := range streams {
 		o := k.done[s.Index]
-		require.True(t, o.Through >= s.After && o.Through <= s.Until, "%+v", o)
-		require.Equal(t, o.Err == nil, o.Through == s.Until, "%+v", o)
+		require.True(t, o.To >= s.After && o.To <= s.Until, "%+v", o)
+		require.Equal(t, o.Err == nil, o.To == s.Until, "%+v", o)
 		require.Equal(t, int64(len(k.events[s.Index])), o.Events)
 		for _, at := range k.events[s.Index] {
-			require.LessOrEqual(t, at, o.Through, "an event beyond what was read")
+			require.LessOrEqual(t, at, o.To, "an event beyond what was read")
 		}
 		if o.Err != nil {
 			presentable(t, o.Err.Error())

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
@@ -27,8 +28,8 @@ import (
 // the sink's own error (as it is), wrong credentials, or a site that is down;
 // the streams that were not finished then get a Done with that error. It
 // retries by the site's policy; whoever calls again after an error reads on
-// from each Outcome.Through.
-func (c *Client) Recorded(ctx context.Context, streams []Stream, sink Sink) error {
+// from To of each outcome. The Index of streams counts for nothing: it is set here.
+func (c *Client) Recorded(ctx context.Context, streams []batch.Stream, sink Sink) error {
 	r := newReading(c, streams, sink)
 	ctx, r.cancel = context.WithCancel(ctx)
 	defer r.cancel()
@@ -72,10 +73,11 @@ type reading struct {
 	success bool     // a call has succeeded
 }
 
-func newReading(c *Client, streams []Stream, sink Sink) *reading {
+func newReading(c *Client, streams []batch.Stream, sink Sink) *reading {
 	r := &reading{Client: c, sink: sink, open: len(streams), tracks: make([]*track, len(streams))}
 	r.changed = sync.NewCond(&r.mu)
 	for i, s := range streams {
+		s.Index = int32(i)
 		r.tracks[i] = &track{Stream: s, from: s.After, rate: c.width.rate(s.WebID, s.EventsPerHour), urlBytes: len(webIDParameter(s.WebID))}
 	}
 	return r
@@ -134,22 +136,22 @@ func endsAll(k Kind) bool {
 // work reads spans until there are none.
 func (r *reading) work(ctx context.Context) {
 	decoder := decode.New()
-	var got []decode.Got
+	var results []decode.Result
 	for {
 		s := r.next()
 		if s == nil {
 			return
 		}
-		got = slices.Grow(got[:0], len(s.tracks))[:len(s.tracks)]
-		clear(got)
-		batch := r.batch()
-		call := r.call(s, decoder, got, batch)
+		results = slices.Grow(results[:0], len(s.tracks))[:len(s.tracks)]
+		clear(results)
+		events := r.batch()
+		call := r.call(s, decoder, results, events)
 		if err := r.get(ctx, call.request); err != nil {
-			r.Free(batch) // what the call has decoded before it failed goes with it
+			r.Free(events) // what the call has decoded before it failed goes with it
 			r.failed(ctx, s, call, err)
 			continue
 		}
-		r.succeeded(ctx, s, call, got, batch)
+		r.succeeded(ctx, s, call, results, events)
 	}
 }
 
@@ -250,20 +252,21 @@ func absolute(t instant.Ticks) string {
 	return t.Time().Format("2006-01-02T15:04:05.0000000Z")
 }
 
-// call makes the request for a span, which decodes into got and batch.
-func (r *reading) call(s *span, d *decode.Decoder, got []decode.Got, b *columns.Batch) call {
+// call makes the request for a span, which decodes into results and b.
+func (r *reading) call(s *span, d *decode.Decoder, results []decode.Result, b *columns.Batch) call {
 	from, end := bounds(s.tracks)
 	maxCount := r.width.now().maxCount(len(s.tracks))
-	wants := make([]decode.Want, len(s.tracks))
+	streams := make([]batch.Stream, len(s.tracks))
 	for i, t := range s.tracks {
-		wants[i] = decode.Want{Index: t.Index, WebID: t.WebID, Name: t.Name, Numeric: t.Numeric, After: t.from, Until: t.end()}
+		streams[i] = t.Stream
+		streams[i].After, streams[i].Until = t.from, t.end()
 	}
 	q := head(s.tracks[0].WebID, from, end, maxCount)
 	c := call{maxCount: maxCount}
 	if s.tracks[0].alone {
 		c.request = request{path: "/streams/" + url.PathEscape(s.tracks[0].WebID) + "/recorded", query: q + "&" + streamFields,
 			read: func(body io.Reader, _ http.Header) (err error) {
-				got[0], err = d.Stream(body, wants[0], maxCount, b)
+				results[0], err = d.Stream(body, streams[0], maxCount, b)
 				return err
 			}}
 	} else {
@@ -273,31 +276,31 @@ func (r *reading) call(s *span, d *decode.Decoder, got []decode.Got, b *columns.
 			query.WriteString(webIDParameter(t.WebID))
 		}
 		c.request = request{path: streamSetPath, query: query.String(),
-			read: func(body io.Reader, _ http.Header) error { return d.StreamSet(body, wants, maxCount, b, got) }}
+			read: func(body io.Reader, _ http.Header) error { return d.StreamSet(body, streams, maxCount, b, results) }}
 	}
 	c.work = float64(len(s.tracks) + fewStreams)
 	return c
 }
 
 // succeeded hands the events of a call over and decides what each stream does next.
-func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decode.Got, batch *columns.Batch) {
+func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []decode.Result, events *columns.Batch) {
 	r.mu.Lock()
 	r.strikes, r.probed, r.vain, r.success = 0, false, turns{}, true
 	r.mu.Unlock()
 	r.width.went(len(s.tracks))
 
-	// Handed over before a stream counts as read: Through never runs ahead of the sink.
-	r.redactTexts(batch)
-	if batch.Len() == 0 {
-		r.Free(batch)
-	} else if err := r.sink.Events(ctx, batch); err != nil {
+	// Handed over before a stream counts as read: an outcome is never ahead of the sink.
+	r.redactTexts(events)
+	if events.Len() == 0 {
+		r.Free(events)
+	} else if err := r.sink.Events(ctx, events); err != nil {
 		r.stop(err)
 		return
 	}
 	var more, faulty []*track
 	var fault *Error
 	for i, t := range s.tracks {
-		g := &got[i]
+		g := &results[i]
 		t.events += int64(g.Kept)
 		switch {
 		case g.Err != nil:
@@ -339,7 +342,7 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, got []decod
 // turn moves a stream on to its next page, which begins with the events at the
 // last instant of this one: those were left out. It reports false when no page
 // that the server gives is large enough.
-func (r *reading) turn(t *track, g *decode.Got, maxCount int) bool {
+func (r *reading) turn(t *track, g *decode.Result, maxCount int) bool {
 	if hours := float64(g.Last-g.First) / float64(instant.Hour); hours > 0 {
 		t.rate = float64(g.Items-1) / hours
 	}
@@ -586,7 +589,11 @@ func (r *reading) later(s *span, after time.Duration) {
 // done ends a stream, with an error or well.
 func (r *reading) done(t *track, err error) {
 	t.done = true
-	r.sink.Done(Outcome{Index: t.Index, Through: t.from, Events: t.events, Err: err})
+	failure := ""
+	if err != nil {
+		failure = err.Error()
+	}
+	r.sink.Done(int(t.Index), t.Outcome(t.from, t.events, failure), err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open--

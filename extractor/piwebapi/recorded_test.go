@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -34,7 +35,7 @@ func TestEachEventOnce(t *testing.T) {
 			items:  rapid.IntRange(20, 400).Draw(rt, "items"),
 			maxURL: rapid.IntRange(700, 2000).Draw(rt, "url"),
 		}
-		var streams []piwebapi.Stream
+		var streams []batch.Stream
 		seed := rapid.Uint64().Draw(rt, "seed")
 		random := rand.New(rand.NewPCG(seed, 1))
 		for i := range rapid.IntRange(1, 40).Draw(rt, "streams") {
@@ -50,7 +51,7 @@ func TestEachEventOnce(t *testing.T) {
 				f.events[id(i)] = events
 			}
 			after := epoch + instant.Ticks(random.Int64N(int64(instant.Hour)))*instant.Ticks(random.IntN(2))
-			streams = append(streams, piwebapi.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i),
+			streams = append(streams, batch.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i),
 				EventsPerHour: []float64{-1, 0, 30, 1e6}[random.IntN(4)],
 				After:         after, Until: after + instant.Ticks(random.Int64N(int64(2*instant.Hour)))})
 		}
@@ -252,7 +253,7 @@ func TestBadStreamsAmongGood(t *testing.T) {
 				for _, i := range k.failures() {
 					e := asError(t, k.done[i].Err)
 					assert.Equal(t, bad.kind, e.Kind)
-					assert.Equal(t, streams[i].After, k.done[i].Through)
+					assert.Equal(t, streams[i].After, k.done[i].To)
 				}
 				assert.LessOrEqual(t, f.calls, 90)
 			})
@@ -482,7 +483,7 @@ func TestSinkEndsTheReading(t *testing.T) {
 	assert.Equal(t, k.fail, c.Recorded(t.Context(), streams, k))
 	assert.Len(t, k.failures(), 2000)
 	for _, o := range k.done {
-		assert.Equal(t, epoch, o.Through)
+		assert.Equal(t, epoch, o.To)
 	}
 }
 

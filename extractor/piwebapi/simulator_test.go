@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
@@ -54,11 +55,11 @@ type table struct {
 	client *piwebapi.Client
 	mu     sync.Mutex
 	rows   map[int32][]simulator.Event
-	done   map[int32]piwebapi.Outcome
+	done   map[int32]ended
 }
 
 func newTable(c *piwebapi.Client) *table {
-	return &table{client: c, rows: map[int32][]simulator.Event{}, done: map[int32]piwebapi.Outcome{}}
+	return &table{client: c, rows: map[int32][]simulator.Event{}, done: map[int32]ended{}}
 }
 
 func (k *table) Events(_ context.Context, b *columns.Batch) error {
@@ -85,13 +86,13 @@ func (k *table) Events(_ context.Context, b *columns.Batch) error {
 	return nil
 }
 
-func (k *table) Done(o piwebapi.Outcome) {
+func (k *table) Done(i int, o batch.Outcome, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, twice := k.done[o.Index]; twice {
-		o.Err = errors.New("done twice")
+	if _, twice := k.done[int32(i)]; twice {
+		err = errors.New("done twice")
 	}
-	k.done[o.Index] = o
+	k.done[int32(i)] = ended{o, err}
 }
 
 func sameEvent(a, b simulator.Event) bool {
@@ -101,10 +102,10 @@ func sameEvent(a, b simulator.Event) bool {
 	return a == b
 }
 
-func (k *table) verify(t testing.TB, oracle *simulator.Oracle, streams []piwebapi.Stream) {
+func (k *table) verify(t testing.TB, oracle *simulator.Oracle, streams []batch.Stream) {
 	t.Helper()
 	for _, s := range streams {
-		want := oracle.Events(int(s.Index), s.After, k.done[s.Index].Through)
+		want := oracle.Events(int(s.Index), s.After, k.done[s.Index].To)
 		if !slices.EqualFunc(k.rows[s.Index], want, sameEvent) {
 			t.Errorf("stream %d %q: %d events, and not the oracle's %d", s.Index, s.Name, len(k.rows[s.Index]), len(want))
 		}
@@ -113,10 +114,10 @@ func (k *table) verify(t testing.TB, oracle *simulator.Oracle, streams []piwebap
 }
 
 // streamsOf reads all tags of the oracle over an hour.
-func streamsOf(oracle *simulator.Oracle, kind simulator.WebIDType) []piwebapi.Stream {
-	var streams []piwebapi.Stream
+func streamsOf(oracle *simulator.Oracle, kind simulator.WebIDType) []batch.Stream {
+	var streams []batch.Stream
 	for _, tag := range oracle.Tags() {
-		streams = append(streams, piwebapi.Stream{Index: int32(tag.Index), WebID: oracle.WebID(tag.Index, kind), Name: tag.Name,
+		streams = append(streams, batch.Stream{Index: int32(tag.Index), WebID: oracle.WebID(tag.Index, kind), Name: tag.Name,
 			Numeric:       strings.HasPrefix(tag.PointType.String(), "Float") || strings.HasPrefix(tag.PointType.String(), "Int"),
 			EventsPerHour: -1, After: epoch, Until: epoch + instant.Hour})
 	}
@@ -189,7 +190,7 @@ func TestFailingTags(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, kind, asError(t, o.Err).Kind)
-		assert.Equal(t, epoch, o.Through)
+		assert.Equal(t, epoch, o.To)
 	}
 }
 
@@ -276,7 +277,6 @@ func TestCounts(t *testing.T) {
 			require.Len(t, counts, len(streams))
 			for i, n := range counts {
 				s := streams[i]
-				assert.Equal(t, s.Index, n.Index)
 				if i == 7 {
 					assert.Equal(t, piwebapi.Forbidden, asError(t, n.Err).Kind)
 					continue

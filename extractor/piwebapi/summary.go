@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -18,9 +19,8 @@ import (
 
 // Count is how many events the server itself says that a stream has in (After, Until].
 type Count struct {
-	Index int32 // the Stream's
-	N     int64
-	Err   error // why the server gives no count for this stream
+	N   int64
+	Err error // why the server gives no count for this stream
 }
 
 // Counts asks the server how many events each stream has in its range, by
@@ -30,13 +30,12 @@ type Count struct {
 //
 // Servers take ranges with both ends, so it asks from one tick after After; one
 // that rounds bounds may count an event at After itself.
-func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) {
+func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, error) {
 	counts := make([]Count, len(streams))
 	type timeRange struct{ after, until instant.Ticks }
 	ranges := map[timeRange][]int{} // a count cannot be cut down afterwards: only equal ranges share a call
 	var order []timeRange
 	for i, s := range streams {
-		counts[i].Index = s.Index
 		if s.After < s.Until {
 			key := timeRange{s.After, s.Until}
 			if ranges[key] == nil {
@@ -85,7 +84,7 @@ func (c *Client) Counts(ctx context.Context, streams []Stream) ([]Count, error) 
 // counting is one Counts call.
 type counting struct {
 	*Client
-	streams []Stream
+	streams []batch.Stream
 	counts  []Count
 	counted atomic.Int64 // streams that the server gave a count for
 	refused atomic.Int64 // streams that it refused
@@ -119,7 +118,7 @@ const unableAfter = 8
 
 const summaryPath = "/streamsets/summary"
 
-func summaryHead(s Stream) string {
+func summaryHead(s batch.Stream) string {
 	return "startTime=" + absolute(s.After+1) + "&endTime=" + absolute(s.Until) +
 		"&summaryType=Count&calculationBasis=EventWeighted&" +
 		"selectedFields=Items.WebId%3BItems.Name%3BItems.Items.Type%3BItems.Items.Value%3BItems.WebException%3BWebException" +
@@ -133,17 +132,16 @@ func (k *counting) count(ctx context.Context, members []int, part bool) error {
 	first := k.streams[members[0]]
 	var query strings.Builder
 	query.WriteString(summaryHead(first))
-	wants := make([]decode.Want, len(members))
+	asked := make([]batch.Stream, len(members))
 	for i, m := range members {
-		s := k.streams[m]
-		query.WriteString(webIDParameter(s.WebID))
-		wants[i] = decode.Want{Index: s.Index, WebID: s.WebID, Name: s.Name, After: s.After, Until: s.Until}
+		asked[i] = k.streams[m]
+		query.WriteString(webIDParameter(asked[i].WebID))
 	}
 	var numbers []int64
 	var failures []error
 	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + fewStreams),
 		read: func(body io.Reader, _ http.Header) (err error) {
-			numbers, failures, err = decode.SummaryCounts(body, wants)
+			numbers, failures, err = decode.SummaryCounts(body, asked)
 			return err
 		}}
 	var e *Error

@@ -5,12 +5,13 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
 // track is a stream and how far it has been read.
 type track struct {
-	Stream
+	batch.Stream
 	from     instant.Ticks // all up to here is read and handed over
 	step     instant.Ticks // the longest range that one call may ask for; 0 = any
 	least    int           // a smaller maxCount than this gets no further; 0 = any will do

@@ -6,38 +6,20 @@ package piwebapi
 import (
 	"context"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
-
-// Stream is one tag to read, with its range. The server is asked from After
-// itself, since servers round bounds; events at or before After or later than
-// Until are dropped.
-type Stream struct {
-	Index         int32 // the caller's; comes back in columns.Batch.Stream
-	WebID         string
-	Name          string
-	Numeric       bool    // a quoted "NaN", "Infinity" or "-Infinity" is a number then, not a text
-	EventsPerHour float64 // expected; negative when unknown: only the width of calls depends on it
-	After, Until  instant.Ticks
-}
-
-// Outcome says how far a stream was read. Every event in (Stream.After, Through]
-// has been given to the Sink, and none beyond it.
-type Outcome struct {
-	Index   int32
-	Through instant.Ticks // = Until when Err is nil; After, or something between, otherwise
-	Events  int64         // given to the Sink
-	Err     error         // a *Error, or a context's error
-}
 
 // Sink takes what is read. Its methods are called from several goroutines.
 type Sink interface {
 	// Events hands over a batch; the sink owns it and passes it to Free when it is done.
 	// An error ends the reading.
 	Events(ctx context.Context, b *columns.Batch) error
-	// Done is called once for each stream, after its last Events.
-	Done(o Outcome)
+	// Done is called once for each stream, after its last Events. Of streams[i] it is
+	// called with i. err is what the outcome has as Error: a *Error, or a context's
+	// error; nil when the stream was read to its end.
+	Done(i int, o batch.Outcome, err error)
 }
 
 // DataServer is a PI Data Archive as the Web API lists it.

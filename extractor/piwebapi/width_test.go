@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -115,7 +116,7 @@ func TestWidthLearns(t *testing.T) {
 func TestNear(t *testing.T) {
 	at := func(minutes ...int) (list []*track) {
 		for _, m := range minutes {
-			list = append(list, &track{Stream: Stream{Until: instant.Hour}, from: instant.Ticks(m) * instant.Minute})
+			list = append(list, &track{Stream: batch.Stream{Until: instant.Hour}, from: instant.Ticks(m) * instant.Minute})
 		}
 		return list
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
 // closings makes specs and what their shards may say of them.
@@ -14,7 +16,7 @@ func closings(t *rapid.T) (specs []Spec, said []Closing, rows int64) {
 	for i := range rapid.IntRange(1, 6).Draw(t, "shards") {
 		s, c := Spec{Shard: i}, Closing{Shard: i, Requests: rapid.Int64Range(0, 9).Draw(t, "requests")}
 		for range rapid.IntRange(1, 4).Draw(t, "streams") {
-			stream := Stream{Name: "tag", After: 1000, Until: 2000}
+			stream := batch.Stream{Name: "tag", After: 1000, Until: 2000}
 			o := Outcome{Through: stream.Until, Events: rapid.Int64Range(0, 1e6).Draw(t, "events")}
 			if rapid.Bool().Draw(t, "failed") {
 				o.Through, o.Error = 1500, "no permission"
@@ -80,7 +82,7 @@ func TestCompleteRefuses(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"", "{", "null x", `{"shard":0,"events":0,"requests":0,"streams":[],"more":1}`, "[]", `{"shard":0}{}`} {
-		_, err := Complete([]Spec{{Streams: []Stream{{}}}}, []string{text}, 0)
+		_, err := Complete([]Spec{{Streams: []batch.Stream{{}}}}, []string{text}, 0)
 		require.Error(t, err, text)
 	}
 }

@@ -157,7 +157,10 @@ func (p process) stream(ctx context.Context, spec *Spec) error {
 		if err != nil {
 			return err
 		}
-		closing.Streams, closing.Events, closing.Requests, closing.Retries = reading.Outcomes, reading.Events, reading.Requests, reading.Retries
+		closing.Events, closing.Requests, closing.Retries = reading.Events, reading.Requests, reading.Retries
+		for _, o := range reading.Outcomes {
+			closing.Streams = append(closing.Streams, Outcome{Through: o.To, Events: o.Events, Error: o.Error})
+		}
 		if reading.Failure != nil {
 			closing.Failure = reading.Failure.Error()
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -35,7 +36,7 @@ type plant struct {
 	site    manifest.Site
 	env     map[string]string // of a worker
 	tags    []simulator.Tag
-	streams []Stream
+	streams []batch.Stream
 }
 
 func newPlant(t *testing.T, o simulator.Options) *plant {
@@ -51,7 +52,7 @@ func newPlant(t *testing.T, o simulator.Options) *plant {
 	p.tags = p.server.Oracle().Tags()
 	for _, tag := range p.tags {
 		numeric := strings.HasPrefix(tag.PointType.String(), "Float") || strings.HasPrefix(tag.PointType.String(), "Int")
-		p.streams = append(p.streams, Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, Numeric: numeric, EventsPerHour: tag.EventsPerHour, After: noon - instant.Hour, Until: noon})
+		p.streams = append(p.streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, Numeric: numeric, EventsPerHour: tag.EventsPerHour, After: noon - instant.Hour, Until: noon})
 	}
 	return p
 }

@@ -19,15 +19,15 @@ type Writer interface {
 // Watch is told how a reading goes on, from several goroutines. Its functions
 // may be nil.
 type Watch struct {
-	Events func(n int)                 // so many more were read
-	Done   func(stream int, o Outcome) // a stream has come to its end
+	Events func(n int)                       // so many more were read
+	Done   func(stream int, o batch.Outcome) // a stream has come to its end
 }
 
 // Reading is what became of streams that were read.
 type Reading struct {
-	Outcomes []Outcome    // in the streams' order
-	Events   int64        // written
-	Files    []batch.File // they were written to, where the writer is one of files
+	Outcomes []batch.Outcome // in the streams' order
+	Events   int64           // written
+	Files    []batch.File    // they were written to, where the writer is one of files
 	Requests int64
 	Retries  int64 // requests that were sent again
 	// Failure is why the site as a whole could not be read to the end; what
@@ -38,17 +38,16 @@ type Reading struct {
 // Read reads streams by a client into w: in a shard's process, and in a task's
 // that has no shards. One goroutine writes, so that reading and writing go on
 // side by side, with few batches in between. The error is w's or the context's:
-// what was written is of
-// no use then, and of the reading only Requests counts.
-func Read(ctx context.Context, client *piwebapi.Client, streams []Stream, w Writer, watch Watch) (Reading, error) {
-	s := &sink{client: client, watch: watch, outcomes: make([]Outcome, len(streams)),
+// what was written is of no use then, and of the reading only Requests counts.
+func Read(ctx context.Context, client *piwebapi.Client, streams []batch.Stream, w Writer, watch Watch) (Reading, error) {
+	s := &sink{client: client, watch: watch, outcomes: make([]batch.Outcome, len(streams)),
 		batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer crash.Exit()
 		s.write(w)
 	}()
 	before, again := client.Requests(), client.Retries()
-	failure := client.Recorded(ctx, asked(streams), s)
+	failure := client.Recorded(ctx, streams, s)
 	close(s.batches)
 	<-s.done
 	out := Reading{Outcomes: s.outcomes, Events: s.events, Requests: client.Requests() - before, Retries: client.Retries() - again, Failure: failure}
@@ -62,7 +61,7 @@ func Read(ctx context.Context, client *piwebapi.Client, streams []Stream, w Writ
 type sink struct {
 	client   *piwebapi.Client
 	watch    Watch
-	outcomes []Outcome
+	outcomes []batch.Outcome
 	batches  chan *columns.Batch
 	failed   chan struct{} // closed when writing failed
 	done     chan struct{} // closed when writing has ended
@@ -102,13 +101,9 @@ func (s *sink) Events(ctx context.Context, b *columns.Batch) error {
 }
 
 // Done implements piwebapi.Sink.
-func (s *sink) Done(o piwebapi.Outcome) {
-	out := Outcome{Through: o.Through, Events: o.Events}
-	if o.Err != nil {
-		out.Error = o.Err.Error()
-	}
-	s.outcomes[o.Index] = out
+func (s *sink) Done(i int, o batch.Outcome, _ error) {
+	s.outcomes[i] = o
 	if s.watch.Done != nil {
-		s.watch.Done(int(o.Index), out)
+		s.watch.Done(i, o)
 	}
 }

@@ -45,20 +45,9 @@ type Spec struct {
 	Site    manifest.Site `json:"site"`         // Limits are the shard's share of the budget
 	CA      string        `json:"ca,omitempty"` // PEM of Site.TLS.CAFile, which workers may not see
 	// Krb5Conf is the text of Site.Auth.Krb5Conf, for the same reason.
-	Krb5Conf string   `json:"krb5_conf,omitempty"`
-	Driver   string   `json:"driver"` // host:port of the driver's beat, see Beat.Address; "" = none
-	Streams  []Stream `json:"streams"`
-}
-
-// Stream is one tag's range.
-type Stream struct {
-	WebID         string        `json:"web_id"`
-	Name          string        `json:"name"`
-	Units         string        `json:"units,omitempty"`
-	Numeric       bool          `json:"numeric,omitempty"`
-	EventsPerHour float64       `json:"events_per_hour"` // negative when unknown
-	After         instant.Ticks `json:"after"`
-	Until         instant.Ticks `json:"until"`
+	Krb5Conf string         `json:"krb5_conf,omitempty"`
+	Driver   string         `json:"driver"` // host:port of the driver's beat, see Beat.Address; "" = none
+	Streams  []batch.Stream `json:"streams"`
 }
 
 // Closing is the last row of a shard's stream: what became of each of its streams.
@@ -71,8 +60,7 @@ type Closing struct {
 	Failure  string    `json:"failure,omitempty"` // why the site could not be read to the end; what Streams say is right nevertheless
 }
 
-// Outcome is what became of one stream: every event in (After, Through] was
-// written, and none beside.
+// Outcome is what a Closing holds of a batch.Outcome: what the driver does not know.
 type Outcome struct {
 	Through instant.Ticks `json:"through"`
 	Events  int64         `json:"events"`

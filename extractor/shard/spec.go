@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 )
 
@@ -69,20 +69,10 @@ func (s *Spec) check() error {
 }
 
 // Labels adds the streams' own to labels that are the same for all.
-func Labels(common stage.Labels, streams []Stream) stage.Labels {
+func Labels(common stage.Labels, streams []batch.Stream) stage.Labels {
 	common.WebID, common.Name, common.Units = make([]string, len(streams)), make([]string, len(streams)), make([]string, len(streams))
 	for i := range streams {
 		common.WebID[i], common.Name[i], common.Units[i] = streams[i].WebID, streams[i].Name, streams[i].Units
 	}
 	return common
-}
-
-// asked gives the streams as the client takes them: each by its index.
-func asked(streams []Stream) []piwebapi.Stream {
-	out := make([]piwebapi.Stream, len(streams))
-	for i := range streams {
-		s := &streams[i]
-		out[i] = piwebapi.Stream{Index: int32(i), WebID: s.WebID, Name: s.Name, Numeric: s.Numeric, EventsPerHour: s.EventsPerHour, After: s.After, Until: s.Until}
-	}
-	return out
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -13,7 +14,7 @@ import (
 // be, whose weights are about equal. It gives the streams of each shard, by
 // index, ascending. It is the same at any time: the heaviest goes first, to the
 // lightest shard that has room.
-func Split(streams []Stream, most int) [][]int {
+func Split(streams []batch.Stream, most int) [][]int {
 	if len(streams) == 0 {
 		return nil
 	}
@@ -43,7 +44,7 @@ func Split(streams []Stream, most int) [][]int {
 // Weights gives the number of events that each stream is expected to have. One
 // whose rate is unknown counts as the mean of the others, or as one an hour when
 // none is known.
-func Weights(streams []Stream) []float64 {
+func Weights(streams []batch.Stream) []float64 {
 	known, sum, n := 1.0, 0.0, 0
 	for i := range streams {
 		if rate := streams[i].EventsPerHour; usable(rate) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -16,7 +17,7 @@ import (
 // be, and one that has room is lighter than another by one stream at most.
 func TestSplit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		streams := make([]Stream, rapid.IntRange(0, 200).Draw(t, "streams"))
+		streams := make([]batch.Stream, rapid.IntRange(0, 200).Draw(t, "streams"))
 		for i := range streams {
 			streams[i].EventsPerHour = rapid.SampledFrom([]float64{-1, 0, 1, 60, 3600, 1e5, math.NaN(), math.Inf(1)}).Draw(t, "rate")
 			streams[i].Until = instant.Ticks(rapid.Int64Range(0, int64(instant.Day)).Draw(t, "length"))
@@ -52,16 +53,16 @@ func TestSplit(t *testing.T) {
 
 func TestSplitIsByWeight(t *testing.T) {
 	rates := []float64{100, 1, 1, 1, 97, 2}
-	streams := make([]Stream, len(rates))
+	streams := make([]batch.Stream, len(rates))
 	for i, r := range rates {
-		streams[i] = Stream{EventsPerHour: r, Until: instant.Hour}
+		streams[i] = batch.Stream{EventsPerHour: r, Until: instant.Hour}
 	}
 	require.Equal(t, [][]int{{0, 2, 3}, {1, 4, 5}}, Split(streams, 3))
 	streams[0].EventsPerHour = -1
 	require.InDelta(t, 20.4, Weights(streams)[0], 1e-9, "unknown: as the others")
 	streams[0].Until = 10 * instant.Hour
 	require.InDelta(t, 204, Weights(streams)[0], 1e-9)
-	require.Equal(t, []float64{2}, Weights([]Stream{{EventsPerHour: -1, Until: 2 * instant.Hour}}))
+	require.Equal(t, []float64{2}, Weights([]batch.Stream{{EventsPerHour: -1, Until: 2 * instant.Hour}}))
 }
 
 // What the lanes have together is the share, and each can work.

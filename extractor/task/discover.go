@@ -308,7 +308,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing, manif
 	// A server may refuse data to who may see lists. Here is the last place where one
 	// task alone asks, and where the site's other tasks can be kept from asking.
 	if len(l.points) > 0 {
-		if err := client.SignIn(ctx, piwebapi.Stream{WebID: l.points[0].WebID, After: l.until - instant.Second, Until: l.until}); err != nil {
+		if err := client.SignIn(ctx, batch.Stream{WebID: l.points[0].WebID, After: l.until - instant.Second, Until: l.until}); err != nil {
 			return err
 		}
 	}

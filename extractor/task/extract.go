@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,12 +56,12 @@ func (x *extraction) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("open partition %d: %w", a.Params.Partition, err)
 		}
-		ranges, err := x.ranges(state)
+		streams, err := x.streams(state)
 		if err != nil {
 			return err
 		}
-		x.begin(state, ranges)
-		if len(ranges) == 0 {
+		x.begin(state, streams)
+		if len(streams) == 0 {
 			return x.verdict()
 		}
 		if x.late() {
@@ -68,7 +69,7 @@ func (x *extraction) catchUp(ctx context.Context) error {
 			a.result.Notes = append(a.result.Notes, "not caught up within the task's timeout: the next run goes on from here")
 			return nil
 		}
-		if err := x.batch(ctx, state, ranges); err != nil {
+		if err := x.batch(ctx, state, streams); err != nil {
 			return err
 		}
 	}
@@ -118,9 +119,9 @@ func (x *extraction) fail(o *batch.Outcome) {
 
 func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x.last) }
 
-// ranges gives what the next batch reads. Every watermark that a batch writes is
-// an end of one of them, or lies within it: what is out of bounds stops here.
-func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
+// streams returns what the next batch reads. Every watermark that a batch writes is
+// an end of one of their ranges, or lies within it: what is out of bounds stops here.
+func (x *extraction) streams(state engine.State) ([]batch.Stream, error) {
 	x.tags = len(state.Tags) + len(x.unresolved)
 	bounds := x.bounds(x.run.UntilBy, x.run.Until)
 	if err := engine.Outside(x.Engine, x.Params.Partition, x.run.Site, bounds, state.Tags); err != nil {
@@ -130,13 +131,8 @@ func (x *extraction) ranges(state engine.State) ([]batch.Range, error) {
 		return nil, lasting{fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",
 			ErrFailed, x.run.Until, bounds.First, bounds.Last)}
 	}
-	var out []batch.Range
-	for _, r := range batch.Ranges(state.Tags, x.run.Until, ticks(x.Params.MaxWindow)) {
-		if !x.failed[state.Tags[r.Tag].PointID] {
-			out = append(out, r)
-		}
-	}
-	return out, nil
+	all := batch.Streams(state.Tags, x.run.Until, ticks(x.Params.MaxWindow))
+	return slices.DeleteFunc(all, func(s batch.Stream) bool { return x.failed[s.PointID] }), nil
 }
 
 // verdict says how the attempt ended, once nothing more is to be read.
@@ -173,18 +169,18 @@ func (x *extraction) status(failed int) string {
 }
 
 // batch reads, stages and publishes one batch.
-func (x *extraction) batch(ctx context.Context, state engine.State, ranges []batch.Range) error {
+func (x *extraction) batch(ctx context.Context, state engine.State, streams []batch.Stream) error {
 	h := batch.Header{
 		Pipeline: x.Params.Pipeline, Epoch: state.Epoch, RunID: x.Params.RunID, Attempt: max(x.Params.Attempt, 1), Tier: x.Params.Tier, Site: x.run.Site,
 		Partition: x.Params.Partition, Number: state.Last + 1, ID: batch.NewID(), Started: instant.FromTime(time.Now()),
 	}
 	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
 	defer release()
-	h.Outcomes, h.Unresolved = outcomes(state.Tags, ranges), len(x.unresolved)
+	h.Unresolved = len(x.unresolved)
 	if x.run.UntilBy == engine.ByGiven {
 		h.Given = x.run.Until
 	}
-	reading, err := x.read(ctx, folder, &h, state.Tags, ranges)
+	reading, err := x.read(ctx, folder, &h, streams)
 	switch {
 	case err != nil:
 		return errors.Join(err, folder.Remove())
@@ -213,16 +209,6 @@ func (x *extraction) batch(ctx context.Context, state engine.State, ranges []bat
 	// The batch's row tells how the attempt ended, but for the reason of a failure.
 	x.recorded = h.Status != batch.CatchingUp && reading == nil
 	return reading
-}
-
-// outcomes begins with nothing read of any tag.
-func outcomes(tags []batch.Tag, ranges []batch.Range) []batch.Outcome {
-	out := make([]batch.Outcome, len(ranges))
-	for i, r := range ranges {
-		t := &tags[r.Tag]
-		out[i] = batch.Outcome{PointID: t.PointID, WebID: t.WebID, Name: t.Name, From: r.After, To: r.After}
-	}
-	return out
 }
 
 func landed(h *batch.Header) bool {
@@ -262,42 +248,21 @@ func (x *extraction) judge(h *batch.Header) string {
 	return x.status(x.failures())
 }
 
-// read has the ranges read and staged. reading is why the site as a whole could
+// read has the streams read and staged. reading is why the site as a whole could
 // not be read to the end: what h then says of each tag is right nevertheless.
 // With err the folder is of no use.
-func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, tags []batch.Tag, ranges []batch.Range) (reading, err error) {
+func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, streams []batch.Stream) (reading, err error) {
 	if err := folder.Create(); err != nil {
 		return nil, fmt.Errorf("staging folder: %w", err)
 	}
 	labels := stage.Labels{Site: h.Site, Pipeline: h.Pipeline, BatchID: h.ID, Ingested: h.Started}
-	got, err := x.reader.read(ctx, folder, labels, streams(tags, ranges), x.watch(ranges))
+	got, err := x.reader.read(ctx, folder, labels, streams, x.watch())
 	x.result.Requests, x.result.Retries = x.result.Requests+got.Requests, x.result.Retries+got.Retries
 	if err != nil {
 		return nil, err
 	}
-	h.Events, h.Requests, h.Retries, h.Files = got.Events, got.Requests, got.Retries, got.Files
-	for i, o := range got.Outcomes {
-		out := &h.Outcomes[i]
-		out.To, out.Events, out.Error = o.Through, o.Events, o.Error
-	}
+	h.Outcomes, h.Events, h.Requests, h.Retries, h.Files = got.Outcomes, got.Events, got.Requests, got.Retries, got.Files
 	return got.Failure, nil
-}
-
-func streams(tags []batch.Tag, ranges []batch.Range) []shard.Stream {
-	out := make([]shard.Stream, len(ranges))
-	for i, r := range ranges {
-		t := &tags[r.Tag]
-		out[i] = shard.Stream{WebID: t.WebID, Name: t.Name, Units: t.Units, Numeric: numeric(t.PointType), EventsPerHour: t.EventsPerHour, After: r.After, Until: r.Until}
-	}
-	return out
-}
-
-func numeric(pointType string) bool {
-	switch pointType {
-	case "Float16", "Float32", "Float64", "Int16", "Int32":
-		return true
-	}
-	return false
 }
 
 // tell changes what is known of the progress, and tells of it.
@@ -310,14 +275,14 @@ func (x *extraction) tell(change func(*Progress)) {
 }
 
 // begin tells what is to be read, now that the watermarks are known.
-func (x *extraction) begin(state engine.State, ranges []batch.Range) {
+func (x *extraction) begin(state engine.State, streams []batch.Stream) {
 	var left float64
 	for i := range state.Tags {
 		left += span(state.Tags[i].Watermark, x.run.Until)
 	}
-	for _, r := range ranges {
-		if x.result.From == 0 || r.After < x.result.From {
-			x.result.From = r.After
+	for i := range streams {
+		if after := streams[i].After; x.result.From == 0 || after < x.result.From {
+			x.result.From = after
 		}
 	}
 	x.result.Until = x.run.Until
@@ -339,13 +304,11 @@ func (x *extraction) total() {
 	}
 }
 
-// watch tells of progress while the ranges of a batch are read.
-func (x *extraction) watch(ranges []batch.Range) shard.Watch {
+// watch tells of progress while the streams of a batch are read.
+func (x *extraction) watch() shard.Watch {
 	return shard.Watch{
 		Events: func(n int) { x.tell(func(p *Progress) { p.Events += int64(n) }) },
-		Done: func(stream int, o shard.Outcome) {
-			x.tell(func(p *Progress) { p.Left -= span(ranges[stream].After, o.Through) })
-		},
+		Done:   func(_ int, o batch.Outcome) { x.tell(func(p *Progress) { p.Left -= span(o.From, o.To) }) },
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // reader reads a batch's streams from their site into the batch's folder, which
 // exists. With an error the folder is of no use.
 type reader interface {
-	read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error)
+	read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error)
 	close()
 }
 
@@ -53,7 +53,7 @@ func (a *attempt) reader(name string) (reader, error) {
 // alone reads in this process.
 type alone struct{ client *piwebapi.Client }
 
-func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error) {
+func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
 	writer, err := folder.CreateWriter(0, shard.Labels(labels, streams))
 	if err != nil {
 		return shard.Reading{}, fmt.Errorf("staging file: %w", err)
@@ -108,12 +108,12 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 	return w, nil
 }
 
-func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []shard.Stream, watch shard.Watch) (shard.Reading, error) {
+func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
 	if err := shard.Sleep(ctx, time.Until(w.begin)); err != nil {
 		return shard.Reading{}, err
 	}
 	before := w.client.Requests()
-	if err := w.client.SignIn(ctx, piwebapi.Stream{WebID: streams[0].WebID, After: streams[0].After, Until: streams[0].Until}); err != nil {
+	if err := w.client.SignIn(ctx, streams[0]); err != nil {
 		return shard.Reading{}, err
 	}
 	parts := shard.Split(streams, w.most)
@@ -125,7 +125,7 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	case err != nil:
 		return shard.Reading{}, fmt.Errorf("read by shards: %w", err)
 	}
-	got := gather(closings, parts, len(streams))
+	got := gather(closings, parts, streams)
 	got.Requests += w.client.Requests() - before
 	got.Files = files
 	watch.Events(int(got.Events))
@@ -139,12 +139,12 @@ func (w *workers) close() { w.client.Close() }
 
 // specs says what each shard does. Shard i runs in lane i mod lanes, one after
 // the other, and has that lane's share of the budget.
-func (w *workers) specs(streams []shard.Stream, parts [][]int, lanes int) []shard.Spec {
+func (w *workers) specs(streams []batch.Stream, parts [][]int, lanes int) []shard.Spec {
 	shares := shard.Share(w.share, lanes)
 	out := make([]shard.Spec, len(parts))
 	for i, part := range parts {
 		s := w.spec
-		s.Shard, s.Site.Limits, s.Streams = i, shares[i%lanes], make([]shard.Stream, len(part))
+		s.Shard, s.Site.Limits, s.Streams = i, shares[i%lanes], make([]batch.Stream, len(part))
 		for j, stream := range part {
 			s.Streams[j] = streams[stream]
 		}
@@ -153,14 +153,15 @@ func (w *workers) specs(streams []shard.Stream, parts [][]int, lanes int) []shar
 	return out
 }
 
-// gather makes one reading of what shards say of their parts of so many streams.
-func gather(closings []shard.Closing, parts [][]int, streams int) shard.Reading {
-	got := shard.Reading{Outcomes: make([]shard.Outcome, streams)}
+// gather makes one reading of what shards say of their parts of the streams.
+func gather(closings []shard.Closing, parts [][]int, streams []batch.Stream) shard.Reading {
+	got := shard.Reading{Outcomes: make([]batch.Outcome, len(streams))}
 	var failures []string
 	for i, c := range closings {
 		got.Events, got.Requests, got.Retries = got.Events+c.Events, got.Requests+c.Requests, got.Retries+c.Retries
 		for j, stream := range parts[i] {
-			got.Outcomes[stream] = c.Streams[j]
+			o := &c.Streams[j]
+			got.Outcomes[stream] = streams[stream].Outcome(o.Through, o.Events, o.Error)
 		}
 		if c.Failure != "" && !slices.Contains(failures, c.Failure) {
 			failures = append(failures, c.Failure)

@@ -257,14 +257,14 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 	}
 	var met int64
 	var why string
-	for _, c := range counts {
+	for i, c := range counts {
 		if c.Err != nil { // it cannot be compared, and is no fault of what was landed
 			if row.Uncounted++; why == "" {
-				why = fmt.Sprintf("%q: %v", sample[c.Index].Name, c.Err)
+				why = fmt.Sprintf("%q: %v", sample[i].Name, c.Err)
 			}
 			continue
 		}
-		events := have[c.Index]
+		events := have[i]
 		row.Tags++
 		row.Expected += c.N
 		row.Landed += events
@@ -317,11 +317,11 @@ func pick(all []engine.Landed, n int, runID string) []engine.Landed {
 	return out[:n]
 }
 
-func streamsOf(sample []engine.Landed) []piwebapi.Stream {
-	out := make([]piwebapi.Stream, len(sample))
+func streamsOf(sample []engine.Landed) []batch.Stream {
+	out := make([]batch.Stream, len(sample))
 	for i := range sample {
 		l := &sample[i]
-		out[i] = piwebapi.Stream{Index: int32(i), WebID: l.WebID, Name: l.Name, Numeric: numeric(l.PointType), EventsPerHour: -1, After: l.From, Until: l.To}
+		out[i] = batch.Stream{PointID: l.PointID, WebID: l.WebID, Name: l.Name, Numeric: batch.Numeric(l.PointType), EventsPerHour: -1, After: l.From, Until: l.To}
 	}
 	return out
 }
@@ -349,6 +349,6 @@ func (c *counter) Events(_ context.Context, b *columns.Batch) error {
 }
 
 // Done implements piwebapi.Sink.
-func (c *counter) Done(o piwebapi.Outcome) {
-	c.counts[o.Index] = piwebapi.Count{Index: o.Index, N: o.Events, Err: o.Err}
+func (c *counter) Done(i int, o batch.Outcome, err error) {
+	c.counts[i] = piwebapi.Count{N: o.Events, Err: err}
 }

@@ -68,7 +68,7 @@ func (p *plant) measureParts() (out parts, err error) {
 }
 
 // streams gives what the run reads, and how its rows are labelled.
-func (p *plant) streams() ([]piwebapi.Stream, stage.Labels, error) {
+func (p *plant) streams() ([]batch.Stream, stage.Labels, error) {
 	l := stage.Labels{Site: "plant-a", Pipeline: "bench", BatchID: batch.NewID(), Ingested: instant.FromTime(time.Now())}
 	f, err := os.Open(filepath.Join(p.dir, "inventory.csv"))
 	if err != nil {
@@ -82,17 +82,17 @@ func (p *plant) streams() ([]piwebapi.Stream, stage.Labels, error) {
 	if err != nil {
 		return nil, l, err
 	}
-	var streams []piwebapi.Stream
+	var streams []batch.Stream
 	for i, t := range tags {
 		numeric := t.PointType != "Digital" && t.PointType != "String" && t.PointType != "Timestamp"
-		streams = append(streams, piwebapi.Stream{Index: int32(i), WebID: t.WebID, Name: t.Name, Numeric: numeric, EventsPerHour: landedEvents, After: until - instant.Hour - 1, Until: until})
+		streams = append(streams, batch.Stream{Index: int32(i), WebID: t.WebID, Name: t.Name, Numeric: numeric, EventsPerHour: landedEvents, After: until - instant.Hour - 1, Until: until})
 		l.WebID, l.Name, l.Units = append(l.WebID, t.WebID), append(l.Name, t.Name), append(l.Units, t.Units)
 	}
 	return streams, l, nil
 }
 
 // read reads streams by the client and gives the CPU of it, ns an event.
-func (p *plant) read(streams []piwebapi.Stream, around func(http.RoundTripper) http.RoundTripper, sink *batches) (float64, error) {
+func (p *plant) read(streams []batch.Stream, around func(http.RoundTripper) http.RoundTripper, sink *batches) (float64, error) {
 	site := manifest.Site{Name: "plant-a", URL: p.url, Auth: manifest.Auth{Kind: "anonymous"}, Limits: manifest.Limits{Connections: 4}}
 	transport, err := auth.NewTransport(site, auth.Folder(p.dir), os.LookupEnv)
 	if err != nil {
@@ -137,10 +137,10 @@ func (s *batches) Events(_ context.Context, b *columns.Batch) error {
 }
 
 // Done implements piwebapi.Sink.
-func (s *batches) Done(o piwebapi.Outcome) {
+func (s *batches) Done(_ int, _ batch.Outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = errors.Join(s.err, o.Err)
+	s.err = errors.Join(s.err, err)
 }
 
 func (s *batches) failure() error {
@@ -186,8 +186,8 @@ func (k *keeper) around(next http.RoundTripper) http.RoundTripper {
 const decodings = 4
 
 // decode decodes the kept bodies as the client does.
-func (k *keeper) decode(streams []piwebapi.Stream) (float64, error) {
-	byID := map[string]*piwebapi.Stream{}
+func (k *keeper) decode(streams []batch.Stream) (float64, error) {
+	byID := map[string]*batch.Stream{}
 	for i := range streams {
 		byID[streams[i].WebID] = &streams[i]
 	}
@@ -196,17 +196,16 @@ func (k *keeper) decode(streams []piwebapi.Stream) (float64, error) {
 	u, err := here(func() error {
 		for range decodings {
 			for _, a := range k.answers {
-				var wants []decode.Want
+				var asked []batch.Stream
 				for _, id := range a.query["webId"] {
-					s := byID[id]
-					wants = append(wants, decode.Want{Index: s.Index, WebID: s.WebID, Name: s.Name, Numeric: s.Numeric, After: s.After, Until: s.Until})
+					asked = append(asked, *byID[id])
 				}
 				most, err := strconv.Atoi(a.query.Get("maxCount"))
 				if err != nil {
 					return err
 				}
 				b.Reset()
-				if err := d.StreamSet(bytes.NewReader(a.body), wants, most, &b, make([]decode.Got, len(wants))); err != nil {
+				if err := d.StreamSet(bytes.NewReader(a.body), asked, most, &b, make([]decode.Result, len(asked))); err != nil {
 					return err
 				}
 				events += int64(b.Len())
@@ -248,7 +247,7 @@ func (k *keeper) json() (float64, error) {
 
 // stageAndPublish writes the sampled events, as those of all tags, to Parquet
 // and publishes them: ns an event of each.
-func (p *plant) stageAndPublish(sample []*columns.Batch, streams []piwebapi.Stream, labels stage.Labels) (parquet, publish float64, err error) {
+func (p *plant) stageAndPublish(sample []*columns.Batch, streams []batch.Stream, labels stage.Labels) (parquet, publish float64, err error) {
 	ctx := p.b.ctx
 	dir, err := os.MkdirTemp(p.dir, "parts-")
 	if err != nil {

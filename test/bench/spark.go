@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/internal/localspark"
@@ -42,7 +43,7 @@ const (
 type sparkBench struct {
 	*plant
 	session *session
-	streams []shard.Stream
+	streams []batch.Stream
 	rounds  int
 }
 
@@ -86,8 +87,9 @@ func (p *plant) sparkBench() (*sparkBench, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range streams {
-		s.streams = append(s.streams, shard.Stream{WebID: t.WebID, Name: t.Name, Units: labels.Units[i], Numeric: t.Numeric, EventsPerHour: t.EventsPerHour, After: t.After, Until: t.Until})
+	s.streams = streams
+	for i := range s.streams {
+		s.streams[i].Units = labels.Units[i]
 	}
 	wheels, err := filepath.Glob(filepath.Join(p.bundle(), "dist", "*.whl"))
 	if err != nil {
@@ -107,7 +109,7 @@ func (p *plant) bundle() string { return filepath.Join(p.dir, "bundles", "bench"
 
 // specs are shards that read so much of each of the streams, with their share of
 // the site's budget in so many lanes.
-func (s *sparkBench) specs(streams []shard.Stream, most int, length instant.Ticks, limits manifest.Limits, lanes int) (specs []shard.Spec, lines []string, err error) {
+func (s *sparkBench) specs(streams []batch.Stream, most int, length instant.Ticks, limits manifest.Limits, lanes int) (specs []shard.Spec, lines []string, err error) {
 	shares := shard.Share(limits, lanes)
 	for i, part := range shard.Split(streams, most) {
 		spec := shard.Spec{Shard: i, Site: manifest.Site{Name: "plant-a", URL: s.url, Auth: manifest.Auth{Kind: "anonymous"}, Limits: shares[i%lanes], Retry: manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 
+	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
@@ -54,7 +55,7 @@ var states = []string{"OPEN", "CLOSED", "OPENING", "CLOSING", "FAULT"}
 const textShare = 8
 
 // fill appends a stream's events, some milliseconds off the second.
-func fill(b *columns.Batch, stream int32, s shard.Stream, r *rand.Rand) {
+func fill(b *columns.Batch, stream int32, s batch.Stream, r *rand.Rand) {
 	value := 100 * r.Float64()
 	for at := s.After + 1; at+instant.Second <= s.Until+1; at += instant.Second {
 		ticks := int64(at + instant.Ticks(r.Int64N(1000))*instant.Millisecond)

@@ -14,11 +14,11 @@ type data struct {
 	rows   columns.Batch
 }
 
-// add adds what PI has in a range of a tag, and counts it.
-func (d *data) add(t *batch.Tag, r batch.Range) int64 {
+// add adds what PI has of a stream, and counts it.
+func (d *data) add(s *batch.Stream) int64 {
 	stream := int32(len(d.labels.WebID))
-	d.labels.WebID, d.labels.Name, d.labels.Units = append(d.labels.WebID, t.WebID), append(d.labels.Name, t.Name), append(d.labels.Units, "")
-	all := eventsOf(r.After, r.Until)
+	d.labels.WebID, d.labels.Name, d.labels.Units = append(d.labels.WebID, s.WebID), append(d.labels.Name, s.Name), append(d.labels.Units, "")
+	all := eventsOf(s.After, s.Until)
 	for _, at := range all {
 		d.rows.Append(stream, int64(at), float64(at), 0, 0, columns.HasValue|columns.Good)
 	}

@@ -307,17 +307,16 @@ func (a *attempt) stage(st engine.State) (folder stage.Folder, some bool, err er
 func (a *attempt) read(h *batch.Header, tags []batch.Tag) *data {
 	d := &data{labels: stage.Labels{Site: site, Pipeline: a.pipeline, BatchID: h.ID}}
 	late := false
-	for _, r := range batch.Ranges(tags, a.run.Until, a.window) {
-		t := tags[r.Tag]
-		o := batch.Outcome{PointID: t.PointID, WebID: t.WebID, Name: t.Name, From: r.After, To: r.Until}
+	for _, s := range batch.Streams(tags, a.run.Until, a.window) {
+		var o batch.Outcome
 		switch {
-		case a.failed[t.PointID]:
+		case a.failed[s.PointID]:
 			continue
-		case a.refused[t.PointID]:
-			a.failed[t.PointID] = true
-			o.To, o.Error = r.After, "no read access"
+		case a.refused[s.PointID]:
+			a.failed[s.PointID] = true
+			o = s.Outcome(s.After, 0, "no read access")
 		default:
-			o.Events = d.add(&t, r)
+			o = s.Outcome(s.Until, d.add(&s), "")
 		}
 		h.Outcomes = append(h.Outcomes, o)
 		h.Events += o.Events
