@@ -14,9 +14,11 @@ import (
 // ErrAbsent says that a body does not have a stream, or not its count.
 var ErrAbsent = errors.New("the server gives no count for this stream")
 
-// summarySet is the body of GET /streamsets/summary, as far as counts need it.
+// summarySet is the body of GET /streamsets/summary, as far as counts need it. Its
+// lists are read item by item: the items that a body of a few megabytes can have
+// would take a hundred times as much as values.
 type summarySet struct {
-	Items        *[]summaryStream
+	Items        json.RawMessage
 	WebException json.RawMessage
 	Errors       json.RawMessage
 }
@@ -26,15 +28,43 @@ type summaryStream struct {
 	Name, Path   string
 	WebException json.RawMessage
 	Errors       json.RawMessage
-	Items        []struct {
-		Type  string
-		Value struct {
-			Value        json.RawMessage
-			Good         *bool
-			WebException json.RawMessage
-			Errors       json.RawMessage
+	Items        json.RawMessage
+}
+
+// summaryItem is one summary of a stream.
+type summaryItem struct {
+	Type  string
+	Value struct {
+		Value        json.RawMessage
+		Good         *bool
+		WebException json.RawMessage
+		Errors       json.RawMessage
+	}
+}
+
+// errNoArray says that a list is none.
+var errNoArray = errors.New("Items is not an array")
+
+// eachOf decodes the items of an array one after the other into a fresh T. Nothing,
+// and null, is an array without any.
+func eachOf[T any](array json.RawMessage, use func(*T) error) error {
+	if len(array) == 0 || string(array) == "null" {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(array))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+		return &FormatError{Reason: errNoArray.Error()}
+	}
+	for d.More() {
+		var item T
+		if err := d.Decode(&item); err != nil {
+			return &FormatError{Offset: d.InputOffset(), Reason: err.Error()}
+		}
+		if err := use(&item); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // SummaryCounts reads the body of GET /streamsets/summary?summaryType=Count to
@@ -53,24 +83,27 @@ func SummaryCounts(r io.Reader, streams []batch.Stream) ([]int64, []error, error
 	var x index
 	x.set(streams)
 	seen := make([]bool, len(streams))
-	for i := range set {
-		s := &set[i]
+	err = eachOf(set, func(s *summaryStream) error {
 		at, err := x.find([]byte(s.WebID), []byte(s.Name), []byte(s.Path))
 		if err != nil {
-			return nil, nil, &FormatError{Reason: err.Error()}
+			return &FormatError{Reason: err.Error()}
 		}
 		if seen[at] {
-			return nil, nil, &FormatError{Reason: errTwice.Error()}
+			return &FormatError{Reason: errTwice.Error()}
 		}
 		seen[at] = true
 		counts[at], failures[at] = s.count()
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return counts, failures, nil
 }
 
 // readSummaries reads a body that is whole in memory then, since it has a few
-// hundred bytes a stream.
-func readSummaries(r io.Reader) ([]summaryStream, error) {
+// hundred bytes a stream, and returns its list of streams.
+func readSummaries(r io.Reader) (json.RawMessage, error) {
 	body, err := io.ReadAll(io.LimitReader(r, maxPiece+1))
 	switch {
 	case err != nil:
@@ -93,10 +126,10 @@ func readSummaries(r io.Reader) ([]summaryStream, error) {
 	if e := reported(set.WebException, set.Errors); e != nil {
 		return nil, e
 	}
-	if set.Items == nil {
+	if len(set.Items) == 0 || string(set.Items) == "null" {
 		return nil, &FormatError{Offset: int64(len(body)), Reason: errNoItems.Error()}
 	}
-	return *set.Items, nil
+	return set.Items, nil
 }
 
 // count is the number of events that the stream's summary gives.
@@ -104,20 +137,31 @@ func (s *summaryStream) count() (int64, error) {
 	if e := reported(s.WebException, s.Errors); e != nil {
 		return 0, e
 	}
-	for i := range s.Items {
-		if s.Items[i].Type != "Count" {
-			continue
+	n, none := int64(0), ErrAbsent
+	found := errors.New("found")
+	err := eachOf(s.Items, func(item *summaryItem) error {
+		if item.Type != "Count" {
+			return nil
 		}
-		v := &s.Items[i].Value
-		if e := reported(v.WebException, v.Errors); e != nil {
-			return 0, e
-		}
-		var n *float64
-		if v.Good != nil && !*v.Good || json.Unmarshal(v.Value, &n) != nil || n == nil ||
-			*n < 0 || *n > 1<<53 || *n != math.Trunc(*n) {
-			return 0, fmt.Errorf("%w: it says %q", ErrAbsent, printable(v.Value))
-		}
-		return int64(*n), nil
+		n, none = item.count()
+		return found
+	})
+	if err != nil && err != found {
+		return 0, err
 	}
-	return 0, ErrAbsent
+	return n, none
+}
+
+// count is the number that an item of the type Count gives.
+func (i *summaryItem) count() (int64, error) {
+	v := &i.Value
+	if e := reported(v.WebException, v.Errors); e != nil {
+		return 0, e
+	}
+	var n *float64
+	if v.Good != nil && !*v.Good || json.Unmarshal(v.Value, &n) != nil || n == nil ||
+		*n < 0 || *n > 1<<53 || *n != math.Trunc(*n) {
+		return 0, fmt.Errorf("%w: it says %q", ErrAbsent, printable(v.Value))
+	}
+	return int64(*n), nil
 }

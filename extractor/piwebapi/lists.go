@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,11 +37,11 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	return s, err
 }
 
-// maxList is the size of the largest answer that is no page of points, in bytes.
-const maxList = 16 << 20
+// maxObject is the size of the largest answer that is no list, in bytes.
+const maxObject = 1 << 20
 
-// listed is a body that holds a list.
-type listed[T any] struct{ Items []T }
+// maxServers is how many data servers a site may list.
+const maxServers = 1000
 
 // into reads a body of JSON into v.
 func into[T any](v *T) func(io.Reader, http.Header) error {
@@ -50,12 +51,12 @@ func into[T any](v *T) func(io.Reader, http.Header) error {
 // readJSON reads a body of JSON into v, with the decoder's errors for bodies
 // that are cut off, no JSON, or an exception.
 func readJSON[T any](r io.Reader, v *T) error {
-	body, err := io.ReadAll(io.LimitReader(r, maxList+1))
+	body, err := io.ReadAll(io.LimitReader(r, maxObject+1))
 	if err != nil {
 		return err
 	}
-	if len(body) > maxList {
-		return fmt.Errorf("an answer of more than %d MB is %w", maxList>>20, decode.ErrTooLarge)
+	if len(body) > maxObject {
+		return fmt.Errorf("an answer of more than %d MB is %w", maxObject>>20, decode.ErrTooLarge)
 	}
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n")
 	if !bytes.HasPrefix(body, []byte("{")) {
@@ -63,7 +64,10 @@ func readJSON[T any](r io.Reader, v *T) error {
 	}
 	var fresh T // a try before this one leaves nothing behind
 	if err := json.Unmarshal(body, &fresh); err != nil {
-		return malformed(err)
+		if known := malformed(err); known != err {
+			return known
+		}
+		return &decode.FormatError{Reason: err.Error(), Lasting: true} // of a type's own reader
 	}
 	if bytes.Contains(body, []byte(`"WebException"`)) {
 		var failed struct{ WebException *decode.WebException }
@@ -103,7 +107,7 @@ type dataServerItem struct {
 
 // DataServers lists the PI Data Archives that the site serves.
 func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
-	var list listed[dataServerItem]
+	var list []dataServerItem
 	var date instant.Ticks
 	err := c.persist(ctx, request{
 		path:  "/dataservers",
@@ -112,14 +116,23 @@ func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 			if t, err := http.ParseTime(head.Get("Date")); err == nil {
 				date = instant.FromTime(t)
 			}
-			return readJSON(r, &list)
+			list = list[:0]
+			return readItems(r, func(raw json.RawMessage) error {
+				if len(list) >= maxServers {
+					return &decode.FormatError{Reason: fmt.Sprintf("it lists more than %d data servers", maxServers), Lasting: true}
+				}
+				var item dataServerItem
+				err := json.Unmarshal(raw, &item)
+				list = append(list, item)
+				return malformed(err)
+			})
 		},
 	})
 	if err != nil {
 		return nil, c.elsewhere(err)
 	}
-	servers := make([]DataServer, 0, len(list.Items))
-	for _, item := range list.Items {
+	servers := make([]DataServer, 0, len(list))
+	for _, item := range list {
 		s := DataServer{WebID: item.WebID, Name: item.Name, IsConnected: item.IsConnected == nil || *item.IsConnected, Date: date}
 		if t, err := instant.Parse(item.ServerTime); err == nil {
 			s.ServerTime = t
@@ -253,6 +266,8 @@ func smallerThan(n, limit int) int {
 const (
 	maxSets   = 20_000
 	maxStates = 1_000_000 // of all sets
+	// maxNamed is how many bytes the names of all states may take.
+	maxNamed = 32 << 20
 	// maxVainSets is how many sets may fail in a row before the others are not tried.
 	maxVainSets = 5
 )
@@ -273,19 +288,23 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 		query: "selectedFields=Items.WebId%3BItems.Name%3BItems.Links.Values%3BWebException",
 		read: func(r io.Reader, _ http.Header) error {
 			sets = sets[:0]
-			return readItems(r, func(raw json.RawMessage) {
+			return readItems(r, func(raw json.RawMessage) error {
 				var set setItem
-				if err := json.Unmarshal(raw, &set); err != nil || set.Name == "" || len(sets) >= maxSets {
-					c.leaveOutSet(set.Name, "the server lists it as "+readable(string(raw)))
-					return
+				err := json.Unmarshal(raw, &set)
+				if err != nil || set.Name == "" || len(set.Name)+len(set.WebID)+len(set.Links.Values) > maxText || len(sets) >= maxSets {
+					c.leaveOutSet(readable(set.Name), "the server lists it as "+readable(string(raw)))
+					return nil
 				}
 				sets = append(sets, set)
+				return nil
 			})
 		}})
 	if err != nil {
 		return nil, err
 	}
-	l := setListing{Client: c, left: maxStates, all: make(map[string][]State, len(sets))}
+	l := setListing{Client: c, all: make(map[string][]State, len(sets))}
+	l.states.Store(maxStates)
+	l.bytes.Store(maxNamed)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.gate.most)
 	for _, set := range sets {
@@ -302,9 +321,24 @@ type setListing struct {
 	*Client
 	mu   sync.Mutex
 	all  map[string][]State
-	left int    // states that may still be read
 	vain int    // sets that failed in a row
 	last string // why the last one did
+
+	states, bytes atomic.Int64 // that may still be read, of all sets
+}
+
+// take counts a state in, and reports whether it may be kept.
+func (l *setListing) take(s *State) bool {
+	states, bytes := l.states.Add(-1), l.bytes.Add(-int64(len(s.Name)))
+	return states >= 0 && bytes >= 0
+}
+
+// give counts states out again.
+func (l *setListing) give(states []State) {
+	for i := range states {
+		l.states.Add(1)
+		l.bytes.Add(int64(len(states[i].Name)))
+	}
 }
 
 // read reads a set's states. Its error ends the listing.
@@ -314,21 +348,21 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	switch {
 	case l.vain >= maxVainSets:
 		why = "not tried, since others before it failed: " + l.last
-	case l.left <= 0:
-		why = fmt.Sprintf("not read, since others have %d states", maxStates)
+	case l.states.Load() <= 0 || l.bytes.Load() <= 0:
+		why = errStates.Error()
 	}
 	l.mu.Unlock()
 	if why != "" {
 		l.leaveOutSet(set.Name, why)
 		return nil
 	}
-	states, err := l.states(ctx, set)
+	states, err := l.of(ctx, set)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var e *Error
 	switch {
 	case err == nil:
-		l.all[l.named(set.Name)], l.left, l.vain = states, l.left-len(states), 0
+		l.all[l.named(set.Name)], l.vain = states, 0
 		return nil
 	case !errors.As(err, &e) || endsAll(e.Kind):
 		return err
@@ -338,24 +372,39 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	return nil
 }
 
-func (l *setListing) states(ctx context.Context, set setItem) (states []State, err error) {
+// errStates is why a set is left out when the others have taken what may be read.
+var errStates = fmt.Errorf("all sets together, with more than %d states or %d MB of their names, are %w", maxStates, maxNamed>>20, decode.ErrTooLarge)
+
+// of reads the states of a set.
+func (l *setListing) of(ctx context.Context, set setItem) (states []State, err error) {
 	err = l.persist(ctx, request{path: l.valuesPath(set.WebID, set.Links.Values),
 		query: "selectedFields=Items.Name%3BItems.Value%3BWebException",
 		read: func(r io.Reader, _ http.Header) error {
+			l.give(states)
 			states = states[:0]
-			return readItems(r, func(raw json.RawMessage) {
+			return readItems(r, func(raw json.RawMessage) error {
 				var v struct {
 					Name  string
 					Value json.Number
 				}
-				if json.Unmarshal(raw, &v) != nil || len(states) >= maxStates {
-					return // a state that is no state
+				if json.Unmarshal(raw, &v) != nil || len(v.Name) > maxText {
+					return nil // a state that is no state
 				}
-				if n, err := v.Value.Float64(); err == nil && n == math.Trunc(n) && math.Abs(n) <= math.MaxInt32 {
-					states = append(states, State{Name: l.named(v.Name), Value: int32(n)})
+				n, err := v.Value.Float64()
+				if err != nil || n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
+					return nil
 				}
+				state := State{Name: l.named(v.Name), Value: int32(n)}
+				states = append(states, state)
+				if !l.take(&state) {
+					return errStates
+				}
+				return nil
 			})
 		}})
+	if err != nil {
+		l.give(states)
+	}
 	return states, err
 }
 

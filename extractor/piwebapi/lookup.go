@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
@@ -232,11 +234,24 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 		fmt.Fprintf(&query, "&%s=%s", parameter, url.QueryEscape(v))
 		asked[v], asked[inventory.Fold(v)] = v, v
 	}
-	var list listed[struct {
+	type answer struct {
 		Identifier string
 		Object     json.RawMessage
-	}]
-	err := c.persist(ctx, request{path: "/points/multiple", query: query.String(), work: float64(len(values)), read: into(&list)})
+	}
+	var list []answer
+	err := c.persist(ctx, request{path: "/points/multiple", query: query.String(), work: float64(len(values)),
+		read: func(r io.Reader, _ http.Header) error {
+			list = list[:0]
+			return readItems(r, func(raw json.RawMessage) error {
+				if len(list) >= 2*len(values) {
+					return &decode.FormatError{Reason: fmt.Sprintf("it lists more than twice the %d points that were asked for", len(values)), Lasting: true}
+				}
+				var item answer
+				err := json.Unmarshal(raw, &item)
+				list = append(list, item)
+				return malformed(err)
+			})
+		}})
 	var e *Error
 	switch {
 	case errors.As(err, &e) && ofThePoint(e) && (!e.Retryable || c.probe(ctx) == nil):
@@ -245,7 +260,7 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 		return nil, err
 	}
 	found, elsewhere, failed := make(map[string]Point, len(values)), map[string]bool{}, 0
-	for _, item := range list.Items {
+	for _, item := range list {
 		value, known := asked[item.Identifier]
 		if !known && parameter == "path" {
 			value, known = asked[inventory.Fold(item.Identifier)]

@@ -305,22 +305,23 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 				seen.bytes = bytes
 			}
 		}()
-		return readItems(body, func(raw json.RawMessage) {
+		return readItems(body, func(raw json.RawMessage) error {
 			p.items++
 			var item pointItem
 			if err := json.Unmarshal(raw, &item); err != nil {
 				if c.leftOut() <= maxLeftOut {
 					c.leaveOut(start+p.items-1, err.Error())
 				}
-				return
+				return nil
 			}
 			point := c.shown(item.point())
 			if !seen.add(&point) {
 				p.known++
-				return
+				return nil
 			}
 			seen.pack(&point)
 			p.points = append(p.points, point)
+			return nil
 		})
 	}
 	e := c.get(ctx, r)
@@ -358,8 +359,9 @@ func (c *Client) named(s string) string {
 }
 
 // readItems reads a list as it comes and hands over one item after the other, so
-// that a page is never in memory as a whole. The item is valid during the call.
-func readItems(r io.Reader, item func(json.RawMessage)) error {
+// that a page is never in memory as a whole. The item is valid during the call,
+// whose error ends the reading.
+func readItems(r io.Reader, item func(json.RawMessage) error) error {
 	limited := &pageReader{r: r, left: maxPage + 1, item: maxItem}
 	in := bufio.NewReader(limited)
 	if mark, _ := in.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
@@ -386,8 +388,7 @@ func readItems(r io.Reader, item func(json.RawMessage)) error {
 			return errHugePage
 		}
 		limited.item = maxItem
-		item(raw)
-		return nil
+		return item(raw)
 	})
 	switch {
 	case err == nil:
