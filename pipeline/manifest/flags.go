@@ -15,89 +15,90 @@ import (
 // Tasks lists the tasks that the emitted jobs run, in the order of a run.
 func Tasks() []string { return []string{TaskDiscover, TaskExtract, TaskConsolidate, TaskValidate} }
 
-// flag is one parameter as it stands on a task's command line: --name=value.
+// flag is one parameter of a task's command line: --name=value.
 type flag struct {
 	name     string
-	tasks    []string // the tasks that use it; nil = all
+	value    value
+	allowed  string   // the allowed values, for people
+	tasks    []string // the tasks that use it
 	loop     bool     // an extraction that loops uses it, too
-	optional bool     // may be left out: its field then keeps its zero value (attempt: 1)
-	allowed  string   // what a value has to be, for people
-	field    func(*Parameters) value
-}
-
-// value reads and writes one field of Parameters as text.
-type value interface {
-	text() string
-	set(string) error // any error means: not what the flag allows
-}
-
-// flags is every flag, in the order in which Args writes them.
-var flags = []flag{
-	{name: "pipeline", allowed: "the pipeline's name", field: func(p *Parameters) value { return textOf(&p.Pipeline) }},
-	{name: "catalog", allowed: "a catalog's name", field: func(p *Parameters) value { return textOf(&p.Catalog) }},
-	{name: "schema-prefix", optional: true, allowed: "text before each schema's name; empty for none", field: func(p *Parameters) value { return optionalOf(&p.SchemaPrefix) }},
-	{name: "bundle", allowed: "the bundle's root folder", field: func(p *Parameters) value { return textOf(&p.Bundle) }},
-	{name: "tier", allowed: "a tier's name", field: func(p *Parameters) value { return textOf(&p.Tier) }},
-	{name: "run-id", allowed: "the id of the job's run", field: func(p *Parameters) value { return textOf(&p.RunID) }},
-	{name: "until-ms", optional: true, allowed: "milliseconds since 1970-01-01Z, a whole number of at least 0", field: func(p *Parameters) value {
-		return integerOf(&p.UntilMillis, 0, math.MaxInt64/int64(instant.Millisecond))
-	}},
-	{name: "until", optional: true, allowed: "an instant such as 2026-01-31T12:00:00Z, or empty", field: func(p *Parameters) value { return (*instantText)(&p.Until) }},
-	{name: "timeout-seconds", optional: true, allowed: "a whole number of at least 0; 0 = none", field: func(p *Parameters) value { return integerOf(&p.TimeoutSecs, 0, math.MaxInt32) }},
-	{name: "attempt", optional: true, allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.Attempt, 1, math.MaxInt32) }},
-
-	{name: "partition", tasks: only(TaskExtract), allowed: "a whole number of at least 0", field: func(p *Parameters) value { return integerOf(&p.Partition, 0, math.MaxInt32) }},
-	{name: "site", tasks: only(TaskExtract), allowed: "a site's name", field: func(p *Parameters) value { return textOf(&p.Site) }},
-	{name: "requests-per-second", tasks: only(TaskExtract), allowed: "a number above 0", field: func(p *Parameters) value { return positiveOf(&p.Limits.RequestsPerSecond) }},
-	{name: "connections", tasks: only(TaskExtract), allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.Limits.Connections, 1, math.MaxInt32) }},
-	{name: "items-per-call", tasks: only(TaskExtract), allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.Limits.ItemsPerCall, 1, math.MaxInt32) }},
-	{name: "max-window-seconds", tasks: only(TaskExtract), allowed: "a number above 0", field: func(p *Parameters) value { return positiveOf(&p.MaxWindow) }},
-	{name: "fail-above", tasks: only(TaskExtract), allowed: "a share from 0 to 1", field: func(p *Parameters) value { return shareOf(&p.FailAbove) }},
-	{name: "tags-per-shard", tasks: only(TaskExtract), allowed: "a whole number of at least 1", field: func(p *Parameters) value { return integerOf(&p.TagsPerShard, 1, math.MaxInt32) }},
-	{name: "shards", tasks: only(TaskExtract), optional: true, allowed: "executors or driver", field: func(p *Parameters) value { return (*place)(&p.Shards) }},
-
-	{name: everyFlag, tasks: only(TaskExtract), optional: true, allowed: "a number of at least 0; 0 = no loop", field: func(p *Parameters) value { return secondsOf(&p.Every) }},
-	{name: "loop-seconds", tasks: only(), loop: true, allowed: "a number of at least 0; 0 = once", field: func(p *Parameters) value { return secondsOf(&p.Loops) }},
-	{name: "lead", tasks: only(), loop: true, allowed: "true or false", field: func(p *Parameters) value { return (*truth)(&p.Lead) }},
-
-	{name: "backfill-seconds", tasks: only(TaskDiscover), loop: true, allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Backfill) }},
-	{name: "settle-seconds", tasks: only(TaskDiscover), loop: true, allowed: "a number of at least 0", field: func(p *Parameters) value { return secondsOf(&p.Settle) }},
-
-	{name: "maintenance", tasks: only(TaskConsolidate), allowed: "true or false", field: func(p *Parameters) value { return (*truth)(&p.Maintenance) }},
-	{name: "layout", tasks: only(TaskDiscover, TaskConsolidate), loop: true, allowed: "liquid or zorder", field: func(p *Parameters) value { return (*layout)(&p.Layout) }},
-
-	{name: "min-completeness", tasks: only(TaskValidate), allowed: "a share from 0 to 1", field: func(p *Parameters) value { return shareOf(&p.MinCompleteness) }},
-	{name: "sample-tags", tasks: only(TaskValidate), allowed: "a whole number of at least 0; 0 = all", field: func(p *Parameters) value { return integerOf(&p.SampleTags, 0, math.MaxInt32) }},
+	optional bool     // without it, the field keeps its zero value (attempt: 1)
 }
 
 // everyFlag makes an extraction loop.
 const everyFlag = "every-seconds"
 
-// only lists the tasks that use a flag. It is not nil.
-func only(tasks ...string) []string { return append([]string{}, tasks...) }
+// flags returns every flag in the order of Args, bound to the fields of p.
+func (p *Parameters) flags() []flag {
+	const (
+		number      = "a number of at least 0"
+		positive    = "a number above 0"
+		share       = "a share from 0 to 1"
+		whole       = "a whole number of at least 0"
+		count       = "a whole number of at least 1"
+		trueOrFalse = "true or false"
+		maxMillis   = math.MaxInt64 / int64(instant.Millisecond)
+	)
+	all, discover, extract := Tasks(), []string{TaskDiscover}, []string{TaskExtract}
+	consolidate, validate := []string{TaskConsolidate}, []string{TaskValidate}
+	return []flag{
+		{name: "pipeline", value: textOf(&p.Pipeline), tasks: all, allowed: "the pipeline's name"},
+		{name: "catalog", value: textOf(&p.Catalog), tasks: all, allowed: "a catalog's name"},
+		{name: "schema-prefix", value: anyTextOf(&p.SchemaPrefix), tasks: all, optional: true, allowed: "text before each schema's name; empty for none"},
+		{name: "bundle", value: textOf(&p.Bundle), tasks: all, allowed: "the bundle's root folder"},
+		{name: "tier", value: textOf(&p.Tier), tasks: all, allowed: "a tier's name"},
+		{name: "run-id", value: textOf(&p.RunID), tasks: all, allowed: "the id of the job's run"},
+		{name: "until-ms", value: integerOf(&p.UntilMillis, 0, maxMillis), tasks: all, optional: true, allowed: "milliseconds since 1970-01-01Z, " + whole},
+		{name: "until", value: instantOf(&p.Until), tasks: all, optional: true, allowed: "an instant such as 2026-01-31T12:00:00Z, or empty"},
+		{name: "timeout-seconds", value: integerOf(&p.TimeoutSecs, 0, math.MaxInt32), tasks: all, optional: true, allowed: whole + "; 0 = none"},
+		{name: "attempt", value: integerOf(&p.Attempt, 1, math.MaxInt32), tasks: all, optional: true, allowed: count},
 
-func (f *flag) usedBy(p *Parameters) bool {
-	return f.tasks == nil || slices.Contains(f.tasks, p.Task) || f.loop && p.Loop()
+		{name: "partition", value: integerOf(&p.Partition, 0, math.MaxInt32), tasks: extract, allowed: whole},
+		{name: "site", value: textOf(&p.Site), tasks: extract, allowed: "a site's name"},
+		{name: "requests-per-second", value: positiveOf(&p.Limits.RequestsPerSecond), tasks: extract, allowed: positive},
+		{name: "connections", value: integerOf(&p.Limits.Connections, 1, math.MaxInt32), tasks: extract, allowed: count},
+		{name: "items-per-call", value: integerOf(&p.Limits.ItemsPerCall, 1, math.MaxInt32), tasks: extract, allowed: count},
+		{name: "max-window-seconds", value: positiveOf(&p.MaxWindow), tasks: extract, allowed: positive},
+		{name: "fail-above", value: shareOf(&p.FailAbove), tasks: extract, allowed: share},
+		{name: "tags-per-shard", value: integerOf(&p.TagsPerShard, 1, math.MaxInt32), tasks: extract, allowed: count},
+		{name: "shards", value: oneOf(&p.Shards, ShardsOnExecutors, ShardsOnDriver), tasks: extract, optional: true, allowed: "executors or driver"},
+
+		{name: everyFlag, value: secondsOf(&p.Every), tasks: extract, optional: true, allowed: number + "; 0 = no loop"},
+		{name: "loop-seconds", value: secondsOf(&p.Loops), loop: true, allowed: number + "; 0 = once"},
+		{name: "lead", value: truthOf(&p.Lead), loop: true, allowed: trueOrFalse},
+
+		{name: "backfill-seconds", value: secondsOf(&p.Backfill), tasks: discover, loop: true, allowed: number},
+		{name: "settle-seconds", value: secondsOf(&p.Settle), tasks: discover, loop: true, allowed: number},
+
+		{name: "maintenance", value: truthOf(&p.Maintenance), tasks: consolidate, allowed: trueOrFalse},
+		{name: "layout", value: oneOf(&p.Layout, "liquid", "zorder"), tasks: slices.Concat(discover, consolidate), loop: true, allowed: "liquid or zorder"},
+
+		{name: "min-completeness", value: shareOf(&p.MinCompleteness), tasks: validate, allowed: share},
+		{name: "sample-tags", value: integerOf(&p.SampleTags, 0, math.MaxInt32), tasks: validate, allowed: whole + "; 0 = all"},
+	}
 }
 
-// Loop says whether the task is an extraction that loops.
+func (f *flag) usedBy(p *Parameters) bool {
+	return slices.Contains(f.tasks, p.Task) || f.loop && p.Loop()
+}
+
+// Loop reports whether the task is an extraction that loops.
 func (p *Parameters) Loop() bool { return p.Task == TaskExtract && p.Every > 0 }
 
-// Args gives the arguments of p.Task as --name=value tokens: every flag that
-// the task uses, always in the same order. A reference in refs replaces the
-// value of the flag of that name, as it is: emitted jobs say
-// {"until-ms": "{{job.parameters.until_ms}}"} there. References of flags that
-// the task does not use are left aside, so that one map serves all tasks.
+// Args returns the arguments of p.Task as --name=value tokens: every flag that
+// the task uses, always in the same order. A reference in refs replaces the value
+// of the flag of that name: emitted jobs pass
+// {"until-ms": "{{job.parameters.until_ms}}"}. References to flags that the task
+// does not use are ignored, so that one map serves all tasks.
 func (p Parameters) Args(refs map[string]string) []string {
 	var args []string
-	for i := range flags {
-		f := &flags[i]
+	for _, f := range p.flags() {
 		if !f.usedBy(&p) || f.name == everyFlag && p.Every == 0 {
 			continue
 		}
 		text, ok := refs[f.name]
 		if !ok {
-			text = f.field(&p).text()
+			text = f.value.text()
 		}
 		args = append(args, "--"+f.name+"="+text)
 	}
@@ -107,46 +108,36 @@ func (p Parameters) Args(refs map[string]string) []string {
 // Parse reads the arguments of a task, as Args writes them, in any order. It is
 // strict: an unknown flag, one of another task, one given twice, a value that
 // is not allowed and a missing flag are errors, and all of them are reported at
-// once. An empty --until= is as good as none; one of until and until-ms has to
-// be there.
+// once. That is why this is not flag.FlagSet, which stops at the first error, lets
+// the last of two values win, and takes a value from the next argument. An empty
+// --until= counts as absent; one of until and until-ms is required.
 func Parse(task string, args []string) (Parameters, error) {
 	p := Parameters{Task: task, Attempt: 1}
 	if !slices.Contains(Tasks(), task) {
 		return Parameters{}, unknown("task", task, Tasks())
 	}
+	flags := p.flags()
 	var problems []error
 	given := map[string]bool{}
-	for _, arg := range loopFirst(args) {
-		if err := p.parseArg(arg, given); err != nil {
-			problems = append(problems, err)
+	for _, first := range []bool{true, false} { // whether there is a loop decides which flags are allowed
+		for _, arg := range args {
+			if strings.HasPrefix(arg, "--"+everyFlag+"=") != first {
+				continue
+			}
+			if err := p.parseArg(arg, flags, given); err != nil {
+				problems = append(problems, err)
+			}
 		}
 	}
-	problems = append(problems, p.missing(given)...)
+	problems = append(problems, p.missing(flags, given)...)
 	if len(problems) > 0 {
 		return Parameters{}, errors.Join(problems...)
 	}
 	return p, nil
 }
 
-// loopFirst gives the arguments in an order in which the one that says whether
-// there is a loop comes before those that only a loop has.
-func loopFirst(args []string) []string {
-	sorted := slices.Clone(args)
-	slices.SortStableFunc(sorted, func(a, b string) int {
-		return boolToInt(strings.HasPrefix(b, "--"+everyFlag+"=")) - boolToInt(strings.HasPrefix(a, "--"+everyFlag+"="))
-	})
-	return sorted
-}
-
-func boolToInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // parseArg reads one token into p and marks its flag as given.
-func (p *Parameters) parseArg(arg string, given map[string]bool) error {
+func (p *Parameters) parseArg(arg string, flags []flag, given map[string]bool) error {
 	rest, isFlag := strings.CutPrefix(arg, "--")
 	name, text, hasValue := strings.Cut(rest, "=")
 	if !isFlag {
@@ -155,11 +146,11 @@ func (p *Parameters) parseArg(arg string, given map[string]bool) error {
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.name == name })
 	switch {
 	case i < 0:
-		return unknown("flag", "--"+name, flagNames(p))
+		return unknown("flag", "--"+name, p.flagNames(flags))
 	case !flags[i].usedBy(p):
 		owners := flags[i].tasks
 		if flags[i].loop {
-			owners = append(only(owners...), "an extract with --"+everyFlag)
+			owners = append(slices.Clone(owners), "an extract with --"+everyFlag)
 		}
 		return fmt.Errorf("flag --%s is not one of %s\nhint: it belongs to %s", name, p.Task, strings.Join(owners, ", "))
 	case !hasValue:
@@ -168,17 +159,16 @@ func (p *Parameters) parseArg(arg string, given map[string]bool) error {
 		return fmt.Errorf("flag --%s is there twice\nhint: leave one of them out", name)
 	}
 	given[name] = true
-	if err := flags[i].field(p).set(text); err != nil {
+	if !flags[i].value.set(text) {
 		return fmt.Errorf("flag --%s: %s is not allowed\nhint: allowed is %s", name, quote(text), flags[i].allowed)
 	}
 	return nil
 }
 
 // missing reports the flags that the task needs and was not given.
-func (p *Parameters) missing(given map[string]bool) []error {
+func (p *Parameters) missing(flags []flag, given map[string]bool) []error {
 	var problems []error
-	for i := range flags {
-		f := &flags[i]
+	for _, f := range flags {
 		if f.usedBy(p) && !f.optional && !given[f.name] {
 			problems = append(problems, fmt.Errorf("flag --%s is missing\nhint: %s needs it: %s", f.name, p.Task, f.allowed))
 		}
@@ -194,17 +184,16 @@ func (p *Parameters) missing(given map[string]bool) []error {
 // Usage lists the flags of a task and what each takes, one a line, for --help.
 func Usage(task string) string {
 	var b strings.Builder
-	for i := range flags {
-		f := &flags[i]
-		p := Parameters{Task: task, Every: 1}
-		if !f.usedBy(&p) {
+	loop := Parameters{Task: task, Every: 1}
+	for _, f := range loop.flags() {
+		if !f.usedBy(&loop) {
 			continue
 		}
 		note := ""
-		switch p.Every = 0; {
+		switch {
 		case f.optional:
 			note = " (optional)"
-		case !f.usedBy(&p):
+		case !slices.Contains(f.tasks, task):
 			note = " (with --" + everyFlag + ")"
 		}
 		fmt.Fprintf(&b, "  --%-20s %s%s\n", f.name+"=", f.allowed, note)
@@ -212,11 +201,11 @@ func Usage(task string) string {
 	return b.String()
 }
 
-func flagNames(p *Parameters) []string {
+func (p *Parameters) flagNames(flags []flag) []string {
 	var names []string
-	for i := range flags {
-		if flags[i].usedBy(p) {
-			names = append(names, "--"+flags[i].name)
+	for _, f := range flags {
+		if f.usedBy(p) {
+			names = append(names, "--"+f.name)
 		}
 	}
 	return names

@@ -1,58 +1,72 @@
 package manifest
 
 import (
-	"errors"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// errValue says that a text is not what its flag allows; Parse adds which flag,
-// the text and what is allowed.
-var errValue = errors.New("not allowed")
-
-// text is a string field, which may have to be there.
-type text struct {
-	to       *string
-	optional bool
+// value reads and writes one field of Parameters as text. set reports whether the
+// text is allowed; if not, the field keeps its value.
+type value interface {
+	text() string
+	set(string) bool
 }
 
-func textOf(to *string) value     { return text{to: to} }
-func optionalOf(to *string) value { return text{to: to, optional: true} }
+// text is a string for which allowed is true.
+type text struct {
+	to      *string
+	allowed func(string) bool
+}
 
 func (t text) text() string { return *t.to }
-func (t text) set(s string) error {
-	if s == "" && !t.optional {
-		return errValue
+func (t text) set(s string) bool {
+	if !t.allowed(s) {
+		return false
 	}
 	*t.to = s
-	return nil
+	return true
+}
+
+func textOf(to *string) value    { return text{to, func(s string) bool { return s != "" }} }
+func anyTextOf(to *string) value { return text{to, func(string) bool { return true }} }
+
+func oneOf(to *string, words ...string) value {
+	return text{to, func(s string) bool { return slices.Contains(words, s) }}
+}
+
+// instantOf is an instant in RFC 3339, kept as it was written; "" for none.
+func instantOf(to *string) value {
+	return text{to, func(s string) bool {
+		_, err := instant.Parse(s)
+		return s == "" || err == nil
+	}}
 }
 
 // integer is a whole number within bounds.
 type integer[T int | int64] struct {
-	to    *T
-	least int64
-	most  int64
+	to       *T
+	min, max int64
 }
 
-func integerOf[T int | int64](to *T, least, most int64) value { return integer[T]{to, least, most} }
+func integerOf[T int | int64](to *T, min, max int64) value { return integer[T]{to, min, max} }
 
 func (i integer[T]) text() string { return strconv.FormatInt(int64(*i.to), 10) }
-func (i integer[T]) set(s string) error {
+func (i integer[T]) set(s string) bool {
 	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || v < i.least || v > i.most {
-		return errValue
+	if err != nil || v < i.min || v > i.max {
+		return false
 	}
 	*i.to = T(v)
-	return nil
+	return true
 }
 
-// number is a finite number within bounds.
+// number is a finite number from 0 to max.
 type number struct {
 	to        *float64
-	most      float64
+	max       float64
 	aboveZero bool // 0 itself is not allowed
 }
 
@@ -63,61 +77,25 @@ func shareOf(to *float64) value    { return number{to, 1, false} }
 func secondsOf(to *float64) value { return number{to, 1e11, false} }
 
 func (n number) text() string { return strconv.FormatFloat(*n.to, 'f', -1, 64) }
-func (n number) set(s string) error {
+func (n number) set(s string) bool {
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(v >= 0 && v <= n.most) || n.aboveZero && v == 0 {
-		return errValue
+	if err != nil || !(v >= 0 && v <= n.max) || n.aboveZero && v == 0 {
+		return false
 	}
-	*n.to = math.Abs(v) // a minus before 0 is lost
-	return nil
+	*n.to = math.Abs(v) // -0 becomes 0
+	return true
 }
 
 // truth is true or false.
-type truth bool
+type truth struct{ to *bool }
 
-func (t *truth) text() string { return strconv.FormatBool(bool(*t)) }
-func (t *truth) set(s string) error {
+func truthOf(to *bool) value { return truth{to} }
+
+func (t truth) text() string { return strconv.FormatBool(*t.to) }
+func (t truth) set(s string) bool {
 	if s != "true" && s != "false" {
-		return errValue
+		return false
 	}
-	*t = s == "true"
-	return nil
-}
-
-// layout is how bronze is laid out.
-type layout string
-
-func (l *layout) text() string { return string(*l) }
-func (l *layout) set(s string) error {
-	if s != "liquid" && s != "zorder" {
-		return errValue
-	}
-	*l = layout(s)
-	return nil
-}
-
-// place is where shards run.
-type place string
-
-func (l *place) text() string { return string(*l) }
-func (l *place) set(s string) error {
-	if s != ShardsOnExecutors && s != ShardsOnDriver {
-		return errValue
-	}
-	*l = place(s)
-	return nil
-}
-
-// instantText is an instant in RFC 3339, kept as it was written; "" for none.
-type instantText string
-
-func (i *instantText) text() string { return string(*i) }
-func (i *instantText) set(s string) error {
-	if s != "" {
-		if _, err := instant.Parse(s); err != nil {
-			return errValue
-		}
-	}
-	*i = instantText(s)
-	return nil
+	*t.to = s == "true"
+	return true
 }
