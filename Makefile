@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 VERSION := 0.1.0
-LDFLAGS := -s -w -X github.com/bundlegen/bundlegen/bundlegen/cli.Version=$(VERSION) -X github.com/bundlegen/bundlegen/extractor/cli.Version=$(VERSION)
+LDFLAGS := -s -w -X github.com/bundlegen/bundlegen/internal/program.version=$(VERSION)
 export PATH := $(CURDIR)/bin:$(PATH)
 # One set of flags for build, vet and tests: each package is compiled once.
 export GOFLAGS := -buildvcs=false -trimpath

@@ -16,12 +16,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
-
-// Version is set when the program is built.
-var Version = "0.0.0-dev"
 
 // Exit codes.
 const (
@@ -79,7 +77,7 @@ func application(env Env) *cli.App {
 	app := &cli.App{
 		Name:                      "bundlegen",
 		Usage:                     "turns a PI tag inventory into a load-balanced Databricks bundle, and deploys and runs it",
-		Version:                   Version,
+		Version:                   program.Version(),
 		Writer:                    env.Stdout,
 		ErrWriter:                 env.Stderr,
 		Reader:                    env.Stdin,

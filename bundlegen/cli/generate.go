@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 )
@@ -57,7 +58,10 @@ func generate(c *cli.Context, p *planned) error {
 		fmt.Fprintf(c.App.Writer, "%s: %s, %s written\n", p.dir(), what, words.Plural(len(differences), "file"))
 	}
 	noteIgnored(c, p.dir())
-	if err := makeWheel(p.dir(), distFolder, archOf(p.cfg)); err != nil {
+	if err := makeWheel(c, p.dir(), distFolder, archOf(p.cfg)); err != nil {
+		if c.Context.Err() != nil {
+			return err
+		}
 		// The folder is whole without it: deploying needs it, and says so.
 		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %s\n", text.Lines(err.Error()))
 	}
@@ -95,9 +99,9 @@ func wheelCommand() *cli.Command {
 			}
 			// A link in a folder that somebody else has filled leads nowhere else.
 			if out := c.String("out"); filepath.IsLocal(out) {
-				return makeWheel(".", out, wheel.Arch(arch))
+				return makeWheel(c, ".", out, wheel.Arch(arch))
 			}
-			return makeWheel(c.String("out"), ".", wheel.Arch(arch))
+			return makeWheel(c, c.String("out"), ".", wheel.Arch(arch))
 		},
 	}
 }
@@ -113,20 +117,12 @@ func archOf(cfg *config.Pipeline) wheel.Arch {
 // distFolder is where a bundle has its wheel.
 const distFolder = "dist"
 
-// makeWheel makes the wheel from the static program that stands beside this one,
-// in a folder below another, unless it is there. No link below leads out of that.
-func makeWheel(base, below string, arch wheel.Arch) (err error) {
-	self, err := os.Executable()
+// makeWheel makes the wheel in a folder below another, unless it is there. No link
+// below leads out of that.
+func makeWheel(c *cli.Context, base, below string, arch wheel.Arch) (err error) {
+	binary, err := wheel.Program(c.Context, arch, func(line string) { fmt.Fprintln(c.App.ErrWriter, line) })
 	if err != nil {
 		return err
-	}
-	if self, err = filepath.EvalSymlinks(self); err != nil {
-		return err
-	}
-	path := filepath.Join(filepath.Dir(self), "pi-extractor-linux-"+string(arch))
-	binary, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("%w\nhint: make build leaves the static programs beside bundlegen", err)
 	}
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return err
@@ -144,7 +140,7 @@ func makeWheel(base, below string, arch wheel.Arch) (err error) {
 		return fmt.Errorf("%s: %w\nhint: it is to be a folder, and no link that leads out of %s", filepath.Join(base, below), err, base)
 	}
 	defer func() { err = errors.Join(err, dist.Close()) }()
-	_, err = wheel.Ensure(dist, wheel.Options{Binary: binary, Arch: arch, Version: Version})
+	_, err = wheel.Ensure(dist, wheel.Options{Binary: binary, Arch: arch, Version: program.Version()})
 	return err
 }
 

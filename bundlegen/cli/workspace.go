@@ -179,7 +179,7 @@ func prepare(c *cli.Context, all []*planned) error {
 		if err := trees[i].Write(p.dir()); err != nil {
 			return err
 		}
-		if err := ensureWheel(p); err != nil {
+		if err := ensureWheel(c, p); err != nil {
 			return err
 		}
 		if err := lintBundle(c, p.dir()); err != nil {
@@ -190,11 +190,11 @@ func prepare(c *cli.Context, all []*planned) error {
 }
 
 // ensureWheel makes the wheel anew where it can, and else takes the one that is there.
-func ensureWheel(p *planned) error {
+func ensureWheel(c *cli.Context, p *planned) error {
 	dist := filepath.Join(p.dir(), distFolder)
-	err := makeWheel(p.dir(), distFolder, archOf(p.cfg))
-	if err == nil {
-		return nil
+	err := makeWheel(c, p.dir(), distFolder, archOf(p.cfg))
+	if err == nil || c.Context.Err() != nil {
+		return err
 	}
 	entries, _ := os.ReadDir(dist) // why the wheel could not be made tells more
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".whl" }) {

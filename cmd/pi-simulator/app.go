@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/program"
 )
 
 // run is the whole program but for signals: it gives the exit code.
@@ -22,7 +22,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"'pi-simulator oracle' tells exactly what 'pi-simulator serve' holds.\n\n" +
 			"Exit codes: 0 ok (also when serve is ended by SIGINT or SIGTERM), 1 error,\n" +
 			"130 cancelled (oracle).",
-		Version:                   version(),
+		Version:                   program.Version(),
 		Commands:                  []*cli.Command{serveCommand(), oracleCommand(), quirksCommand()},
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
@@ -51,21 +51,6 @@ func commandName(c *cli.Context) string {
 		return ""
 	}
 	return c.Command.Name
-}
-
-// version is the module's version and the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
-			v += " " + s.Value
-		}
-	}
-	return v
 }
 
 // quirksCommand lists the quirks.

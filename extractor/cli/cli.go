@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -30,9 +31,6 @@ const (
 	exitPartial   = 3
 	exitCancelled = 130
 )
-
-// Version is set when the program is built.
-var Version = "dev"
 
 // OpenEngine opens an engine for a task. An engine that is a shard.Runner too
 // reads on workers.
@@ -58,7 +56,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		return exitOK
 	}
 	if args[1] == "--version" {
-		fmt.Fprintln(stdout, "pi-extractor", Version)
+		fmt.Fprintln(stdout, "pi-extractor", program.Version())
 		return exitOK
 	}
 	if args[1] == shardCommand && len(args) == 2 {

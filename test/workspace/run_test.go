@@ -56,6 +56,8 @@ type project struct {
 	t   *testing.T
 	dir string
 	env []string // of bundlegen
+	// programs is the folder with bundlegen and what stands beside it; "" = as built by make.
+	programs string
 }
 
 func newProject(t *testing.T, url string, env ...string) *project {
@@ -72,7 +74,11 @@ func (p *project) write(name, text string) {
 func (p *project) bundlegen(code int, args ...string) string {
 	p.t.Helper()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(p.t.Context(), program(p.t, "bundlegen"), args...)
+	name := filepath.Join(p.programs, "bundlegen")
+	if p.programs == "" {
+		name = program(p.t, "bundlegen")
+	}
+	cmd := exec.CommandContext(p.t.Context(), name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &out, &out
 	cmd.Env = append(os.Environ(), p.env...)
 	err := cmd.Run()
