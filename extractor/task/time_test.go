@@ -1,7 +1,9 @@
 package task_test
 
 import (
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,9 +43,16 @@ func TestTheEarlierClockCounts(t *testing.T) {
 // A task that has used up its time begins no further batch, says so, and leaves
 // the rest to the next run.
 func TestATaskThatRunsOutOfTimeLeavesTheRest(t *testing.T) {
-	p := newPlant(t, simulator.Options{Tags: 2, Latency: 2500 * time.Millisecond})
+	p := newPlant(t, simulator.Options{Tags: 2})
+	var slow atomic.Bool
+	p.through(func(*http.Request) {
+		if slow.Load() {
+			time.Sleep(time.Second)
+		}
+	})
 	p.discover()
-	p.params.TimeoutSecs = 3 // the first batch takes longer than 80% of it
+	slow.Store(true)
+	p.params.TimeoutSecs = 1 // the first batch takes longer than 80% of it
 	result, err := p.run(manifest.TaskExtract, nil)
 	require.NoError(t, err)
 	assert.Equal(t, batch.Lagging, result.Status)
@@ -53,6 +62,7 @@ func TestATaskThatRunsOutOfTimeLeavesTheRest(t *testing.T) {
 		assert.Equal(t, first, mark, tag)
 	}
 
+	slow.Store(false)
 	p.params.TimeoutSecs = 0
 	result, err = p.run(manifest.TaskExtract, nil)
 	require.NoError(t, err)
