@@ -11,9 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A driver gives signs of life every quick in these tests, and is taken for dead
+// after silence: so long that a machine that does much else keeps no goroutine
+// waiting for it.
 const (
 	quick   = 20 * time.Millisecond
-	silence = 400 * time.Millisecond
+	silence = 2 * time.Second
 )
 
 func newBeat(t *testing.T) *Beat {
@@ -24,18 +27,22 @@ func newBeat(t *testing.T) *Beat {
 }
 
 func TestShardsFollowABeat(t *testing.T) {
+	t.Parallel()
 	b := newBeat(t)
 	ctx, stop, err := follow(t.Context(), b.Address(), silence)
 	require.NoError(t, err)
-	time.Sleep(2 * silence)
+	patient, stopPatient, err := follow(t.Context(), b.Address(), time.Hour)
+	require.NoError(t, err)
+	time.Sleep(silence * 3 / 2)
 	require.NoError(t, ctx.Err(), "a driver that lives is followed")
 
-	began := time.Now()
 	require.NoError(t, b.Close())
-	<-ctx.Done()
-	require.ErrorIs(t, context.Cause(ctx), errSilent)
-	require.Less(t, time.Since(began), silence, "an end is noticed at once")
+	for _, c := range []context.Context{ctx, patient} { // an end is noticed at once, and not by the silence after it
+		<-c.Done()
+		require.ErrorIs(t, context.Cause(c), errSilent)
+	}
 	stop()
+	stopPatient()
 	require.NoError(t, b.Close(), "closing again does nothing")
 	_, _, err = follow(t.Context(), b.Address(), silence)
 	require.ErrorIs(t, err, errSilent, "nobody is there at the start")
@@ -43,6 +50,7 @@ func TestShardsFollowABeat(t *testing.T) {
 
 // A driver whose machine is gone says neither anything nor goodbye.
 func TestASilentDriverIsNoticed(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -53,12 +61,12 @@ func TestASilentDriverIsNoticed(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	time.Sleep(silence / 2)
+	last := time.Now()
 	_, err = conn.Write([]byte{'.'})
 	require.NoError(t, err)
-	last := time.Now()
 	<-ctx.Done()
 	require.ErrorIs(t, context.Cause(ctx), errSilent)
-	require.InDelta(t, silence.Seconds(), time.Since(last).Seconds(), silence.Seconds()/2)
+	require.GreaterOrEqual(t, time.Since(last), silence, "it counts from the last sign")
 }
 
 func TestFollowingEndsWithTheShard(t *testing.T) {

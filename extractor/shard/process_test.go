@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -65,7 +67,7 @@ func (p *plant) spec(driver string) Spec {
 func (p *plant) process(t require.TestingT, s Spec, stdout io.Writer) process {
 	line, err := s.Encode()
 	require.NoError(t, err)
-	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), silence: silence, respite: silence, look: quick,
+	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), silence: time.Minute, respite: 20 * quick, look: quick,
 		getenv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok }}
 }
 
@@ -177,13 +179,19 @@ func TestShardsReadASite(t *testing.T) {
 
 // Shards that have much to ask for keep to their share of the requests per second.
 func TestShardsKeepToTheirShare(t *testing.T) {
+	t.Parallel()
 	p := newPlant(t, simulator.Options{Tags: 60})
 	share := manifest.Limits{RequestsPerSecond: 40, Connections: 4, ItemsPerCall: 30}
 	shares := Share(share, 3)
 	began := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(1200*time.Millisecond, cancel)
 	var running sync.WaitGroup
+	running.Go(func() {
+		for p.server.Stats().Requests <= 30 || time.Since(began) < 1200*time.Millisecond {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	})
 	for lane := range shares {
 		s := p.spec("")
 		s.Site.Limits, s.Streams = shares[lane], p.streams[20*lane:20*lane+20]
@@ -249,9 +257,7 @@ func TestDeadPipeEndsAShardThatHasNothingToWrite(t *testing.T) {
 	require.NoError(t, err)
 	defer w.Close()
 	time.AfterFunc(5*quick, func() { assert.NoError(t, r.Close()) })
-	began := time.Now()
 	require.ErrorIs(t, p.process(t, p.spec(""), w).run(t.Context()), errDeadPipe)
-	require.Less(t, time.Since(began), silence)
 }
 
 func TestDeadPipeEndsAShardThatWrites(t *testing.T) {
@@ -266,13 +272,14 @@ func TestDeadPipeEndsAShardThatWrites(t *testing.T) {
 }
 
 func TestSilentDriverEndsAShard(t *testing.T) {
+	t.Parallel()
 	p := hanging(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts by itself, and says nothing
 	require.NoError(t, err)
 	defer l.Close()
-	began := time.Now()
-	require.ErrorIs(t, p.process(t, p.spec(l.Addr().String()), io.Discard).run(t.Context()), errSilent)
-	require.Less(t, time.Since(began), 2*silence)
+	process := p.process(t, p.spec(l.Addr().String()), io.Discard)
+	process.silence = silence
+	require.ErrorIs(t, process.run(t.Context()), errSilent)
 	require.Positive(t, p.server.Stats().Requests)
 	waitIdle(t, p.server)
 }
@@ -300,7 +307,7 @@ func TestAShardWhosePipeIsFullEndsWithItsDriver(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer w.Close()
-	time.AfterFunc(silence, func() { assert.NoError(t, b.Close()) })
+	time.AfterFunc(20*quick, func() { assert.NoError(t, b.Close()) })
 	require.ErrorIs(t, p.process(t, p.spec(b.Address()), w).run(t.Context()), errSilent)
 	require.NoError(t, r.Close()) // ends the goroutine that writes, which the process's end would
 }
@@ -315,13 +322,19 @@ func TestSignalsEndAShard(t *testing.T) {
 // A shard that Spark started again lets its forerunner end first.
 func TestARetryWaits(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 3})
+	calls := make(chan time.Time, 1000)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls <- time.Now()
+		p.server.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	p.site.URL = front.URL + simulator.Root
 	p.env[RetryVariable] = "1"
 	s, out, began := p.spec(""), new(bytes.Buffer), time.Now()
-	checked := make(chan int64, 1)
-	time.AfterFunc(silence*3/4, func() { checked <- p.server.Stats().Requests })
-	require.NoError(t, p.process(t, s, out).run(t.Context()))
-	require.Zero(t, <-checked)
-	require.GreaterOrEqual(t, time.Since(began), silence)
+	process := p.process(t, s, out)
+	require.NoError(t, process.run(t.Context()))
+	require.NotEmpty(t, calls)
+	require.GreaterOrEqual(t, (<-calls).Sub(began), process.respite, "before the first call")
 	got, text, err := read(out, &s)
 	require.NoError(t, err)
 	_, err = Complete([]Spec{s}, []string{text}, got.number)
@@ -331,7 +344,9 @@ func TestARetryWaits(t *testing.T) {
 	p.server.ResetStats()
 	b := newBeat(t)
 	time.AfterFunc(2*quick, func() { assert.NoError(t, b.Close()) })
-	require.ErrorIs(t, p.process(t, p.spec(b.Address()), out).run(t.Context()), errSilent)
+	process = p.process(t, p.spec(b.Address()), out)
+	process.respite = time.Hour
+	require.ErrorIs(t, process.run(t.Context()), errSilent)
 	require.Zero(t, p.server.Stats().Requests)
 }
 
@@ -413,7 +428,6 @@ func TestBadSpecs(t *testing.T) {
 	} {
 		require.NotEqual(t, string(good), c.text)
 		process := p.process(t, p.spec(""), io.Discard)
-		process.silence = time.Minute
 		process.stdin = strings.NewReader(c.text)
 		require.ErrorContains(t, process.run(t.Context()), "the shard's spec: ")
 		process.stdin = strings.NewReader(c.text)
@@ -425,7 +439,7 @@ func TestBadSpecs(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	process := p.process(t, p.spec(""), io.Discard)
-	process.stdin = r
+	process.stdin, process.silence = r, quick
 	require.ErrorContains(t, process.run(t.Context()), "nothing came for")
 }
 
