@@ -1,19 +1,3 @@
-// Package engine is where the tables live, and the promises of landing.
-//
-// An Engine is bound to one pipeline. It keeps these promises, whatever dies
-// when, and the conformance suite (enginetest) holds every engine to them:
-//
-//   - A number of a partition's batches is taken when the batch is decided, and once.
-//   - What a decided batch holds is in bronze exactly once, sooner or later; no
-//     other event is.
-//   - A watermark never goes back, and never passes an event that is not in a
-//     whole folder or in bronze.
-//   - Every watermark that is written lies within batch.Bounds: the tasks see to
-//     that where they make ranges and pins, and stop where they find another.
-//   - Every method may be called again after any error or crash; a second call
-//     after a success changes nothing.
-//
-// All methods are safe for concurrent use by the tasks of one run.
 package engine
 
 import (
@@ -30,6 +14,17 @@ import (
 
 // Engine keeps the tables of one pipeline.
 type Engine interface {
+	Landing
+	Records
+	Upkeep
+
+	// Close gives up what the engine holds. Nothing that was promised depends on it.
+	Close() error
+}
+
+// Landing is the protocol by which events get into bronze exactly once, and by
+// which tags get from one partition to another meanwhile.
+type Landing interface {
 	// Claim makes the schemas and tables that are missing and checks that the
 	// checkpoints belong to what is in bronze. It fails with a *LostCheckpoints
 	// where bronze has rows of this pipeline and the checkpoints have none, and with
@@ -69,14 +64,6 @@ type Engine interface {
 	// one pipeline may start at the same instant.
 	Assign(ctx context.Context, c Change) error
 
-	// RecordRuns records what a run reads, for each site. A run and site that is
-	// recorded already stays as it is: a retry of discover changes nothing.
-	RecordRuns(ctx context.Context, runs []Run) error
-
-	// Runs gives what was recorded for a run; a run_id of "" gives the latest
-	// record of each site, of any run.
-	Runs(ctx context.Context, runID string) ([]Run, error)
-
 	// Open takes one snapshot of a partition: its tags as of run.Assigned with
 	// their watermarks, the last number, and the latest fence. It fails with
 	// ErrZombie when a later run has fenced the partition.
@@ -91,6 +78,17 @@ type Engine interface {
 	// opens anew. After an error the folder is still there: Recover finishes it. But
 	// one that is not what was staged is set aside: that is a *SetAside.
 	Publish(ctx context.Context, f stage.Folder) (Verdict, error)
+}
+
+// Records is what runs leave behind for each other and for people.
+type Records interface {
+	// RecordRuns records what a run reads, for each site. A run and site that is
+	// recorded already stays as it is: a retry of discover changes nothing.
+	RecordRuns(ctx context.Context, runs []Run) error
+
+	// Runs gives what was recorded for a run; a run_id of "" gives the latest
+	// record of each site, of any run.
+	Runs(ctx context.Context, runID string) ([]Run, error)
 
 	// RecordAttempt adds a row to pipeline_metrics for an attempt of a task that
 	// ended without a batch of its own. It carries no number and no token.
@@ -100,6 +98,13 @@ type Engine interface {
 	// extractions left in pipeline_metrics. A partition without one is not in the map.
 	// That of discover is under OfDiscover.
 	LastAttempts(ctx context.Context, runID string) (map[int]string, error)
+
+	// RecordTagErrors adds rows to monitoring.tag_errors for tags that failed outside a batch.
+	RecordTagErrors(ctx context.Context, rows []TagError) error
+
+	// Unresolved lists the tags of a partition that a run's discover did not find on
+	// their server, each once: the rows of RecordTagErrors that have no point.
+	Unresolved(ctx context.Context, runID string, partition int) ([]TagError, error)
 
 	// LandedBy lists, for each tag whose latest range no validation has counted yet,
 	// that range: it was landed by a batch of the run; or by an earlier run's that
@@ -111,19 +116,10 @@ type Engine interface {
 
 	// RecordCompleteness adds rows to monitoring.completeness.
 	RecordCompleteness(ctx context.Context, rows []Completeness) error
+}
 
-	// RecordTagErrors adds rows to monitoring.tag_errors for tags that failed outside a batch.
-	RecordTagErrors(ctx context.Context, rows []TagError) error
-
-	// Mend gives what to do about watermarks of a site's tags that lie before or
-	// beyond bounds, or both: SQL statements, and where to run them, after which the
-	// next run lands every event once again.
-	Mend(site string, b batch.Bounds, before, beyond bool) string
-
-	// Unresolved lists the tags of a partition that a run's discover did not find on
-	// their server, each once: the rows of RecordTagErrors that have no point.
-	Unresolved(ctx context.Context, runID string, partition int) ([]TagError, error)
-
+// Upkeep is what keeps the tables small and quick, and what mends them.
+type Upkeep interface {
 	// Compact keeps each tag's greatest watermark and each partition's last
 	// batch row; it is the same at any number of repetitions.
 	Compact(ctx context.Context) error
@@ -131,8 +127,10 @@ type Engine interface {
 	// Optimize lays the rows of bronze out for readers.
 	Optimize(ctx context.Context) error
 
-	// Close gives up what the engine holds. Nothing that was promised depends on it.
-	Close() error
+	// Mend gives what to do about watermarks of a site's tags that lie before or
+	// beyond bounds, or both: SQL statements, and where to run them, after which the
+	// next run lands every event once again.
+	Mend(site string, b batch.Bounds, before, beyond bool) string
 }
 
 // Steps is told of each durable step that a method of an engine is about to
@@ -316,11 +314,11 @@ type OutOfBounds struct {
 	Site      string
 	Bounds    batch.Bounds
 	Tags      []batch.Tag // those tags
-	Mend      string      // as Engine.Mend gives it
+	Mend      string      // as Upkeep.Mend returns it
 }
 
 // Outside returns the error of a partition with such tags; nil when it has none.
-func Outside(e Engine, partition int, site string, b batch.Bounds, tags []batch.Tag) error {
+func Outside(e Upkeep, partition int, site string, b batch.Bounds, tags []batch.Tag) error {
 	bad := b.Outside(tags)
 	if len(bad) == 0 {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// Owners implements engine.Engine.
+// Owners implements engine.Landing.
 func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, changed instant.Ticks, err error) {
 	when, args := "o.valid_to IS NULL", []any{e.pipeline}
 	if at != 0 {
@@ -35,7 +35,7 @@ FROM {metadata.tag_partitions} o WHERE o.pipeline = $1 AND `+when+` ORDER BY sit
 	return out, changed, err
 }
 
-// Former implements engine.Engine.
+// Former implements engine.Landing.
 func (e *Engine) Former(ctx context.Context, site string) (out []engine.Owner, err error) {
 	err = e.lake.transact(ctx, func(s *session) error {
 		return s.rows(`SELECT DISTINCT point_id, tag_name FROM {metadata.tag_partitions} WHERE pipeline = ? AND site = ? AND valid_to IS NOT NULL ORDER BY 1, 2`,
@@ -56,7 +56,7 @@ func (e *Engine) changed(s *session) (at instant.Ticks, err error) {
 	return instant.Ticks(micros) * instant.Microsecond, err
 }
 
-// Assign implements engine.Engine.
+// Assign implements engine.Landing.
 func (e *Engine) Assign(ctx context.Context, c engine.Change) error {
 	if err := e.steps.At("assign"); err != nil {
 		return err

@@ -31,7 +31,7 @@ var _ engine.Engine = (*Engine)(nil)
 // Close does nothing: the Lake is its opener's to close.
 func (e *Engine) Close() error { return nil }
 
-// Claim implements engine.Engine: one transaction, which leaves nothing behind
+// Claim implements engine.Landing: one transaction, which leaves nothing behind
 // when the checkpoints are found to be lost.
 func (e *Engine) Claim(ctx context.Context) error {
 	if err := e.steps.At("claim"); err != nil {
@@ -77,7 +77,7 @@ func (e *Engine) lost(s *session, query string) error {
 	return &engine.LostCheckpoints{Pipeline: e.pipeline, Rows: rows}
 }
 
-// Unfinished implements engine.Engine. Here a batch is decided and applied in one
+// Unfinished implements engine.Landing. Here a batch is decided and applied in one
 // transaction: what is unfinished has a folder.
 func (e *Engine) Unfinished(context.Context) ([]int, error) {
 	folders, err := stage.All(e.lake.staging(), e.pipeline)
@@ -88,7 +88,7 @@ func (e *Engine) Unfinished(context.Context) ([]int, error) {
 	return slices.Compact(out), err
 }
 
-// RecordRuns implements engine.Engine.
+// RecordRuns implements engine.Records.
 func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	if err := e.steps.At("record runs"); err != nil {
 		return err
@@ -117,7 +117,7 @@ func counted(n int) any {
 	return int64(n)
 }
 
-// Runs implements engine.Engine.
+// Runs implements engine.Records.
 func (e *Engine) Runs(ctx context.Context, runID string) ([]engine.Run, error) {
 	var out []engine.Run
 	err := e.lake.transact(ctx, func(s *session) error {
@@ -135,7 +135,7 @@ WHERE pipeline = ? AND (? = '' OR run_id = ?) QUALIFY row_number() OVER (PARTITI
 	return out, err
 }
 
-// RecordAttempt implements engine.Engine.
+// RecordAttempt implements engine.Records.
 func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	var partition any
 	if a.Partition >= 0 {
@@ -149,7 +149,7 @@ func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	})
 }
 
-// LastAttempts implements engine.Engine.
+// LastAttempts implements engine.Records.
 func (e *Engine) LastAttempts(ctx context.Context, runID string) (map[int]string, error) {
 	out := map[int]string{}
 	err := e.lake.transact(ctx, func(s *session) error {
@@ -168,7 +168,7 @@ QUALIFY row_number() OVER (PARTITION BY partition_id ORDER BY end_time DESC, att
 	return out, err
 }
 
-// LandedBy implements engine.Engine.
+// LandedBy implements engine.Records.
 func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) ([]engine.Landed, error) {
 	var out []engine.Landed
 	err := e.lake.transact(ctx, func(s *session) error {
@@ -198,7 +198,7 @@ ORDER BY l.site, l.point_id`,
 	return out, err
 }
 
-// CountLanded implements engine.Engine.
+// CountLanded implements engine.Records.
 func (e *Engine) CountLanded(ctx context.Context, tags []engine.Landed) ([]int64, error) {
 	counts := make([]int64, len(tags))
 	if len(tags) == 0 {
@@ -237,7 +237,7 @@ AND epoch_us(b."timestamp") * 10 + b.timestamp_100ns > c.after AND epoch_us(b."t
 	return counts, err
 }
 
-// RecordCompleteness implements engine.Engine.
+// RecordCompleteness implements engine.Records.
 func (e *Engine) RecordCompleteness(ctx context.Context, rows []engine.Completeness) error {
 	return e.lake.transact(ctx, func(s *session) error {
 		return s.appendTo(tables.Completeness, func(add func(...driver.Value) error) error {
@@ -251,7 +251,7 @@ func (e *Engine) RecordCompleteness(ctx context.Context, rows []engine.Completen
 	})
 }
 
-// RecordTagErrors implements engine.Engine.
+// RecordTagErrors implements engine.Records.
 func (e *Engine) RecordTagErrors(ctx context.Context, rows []engine.TagError) error {
 	return e.lake.transact(ctx, func(s *session) error { return e.appendErrors(s, rows, "") })
 }
@@ -272,7 +272,7 @@ func (e *Engine) appendErrors(s *session, rows []engine.TagError, batchID string
 	})
 }
 
-// Unresolved implements engine.Engine.
+// Unresolved implements engine.Records.
 func (e *Engine) Unresolved(ctx context.Context, runID string, partition int) (out []engine.TagError, err error) {
 	err = e.lake.transact(ctx, func(s *session) error {
 		return s.rows(`SELECT tag_name, any_value(site), any_value(error) FROM {monitoring.tag_errors} WHERE pipeline = ? AND run_id = ? AND partition_id = ? AND point_id IS NULL
@@ -286,7 +286,7 @@ GROUP BY tag_name ORDER BY tag_name`, []any{e.pipeline, runID, int32(partition)}
 	return out, err
 }
 
-// Compact implements engine.Engine.
+// Compact implements engine.Upkeep.
 func (e *Engine) Compact(ctx context.Context) error {
 	if err := e.steps.At("compact"); err != nil {
 		return err
@@ -304,7 +304,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 	})
 }
 
-// Optimize implements engine.Engine: DuckDB's counterpart of OPTIMIZE is a
+// Optimize implements engine.Upkeep: DuckDB's counterpart of OPTIMIZE is a
 // checkpoint, which merges small row groups and gives deleted space back. Where
 // another transaction is under way it is left to the next time.
 func (e *Engine) Optimize(ctx context.Context) error {

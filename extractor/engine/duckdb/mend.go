@@ -9,7 +9,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// Mend implements engine.Engine.
+// Mend implements engine.Upkeep.
 func (e *Engine) Mend(site string, b batch.Bounds, before, beyond bool) string {
 	file := filepath.Join(e.lake.dir, FileName)
 	return "with DuckDB's command line (duckdb " + file + "), while no run has the folder:\n" + strings.Join(e.mend(site, b, before, beyond), ";\n") + ";\nthen run again"

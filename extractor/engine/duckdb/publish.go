@@ -18,7 +18,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// Open implements engine.Engine.
+// Open implements engine.Landing.
 func (e *Engine) Open(ctx context.Context, partition int, run engine.Run) (engine.State, error) {
 	var st engine.State
 	// One transaction is one snapshot: watermarks, last number and fences belong together.
@@ -64,7 +64,7 @@ WHERE pipeline = ? AND partition_id = ? AND point_id IS NULL`, []any{e.pipeline,
 	return number, fence, err
 }
 
-// Folder implements engine.Engine.
+// Folder implements engine.Landing.
 func (e *Engine) Folder(partition int, number int64, batchID string) (stage.Folder, func()) {
 	f := stage.New(e.lake.staging(), e.pipeline, partition, number, batchID)
 	e.lake.mu.Lock()
@@ -88,7 +88,7 @@ func giveBack() {
 	debug.FreeOSMemory()
 }
 
-// Publish implements engine.Engine. One transaction holds the decision, the
+// Publish implements engine.Landing. One transaction holds the decision, the
 // events, the watermarks and the metrics: no one ever sees a part of it.
 func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
 	h, whole, err := f.Verify()
@@ -310,7 +310,7 @@ func (e *Engine) decide(s *session, h *batch.Header, fence instant.Ticks) error 
 	return s.appendTo(tables.Metrics, func(add func(...driver.Value) error) error { return add(metricsRow(h)...) })
 }
 
-// Fence implements engine.Engine.
+// Fence implements engine.Landing.
 func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error {
 	if err := e.steps.At("fence"); err != nil {
 		return err
@@ -327,7 +327,7 @@ func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error
 	})
 }
 
-// Recover implements engine.Engine. Deciding and applying are one here, so only
+// Recover implements engine.Landing. Deciding and applying are one here, so only
 // folders are left to look after. No other process has the data folder: a torn
 // folder that no writer of this process holds is dead.
 func (e *Engine) Recover(ctx context.Context, partition int) error {

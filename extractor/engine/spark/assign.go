@@ -16,7 +16,7 @@ import (
 // changed is a query for the instant of the latest change of owners, in microseconds.
 const changed = `(SELECT coalesce(unix_micros(max(greatest(valid_from, coalesce(valid_to, valid_from)))), 0) AS micros FROM {metadata.tag_partitions} WHERE pipeline = :pipeline)`
 
-// Owners implements engine.Engine.
+// Owners implements engine.Landing.
 func (e *Engine) Owners(ctx context.Context, at instant.Ticks) (out []engine.Owner, last instant.Ticks, err error) {
 	when, a := "o.valid_to IS NULL", args{}
 	if at != 0 {
@@ -43,7 +43,7 @@ UNION ALL SELECT `+changed+`, '', '', '', '', -1, '', false, '', '', -1D, false`
 	}), last, err
 }
 
-// Former implements engine.Engine.
+// Former implements engine.Landing.
 func (e *Engine) Former(ctx context.Context, site string) (out []engine.Owner, err error) {
 	err = e.query(ctx, `SELECT DISTINCT point_id, tag_name FROM {metadata.tag_partitions} WHERE pipeline = :pipeline AND site = :site AND valid_to IS NOT NULL`,
 		args{"site": site}, func(r row) error {
@@ -57,7 +57,7 @@ func (e *Engine) Former(ctx context.Context, site string) (out []engine.Owner, e
 	}), err
 }
 
-// Assign implements engine.Engine. Pins come first: one beside a watermark or an
+// Assign implements engine.Landing. Pins come first: one beside a watermark or an
 // earlier pin does no harm, while an owner without one could not be read for. The
 // owners' change is one commit. What metadata.tags says follows: it is repeated
 // by the next discover if this one dies before it.

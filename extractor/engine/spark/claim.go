@@ -17,7 +17,7 @@ import (
 // with the table, by whoever of several makes it.
 const epochProperty = "bundlegen.epoch"
 
-// Claim implements engine.Engine.
+// Claim implements engine.Landing.
 func (e *Engine) Claim(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{e.makeSchemas, e.makeTables, e.makeStaging, e.keepEpoch, e.checkCheckpoints} {
 		if err := step(ctx); err != nil {

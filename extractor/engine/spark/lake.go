@@ -188,7 +188,7 @@ func firstLine(err error) string {
 	return first
 }
 
-// Folder implements engine.Engine. Release fails silently: a lease that stays
+// Folder implements engine.Landing. Release fails silently: a lease that stays
 // only delays the removal of the folder.
 func (e *Engine) Folder(partition int, number int64, batchID string) (stage.Folder, func()) {
 	f := stage.New(e.Staging, e.Options.Pipeline, partition, number, batchID)
@@ -202,7 +202,7 @@ func (e *Engine) dead(f stage.Folder) bool {
 	return !ok || time.Now().After(l.Expires) || l.RunID == e.RunID && l.Attempt < e.Attempt
 }
 
-// Unfinished implements engine.Engine. A batch that is decided by a process that
+// Unfinished implements engine.Landing. A batch that is decided by a process that
 // dies then has its folder, so the folders alone would do; but one that is gone
 // is to be told of.
 func (e *Engine) Unfinished(ctx context.Context) ([]int, error) {

@@ -7,7 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// Compact implements engine.Engine. It keeps each tag's greatest watermark (of
+// Compact implements engine.Upkeep. It keeps each tag's greatest watermark (of
 // pins the earliest), each partition's last entry and latest fence, and
 // everything of batches that are not applied yet. A conflict with another
 // writer leaves it to the next time.
@@ -39,7 +39,7 @@ WHEN MATCHED THEN DELETE`, nil, nil)
 	return err
 }
 
-// Optimize implements engine.Engine: bronze by its layout, and the tables of
+// Optimize implements engine.Upkeep: bronze by its layout, and the tables of
 // control, to which every batch adds a small file. A conflict with another
 // writer leaves it to the next time.
 func (e *Engine) Optimize(ctx context.Context) error {

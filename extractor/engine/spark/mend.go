@@ -7,7 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
-// Mend implements engine.Engine.
+// Mend implements engine.Upkeep.
 func (e *Engine) Mend(site string, b batch.Bounds, before, beyond bool) string {
 	return "pause the pipeline's jobs; in a notebook or the SQL editor:\n" + strings.Join(e.mend(site, b, before, beyond), ";\n") + ";\nthen run the jobs again"
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// Open implements engine.Engine: one statement is one snapshot of every table it reads.
+// Open implements engine.Landing: one statement is one snapshot of every table it reads.
 func (e *Engine) Open(ctx context.Context, partition int, run engine.Run) (engine.State, error) {
 	var st engine.State
 	var l ledger
@@ -65,7 +65,7 @@ UNION ALL SELECT 2, 0, `+latestEpoch+`, '', '', '', -1D, 0`,
 	return st, nil
 }
 
-// Publish implements engine.Engine: decide, then apply.
+// Publish implements engine.Landing: decide, then apply.
 func (e *Engine) Publish(ctx context.Context, f stage.Folder) (engine.Verdict, error) {
 	h, whole, err := f.Verify()
 	var damage *stage.Damage
@@ -419,7 +419,7 @@ WHERE pipeline = :pipeline AND partition_id = :partition AND batch_id = :id AND 
 		})
 }
 
-// Fence implements engine.Engine: an empty batch takes the next number, and the
+// Fence implements engine.Landing: an empty batch takes the next number, and the
 // one after it when another batch was faster.
 func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error {
 	l, err := e.readLedger(ctx, partition)
@@ -437,7 +437,7 @@ func (e *Engine) Fence(ctx context.Context, partition int, run engine.Run) error
 // fencedBy says whether a run's fence, or a later one, stands.
 func (l *ledger) fencedBy(run engine.Run) bool { return l.fence() >= run.Assigned }
 
-// Recover implements engine.Engine.
+// Recover implements engine.Landing.
 func (e *Engine) Recover(ctx context.Context, partition int) error {
 	// The folders first: one that is sealed and decided after that is not missed by the ledger.
 	folders, err := stage.List(e.Staging, e.Options.Pipeline, partition)

@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// RecordRuns implements engine.Engine.
+// RecordRuns implements engine.Records.
 func (e *Engine) RecordRuns(ctx context.Context, runs []engine.Run) error {
 	if len(runs) == 0 {
 		return nil
@@ -41,7 +41,7 @@ WHEN NOT MATCHED THEN `+inserted(tables.Runs), a)
 	})
 }
 
-// Runs implements engine.Engine.
+// Runs implements engine.Records.
 func (e *Engine) Runs(ctx context.Context, runID string) (out []engine.Run, err error) {
 	err = e.query(ctx, `SELECT run_id, site, tier, until_ticks, assigned_ticks, last_point_id, skew_ticks, plan_id, coalesce(new_points, -1), coalesce(until_by, ''), coalesce(unresolved, 0), coalesce(clock_doubt, '') FROM (
   SELECT `+names(tables.Runs.ColumnNames())+`, row_number() OVER (PARTITION BY site ORDER BY assigned_ticks DESC, recorded_at DESC) AS newest FROM {metadata.runs}
@@ -67,7 +67,7 @@ func metricsOf(h *batch.Header) *rows {
 
 func seconds(d time.Duration) int64 { return int64(d.Round(time.Second) / time.Second) }
 
-// RecordAttempt implements engine.Engine.
+// RecordAttempt implements engine.Records.
 func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	r := record{"run_id": a.RunID, "start_time": a.Started.UnixMicro(), "end_time": a.Ended.UnixMicro(), "duration_seconds": seconds(a.Ended.Sub(a.Started)),
 		"tags_processed": a.Tags, "points_ingested": a.Events, "status": a.Status, "pipeline": e.Options.Pipeline, "task": a.Task, "tier": a.Tier, "attempt": a.Number,
@@ -82,7 +82,7 @@ func (e *Engine) RecordAttempt(ctx context.Context, a engine.Attempt) error {
 	return e.appendRows(ctx, tables.Metrics, out, token{})
 }
 
-// LastAttempts implements engine.Engine.
+// LastAttempts implements engine.Records.
 func (e *Engine) LastAttempts(ctx context.Context, runID string) (map[int]string, error) {
 	out := map[int]string{}
 	return out, e.query(ctx, `SELECT coalesce(partition_id, -1) AS id, max_by(status, struct(end_time, attempt, coalesce(batch_seq, 9223372036854775807L))) FROM {monitoring.pipeline_metrics}
@@ -95,7 +95,7 @@ WHERE pipeline = :pipeline AND run_id = :run AND (task = 'extract' AND partition
 	})
 }
 
-// LandedBy implements engine.Engine.
+// LandedBy implements engine.Records.
 func (e *Engine) LandedBy(ctx context.Context, runID string, partition int) (out []engine.Landed, err error) {
 	err = e.query(ctx, `WITH validated AS (
   SELECT tier, max(start_time) AS began FROM {monitoring.pipeline_metrics}
@@ -121,7 +121,7 @@ FROM latest LEFT JOIN {metadata.tags} t ON t.point_id = latest.point_id AND t.si
 	}), err
 }
 
-// CountLanded implements engine.Engine.
+// CountLanded implements engine.Records.
 func (e *Engine) CountLanded(ctx context.Context, tags []engine.Landed) ([]int64, error) {
 	counts := make([]int64, len(tags))
 	if len(tags) == 0 {
@@ -155,7 +155,7 @@ AND unix_micros(b.`+"`timestamp`"+`) * 10 + b.timestamp_100ns > c.after AND unix
 	return counts, err
 }
 
-// RecordCompleteness implements engine.Engine.
+// RecordCompleteness implements engine.Records.
 func (e *Engine) RecordCompleteness(ctx context.Context, all []engine.Completeness) error {
 	now := time.Now().UnixMicro()
 	out := rowsOf(tables.Completeness)
@@ -169,7 +169,7 @@ func (e *Engine) RecordCompleteness(ctx context.Context, all []engine.Completene
 	return e.appendRows(ctx, tables.Completeness, out, token{})
 }
 
-// RecordTagErrors implements engine.Engine.
+// RecordTagErrors implements engine.Records.
 func (e *Engine) RecordTagErrors(ctx context.Context, all []engine.TagError) error {
 	return e.appendErrors(ctx, all, "", token{})
 }
@@ -189,7 +189,7 @@ func (e *Engine) appendErrors(ctx context.Context, all []engine.TagError, batchI
 	return e.appendRows(ctx, tables.TagErrors, out, k)
 }
 
-// Unresolved implements engine.Engine.
+// Unresolved implements engine.Records.
 func (e *Engine) Unresolved(ctx context.Context, runID string, partition int) (out []engine.TagError, err error) {
 	err = e.query(ctx, `SELECT tag_name, any_value(site), any_value(error) FROM {monitoring.tag_errors}
 WHERE pipeline = :pipeline AND run_id = :run AND partition_id = :partition AND point_id IS NULL GROUP BY tag_name`, args{"run": runID, "partition": partition}, func(r row) error {
