@@ -63,7 +63,7 @@ lint: setup
 
 # The inventories, bundles and READMEs of examples/ anew, as the test compares them.
 generate-examples:
-	go test -count=1 ./examples -update
+	go test -count=1 ./examples -update -large
 
 clean:
 	rm -rf bin
