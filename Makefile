@@ -4,6 +4,7 @@
 # make test        everything that is proved, fast tests first
 # make bench       everything that is measured, on Spark too
 # make lint        gofmt, vet, staticcheck, and the layers
+# make release     an archive of this platform's programs, the wheels, checksums: VERSION=…
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false -trimpath
 STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
-.PHONY: setup build demo demo-spark test test-kill test-spark bench lint generate-examples clean
+.PHONY: setup build demo demo-spark test test-kill test-spark bench lint release generate-examples clean
 
 setup:
 	@scripts/setup.sh
@@ -60,6 +61,10 @@ lint: setup
 	go -C tools build -o ../bin/tools/ honnef.co/go/tools/cmd/staticcheck github.com/OpenPeeDeeP/depguard/v2/cmd/depguard
 	bin/tools/staticcheck ./...
 	bin/tools/depguard ./...
+
+# Into release/. A tag's release is made so on each platform: see .github/workflows/release.yml.
+release: build
+	go -C tools run ./release -version $(VERSION) -root .. -to ../release
 
 # The inventories, bundles and READMEs of examples/ anew, as the test compares them.
 generate-examples:

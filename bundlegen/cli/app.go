@@ -100,7 +100,7 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 		},
 		Commands: []*cli.Command{
 			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(), generateCommand(), validateCommand(),
-			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), helpCommand(), versionCommand(),
+			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), helpCommand(), versionCommand(), manCommand(),
 		},
 	}
 	for _, c := range app.Commands {
