@@ -113,11 +113,11 @@ func onlyLanded(h *localrun.TagHistory) plan.Place {
 	place := plan.Place{Site: h.Key.Site, Tag: h.Name, PointID: h.Key.PointID, Tier: last.Tier, Partition: last.Partition, Before: -1}
 	switch {
 	case !last.To.IsZero():
-		place.Partition, place.Reason, place.Why = -1, plan.ReasonLeft, "It is not in the pipeline any more; what was landed of it stays."
+		place.Partition, place.Reason = -1, plan.ReasonLeft
 	case last.Discovered:
-		place.Reason, place.Why = plan.ReasonDiscovered, "It is newer than the inventory: discovery found it on the server and gave it to the lightest partition. bundlegen discover lists it."
+		place.Reason = plan.ReasonDiscovered
 	default:
-		place.Reason, place.Why = plan.ReasonRemoved, "It is not in the inventory any more: the run after the next generate lets it go."
+		place.Reason = plan.ReasonRemoved
 	}
 	return place
 }

@@ -2,12 +2,10 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
-	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/pipeline/partition"
@@ -41,12 +39,29 @@ type Place struct {
 	Partition int    `json:"partition_id"`          // -1: none any more
 	Before    int    `json:"previous_partition_id"` // in the last bundle; -1: none
 	Reason    string `json:"reason"`                // one of Reason…
-	Why       string `json:"why"`                   // the same as a sentence
+	Cause     Cause  `json:"cause"`                 // figures of the reason
 
-	Weight          float64 `json:"weight"`      // expected events an hour
-	WeightFrom      string  `json:"weight_from"` // where that figure is from
+	Weight          float64 `json:"weight"`          // expected events an hour
+	WeightFrom      string  `json:"weight_from"`     // where that figure is from, one of Weight…
+	Rate            float64 `json:"events_per_hour"` // of the inventory; negative: unknown
 	PartitionTags   int     `json:"partition_tags"`
 	PartitionWeight float64 `json:"partition_weight"`
+}
+
+// Where a tag's weight is from. They are stable.
+const (
+	WeightAssumed = "assumed" // the inventory has no events_per_hour for it
+	WeightLeast   = "least"   // its events_per_hour is below the least that a tag weighs
+	WeightRate    = "rate"    // its events_per_hour
+)
+
+// Cause is the figures of a reason; those that a reason does not have are 0 or "".
+type Cause struct {
+	Tier         string `json:"previous_tier,omitempty"`
+	Tags         int    `json:"tags,omitempty"`          // that the partition in question would have had
+	MinTags      int    `json:"min_tags,omitempty"`      // of a partition of its site and tier
+	MaxTags      int    `json:"max_tags,omitempty"`      // of a partition of its site and tier
+	NewPartition bool   `json:"new_partition,omitempty"` // the partition is as new as the tag
 }
 
 // Explain gives every place of the tags with a name, one for each site that has
@@ -137,51 +152,52 @@ func (e *explainer) place(i, k int) Place {
 			place.Was = was.Name
 		}
 	}
-	place.Reason, place.Why = e.why(part, e.origin(i, k))
+	place.Rate = tag.EventsPerHour
+	place.Reason, place.Cause = e.why(part, e.origin(i, k))
 	return place
 }
 
-// weight gives a tag's weight and where that is from.
+// weight returns a tag's weight and where that is from.
 func (e *explainer) weight(tag *inventory.Tag) (w float64, from string) {
 	w = weight(tag, e.plan.assumedRate)
 	switch rate := tag.EventsPerHour; {
 	case rate < 0:
-		return w, "assumed: the inventory has no events_per_hour for it"
+		return w, WeightAssumed
 	case rate < w:
-		return w, fmt.Sprintf("the least there is: events_per_hour in the inventory is %s", words.Number(rate))
+		return w, WeightLeast
 	}
-	return w, "events_per_hour in the inventory"
+	return w, WeightRate
 }
 
-// why gives the reason for a tag's being in a partition.
-func (e *explainer) why(part *Partition, o origin) (reason, sentence string) {
-	group := fmt.Sprintf("%s, tier %s", part.Site, part.Tier)
+// why returns the reason for a tag's being in a partition.
+func (e *explainer) why(part *Partition, o origin) (reason string, c Cause) {
 	if e.prev == nil {
-		return ReasonFirst, fmt.Sprintf("This is the first bundle: the tags of %s were shared out so that loads come out even.", group)
+		return ReasonFirst, c
 	}
 	if o.part < 0 {
-		if !slices.ContainsFunc(e.prev.Partitions, func(q PreviousPartition) bool { return q.ID == part.ID }) {
-			return ReasonNew, "It is new, and so is its partition."
-		}
-		return ReasonNew, fmt.Sprintf("It is new since the last bundle: it joined the partition of %s that was lightest at that moment.", group)
+		c.NewPartition = !slices.ContainsFunc(e.prev.Partitions, func(q PreviousPartition) bool { return q.ID == part.ID })
+		return ReasonNew, c
 	}
 	from := &e.prev.Partitions[o.part]
 	switch {
 	case from.ID == part.ID:
-		return ReasonKept, "It was there in the last bundle, and no bound asks for a move."
+		return ReasonKept, c
 	case from.Tier != part.Tier:
-		return ReasonTier, fmt.Sprintf("Its tier was %s: it left %04d for the partition of tier %s that was lightest at that moment.", from.Tier, from.ID, part.Tier)
+		return ReasonTier, Cause{Tier: from.Tier}
 	case !slices.ContainsFunc(e.plan.Partitions, func(q Partition) bool { return q.ID == from.ID }):
-		return ReasonGone, fmt.Sprintf("Its partition %04d is gone: the tags of %s fill fewer partitions than before.", from.ID, group)
+		return ReasonGone, c
 	}
 	b := e.bounds(part)
+	c = Cause{MinTags: b.Min, MaxTags: b.Max}
 	if n := e.survivors(from.ID, part.Tier); n > b.Max {
-		return ReasonMost, fmt.Sprintf("Partition %04d, where it was, would have %s; allowed are at most %s.", from.ID, words.Plural(n, "tag"), words.Count(b.Max))
+		c.Tags = n
+		return ReasonMost, c
 	}
 	if n := e.survivors(part.ID, part.Tier); n < b.Min {
-		return ReasonLeast, fmt.Sprintf("Of its earlier tags partition %04d would have %s; allowed are at least %s.", part.ID, words.Count(n), words.Count(b.Min))
+		c.Tags = n
+		return ReasonLeast, c
 	}
-	return ReasonBounds, fmt.Sprintf("It left %04d so that every partition of %s keeps from %s to %s.", from.ID, group, words.Count(b.Min), words.Plural(b.Max, "tag"))
+	return ReasonBounds, c
 }
 
 // bounds gives what the partitions of a partition's site and tier had to keep.
@@ -227,7 +243,7 @@ func (e *explainer) leftOut(named func(string) bool) []Place {
 			continue
 		}
 		place := Place{Site: t.Site, Tag: t.Name, PointID: t.PointID, Tier: manifest.TierNone, Partition: -1, Before: -1,
-			Reason: ReasonNone, Why: "Its row in the inventory has tier none, which keeps it out of extraction."}
+			Reason: ReasonNone, Rate: t.EventsPerHour}
 		place.Weight, place.WeightFrom = e.weight(t)
 		for _, r := range e.removed(named) {
 			if r.Site == t.Site && r.Tag == t.Name {
@@ -259,7 +275,7 @@ func (e *explainer) removed(named func(string) bool) []Place {
 			}
 			places = append(places, Place{
 				Site: q.Site, Tag: q.Tags[k].Name, PointID: q.Tags[k].PointID, Tier: q.Tier, Partition: -1, Before: q.ID,
-				Reason: ReasonRemoved, Why: fmt.Sprintf("It is not in the inventory any more: the next generate takes it out of %04d.", q.ID),
+				Reason: ReasonRemoved,
 			})
 		}
 	}

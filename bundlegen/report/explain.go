@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // Explanation is all that is known of one tag.
 type Explanation struct {
 	plan.Place
+	Why     string   `json:"why"`     // the reason as a sentence; ExplainJSON fills it in
 	History *History `json:"history"` // nil: no data folder was asked, or it does not know the tag
 }
 
@@ -49,6 +51,10 @@ type explanations struct {
 
 // ExplainJSON writes explanations for programs.
 func ExplainJSON(w io.Writer, list []Explanation) error {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Why = why(&list[i].Place)
+	}
 	return WriteJSON(w, explanations{Version: plan.Version, Tags: list})
 }
 
@@ -76,12 +82,12 @@ func (t *terminal) explain(e *Explanation, data bool) {
 	fact := func(label, format string, args ...any) {
 		t.labelled(2, label, 14, clean(fmt.Sprintf(format, args...)), t.faint)
 	}
-	fact("why", "%s", e.Why)
+	fact("why", "%s", why(&e.Place))
 	if e.Was != "" {
 		fact("was called", "%s", e.Was)
 	}
 	if e.PartitionWeight > 0 {
-		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), share(e.Weight/e.PartitionWeight), e.WeightFrom)
+		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), share(e.Weight/e.PartitionWeight), weightFrom(&e.Place))
 		fact("partition", "%s, %s events/h", words.Plural(e.PartitionTags, "tag"), words.Short(e.PartitionWeight))
 	}
 	if e.Partition >= 0 && e.Before >= 0 && e.Before != e.Partition {

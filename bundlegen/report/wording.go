@@ -306,3 +306,52 @@ func choiceWarning(w plan.Warning) string {
 	}
 	return w.Code // of a later version
 }
+
+// why words the reason for a tag's place.
+func why(p *plan.Place) string {
+	group, c := fmt.Sprintf("%s, tier %s", p.Site, p.Tier), p.Cause
+	switch p.Reason {
+	case plan.ReasonFirst:
+		return fmt.Sprintf("This is the first bundle: the tags of %s were shared out so that loads come out even.", group)
+	case plan.ReasonNew:
+		if c.NewPartition {
+			return "It is new, and so is its partition."
+		}
+		return fmt.Sprintf("It is new since the last bundle: it joined the partition of %s that was lightest at that moment.", group)
+	case plan.ReasonKept:
+		return "It was there in the last bundle, and no bound asks for a move."
+	case plan.ReasonTier:
+		return fmt.Sprintf("Its tier was %s: it left %s for the partition of tier %s that was lightest at that moment.", c.Tier, id(p.Before), p.Tier)
+	case plan.ReasonGone:
+		return fmt.Sprintf("Its partition %s is gone: the tags of %s fill fewer partitions than before.", id(p.Before), group)
+	case plan.ReasonMost:
+		return fmt.Sprintf("Partition %s, where it was, would have %s; allowed are at most %s.", id(p.Before), words.Plural(c.Tags, "tag"), words.Count(c.MaxTags))
+	case plan.ReasonLeast:
+		return fmt.Sprintf("Of its earlier tags partition %s would have %s; allowed are at least %s.", id(p.Partition), words.Count(c.Tags), words.Count(c.MinTags))
+	case plan.ReasonBounds:
+		return fmt.Sprintf("It left %s so that every partition of %s keeps from %s to %s.", id(p.Before), group, words.Count(c.MinTags), words.Plural(c.MaxTags, "tag"))
+	case plan.ReasonRemoved:
+		if p.Before < 0 {
+			return "It is not in the inventory any more: the run after the next generate lets it go."
+		}
+		return fmt.Sprintf("It is not in the inventory any more: the next generate takes it out of %s.", id(p.Before))
+	case plan.ReasonNone:
+		return "Its row in the inventory has tier none, which keeps it out of extraction."
+	case plan.ReasonDiscovered:
+		return "It is newer than the inventory: discovery found it on the server and gave it to the lightest partition. bundlegen discover lists it."
+	case plan.ReasonLeft:
+		return "It is not in the pipeline any more; what was landed of it stays."
+	}
+	return p.Reason // of a later version
+}
+
+// weightFrom words where a tag's weight is from.
+func weightFrom(p *plan.Place) string {
+	switch p.WeightFrom {
+	case plan.WeightAssumed:
+		return "assumed: the inventory has no events_per_hour for it"
+	case plan.WeightLeast:
+		return "the least there is: events_per_hour in the inventory is " + words.Number(p.Rate)
+	}
+	return "events_per_hour in the inventory"
+}

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,12 +16,12 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 )
 
-// constants returns the string constants of package plan whose names begin so.
-func constants(t *testing.T, prefix string) []string {
-	file, err := parser.ParseFile(token.NewFileSet(), "../plan/warning.go", nil, 0)
+// constants returns the string constants of a file whose names begin so.
+func constants(t *testing.T, file, prefix string) []string {
+	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	require.NoError(t, err)
 	var values []string
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(tree, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, prefix) {
 			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 			require.NoError(t, err)
@@ -86,7 +87,7 @@ func TestEveryWarningIsWorded(t *testing.T) {
 		said[c.w.Code] = true
 		assert.Equal(t, c.says, report.Warnings(&plan.Plan{Tiers: c.tiers, Warnings: []plan.Warning{c.w}})[0].Message)
 	}
-	for _, code := range constants(t, "Warn") {
+	for _, code := range constants(t, "../plan/warning.go", "Warn") {
 		assert.True(t, said[code], "%s has no case here", code)
 	}
 }
@@ -111,8 +112,25 @@ func TestAdviceIsWorded(t *testing.T) {
 		p := &plan.Plan{Warnings: []plan.Warning{{Code: plan.WarnRates, Advice: []plan.Advice{c.a}}}}
 		assert.Equal(t, report.WordedAdvice{Change: c.change, Effect: c.effect}, report.Warnings(p)[0].Advice[0])
 	}
-	for _, kind := range constants(t, "Effect") {
+	for _, kind := range constants(t, "../plan/warning.go", "Effect") {
 		p := &plan.Plan{Warnings: []plan.Warning{{Code: plan.WarnRates, Advice: []plan.Advice{{Command: "x", Effect: plan.Effect{Kind: kind}}}}}}
 		assert.NotEmpty(t, report.Warnings(p)[0].Advice[0].Effect, kind)
+	}
+}
+
+// Every reason for a tag's place is a sentence of its own.
+func TestEveryReasonIsWorded(t *testing.T) {
+	place := plan.Place{Site: "a", Tag: "T", Tier: "fast", Partition: 3, Before: 1}
+	said := map[string]bool{}
+	for _, reason := range constants(t, "../plan/explain.go", "Reason") {
+		place.Reason = reason
+		var b strings.Builder
+		require.NoError(t, report.ExplainJSON(&b, []report.Explanation{{Place: place}}))
+		var document struct{ Tags []struct{ Why string } }
+		require.NoError(t, json.Unmarshal([]byte(b.String()), &document))
+		why := document.Tags[0].Why
+		assert.Regexp(t, `^[A-Z].* .*\.$`, why, reason)
+		assert.False(t, said[why], why)
+		said[why] = true
 	}
 }
