@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 )
 
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		OnUsageError:              usageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return hint(fmt.Errorf("there is no command %q", c.Args().First()), "commands: serve, oracle, quirks; see pi-simulator --help")
+				return diag.WithHint(fmt.Errorf("there is no command %q", c.Args().First()), "commands: serve, oracle, quirks; see pi-simulator --help")
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	return hint(err, "see %s --help", strings.TrimSpace(c.App.Name+" "+commandName(c)))
+	return diag.WithHint(err, "see %s --help", strings.TrimSpace(c.App.Name+" "+commandName(c)))
 }
 
 func commandName(c *cli.Context) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -47,7 +48,7 @@ func archiveOptions(c *cli.Context) (simulator.Options, error) {
 		}
 	}
 	if o.Uniform > 0 && o.EventsPerHour > 0 {
-		return o, hint(fmt.Errorf("--uniform and --events-per-hour cannot be combined"), "give one of them")
+		return o, diag.WithHint(fmt.Errorf("--uniform and --events-per-hour cannot be combined"), "give one of them")
 	}
 	if o.Uniform > 0 && o.Uniform%time.Millisecond != 0 {
 		return o, fmt.Errorf("--uniform %s is not a whole number of milliseconds", o.Uniform)
@@ -112,7 +113,7 @@ func pointTypes(pairs []string) (map[simulator.PointType]int, error) {
 // noArguments refuses what stands behind the flags.
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
-		return hint(fmt.Errorf("unexpected argument %q", c.Args().First()), "see pi-simulator %s --help", c.Command.Name)
+		return diag.WithHint(fmt.Errorf("unexpected argument %q", c.Args().First()), "see pi-simulator %s --help", c.Command.Name)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
@@ -33,31 +34,13 @@ func report(stderr interface{ Write([]byte) (int, error) }, err error) int {
 		return exitCancelled
 	}
 	fmt.Fprintf(stderr, "error: %s\n", text.Lines(err.Error()))
-	var hinted *hintError
-	if errors.As(err, &hinted) {
-		fmt.Fprintf(stderr, "hint: %s\n", text.Lines(hinted.hint))
-	}
 	return exitError
-}
-
-// hintError is a user's error with what to do about it.
-type hintError struct {
-	err  error
-	hint string
-}
-
-func (e *hintError) Error() string { return e.err.Error() }
-func (e *hintError) Unwrap() error { return e.err }
-
-func hint(err error, format string, args ...any) error {
-	return &hintError{err, fmt.Sprintf(format, args...)}
 }
 
 // badFlag says where flags are explained, unless err has a better hint already.
 func badFlag(c *cli.Context, err error) error {
-	var hinted *hintError
-	if errors.As(err, &hinted) {
+	if diag.Hint(err) != "" {
 		return err
 	}
-	return hint(err, "see pi-simulator %s --help", c.Command.Name)
+	return diag.WithHint(err, "see pi-simulator %s --help", c.Command.Name)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -50,7 +51,7 @@ func printOracle(c *cli.Context) error {
 		for _, name := range names {
 			tag, ok := oracle.Find(name)
 			if !ok {
-				return hint(fmt.Errorf("--tag: there is no tag %q", name), "pi-simulator oracle --counts without --tag lists all")
+				return diag.WithHint(fmt.Errorf("--tag: there is no tag %q", name), "pi-simulator oracle --counts without --tag lists all")
 			}
 			tags = append(tags, tag)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -83,7 +84,7 @@ func serve(c *cli.Context) (err error) {
 	}
 	url, err := s.Start(c.String("addr"))
 	if err != nil {
-		return hint(err, "--addr is HOST:PORT, such as 127.0.0.1:0 for any free port")
+		return diag.WithHint(err, "--addr is HOST:PORT, such as 127.0.0.1:0 for any free port")
 	}
 	defer func() {
 		if closeErr := s.Close(); err == nil {
@@ -141,7 +142,7 @@ func serveOptions(c *cli.Context) (simulator.Options, error) {
 		o.ServerTime = func() instant.Ticks { return shown }
 	}
 	if c.IsSet("ca-file") && !o.TLS {
-		return o, hint(fmt.Errorf("--ca-file is of no use without --tls"), "add --tls")
+		return o, diag.WithHint(fmt.Errorf("--ca-file is of no use without --tls"), "add --tls")
 	}
 	o.Auth, err = auth(c)
 	return o, err
@@ -176,7 +177,7 @@ func auth(c *cli.Context) (simulator.Auth, error) {
 	}
 	for _, name := range []string{"username-env", "password-env", "token-env"} {
 		if c.IsSet(name) && !strings.Contains(strings.Join(used, " "), name) {
-			return a, hint(fmt.Errorf("--%s is of no use with --auth %s", name, a.Kind), "change --auth, or leave it out")
+			return a, diag.WithHint(fmt.Errorf("--%s is of no use with --auth %s", name, a.Kind), "change --auth, or leave it out")
 		}
 	}
 	var err error
@@ -187,7 +188,7 @@ func auth(c *cli.Context) (simulator.Auth, error) {
 		}
 		v := os.Getenv(name)
 		if v == "" && err == nil {
-			err = hint(fmt.Errorf("--%s: the environment variable %s is not set", flag, name), "export %s first", name)
+			err = diag.WithHint(fmt.Errorf("--%s: the environment variable %s is not set", flag, name), "export %s first", name)
 		}
 		return v
 	}

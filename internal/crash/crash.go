@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // exitError is what a program exits with that could not do what it was asked for.
@@ -49,9 +51,9 @@ func report(w io.Writer, fault any, at []string) {
 		what = known.Error()
 	}
 	program := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-	_, _ = fmt.Fprintf(w, "error: a fault in %s itself: %s\nat: %s\nhint: this should not happen, whatever it was given: please report it,"+
-		" with the command and the two lines above, which hold no data; what was landed or written before is whole\n",
-		program, what, strings.Join(at, " < "))
+	_, _ = fmt.Fprintf(w, "error: %s\n", diag.Hinted(fmt.Sprintf("a fault in %s itself: %s\nat: %s", program, what, strings.Join(at, " < ")),
+		"this should not happen, whatever it was given: please report it, with the command and the two lines above,"+
+			" which hold no data; what was landed or written before is whole"))
 }
 
 // mostPlaces is how many functions a report names.

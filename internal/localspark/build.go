@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // build makes the environment in its place, since a virtual environment cannot
@@ -28,7 +30,7 @@ func (h *Home) build(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("remove what is left of an earlier set-up: %w", err)
 	}
 	if err := os.MkdirAll(h.dir, 0o755); err != nil {
-		return fmt.Errorf("the cache of Spark: %w\nhint: %s names a folder that this user may write", err, CacheVariable)
+		return diag.WithHint(fmt.Errorf("the cache of Spark: %w", err), "%s names a folder that this user may write", CacheVariable)
 	}
 	if err := h.makeVenv(ctx, python); err != nil {
 		return err
@@ -51,7 +53,8 @@ func (h *Home) build(ctx context.Context, log *slog.Logger) error {
 func (h *Home) makeVenv(ctx context.Context, python string) error {
 	venv := filepath.Join(h.dir, "venv")
 	if out, err := h.run(ctx, nil, python, "-m", "venv", venv); err != nil {
-		return fmt.Errorf("%s makes no virtual environment: %w\n%s\nhint: sudo apt-get install -y python3-venv", python, err, lastLines(out, 3))
+		return diag.WithHint(fmt.Errorf("%s makes no virtual environment: %w\n%s", python, err, lastLines(out, 3)),
+			"sudo apt-get install -y python3-venv")
 	}
 	found, err := filepath.Glob(filepath.Join(globEscape(venv), "lib", "python3.*", "site-packages"))
 	if err != nil || len(found) != 1 {
@@ -71,8 +74,8 @@ func (h *Home) installPackages(ctx context.Context) error {
 	install := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"}
 	for _, what := range [][]string{{buildTool}, {"--no-build-isolation", "-r", list}} {
 		if out, err := h.run(ctx, nil, h.Python(), append(install, what...)...); err != nil {
-			return fmt.Errorf("the Python packages of Spark could not be installed: %w\n%s\n"+
-				"hint: this once the network is needed; pip takes a mirror from PIP_INDEX_URL and a proxy from HTTPS_PROXY", err, lastLines(out, 3))
+			return diag.WithHint(fmt.Errorf("the Python packages of Spark could not be installed: %w\n%s", err, lastLines(out, 3)),
+				"this once the network is needed; pip takes a mirror from PIP_INDEX_URL and a proxy from HTTPS_PROXY")
 		}
 	}
 	return nil
@@ -92,8 +95,8 @@ func (h *Home) fetchJars(ctx context.Context) error {
 	env := append(h.environment(sparkHome, h.Python()), "SPARK_CONF_DIR="+work)
 	out, err := h.run(ctx, env, filepath.Join(sparkHome, "bin", "spark-submit"), "--master", "local", "--conf", "spark.jars.ivy="+work, "--packages", deltaPackage, empty)
 	if err != nil {
-		return fmt.Errorf("the jars of Delta Lake could not be fetched: %w\n%s\n"+
-			"hint: this once the network is needed; Spark takes a mirror from DEFAULT_ARTIFACT_REPOSITORY, Java a proxy from JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…", err, lastLines(out, 3))
+		return diag.WithHint(fmt.Errorf("the jars of Delta Lake could not be fetched: %w\n%s", err, lastLines(out, 3)),
+			"this once the network is needed; Spark takes a mirror from DEFAULT_ARTIFACT_REPOSITORY, Java a proxy from JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…")
 	}
 	if err := os.MkdirAll(filepath.Join(h.dir, "jars"), 0o755); err != nil {
 		return err
@@ -113,7 +116,7 @@ func (h *Home) fetchJars(ctx context.Context) error {
 func checkSum(path, want string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("the jars of Delta Lake: %w\nhint: try again", err)
+		return diag.WithHint(fmt.Errorf("the jars of Delta Lake: %w", err), "try again")
 	}
 	defer f.Close()
 	sum := sha256.New()
@@ -121,7 +124,8 @@ func checkSum(path, want string) error {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
-		return fmt.Errorf("%s has the SHA-256 %s, and %s is expected\nhint: the repository that it came from has another file by that name", filepath.Base(path), got, want)
+		return diag.WithHint(fmt.Errorf("%s has the SHA-256 %s, and %s is expected", filepath.Base(path), got, want),
+			"the repository that it came from has another file by that name")
 	}
 	return nil
 }

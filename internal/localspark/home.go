@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // CacheVariable is the environment variable that moves the cache: it names the
@@ -49,7 +51,7 @@ func Ensure(ctx context.Context, log *slog.Logger) (*Home, error) {
 		return h, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, fmt.Errorf("the cache of Spark: %w\nhint: %s names a folder for it", err, CacheVariable)
+		return nil, diag.WithHint(fmt.Errorf("the cache of Spark: %w", err), "%s names a folder for it", CacheVariable)
 	}
 	unlock, err := lock(ctx, dir+".lock", log)
 	if err != nil {
@@ -67,7 +69,7 @@ func homeDir() (string, error) {
 	if base == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("%w\nhint: %s names a folder for what is fetched once", err, CacheVariable)
+			return "", diag.WithHint(err, "%s names a folder for what is fetched once", CacheVariable)
 		}
 		base = filepath.Join(cache, "bundlegen")
 	}
@@ -76,7 +78,7 @@ func homeDir() (string, error) {
 		return "", err
 	}
 	if err := CheckPath(base); err != nil {
-		return "", fmt.Errorf("%w\nhint: %s names another folder for the cache", err, CacheVariable)
+		return "", diag.WithHint(err, "%s names another folder for the cache", CacheVariable)
 	}
 	return filepath.Join(base, "spark-"+SparkVersion+"-"+pinsHash()), nil
 }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Spark 4.0 needs Java 17. From 24 on Java lacks what its Hadoop library asks
@@ -19,7 +21,7 @@ const (
 	newestJava = 23
 )
 
-const javaHint = "hint: sudo apt-get install -y openjdk-17-jre-headless, or set JAVA_HOME to a Java of version 17 to 23"
+const javaHint = "sudo apt-get install -y openjdk-17-jre-headless, or set JAVA_HOME to a Java of version 17 to 23"
 
 // findJava gives the home folder of the first Java that Spark runs on: that of
 // JAVA_HOME, then the one on PATH.
@@ -62,7 +64,7 @@ func findJava(ctx context.Context) (string, error) {
 func fits(version int) bool { return version >= oldestJava && version <= newestJava }
 
 func noJava(seen []string) error {
-	return fmt.Errorf("a Spark runs on Java %d to %d, and there is none: %s\n%s", oldestJava, newestJava, strings.Join(seen, ", "), javaHint)
+	return diag.WithHint(fmt.Errorf("a Spark runs on Java %d to %d, and there is none: %s", oldestJava, newestJava, strings.Join(seen, ", ")), javaHint)
 }
 
 // homeOf finds the home folder of a java program through its links.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // lock waits until this process alone has the file's lock. The kernel gives a
@@ -15,7 +17,7 @@ import (
 func lock(ctx context.Context, path string, log *slog.Logger) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("the cache of Spark: %w\nhint: %s names a folder that this user may write", err, CacheVariable)
+		return nil, diag.WithHint(fmt.Errorf("the cache of Spark: %w", err), "%s names a folder that this user may write", CacheVariable)
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

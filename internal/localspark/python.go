@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // The pinned packages need Python 3.11; pyspark 4.0 is not made for 3.14.
@@ -31,13 +33,13 @@ func findPython(ctx context.Context) (string, error) {
 			continue
 		}
 		if err := exec.CommandContext(ctx, program, "-c", "import venv, ensurepip").Run(); err != nil {
-			return "", fmt.Errorf("%s has no module venv\nhint: sudo apt-get install -y python3-venv", program)
+			return "", diag.WithHint(fmt.Errorf("%s has no module venv", program), "sudo apt-get install -y python3-venv")
 		}
 		return program, nil
 	}
 	if len(seen) == 0 {
 		seen = []string{"PATH has no python3"}
 	}
-	return "", fmt.Errorf("a Spark runs on Python 3.%d to 3.%d, and there is none: %s\nhint: sudo apt-get install -y python3 python3-venv",
-		oldestPython, newestPython, strings.Join(seen, ", "))
+	return "", diag.WithHint(fmt.Errorf("a Spark runs on Python 3.%d to 3.%d, and there is none: %s", oldestPython, newestPython, strings.Join(seen, ", ")),
+		"sudo apt-get install -y python3 python3-venv")
 }

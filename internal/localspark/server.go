@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 const (
@@ -50,7 +52,8 @@ func (h *Home) Server(ctx context.Context, o Options) (*Server, error) {
 	if s.process, err = s.start(); err != nil {
 		return nil, fmt.Errorf("start Spark: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server did not answer within %s\nhint: see %s", startTimeout, s.LogFile()))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, diag.WithHint(fmt.Errorf("the server did not answer within %s", startTimeout),
+		"see %s", s.LogFile()))
 	defer cancel()
 	if err := s.await(ctx); err != nil {
 		s.Close()
@@ -153,7 +156,7 @@ func (s *Server) Err() error {
 	if said := lastTrouble(string(text)); said != "" {
 		msg += ": " + said
 	}
-	return errors.New(msg + "\nhint: see " + s.LogFile())
+	return diag.WithHint(errors.New(msg), "see %s", s.LogFile())
 }
 
 // lastTrouble finds what a log of Java's says went wrong: the innermost cause.

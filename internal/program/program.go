@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Exit codes that are the same in every program.
@@ -54,7 +55,8 @@ func Run(work func(ctx context.Context, stdout *Output) int) {
 	stdout := &Output{file: os.Stdout}
 	code := crash.Main(func() int { return work(ctx, stdout) })
 	if err := stdout.close(); err != nil && code != exitCancelled {
-		fmt.Fprintf(os.Stderr, "error: standard output: %v\nhint: what was to be printed is not complete; free space there, or write elsewhere\n", err)
+		fmt.Fprintf(os.Stderr, "error: %v\n", diag.WithHint(fmt.Errorf("standard output: %w", err),
+			"what was to be printed is not complete; free space there, or write elsewhere"))
 		code = exitError
 	}
 	os.Exit(code)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // ErrFolder is the error for a folder where a file is expected.
@@ -86,7 +88,8 @@ func Within(dir string, err error) error {
 	if err == nil || !Escapes(err) {
 		return err
 	}
-	return fmt.Errorf("%s: a link leads out of the folder: %w\nhint: a bundle's folder holds no such links: remove it, then run the same command again", dir, err)
+	return diag.WithHint(fmt.Errorf("%s: a link leads out of the folder: %w", dir, err),
+		"a bundle's folder holds no such links: remove it, then run the same command again")
 }
 
 // ReadAll reads to the end of r, and no further than one byte past most: more is

@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // bench is a run of the benchmarks.
@@ -80,14 +82,14 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	for _, name := range chosen {
 		if !slices.Contains(names(), name) {
-			return fmt.Errorf("-only: there is no section %q\nhint: %s", name, strings.Join(names(), ","))
+			return diag.WithHint(fmt.Errorf("-only: there is no section %q", name), "%s", strings.Join(names(), ","))
 		}
 	}
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
 	if _, err := exec.LookPath(filepath.Join(b.bin, "bundlegen")); err != nil {
-		return fmt.Errorf("%w\nhint: make build", err)
+		return diag.WithHint(err, "make build")
 	}
 	if b.dir, err = os.MkdirTemp("", "bundlegen-bench-"); err != nil {
 		return err

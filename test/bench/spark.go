@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/localspark"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -96,7 +97,7 @@ func (p *plant) sparkBench() (*sparkBench, error) {
 		return nil, err
 	}
 	if len(wheels) != 1 {
-		return nil, fmt.Errorf("%s has %d wheels instead of one\nhint: make build", p.bundle(), len(wheels))
+		return nil, diag.WithHint(fmt.Errorf("%s has %d wheels instead of one", p.bundle(), len(wheels)), "make build")
 	}
 	if s.session, err = p.b.newSession(p.dir, wheels[0], sparkExecutors); err != nil {
 		return nil, err
