@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/cli"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/engine/spark"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -39,7 +40,8 @@ func openSpark(ctx context.Context, p manifest.Parameters, own cli.Own) (engine.
 func pipe(numbers string) (replies, requests *os.File, err error) {
 	var r, w int
 	if n, err := fmt.Sscanf(numbers, "%d,%d", &r, &w); err != nil || n != 2 || r < 3 || w < 3 {
-		return nil, nil, fmt.Errorf("--pipe=%s: two file descriptors R,W are allowed\nhint: the wheel's launcher gives them; by hand use --engine=duckdb", numbers)
+		return nil, nil, diag.WithHint(fmt.Errorf("--pipe=%s: two file descriptors R,W are allowed", numbers),
+			"the wheel's launcher gives them; by hand use --engine=duckdb")
 	}
 	for _, fd := range []int{r, w} {
 		syscall.CloseOnExec(fd)

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // LoginError is why no ticket could be had. It holds no secret and is immutable.
 type LoginError struct {
 	Problem string // what is wrong, on one line
-	Hint    string // what to do about it
 	// Lasting says that another try would fail too, until someone has changed
 	// something; otherwise the KDC was not reached or is out of order.
 	Lasting bool
 }
 
-func (e *LoginError) Error() string { return e.Problem + "\nhint: " + e.Hint }
+func (e *LoginError) Error() string { return e.Problem }
 
 // lasting reports whether a login failed for good.
 func lasting(err error) bool {
@@ -67,7 +68,7 @@ func (i *identity) explain(err error) error {
 }
 
 func (i *identity) fail(problem, hint string, lasting bool) error {
-	return &LoginError{Problem: "Kerberos: " + problem, Hint: hint, Lasting: lasting}
+	return diag.WithHint(&LoginError{Problem: "Kerberos: " + problem, Lasting: lasting}, "%s", hint)
 }
 
 // proof is what the principal proves itself with.

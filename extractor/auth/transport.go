@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -155,5 +156,5 @@ func withoutUser(raw string) string {
 
 // complain makes a user's error: where, what, and what to do.
 func complain(site manifest.Site, what, problem, hint string) error {
-	return fmt.Errorf("site %q, %s: %s\nhint: %s", site.Name, what, problem, hint)
+	return diag.WithHint(fmt.Errorf("site %q, %s: %s", site.Name, what, problem), "%s", hint)
 }

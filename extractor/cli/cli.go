@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -88,7 +89,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 
 func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) (res task.Result, err error) {
 	if name == "reconcile" {
-		return res, errors.New("reconcile is not part of this version\nhint: events that arrive or change late are not read again yet")
+		return res, diag.WithHint(errors.New("reconcile is not part of this version"),
+			"events that arrive or change late are not read again yet")
 	}
 	own, rest := ownFlags(args)
 	own.Getenv = getenv
@@ -98,7 +100,8 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 	}
 	open, ok := engines[own.Engine]
 	if !ok {
-		return res, fmt.Errorf("--engine=%s; this build has: %s\nhint: the static binary of the wheel has no DuckDB; bin/pi-extractor has", own.Engine, names(engines))
+		return res, diag.WithHint(fmt.Errorf("--engine=%s; this build has: %s", own.Engine, names(engines)),
+			"the static binary of the wheel has no DuckDB; bin/pi-extractor has")
 	}
 	eng, err := open(ctx, p, own)
 	if err != nil {

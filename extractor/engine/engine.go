@@ -9,6 +9,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -343,9 +344,12 @@ func (e *OutOfBounds) Error() string {
 		}
 		fmt.Fprintf(&b, " %q at %s", t.Name, t.Watermark)
 	}
-	fmt.Fprintf(&b, "\nA wrong clock was believed, or --until named an instant far in the future: nothing is read for them.\nhint: %s", e.Mend)
-	return b.String()
+	fmt.Fprintf(&b, "\nA wrong clock was believed, or --until named an instant far in the future: nothing is read for them.")
+	return diag.Hinted(b.String(), e.Hint())
 }
+
+// Hint returns what to do about it.
+func (e *OutOfBounds) Hint() string { return e.Mend }
 
 // ErrZombie says that a later run has taken over: this attempt must stop.
 var ErrZombie = errors.New("a later run has taken this partition's tags over: this attempt stops here, and nothing of it is lost")
@@ -366,8 +370,13 @@ type LostCheckpoints struct {
 }
 
 func (e *LostCheckpoints) Error() string {
-	return fmt.Sprintf("bronze.pi_timeseries has %d rows of pipeline %q, but its checkpoints are gone (dropped, restored or cloned): going on would land events twice\n"+
-		"hint: restore the checkpoints schema together with bronze, or, to start over, delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions", e.Rows, e.Pipeline)
+	return diag.Hinted(fmt.Sprintf("bronze.pi_timeseries has %d rows of pipeline %q, but its checkpoints are gone (dropped, restored or cloned):"+
+		" going on would land events twice", e.Rows, e.Pipeline), e.Hint())
+}
+
+// Hint returns what to do about it.
+func (e *LostCheckpoints) Hint() string {
+	return "restore the checkpoints schema together with bronze, or, to start over, delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions"
 }
 
 // LostBronze reports that the table of events is gone, of which the checkpoints say
@@ -381,8 +390,14 @@ type LostBronze struct {
 }
 
 func (e *LostBronze) Error() string {
-	return fmt.Sprintf("%s is gone (dropped or renamed), but the checkpoints say that pipeline %s has landed events there: with a new table these would be missing without a word\n"+
-		"hint: %s; or drop the schemas %s and %s too (DROP SCHEMA … CASCADE), to start over: what extract.backfill says is read again", e.Table, strings.Join(e.Pipelines, ", "), e.Restore, e.Schema, e.Metadata)
+	return diag.Hinted(fmt.Sprintf("%s is gone (dropped or renamed), but the checkpoints say that pipeline %s has landed events there:"+
+		" with a new table these would be missing without a word", e.Table, strings.Join(e.Pipelines, ", ")), e.Hint())
+}
+
+// Hint returns what to do about it.
+func (e *LostBronze) Hint() string {
+	return fmt.Sprintf("%s; or drop the schemas %s and %s too (DROP SCHEMA … CASCADE), to start over: what extract.backfill says is read again",
+		e.Restore, e.Schema, e.Metadata)
 }
 
 // NotOurs reports that a table refuses rows because of a column that somebody added.
@@ -404,14 +419,22 @@ type LostBatch struct {
 
 func (e *LostBatch) Error() string {
 	msg := fmt.Sprintf("partition %d: batch %d (%s) was decided, but its staging folder and its rows are gone", e.Partition, e.Number, e.BatchID)
-	restore := "restore the staging folder"
 	if e.Reason != "" {
 		msg = fmt.Sprintf("partition %d: batch %d (%s) was decided and its rows are not there, but its staging folder is not what was staged (%s)", e.Partition, e.Number, e.BatchID, e.Reason)
-		restore += " " + e.Folder
 	}
 	msg += "; its ranges are" + ranged(e.Ranges)
-	if len(e.Mend) > 0 {
-		msg += "\nhint: " + restore + ", and the next run lands it; or have the ranges read again: stop the pipeline's jobs, run these in order, start a run\n  " + strings.Join(e.Mend, ";\n  ") + ";"
+	return diag.Hinted(msg, e.Hint())
+}
+
+// Hint returns the ways to have the rows back; "" when there are none.
+func (e *LostBatch) Hint() string {
+	if len(e.Mend) == 0 {
+		return ""
 	}
-	return msg
+	folder := "the staging folder"
+	if e.Reason != "" {
+		folder += " " + e.Folder
+	}
+	return "restore " + folder + ", and the next run lands it; or have the ranges read again: stop the pipeline's jobs, run these in order, start a run\n  " +
+		strings.Join(e.Mend, ";\n  ") + ";"
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
@@ -122,14 +123,15 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)
 	}
-	hint := e.hint
-	if hint == "" && int(e.Kind) < len(hints) {
-		hint = hints[e.Kind]
+	return diag.Hinted(b.String(), e.Hint())
+}
+
+// Hint returns what to do; "" when only the text helps.
+func (e *Error) Hint() string {
+	if e.hint == "" && int(e.Kind) < len(hints) {
+		return hints[e.Kind]
 	}
-	if hint != "" {
-		fmt.Fprintf(&b, "\nhint: %s", hint)
-	}
-	return b.String()
+	return e.hint
 }
 
 // Unwrap gives the network's or the context's error, when there is one.
@@ -184,7 +186,7 @@ func (p place) network(ctx context.Context, err error) *Error {
 		if login.Lasting {
 			e.Kind, e.Retryable = Unauthorized, false
 		}
-		e.hint = login.Hint
+		e.hint = diag.Hint(err)
 	default:
 		e = p.unconnected(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // beatEvery is how often a driver gives a sign of life: often enough that a busy
@@ -34,7 +35,8 @@ func StartBeat(host string) (*Beat, error) { return startBeat(host, beatEvery) }
 func startBeat(host string, every time.Duration) (*Beat, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
-		return nil, fmt.Errorf("listen for the shards: %w\nhint: %s has to be an address of this machine, at which workers reach it", err, host)
+		return nil, diag.WithHint(fmt.Errorf("listen for the shards: %w", err),
+			"%s has to be an address of this machine, at which workers reach it", host)
 	}
 	b := &Beat{listener: listener, every: every, closed: make(chan struct{})}
 	b.running.Go(func() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // maxSpec bounds what a process reads as its spec, in bytes: far more than a
@@ -44,7 +45,8 @@ func readSpec(r io.Reader) (Spec, error) {
 		return Spec{}, err
 	}
 	if head.Version != SpecVersion {
-		return Spec{}, fmt.Errorf("it has version %d, and this program knows %d\nhint: the driver and its workers run different wheels: restart the cluster", head.Version, SpecVersion)
+		return Spec{}, diag.WithHint(fmt.Errorf("it has version %d, and this program knows %d", head.Version, SpecVersion),
+			"the driver and its workers run different wheels: restart the cluster")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()

@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
@@ -184,7 +185,7 @@ func (a *attempt) manifests() (out []wanted, left []inventory.Tag, err error) {
 		}
 	}
 	if len(there) == 0 {
-		return nil, nil, fmt.Errorf("%s has no manifests\nhint: bundlegen generate", folder)
+		return nil, nil, diag.WithHint(fmt.Errorf("%s has no manifests", folder), "bundlegen generate")
 	}
 	plan, err := a.plan()
 	if err != nil {
@@ -192,7 +193,8 @@ func (a *attempt) manifests() (out []wanted, left []inventory.Tag, err error) {
 	}
 	for _, p := range plan.Partitions {
 		if !there[p.ID] {
-			return nil, nil, fmt.Errorf("%s has no manifest of partition %d, which plan.json lists\nhint: the bundle was deployed in part: deploy it again", folder, p.ID)
+			return nil, nil, diag.WithHint(fmt.Errorf("%s has no manifest of partition %d, which plan.json lists", folder, p.ID),
+				"the bundle was deployed in part: deploy it again")
 		}
 	}
 	left, err = a.leftOut(plan.LeftOut)
@@ -256,7 +258,8 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory
 			defer crash.Exit()
 			site, ok := sites[name]
 			if !ok {
-				out[i].err = fmt.Errorf("sites.json has no site %q\nhint: the bundle was changed by hand: generate it again", name)
+				out[i].err = diag.WithHint(fmt.Errorf("sites.json has no site %q", name),
+					"the bundle was changed by hand: generate it again")
 				return nil
 			}
 			out[i].choice = choiceOf(site, manifests, left)
@@ -386,17 +389,21 @@ func (a *attempt) summarize(listings []listing, next assignment) error {
 	if text := next.note(); text != "" {
 		note("%s", text)
 	}
+	hinted := func(hint, format string, args ...any) {
+		note("%s", diag.Hinted(fmt.Sprintf(format, args...), hint))
+	}
+	const update = "bundlegen discover, then generate"
 	switch n := len(next.gone); {
 	case n == 1:
-		note("1 tag of the bundle is not on its server any more: %q\nhint: bundlegen discover, then generate", next.gone[0])
+		hinted(update, "1 tag of the bundle is not on its server any more: %q", next.gone[0])
 	case n > 1:
-		note("%d tags of the bundle are not on their server any more, such as %q\nhint: bundlegen discover, then generate", n, next.gone[0])
+		hinted(update, "%d tags of the bundle are not on their server any more, such as %q", n, next.gone[0])
 	}
 	switch n := next.joined; {
 	case n == 1:
-		note("1 tag is new on the server and joined the lightest partition\nhint: bundlegen discover, then generate, to plan for it")
+		hinted(update+", to plan for it", "1 tag is new on the server and joined the lightest partition")
 	case n > 1:
-		note("%d tags are new on the server and joined the lightest partitions\nhint: bundlegen discover, then generate, to plan for them", n)
+		hinted(update+", to plan for them", "%d tags are new on the server and joined the lightest partitions", n)
 	}
 	a.result.Tags = len(next.change.Tags)
 	return nil

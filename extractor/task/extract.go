@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -86,7 +87,8 @@ func (a *attempt) run(ctx context.Context) (engine.Run, error) {
 			return r, nil
 		}
 	}
-	return engine.Run{}, fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run\nhint: see the discover task's messages", a.Params.Site, a.Params.RunID)
+	return engine.Run{}, diag.WithHint(fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run", a.Params.Site, a.Params.RunID),
+		"see the discover task's messages")
 }
 
 // extraction is an extract task under way.
@@ -128,8 +130,8 @@ func (x *extraction) streams(state engine.State) ([]batch.Stream, error) {
 		return nil, lasting{fmt.Errorf("%w: %w", ErrFailed, err)}
 	}
 	if !bounds.Has(x.run.Until) {
-		return nil, lasting{fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong\nhint: start a new run instead of repairing this one",
-			ErrFailed, x.run.Until, bounds.First, bounds.Last)}
+		return nil, lasting{diag.WithHint(fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong", ErrFailed, x.run.Until, bounds.First, bounds.Last),
+			"start a new run instead of repairing this one")}
 	}
 	all := batch.Streams(state.Tags, x.run.Until, ticks(x.Params.MaxWindow))
 	return slices.DeleteFunc(all, func(s batch.Stream) bool { return x.failed[s.PointID] }), nil

@@ -10,6 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -157,7 +158,8 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 			}
 		}
 		if time.Since(begun) > assignWait {
-			return engine.Run{}, fmt.Errorf("the tags of site %q were not assigned within %s\nhint: see the message of the task of the site's lowest partition, which does that", l.site.Name, assignWait)
+			return engine.Run{}, diag.WithHint(fmt.Errorf("the tags of site %q were not assigned within %s", l.site.Name, assignWait),
+				"see the message of the task of the site's lowest partition, which does that")
 		}
 		if err := shard.Sleep(ctx, assignLook); err != nil {
 			return engine.Run{}, err

@@ -7,6 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -75,7 +76,8 @@ func (a *attempt) believes(clock, start instant.Ticks) bool {
 // bounded refuses an instant that no watermark may have.
 func (a *attempt) bounded(m moment) (moment, error) {
 	if b := a.bounds(m.by, m.until); !b.Has(m.until) {
-		return m, fmt.Errorf("the run would read up to %s, which is not between %s and %s\nhint: check --until, --until-ms, and this machine's clock", m.until, b.First, b.Last)
+		return m, diag.WithHint(fmt.Errorf("the run would read up to %s, which is not between %s and %s", m.until, b.First, b.Last),
+			"check --until, --until-ms, and this machine's clock")
 	}
 	return m, nil
 }
@@ -95,7 +97,8 @@ func (m *moment) note(site string) string {
 	case m.by == engine.ByGiven:
 		return ""
 	case m.doubt != "":
-		return fmt.Sprintf("the clock of site %s is not believed: %s; %s is used\nhint: see to the PI Data Archive's connection and clock", site, m.doubt, instead[m.by])
+		return diag.Hinted(fmt.Sprintf("the clock of site %s is not believed: %s; %s is used", site, m.doubt, instead[m.by]),
+			"see to the PI Data Archive's connection and clock")
 	case max(m.skew, -m.skew) > skewWarning:
 		return fmt.Sprintf("the clock of site %s is %s off this machine's; the earlier of the two is used", site, m.skew.Duration().Round(time.Second))
 	}

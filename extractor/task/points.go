@@ -10,6 +10,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -114,11 +115,13 @@ func (a *attempt) leftOut(want int) ([]inventory.Tag, error) {
 	tags, err := manifest.Load(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is missing, and plan.json has %d rows of tier none\nhint: the bundle was deployed in part: deploy it again", file, want)
+		return nil, diag.WithHint(fmt.Errorf("%s is missing, and plan.json has %d rows of tier none", file, want),
+			"the bundle was deployed in part: deploy it again")
 	case err != nil:
 		return nil, err
 	case len(tags) != want:
-		return nil, fmt.Errorf("%s has %d rows, where plan.json says %d\nhint: the bundle was deployed in part: deploy it again", file, len(tags), want)
+		return nil, diag.WithHint(fmt.Errorf("%s has %d rows, where plan.json says %d", file, len(tags), want),
+			"the bundle was deployed in part: deploy it again")
 	}
 	return tags, nil
 }
@@ -134,15 +137,15 @@ func (l *listing) newPoints(next *assignment) int {
 
 // noteNew says how many points the inventory lacks.
 func (l *listing) noteNew(next *assignment) string {
-	const hint = "\nhint: bundlegen discover, then generate, adds %s; adopt_new: true at the site has runs do that"
+	const hint = "bundlegen discover, then generate, adds %s; adopt_new: true at the site has runs do that"
 	n := next.fresh[l.site]
 	switch {
 	case !l.whole && l.choice.counts():
 		return fmt.Sprintf("%s has far more points than the inventory has tags: only these were asked for, and new points were not counted", l.site)
 	case n == 1:
-		return fmt.Sprintf("1 point on %s is not in the inventory"+hint, l.site, "it")
+		return diag.Hinted(fmt.Sprintf("1 point on %s is not in the inventory", l.site), fmt.Sprintf(hint, "it"))
 	case n > 1:
-		return fmt.Sprintf("%d points on %s are not in the inventory"+hint, n, l.site, "them")
+		return diag.Hinted(fmt.Sprintf("%d points on %s are not in the inventory", n, l.site), fmt.Sprintf(hint, "them"))
 	}
 	return ""
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -32,7 +33,7 @@ func (a *attempt) reader(name string) (reader, error) {
 	}
 	site, ok := sites[name]
 	if !ok {
-		return nil, fmt.Errorf("sites.json has no site %q\nhint: the bundle was deployed in part: deploy it again", name)
+		return nil, diag.WithHint(fmt.Errorf("sites.json has no site %q", name), "the bundle was deployed in part: deploy it again")
 	}
 	client, err := a.connect(site, a.Params.Limits) // nothing is sent yet, but what is missing is said
 	if err != nil {

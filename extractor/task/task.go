@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -117,7 +118,7 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	}
 	run, ok := steps[env.Params.Task]
 	if !ok {
-		return Result{}, fmt.Errorf("no task is called %q\nhint: discover, extract, consolidate, validate", env.Params.Task)
+		return Result{}, diag.WithHint(fmt.Errorf("no task is called %q", env.Params.Task), "discover, extract, consolidate, validate")
 	}
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
@@ -205,7 +206,8 @@ func (a *attempt) refusedBefore(ctx context.Context) error {
 	if last[partition] != batch.Refused {
 		return nil
 	}
-	return fmt.Errorf("%w in an earlier attempt of this run: nothing is sent again, since accounts get locked\nhint: correct the secret of sites[].auth, then start a new run", ErrRefused)
+	return diag.WithHint(fmt.Errorf("%w in an earlier attempt of this run: nothing is sent again, since accounts get locked", ErrRefused),
+		"correct the secret of sites[].auth, then start a new run")
 }
 
 // record leaves a row in pipeline_metrics, unless the last batch's row says it all.

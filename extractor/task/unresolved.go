@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
@@ -158,8 +159,7 @@ func (next *assignment) note() string {
 		}
 		fmt.Fprintf(&b, "\n%s: %s: %s", m.tag.Site, text.Line(fmt.Sprintf("%q", m.tag.Name)), m.why)
 	}
-	b.WriteString("\nhint: correct the inventory, then bundlegen generate; or bundlegen discover, which asks the server for its tags")
-	return b.String()
+	return diag.Hinted(b.String(), "correct the inventory, then bundlegen generate; or bundlegen discover, which asks the server for its tags")
 }
 
 // unresolvedIn counts the partition's tags that discover did not find, by the run

@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -223,11 +224,12 @@ func (a *attempt) judgement(failed []broken, incomplete []string) error {
 		for i, b := range failed {
 			how[i] = b.how
 		}
-		all = append(all, fmt.Errorf("%w: extraction of partition %s\nhint: see those tasks' messages and monitoring.tag_errors", ErrFailed, strings.Join(how, ", ")))
+		all = append(all, diag.WithHint(fmt.Errorf("%w: extraction of partition %s", ErrFailed, strings.Join(how, ", ")),
+			"see those tasks' messages and monitoring.tag_errors"))
 	}
 	if len(incomplete) > 0 {
-		all = append(all, fmt.Errorf("%w: completeness below %.1f%% in partition %s\nhint: see monitoring.completeness",
-			ErrFailed, 100*a.Params.MinCompleteness, strings.Join(incomplete, ", ")))
+		all = append(all, diag.WithHint(fmt.Errorf("%w: completeness below %.1f%% in partition %s", ErrFailed, 100*a.Params.MinCompleteness, strings.Join(incomplete, ", ")),
+			"see monitoring.completeness"))
 	}
 	return errors.Join(all...)
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // DiskTrouble says what is wrong with the data folder's disk, in words that
@@ -33,10 +35,11 @@ func DiskTrouble(err error) string {
 func damaged(path string, err error) error {
 	switch text := err.Error(); {
 	case contains(text, "a database file with version number"):
-		return fmt.Errorf("%s: another version of DuckDB made it: %s\nhint: run it with the bundlegen that made it, or a newer one", path, cause(text))
+		return diag.WithHint(fmt.Errorf("%s: another version of DuckDB made it: %s", path, cause(text)),
+			"run it with the bundlegen that made it, or a newer one")
 	case contains(text, "Corrupt database file", "not a valid DuckDB database", "Could not read enough bytes", "Is a directory", "replaying WAL", "Serialization Error"):
-		return fmt.Errorf("%s is damaged, or is no file of DuckDB: %s\n"+
-			"hint: put a copy of it back; or move it and %s.wal away: the next run makes a new one, and reads what extract.backfill says again", path, cause(text), FileName)
+		return diag.WithHint(fmt.Errorf("%s is damaged, or is no file of DuckDB: %s", path, cause(text)),
+			"put a copy of it back; or move it and %s.wal away: the next run makes a new one, and reads what extract.backfill says again", FileName)
 	}
 	return err
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 	duckdb "github.com/duckdb/duckdb-go/v2"
 )
@@ -52,7 +53,7 @@ func Open(ctx context.Context, dir, schemaPrefix string) (*Lake, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
+		return nil, diag.WithHint(fmt.Errorf("data folder: %w", err), "--data names a folder that this user may write")
 	}
 	return connect(ctx, dir, schemaPrefix, "storage_compatibility_version="+fileVersion)
 }
@@ -80,10 +81,12 @@ func CheckFolder(dir string) error {
 	}
 	if i := strings.IndexFunc(abs, func(r rune) bool { return r == '?' || r == '%' || r < ' ' || r == 0x7f }); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(abs[i:])
-		return fmt.Errorf("data folder %q: DuckDB's driver cannot open a path with %q\nhint: --data names a folder; ?, %% and control characters may not be in its path", abs, string(r))
+		return diag.WithHint(fmt.Errorf("data folder %q: DuckDB's driver cannot open a path with %q", abs, string(r)),
+			"--data names a folder; ?, %% and control characters may not be in its path")
 	}
 	if strings.Contains(abs, `\`) && strings.ContainsAny(abs, "*[") {
-		return fmt.Errorf("data folder %q: DuckDB cannot read below a path with a \\ beside a * or [\nhint: --data names a folder", abs) // see noPattern
+		return diag.WithHint(fmt.Errorf("data folder %q: DuckDB cannot read below a path with a \\ beside a * or [", abs),
+			"--data names a folder") // see noPattern
 	}
 	return nil
 }
@@ -124,10 +127,11 @@ func connect(ctx context.Context, dir, schemaPrefix, option string) (*Lake, erro
 
 func openError(path string, err error) error {
 	if contains(err.Error(), "Conflicting lock", "Could not set lock") {
-		return fmt.Errorf("%s: %w\nhint: wait for it to end, or give another folder with --data", path, engine.ErrInUse)
+		return diag.WithHint(fmt.Errorf("%s: %w", path, engine.ErrInUse), "wait for it to end, or give another folder with --data")
 	}
 	if trouble := DiskTrouble(err); trouble != "" {
-		return fmt.Errorf("data folder %s %s\nhint: mend that, or give another folder with --data", filepath.Dir(path), trouble)
+		return diag.WithHint(fmt.Errorf("data folder %s %s", filepath.Dir(path), trouble),
+			"mend that, or give another folder with --data")
 	}
 	if explained := damaged(path, err); explained != err {
 		return explained
@@ -209,7 +213,7 @@ func (l *Lake) explained(err error) error {
 // tells, means the same.
 func known(err error) error {
 	if text := err.Error(); contains(text, "Catalog Error: Table with name", "could not create appender: Table") && contains(text, "does not exist", "could not be found") {
-		return fmt.Errorf("%w\nhint: run discover first, or the whole job", engine.ErrNoTables)
+		return diag.WithHint(engine.ErrNoTables, "run discover first, or the whole job")
 	}
 	return err
 }

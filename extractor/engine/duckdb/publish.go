@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -47,7 +48,8 @@ ORDER BY o.point_id`, []any{e.pipeline, partition, stamp(run.Assigned)}, func(r 
 				return err
 			}
 			if !mark.Valid {
-				return fmt.Errorf("tag %q has neither a watermark nor a pin\nhint: the checkpoints were altered by hand; run discover again", t.Name)
+				return diag.WithHint(fmt.Errorf("tag %q has neither a watermark nor a pin", t.Name),
+					"the checkpoints were altered by hand; run discover again")
 			}
 			t.Watermark = instant.Ticks(mark.Int64)
 			st.Tags = append(st.Tags, t)

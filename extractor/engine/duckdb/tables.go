@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
@@ -130,8 +131,8 @@ func (l *Lake) plainName(t tables.Table) string { return l.prefix + t.Schema + "
 // statements that add the columns of a newer version. Columns that are not ours
 // are no matter as long as rows may be added without a value for them.
 func (l *Lake) check(t tables.Table, have map[string]existingColumn) (more []string, err error) {
-	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("table %s: %s", l.plainName(t), fmt.Sprintf(format, args...))
+	wrong := func(what, mend string) error {
+		return diag.WithHint(fmt.Errorf("table %s: %s", l.plainName(t), what), "%s; nothing was written", mend)
 	}
 	last := -1 // of our columns, the last one that is there
 	ours := map[string]bool{}
@@ -140,14 +141,14 @@ func (l *Lake) check(t tables.Table, have map[string]existingColumn) (more []str
 		if is, ok := have[c.Name]; ok {
 			last = i
 			if is.kind != types[c.Type] {
-				return nil, wrong("its column %s is %s, and was made as %s: the table was altered by hand\nhint: ALTER TABLE %s ALTER COLUMN %s TYPE %s; nothing was written",
-					c.Name, is.kind, types[c.Type], l.plainName(t), quote(c.Name), types[c.Type])
+				return nil, wrong(fmt.Sprintf("its column %s is %s, and was made as %s: the table was altered by hand", c.Name, is.kind, types[c.Type]),
+					fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", l.plainName(t), quote(c.Name), types[c.Type]))
 			}
 		}
 	}
 	for name, c := range have {
 		if !ours[name] && c.required {
-			return nil, wrong("%s\nhint: %s; nothing was written", engine.NotOurs(c.name), l.allowNull(t, c.name))
+			return nil, wrong(engine.NotOurs(c.name), l.allowNull(t, c.name))
 		}
 	}
 	for i, c := range t.Columns {
@@ -156,7 +157,7 @@ func (l *Lake) check(t tables.Table, have map[string]existingColumn) (more []str
 		}
 		add := fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", l.plainName(t), quote(c.Name), types[c.Type])
 		if i < last {
-			return nil, wrong("it has no column %s %s: the table was altered by hand\nhint: %s; nothing was written", c.Name, types[c.Type], add)
+			return nil, wrong(fmt.Sprintf("it has no column %s %s: the table was altered by hand", c.Name, types[c.Type]), add)
 		}
 		more = append(more, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", l.name(t), quote(c.Name), types[c.Type]))
 	}
@@ -186,7 +187,7 @@ func (l *Lake) notNull(err error) error {
 				return err
 			}
 		}
-		return fmt.Errorf("table %s: %s\nhint: %s", l.plainName(t), engine.NotOurs(column), l.allowNull(t, column))
+		return diag.WithHint(fmt.Errorf("table %s: %s", l.plainName(t), engine.NotOurs(column)), "%s", l.allowNull(t, column))
 	}
 	return err
 }

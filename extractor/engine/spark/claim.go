@@ -2,6 +2,7 @@ package spark
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
@@ -146,7 +148,8 @@ func (e *Engine) checkTable(ctx context.Context, t tables.Table) error {
 		if is, ok := have[c.Name]; ok {
 			last = i
 			if !strings.EqualFold(is, string(c.Type)) {
-				return fmt.Errorf("its column %s is %s, and was made as %s: the table was altered by hand\nhint: give the column its type back (a copy of the table with CAST), then run the job again; nothing was written", c.Name, strings.ToUpper(is), c.Type)
+				return diag.WithHint(fmt.Errorf("its column %s is %s, and was made as %s: the table was altered by hand", c.Name, strings.ToUpper(is), c.Type),
+					"give the column its type back (a copy of the table with CAST), then run the job again; nothing was written")
 			}
 		}
 	}
@@ -156,7 +159,8 @@ func (e *Engine) checkTable(ctx context.Context, t tables.Table) error {
 			continue
 		}
 		if i < last {
-			return fmt.Errorf("it has no column %s %s: the table was altered by hand\nhint: ALTER TABLE %s ADD COLUMN %s %s; or restore the table's version before; nothing was written", c.Name, c.Type, e.name(t), tables.SparkName(c.Name), c.Type)
+			return diag.WithHint(fmt.Errorf("it has no column %s %s: the table was altered by hand", c.Name, c.Type),
+				"ALTER TABLE %s ADD COLUMN %s %s; or restore the table's version before; nothing was written", e.name(t), tables.SparkName(c.Name), c.Type)
 		}
 		more = append(more, column(c))
 	}
@@ -193,7 +197,8 @@ func (e *Engine) makeStaging(ctx context.Context) error {
 	if e.inVolume() {
 		err := e.query(ctx, "CREATE VOLUME IF NOT EXISTS "+e.schema(tables.Checkpoints)+".`staging` COMMENT 'batches on their way: the write-ahead log of pi_extractor; not to be touched'", nil, nil)
 		if is(err, "PARSE_SYNTAX_ERROR") {
-			return fmt.Errorf("this Spark knows no volumes, which need Unity Catalog\nhint: name a folder that driver and workers share in the environment variable PI_EXTRACTOR_STAGING")
+			return diag.WithHint(errors.New("this Spark knows no volumes, which need Unity Catalog"),
+				"name a folder that driver and workers share in the environment variable PI_EXTRACTOR_STAGING")
 		}
 		if err != nil {
 			return fmt.Errorf("volume %s.%s.staging: %w", e.Catalog, e.SchemaPrefix+tables.Checkpoints, err)
@@ -217,8 +222,8 @@ func (e *Engine) keepEpoch(ctx context.Context) error {
 		return err
 	}
 	if epoch == "" {
-		return fmt.Errorf("table %s has no property %s: it was not made by discover, or was replaced by hand\nhint: restore the checkpoints schema together with bronze; or drop the schema %s and delete the pipeline's rows from bronze, to start over",
-			e.name(tables.Watermarks), epochProperty, e.schema(tables.Checkpoints))
+		return diag.WithHint(fmt.Errorf("table %s has no property %s: it was not made by discover, or was replaced by hand", e.name(tables.Watermarks), epochProperty),
+			"restore the checkpoints schema together with bronze; or drop the schema %s and delete the pipeline's rows from bronze, to start over", e.schema(tables.Checkpoints))
 	}
 	var known bool
 	if err := e.query(ctx, `SELECT count(*) > 0 FROM {checkpoints.epochs} WHERE epoch = :epoch`, args{"epoch": epoch}, func(r row) error { return r.scan(&known) }); err != nil || known {

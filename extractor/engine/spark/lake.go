@@ -15,6 +15,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -140,7 +141,8 @@ func (e *Engine) notNull(t tables.Table, err error) error {
 	if slices.Contains(t.ColumnNames(), column) {
 		return err
 	}
-	return fmt.Errorf("table %s: %s\nhint: ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL, or drop it; what is staged is landed then", e.name(t), engine.NotOurs(column), e.name(t), tables.SparkName(column))
+	return diag.WithHint(fmt.Errorf("table %s: %s", e.name(t), engine.NotOurs(column)),
+		"ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL, or drop it; what is staged is landed then", e.name(t), tables.SparkName(column))
 }
 
 // mostTries is how often a commit is tried against conflicts: with the pauses
@@ -176,7 +178,7 @@ func backoff(ctx context.Context, try int) error {
 // known gives the engine's own error where Spark's means the same.
 func known(err error) error {
 	if is(err, "TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE*") {
-		return fmt.Errorf("%w\nhint: run discover first, or the whole job (%s)", engine.ErrNoTables, firstLine(err))
+		return diag.WithHint(engine.ErrNoTables, "run discover first, or the whole job (%s)", firstLine(err))
 	}
 	return err
 }
@@ -233,7 +235,7 @@ func (e *Engine) staged(err error) error {
 	if e.inVolume() {
 		hint = "grant READ VOLUME and WRITE VOLUME on volume " + e.schema(tables.Checkpoints) + ".`staging` to the job's identity"
 	}
-	return fmt.Errorf("staging folder: %w\nhint: %s", err, hint)
+	return diag.WithHint(fmt.Errorf("staging folder: %w", err), "%s", hint)
 }
 
 func micros(t instant.Ticks) int64 {

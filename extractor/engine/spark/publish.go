@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -46,7 +47,8 @@ UNION ALL SELECT 2, 0, `+latestEpoch+`, '', '', '', -1D, 0`,
 			case kind != tag:
 				l.entries = append(l.entries, entry{number: t.PointID, batchID: t.WebID, fence: instant.Ticks(*mark)})
 			case mark == nil:
-				return fmt.Errorf("tag %q has neither a watermark nor a pin\nhint: the checkpoints were altered by hand; run discover again", t.Name)
+				return diag.WithHint(fmt.Errorf("tag %q has neither a watermark nor a pin", t.Name),
+					"the checkpoints were altered by hand; run discover again")
 			default:
 				t.Watermark = instant.Ticks(*mark)
 				st.Tags = append(st.Tags, t)
@@ -205,8 +207,8 @@ func (e *Engine) remove(f stage.Folder) error {
 }
 
 // errRestored says that a table of ours went back in time.
-var errRestored = errors.New("checkpoints.tag_watermarks took the batch's rows before, and does not have them: the table was restored to an older version\n" +
-	"hint: restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions to start over; or restore checkpoints.tag_watermarks to its newest version")
+var errRestored = diag.WithHint(errors.New("checkpoints.tag_watermarks took the batch's rows before, and does not have them: the table was restored to an older version"),
+	"restore bronze to the same instant, drop the checkpoints schema and delete the pipeline's rows from bronze.pi_timeseries and metadata.tag_partitions to start over; or restore checkpoints.tag_watermarks to its newest version")
 
 // decide takes the number of h, if it is free: its outcomes become watermarks,
 // and one row with a null point stands for the batch itself, in one commit with

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // protocol is the version of the pipe's messages.
@@ -83,12 +84,14 @@ func Dial(ctx context.Context, replies io.Reader, requests io.Writer) (*Session,
 	case first.Error != nil:
 		return nil, fmt.Errorf("the session: %s", first.Error.Message)
 	case first.Hello == nil:
-		return nil, errors.New("the launcher did not greet\nhint: the wheel's launcher starts this program; by hand use --engine=duckdb")
+		return nil, diag.WithHint(errors.New("the launcher did not greet"),
+			"the wheel's launcher starts this program; by hand use --engine=duckdb")
 	}
 	s.hello = *first.Hello
 	var major int
 	if _, err := fmt.Sscanf(s.hello.Spark, "%d.", &major); err != nil || major < oldest {
-		return nil, fmt.Errorf("this Spark, %s, is too old: %d.0 is the oldest that this program works with\nhint: compute.spark_version 17.3.x-scala2.13 or newer in pipeline.yml", s.hello.Spark, oldest)
+		return nil, diag.WithHint(fmt.Errorf("this Spark, %s, is too old: %d.0 is the oldest that this program works with", s.hello.Spark, oldest),
+			"compute.spark_version 17.3.x-scala2.13 or newer in pipeline.yml")
 	}
 	return s, nil
 }
@@ -112,7 +115,8 @@ func readLines(r io.Reader) <-chan line {
 				return
 			}
 			if l.V != protocol {
-				out <- line{err: fmt.Errorf("the launcher speaks version %d of the protocol, this program %d\nhint: the wheel was put together from two versions: bundlegen generate makes a new one", l.V, protocol)}
+				out <- line{err: diag.WithHint(fmt.Errorf("the launcher speaks version %d of the protocol, this program %d", l.V, protocol),
+					"the wheel was put together from two versions: bundlegen generate makes a new one")}
 				return
 			}
 			out <- l
@@ -258,8 +262,8 @@ func (f *Failure) Error() string {
 		cause, _, _ := strings.Cut(more[i:], "\n")
 		text += "\n" + cause
 	}
-	if hint := f.hint(); hint != "" {
-		return text + "\nhint: " + hint
+	if hint := f.Hint(); hint != "" {
+		return diag.Hinted(text, hint)
 	}
 	return f.Type + ": " + text
 }
@@ -307,8 +311,8 @@ func isConflict(err error) bool {
 
 var conflictClass = regexp.MustCompile(`\b(Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write)|MetadataChanged|ProtocolChanged|CommitFailed)Exception\b`)
 
-// hint says what to do about an error that a person can mend; "" when there is no telling.
-func (f *Failure) hint() string {
+// Hint says what to do about an error that a person can mend; "" when there is no telling.
+func (f *Failure) Hint() string {
 	c := f.Condition()
 	switch {
 	case strings.Contains(c, "PERMISSION") || c == "UNAUTHORIZED_ACCESS" || strings.Contains(c, "_PRIVILEGE"):
