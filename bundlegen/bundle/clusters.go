@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 const (
@@ -50,8 +51,8 @@ func clusterVariables(cfg *config.Pipeline, p *plan.Plan) ([]clusterVariable, er
 		first, ok := seen[part.Cluster]
 		if ok {
 			if first.Site != part.Site || first.Workers != part.Workers {
-				return nil, fmt.Errorf("partitions %d (site %s) and %d (site %s) would share cluster %s, and with it their secrets\nhint: rename one of the sites, so that their names differ in more than case, - and _",
-					first.ID, first.Site, part.ID, part.Site, part.Cluster)
+				return nil, diag.WithHint(fmt.Errorf("partitions %d (site %s) and %d (site %s) would share cluster %s, and with it their secrets", first.ID, first.Site, part.ID, part.Site, part.Cluster),
+					"rename one of the sites, so that their names differ in more than case, - and _")
 			}
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
@@ -119,7 +120,8 @@ func unreadable(dir string, err error) error {
 	if regular.Escapes(err) || !errors.As(err, &wrong) {
 		return regular.Within(dir, err)
 	}
-	return fmt.Errorf("%s: %w\nhint: move it away; bundlegen generate writes it anew", filepath.Join(dir, filepath.FromSlash(wrong.Path)), wrong.Err)
+	return diag.WithHint(fmt.Errorf("%s: %w", filepath.Join(dir, filepath.FromSlash(wrong.Path)), wrong.Err),
+		"move it away; bundlegen generate writes it anew")
 }
 
 // HandEdited tells which files of the folder are not as bundlegen wrote them, by

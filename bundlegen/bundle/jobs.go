@@ -8,6 +8,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -105,7 +106,7 @@ func jobs(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 	taken := map[string]bool{}
 	for _, e := range all {
 		if taken[e.Key] {
-			return nil, fmt.Errorf("two jobs would have the key %s\nhint: rename a tier", e.Key)
+			return nil, diag.WithHint(fmt.Errorf("two jobs would have the key %s", e.Key), "rename a tier")
 		}
 		taken[e.Key] = true
 	}

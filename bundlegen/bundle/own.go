@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
@@ -28,7 +29,8 @@ func Own(dir string) error {
 	}
 	for _, folder := range []string{abs, filepath.Dir(abs)} {
 		if filepath.Dir(folder) == folder || isHome(folder) {
-			return fmt.Errorf("%s: bundles are not written into %s; allowed: a folder of their own\nhint: `output` of pipeline.yml names that folder, such as bundles", dir, folder)
+			return diag.WithHint(fmt.Errorf("%s: bundles are not written into %s; allowed: a folder of their own", dir, folder),
+				"`output` of pipeline.yml names that folder, such as bundles")
 		}
 	}
 	root, err := openFolder(dir)
@@ -52,7 +54,8 @@ func Own(dir string) error {
 	if more := len(others) - 3; more > 0 {
 		others = append(others[:3:3], fmt.Sprintf("%d more", more))
 	}
-	return fmt.Errorf("%s: the folder holds what bundlegen did not write: %s\nhint: bundles go into a folder of their own: change `output` or `name` in pipeline.yml, or move the files away", dir, strings.Join(others, ", "))
+	return diag.WithHint(fmt.Errorf("%s: the folder holds what bundlegen did not write: %s", dir, strings.Join(others, ", ")),
+		"bundles go into a folder of their own: change `output` or `name` in pipeline.yml, or move the files away")
 }
 
 // isHome reports whether a folder is the home folder of who runs the program.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // processor is the kind of processor that the bundle's wheel is made for: that of
@@ -20,9 +21,9 @@ func processor(cfg *config.Pipeline) (wheel.Arch, error) {
 		return nodes, nil // there is no other machine
 	}
 	if orchestrator := wheel.ArchOf(cfg.Compute.OrchestratorType); orchestrator != nodes {
-		return "", fmt.Errorf("compute.node_type %s has %s processors, compute.orchestrator_node_type %s has %s: one wheel cannot serve both\n"+
-			"hint: leave orchestrator_node_type out, or choose one with %s processors",
-			cfg.Compute.NodeType, nodes, cfg.Compute.OrchestratorType, orchestrator, nodes)
+		return "", diag.WithHint(fmt.Errorf("compute.node_type %s has %s processors, compute.orchestrator_node_type %s has %s: one wheel cannot serve both",
+			cfg.Compute.NodeType, nodes, cfg.Compute.OrchestratorType, orchestrator),
+			"leave orchestrator_node_type out, or choose one with %s processors", nodes)
 	}
 	return nodes, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -191,7 +192,8 @@ func readJob(file, key string, j job, at *config.Node) (Job, error) {
 		task, err := readTask(t)
 		if err != nil {
 			n := at.Get("tasks").Items[i]
-			return out, fmt.Errorf("%s:%d:%d: task %q of job %s: %w\nhint: `bundlegen generate` rewrites the bundle", file, n.Line, n.Column, t.Key, key, err)
+			return out, diag.WithHint(fmt.Errorf("%s:%d:%d: task %q of job %s: %w", file, n.Line, n.Column, t.Key, key, err),
+				"`bundlegen generate` rewrites the bundle")
 		}
 		for _, arg := range task.Args {
 			if tier, ok := strings.CutPrefix(arg, "--tier="); ok {

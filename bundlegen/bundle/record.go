@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
@@ -56,7 +57,7 @@ func ReadRecord(dir string) (*Record, error) {
 	defer root.Close() // only read: closing cannot lose anything
 	r, err := readRecord(root)
 	if errors.Is(err, errRecord) {
-		return nil, fmt.Errorf("%s: %w\nhint: `bundlegen generate` writes it anew", filepath.Join(dir, PlanFile), err)
+		return nil, diag.WithHint(fmt.Errorf("%s: %w", filepath.Join(dir, PlanFile), err), "`bundlegen generate` writes it anew")
 	}
 	return r, err
 }

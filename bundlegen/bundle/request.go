@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // MaxRequest is how large a job may be on the wire, in bytes. Databricks takes
@@ -41,9 +42,12 @@ func CheckRequests(cfg *config.Pipeline, p *plan.Plan) error {
 			size += sizes[c.NewCluster]
 		}
 		if size >= MaxRequest {
-			return fmt.Errorf("job %s: %.1f MB of settings for %d tasks on %d clusters; allowed: less than %d MB, which is what the Jobs API takes in one request\n"+
-				"hint: raise sizing.target_tags and sizing.max_tags for fewer partitions, write fewer or shorter compute.custom_tags, or use single_cluster or serverless",
-				e.Key, float64(size)/(1<<20), len(j.Tasks), len(j.JobClusters), MaxRequest>>20)
+			return diag.Problem{
+				Text:    fmt.Sprintf("job %s: %.1f MB of settings for %d tasks on %d clusters", e.Key, float64(size)/(1<<20), len(j.Tasks), len(j.JobClusters)),
+				Allowed: fmt.Sprintf("less than %d MB, which is what the Jobs API takes in one request", MaxRequest>>20),
+				Hint: "raise sizing.target_tags and sizing.max_tags for fewer partitions, write fewer or shorter compute.custom_tags," +
+					" or use single_cluster or serverless",
+			}
 		}
 	}
 	return nil

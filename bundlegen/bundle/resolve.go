@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // variableReference is a reference that the CLI replaces when it deploys.
@@ -29,7 +31,8 @@ func (b *Bundle) Resolve(target string, given map[string]string) (*Bundle, error
 			for _, t := range b.Targets {
 				known = append(known, t.Name)
 			}
-			return nil, fmt.Errorf("the bundle has no target %q; allowed: %s\nhint: targets stand in pipeline.yml", target, strings.Join(known, ", "))
+			return nil, diag.WithHint(fmt.Errorf("the bundle has no target %q; allowed: %s", target, strings.Join(known, ", ")),
+				"targets stand in pipeline.yml")
 		}
 		for name, v := range b.Targets[i].Variables {
 			values["var."+name] = v
@@ -86,10 +89,10 @@ func (r *resolver) text(s string) string {
 		case r.err != nil:
 			return ref
 		case !ok:
-			r.err = fmt.Errorf("%s has no value\nhint: it is used in %q", ref, s)
+			r.err = diag.WithHint(fmt.Errorf("%s has no value", ref), "it is used in %q", s)
 			return ref
 		case slices.Contains(r.open, name):
-			r.err = fmt.Errorf("%s refers to itself\nhint: %s", ref, strings.Join(append(r.open, name), " -> "))
+			r.err = diag.WithHint(fmt.Errorf("%s refers to itself", ref), "%s", strings.Join(append(r.open, name), " -> "))
 			return ref
 		}
 		r.open = append(r.open, name)

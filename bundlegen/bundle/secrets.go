@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // secretEnv is an environment variable that the tasks of a site read a secret
@@ -38,10 +39,9 @@ func secretsOfAll(sites []config.Site) ([]secretEnv, error) {
 				continue
 			}
 			if f.Secret != s.Secret {
-				return nil, fmt.Errorf(
-					"environment variable %s stands for two secrets: %q for %s of site %s, %q for %s of site %s\n"+
-						"hint: give each secret an env of its own in pipeline.yml",
-					s.Env, f.Secret, f.Key, f.Site, s.Secret, s.Key, s.Site)
+				return nil, diag.WithHint(fmt.Errorf("environment variable %s stands for two secrets: %q for %s of site %s, %q for %s of site %s",
+					s.Env, f.Secret, f.Key, f.Site, s.Secret, s.Key, s.Site),
+					"give each secret an env of its own in pipeline.yml")
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/krb5conf"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -151,7 +152,7 @@ func authority(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const hint = "\nhint: give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on"
+	const hint = "give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on"
 	var out bytes.Buffer
 	n := 0
 	for rest := data; ; {
@@ -163,11 +164,12 @@ func authority(file string) ([]byte, error) {
 			return nil, errPrivateKey
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("holds a %s; allowed: certificates only%s", text.Line(strings.ToLower(block.Type)), hint)
+			return nil, diag.WithHint(fmt.Errorf("holds a %s; allowed: certificates only", text.Line(strings.ToLower(block.Type))), hint)
 		}
 		n++
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, fmt.Errorf("holds a certificate that cannot be read, number %d: %s\nhint: export it again, or leave it out", n, text.Line(err.Error()))
+			return nil, diag.WithHint(fmt.Errorf("holds a certificate that cannot be read, number %d: %s", n, text.Line(err.Error())),
+				"export it again, or leave it out")
 		}
 		if err := pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
 			return nil, err
@@ -180,22 +182,25 @@ func authority(file string) ([]byte, error) {
 		return out.Bytes(), nil
 	}
 	if _, err := x509.ParseCertificates(data); err == nil && len(data) > 0 {
-		return nil, errors.New("holds a certificate in DER form; allowed: PEM\nhint: openssl x509 -inform der -in FILE -out FILE.pem")
+		return nil, diag.WithHint(errors.New("holds a certificate in DER form; allowed: PEM"),
+			"openssl x509 -inform der -in FILE -out FILE.pem")
 	}
-	return nil, errors.New("holds no certificate in PEM form" + hint)
+	return nil, diag.WithHint(errors.New("holds no certificate in PEM form"), hint)
 }
 
-var errPrivateKey = errors.New("holds a private key, which would be readable in the bundle\nhint: give the authority's certificate alone")
+var errPrivateKey = diag.WithHint(errors.New("holds a private key, which would be readable in the bundle"),
+	"give the authority's certificate alone")
 
 // referred is the error about a file that pipeline.yml names for a site.
 func referred(cfg *config.Pipeline, site, key, name string, err error) error {
 	place := fmt.Sprintf("%s: %s %q of site %s", cfg.Place(site, key), key, name, site)
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
-		return fmt.Errorf("%s: %w\nhint: the path is relative to the folder of pipeline.yml", place, pathErr.Err)
+		return diag.WithHint(fmt.Errorf("%s: %w", place, pathErr.Err), "the path is relative to the folder of pipeline.yml")
 	}
 	if key == "auth.krb5_conf" { // which says where in the file
-		return fmt.Errorf("%s: %w\nhint: correct the file, or leave the key out: the realm's KDCs are then looked up in DNS", place, err)
+		return diag.WithHint(fmt.Errorf("%s: %w", place, err),
+			"correct the file, or leave the key out: the realm's KDCs are then looked up in DNS")
 	}
 	return fmt.Errorf("%s %w", place, err)
 }

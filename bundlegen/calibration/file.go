@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -82,7 +83,8 @@ func Read(path string) (*Calibration, error) {
 	}
 	c, err := decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: bundlegen calibrate rewrites it; without the file, plans assume defaults", path, err)
+		return nil, diag.WithHint(fmt.Errorf("%s: %w", path, err),
+			"bundlegen calibrate rewrites it; without the file, plans assume defaults")
 	}
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
@@ -141,18 +142,20 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 	r := csv.NewReader(regular.Limit(in, maxCSV))
 	header, err := r.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: the file is empty\nhint: export monitoring.pipeline_metrics with its header", file)
+		return nil, diag.WithHint(fmt.Errorf("%s: the file is empty", file), "export monitoring.pipeline_metrics with its header")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: export monitoring.pipeline_metrics with its header, of fewer days where it is too large", file, err)
+		return nil, diag.WithHint(fmt.Errorf("%s: %w", file, err),
+			"export monitoring.pipeline_metrics with its header, of fewer days where it is too large")
 	}
 	if len(header) > maxColumns {
-		return nil, fmt.Errorf("%s:1: %d columns; allowed: up to %d\nhint: export monitoring.pipeline_metrics with its header", file, len(header), maxColumns)
+		return nil, diag.WithHint(fmt.Errorf("%s:1: %d columns; allowed: up to %d", file, len(header), maxColumns),
+			"export monitoring.pipeline_metrics with its header")
 	}
 	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	at, err := places(header)
 	if err != nil {
-		return nil, fmt.Errorf("%s:1: %w\nhint: export monitoring.pipeline_metrics with its header", file, err)
+		return nil, diag.WithHint(fmt.Errorf("%s:1: %w", file, err), "export monitoring.pipeline_metrics with its header")
 	}
 	var rows []Row
 	for {
@@ -161,7 +164,8 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 			return rows, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w\nhint: export monitoring.pipeline_metrics as CSV, of fewer days where it is too large", file, err)
+			return nil, diag.WithHint(fmt.Errorf("%s: %w", file, err),
+				"export monitoring.pipeline_metrics as CSV, of fewer days where it is too large")
 		}
 		row, wrong, err := parse(record, at)
 		if err != nil {
@@ -170,7 +174,8 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 		}
 		if len(rows) == maxRows {
 			line, _ := r.FieldPos(0)
-			return nil, fmt.Errorf("%s:%d: more than %d rows\nhint: export fewer days, by a condition on start_time", file, line, maxRows)
+			return nil, diag.WithHint(fmt.Errorf("%s:%d: more than %d rows", file, line, maxRows),
+				"export fewer days, by a condition on start_time")
 		}
 		rows = append(rows, row)
 	}

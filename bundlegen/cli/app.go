@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -111,6 +112,7 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 		if c.OnUsageError == nil {
 			c.OnUsageError = usageError
 		}
+		c.Before, c.Action = withProblems(c.Before), withProblems(c.Action)
 	}
 	return app
 }
@@ -118,7 +120,7 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 // noCommand refuses the first argument, which is the name of no command.
 func noCommand(c *cli.Context) error {
 	name := c.Args().First()
-	return fmt.Errorf("no command is called %q\nhint: %sbundlegen --help lists all", name, meant(name, commandNames(c.App)))
+	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%sbundlegen --help lists all", meant(name, commandNames(c.App)))
 }
 
 func helpCommand() *cli.Command {
@@ -128,7 +130,8 @@ func helpCommand() *cli.Command {
 		ArgsUsage: "[COMMAND]",
 		Before: func(c *cli.Context) error {
 			if c.Args().Len() > 1 {
-				return fmt.Errorf("help is about one command, and these are %d\nhint: bundlegen help %s", c.Args().Len(), c.Args().First())
+				return diag.WithHint(fmt.Errorf("help is about one command, and these are %d", c.Args().Len()),
+					"bundlegen help %s", c.Args().First())
 			}
 			return nil
 		},
@@ -166,12 +169,13 @@ func meant(wrong string, known []string) string {
 
 // notAllowed refuses a flag's value. where says what allows just these.
 func notAllowed(flag, value, where string, allowed []string) error {
-	return fmt.Errorf("%s %s; allowed: %s\nhint: %s%s", flag, value, strings.Join(allowed, ", "), meant(value, allowed), where)
+	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", meant(value, allowed), where)
 }
 
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("bundlegen %s takes no argument, and %q is one\nhint: flags come as --name value; bundlegen %s --help", c.Command.Name, c.Args().First(), c.Command.Name)
+		return diag.WithHint(fmt.Errorf("bundlegen %s takes no argument, and %q is one", c.Command.Name, c.Args().First()),
+			"flags come as --name value; bundlegen %s --help", c.Command.Name)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // arranged returns a command line in the order in which the parser wants it: the
@@ -38,9 +40,10 @@ func commandFirst(args []string, app *cli.App) ([]string, error) {
 	case i == 1:
 		return args, nil
 	case i == len(args):
-		return nil, fmt.Errorf("no command is given\nhint: bundlegen %s plan, for example; bundlegen --help lists all", strings.Join(args[1:], " "))
+		return nil, diag.WithHint(errors.New("no command is given"),
+			"bundlegen %s plan, for example; bundlegen --help lists all", strings.Join(args[1:], " "))
 	case i > len(args):
-		return nil, fmt.Errorf("%s needs a value\nhint: bundlegen --help", args[len(args)-1])
+		return nil, diag.WithHint(fmt.Errorf("%s needs a value", args[len(args)-1]), "bundlegen --help")
 	case strings.HasPrefix(args[i], "-"):
 		return args, nil // the parser says what is wrong with it
 	}
@@ -150,20 +153,21 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		for _, f := range flags {
 			known = append(known, "--"+f.Names()[0])
 		}
-		return fmt.Errorf("there is no flag %s\nhint: %s%s --help lists all", unknown, meant("--"+strings.TrimLeft(unknown, "-"), known), name)
+		return diag.WithHint(fmt.Errorf("there is no flag %s", unknown),
+			"%s%s --help lists all", meant("--"+strings.TrimLeft(unknown, "-"), known), name)
 	case noValue.MatchString(text):
-		return fmt.Errorf("%s needs a value\nhint: %s --help", as(noValue.FindStringSubmatch(text)[1]), name)
+		return diag.WithHint(fmt.Errorf("%s needs a value", as(noValue.FindStringSubmatch(text)[1])), "%s --help", name)
 	case wrongBool.MatchString(text):
 		m := wrongBool.FindStringSubmatch(text)
-		return fmt.Errorf("%s=%s; allowed: true, false\nhint: %s alone is enough", as(m[2]), m[1], as(m[2]))
+		return diag.WithHint(fmt.Errorf("%s=%s; allowed: true, false", as(m[2]), m[1]), "%s alone is enough", as(m[2]))
 	case wrongValue.MatchString(text):
 		m := wrongValue.FindStringSubmatch(text)
-		return fmt.Errorf("%s %q; allowed: %s\nhint: %s --help", as(m[2]), m[1], wanted(m[2], flags), name)
+		return diag.WithHint(fmt.Errorf("%s %q; allowed: %s", as(m[2]), m[1], wanted(m[2], flags)), "%s --help", name)
 	case twoForms.MatchString(text):
 		m := twoForms.FindStringSubmatch(text)
-		return fmt.Errorf("%s and %s are the same flag\nhint: give one of them", as(m[1]), as(m[2]))
+		return diag.WithHint(fmt.Errorf("%s and %s are the same flag", as(m[1]), as(m[2])), "give one of them")
 	}
-	return fmt.Errorf("%w\nhint: %s --help", err, name)
+	return diag.WithHint(err, "%s --help", name)
 }
 
 // wanted says what the values of a flag look like.
@@ -176,15 +180,16 @@ func wanted(name string, flags []cli.Flag) string {
 	return "a value of its kind"
 }
 
-// oneArgument returns a check that a command has exactly one argument; what says
-// what is asked for where there is none.
-func oneArgument(what, more string) cli.BeforeFunc {
+// oneArgument returns a check that a command has exactly one argument: none is
+// the error without one, and more the hint with several.
+func oneArgument(none error, more string) cli.BeforeFunc {
 	return func(c *cli.Context) error {
 		switch n := c.Args().Len(); {
 		case n == 0:
-			return errors.New(what)
+			return none
 		case n > 1:
-			return fmt.Errorf("bundlegen %s takes one argument, and these are %d: %s\nhint: %s", c.Command.Name, n, strings.Join(c.Args().Slice(), ", "), more)
+			return diag.WithHint(fmt.Errorf("bundlegen %s takes one argument, and these are %d: %s", c.Command.Name, n, strings.Join(c.Args().Slice(), ", ")),
+				"%s", more)
 		}
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
@@ -87,9 +88,10 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 	}
 	switch {
 	case len(named) != 1:
-		return nil, fmt.Errorf("give one of --data FOLDER, --metrics FILE and -t TARGET\nhint: local runs leave their history in data: bundlegen run%s --local", withConfig(c))
+		return nil, diag.WithHint(errors.New("give one of --data FOLDER, --metrics FILE and -t TARGET"),
+			"local runs leave their history in data: bundlegen run%s --local", withConfig(c))
 	case c.Bool("rates") && c.String("data") == "":
-		return nil, fmt.Errorf("%s belongs to --data\nhint: only a data folder has the events at hand", typed(c, "rates"))
+		return nil, diag.WithHint(fmt.Errorf("%s belongs to --data", typed(c, "rates")), "only a data folder has the events at hand")
 	}
 	return named[0], nil
 }
@@ -107,7 +109,7 @@ func rowsOfCSV(c *cli.Context, cfg *config.Pipeline) (rows []calibration.Row, er
 	path := cfg.Path(c.String("metrics"))
 	f, err := regular.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("--metrics: %w\nhint: export monitoring.pipeline_metrics as CSV with its header", err)
+		return nil, diag.WithHint(fmt.Errorf("--metrics: %w", err), "export monitoring.pipeline_metrics as CSV with its header")
 	}
 	defer f.Close() // only read: closing cannot lose anything
 	return calibration.ReadCSV(f, path)
@@ -125,7 +127,8 @@ func rowsOfWarehouse(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, e
 		}
 	}
 	if warehouse == "" {
-		return nil, fmt.Errorf("%s: monitoring.warehouse is missing, the SQL warehouse that reads the history\nhint: `databricks warehouses list` lists their ids", cfg.File)
+		return nil, diag.WithHint(fmt.Errorf("%s: monitoring.warehouse is missing, the SQL warehouse that reads the history", cfg.File),
+			"`databricks warehouses list` lists their ids")
 	}
 	if err := existing(cfg); err != nil {
 		return nil, err
@@ -151,7 +154,8 @@ func metricsTable(catalog, schemaPrefix string) string {
 func (p *planned) measure(rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
 	result, err := calibration.Measure(p.plan, p.cfg.Key(), rows)
 	if errors.Is(err, calibration.ErrNothing) {
-		return nil, nil, fmt.Errorf("%w; nothing was written\nhint: run the job first, and give the history of this pipeline and inventory", err)
+		return nil, nil, diag.WithHint(fmt.Errorf("%w; nothing was written", err),
+			"run the job first, and give the history of this pipeline and inventory")
 	}
 	if err != nil {
 		return nil, nil, err
@@ -178,7 +182,8 @@ func readCalibration(cfg *config.Pipeline) (*plan.Calibration, error) {
 	c, err := calibration.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && named:
-		return nil, fmt.Errorf("%s: calibration: %w\nhint: bundlegen calibrate writes it; leave the key out until then", cfg.File, err)
+		return nil, diag.WithHint(fmt.Errorf("%s: calibration: %w", cfg.File, err),
+			"bundlegen calibrate writes it; leave the key out until then")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:

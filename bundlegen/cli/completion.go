@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // completeFlag is what shells give as the last argument to learn what the words
@@ -73,9 +74,11 @@ Put the line into the shell's start-up file.`,
 		Before: func(c *cli.Context) error {
 			switch {
 			case c.Args().Len() > 1:
-				return fmt.Errorf("bundlegen completion takes one shell, and these are %d\nhint: bundlegen completion %s", c.Args().Len(), c.Args().First())
+				return diag.WithHint(fmt.Errorf("bundlegen completion takes one shell, and these are %d", c.Args().Len()),
+					"bundlegen completion %s", c.Args().First())
 			case c.Args().Present() && c.IsSet("shell") && c.Args().First() != c.String("shell"):
-				return fmt.Errorf("%s %s and %s cannot be combined\nhint: bundlegen completion %s", typed(c, "shell"), c.String("shell"), c.Args().First(), c.Args().First())
+				return diag.WithHint(fmt.Errorf("%s %s and %s cannot be combined", typed(c, "shell"), c.String("shell"), c.Args().First()),
+					"bundlegen completion %s", c.Args().First())
 			}
 			return nil
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -28,7 +29,7 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error. Without it, data where a local run has landed"},
 			outputFlag("text or json", "text", "json"),
 		},
-		Before: oneArgument("which tag?\nhint: bundlegen explain TAG; a name that begins with - comes after --", "put a name with spaces in quotes"),
+		Before: oneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
 		OnUsageError: func(c *cli.Context, err error, sub bool) error {
 			return fmt.Errorf("%w; a tag that begins with - comes after --", usageError(c, err, sub))
 		},
@@ -150,10 +151,11 @@ func noTag(all []*planned, name string) error {
 	}
 	near := suggest.NearestFirst(name, names, 3)
 	if len(near) == 0 {
-		return fmt.Errorf("no tag is called %q\nhint: the tags are those of %s, %s of them", name, all[0].cfg.Inventory, words.Count(len(names)))
+		return diag.WithHint(fmt.Errorf("no tag is called %q", name),
+			"the tags are those of %s, %s of them", all[0].cfg.Inventory, words.Count(len(names)))
 	}
 	for i := range near {
 		near[i] = fmt.Sprintf("%q", near[i])
 	}
-	return fmt.Errorf("no tag is called %q\nhint: %s", name, suggest.DidYouMean(near...))
+	return diag.WithHint(fmt.Errorf("no tag is called %q", name), "%s", suggest.DidYouMean(near...))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -80,7 +81,8 @@ func check(c *cli.Context, dir string, differences []bundle.Difference) error {
 		}
 		fmt.Fprintln(c.App.Writer, d)
 	}
-	return fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s\nhint: bundlegen generate%s%s", dir, words.Plural(len(differences), "file"), withConfig(c), withRegion(c))
+	return diag.WithHint(fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s", dir, words.Plural(len(differences), "file")),
+		"bundlegen generate%s%s", withConfig(c), withRegion(c))
 }
 
 func wheelCommand() *cli.Command {
@@ -137,7 +139,8 @@ func makeWheel(c *cli.Context, base, below string, arch wheel.Arch) (err error) 
 		dist, err = root.OpenRoot(below)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w\nhint: it is to be a folder, and no link that leads out of %s", filepath.Join(base, below), err, base)
+		return diag.WithHint(fmt.Errorf("%s: %w", filepath.Join(base, below), err),
+			"it is to be a folder, and no link that leads out of %s", base)
 	}
 	defer func() { err = errors.Join(err, dist.Close()) }()
 	_, err = wheel.Ensure(dist, wheel.Options{Binary: binary, Arch: arch, Version: program.Version()})
@@ -159,8 +162,8 @@ func unedited(dir string) error {
 		}
 		fmt.Fprintln(&b, e)
 	}
-	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
-	return errors.New(b.String())
+	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
+		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
 }
 
 // maxListed is how many files a refusal names.
@@ -188,6 +191,6 @@ func edited(tree *bundle.Tree, dir string) error {
 			}
 		}
 	}
-	b.WriteString("hint: put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
-	return errors.New(b.String())
+	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
+		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
 }

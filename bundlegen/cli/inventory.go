@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -33,7 +34,7 @@ func initCommand() *cli.Command {
 		Flags: []cli.Flag{configFlag, &cli.StringFlag{Name: "server", Usage: "the PI Web API's `URL`, with or without /piwebapi"}},
 		Action: func(c *cli.Context) error {
 			if !c.IsSet("server") {
-				return errors.New("--server is missing\nhint: bundlegen init --server https://pi.example/piwebapi")
+				return diag.WithHint(errors.New("--server is missing"), "bundlegen init --server https://pi.example/piwebapi")
 			}
 			if _, err := config.NormalizeURL(c.String("server")); err != nil {
 				return wrongServer(err)
@@ -41,7 +42,8 @@ func initCommand() *cli.Command {
 			path := c.String("config")
 			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("%s is there already, and init never overwrites\nhint: edit it, or give another name with -c", path)
+				return diag.WithHint(fmt.Errorf("%s is there already, and init never overwrites", path),
+					"edit it, or give another name with -c")
 			}
 			if err != nil {
 				return err
@@ -60,7 +62,7 @@ func initCommand() *cli.Command {
 func wrongServer(err error) error {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
-		return fmt.Errorf("--server %w\nhint: %s", err, hinted.Hint())
+		return diag.WithHint(fmt.Errorf("--server %w", err), "%s", hinted.Hint())
 	}
 	return fmt.Errorf("--server %w", err)
 }
@@ -121,7 +123,8 @@ are dropped, unless they are listed.`,
 				return err
 			}
 			if len(found) == 0 {
-				return errors.New("no site has a point that this user may see; nothing was written\nhint: PI's own permissions on points decide what is listed")
+				return diag.WithHint(errors.New("no site has a point that this user may see; nothing was written"),
+					"PI's own permissions on points decide what is listed")
 			}
 			return writeInventory(c, whole, append(found, elsewhere(cfg, old)...), old)
 		},
@@ -158,9 +161,9 @@ func wantPoints(cfg *config.Pipeline, old *inventory.File) error {
 		fmt.Fprintf(&b, "%s: site %s: %s has %s that discover did not write, and `points` is not said; nothing was written\n",
 			cfg.Place(s.Name, "points"), s.Name, cfg.Inventory, words.Plural(rows[s.Name], "row"))
 	}
-	return errors.New(b.String() + "hint: add one of these to the site:\n" +
-		"  points: listed   keeps these rows and fills in what PI knows of them\n" +
-		"  points: all      lists every point that its user may see, and drops rows that are none\n" +
+	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")), "add one of these to the site:\n"+
+		"  points: listed   keeps these rows and fills in what PI knows of them\n"+
+		"  points: all      lists every point that its user may see, and drops rows that are none\n"+
 		"  points: {include: [\"UNIT1.*\"], exclude: [\"*.TEST\"]}   lists those")
 }
 
@@ -171,8 +174,8 @@ const maxAsked = 10
 func checkListed(cfg *config.Pipeline, rows map[string]int) error {
 	for _, s := range cfg.Sites {
 		if s.Points.Kind == manifest.PointsListed && rows[s.Name] == 0 {
-			return fmt.Errorf("%s: site %s: points: listed, and %s has no row of it; nothing was written\nhint: write its rows into %s, the column tag is enough; or points: all, for every point that its user may see",
-				cfg.Place(s.Name, "points"), s.Name, cfg.Inventory, cfg.Inventory)
+			return diag.WithHint(fmt.Errorf("%s: site %s: points: listed, and %s has no row of it; nothing was written", cfg.Place(s.Name, "points"), s.Name, cfg.Inventory),
+				"write its rows into %s, the column tag is enough; or points: all, for every point that its user may see", cfg.Inventory)
 		}
 	}
 	return nil
@@ -329,13 +332,14 @@ func readInventory(cfg *config.Pipeline, tiers []string) (*inventory.File, error
 	f, err := regular.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("inventory: %w\nhint: %s", err, whoWrites(cfg))
+		return nil, diag.WithHint(fmt.Errorf("inventory: %w", err), "%s", whoWrites(cfg))
 	case err != nil:
 		var why *fs.PathError
 		if errors.As(err, &why) {
 			err = why.Err
 		}
-		return nil, fmt.Errorf("%s: inventory: %q: %w; allowed: a CSV file\nhint: name the file, such as inventory: inventory.csv; bundlegen discover writes it", cfg.File, cfg.Inventory, err)
+		return nil, diag.WithHint(fmt.Errorf("%s: inventory: %q: %w; allowed: a CSV file", cfg.File, cfg.Inventory, err),
+			"name the file, such as inventory: inventory.csv; bundlegen discover writes it")
 	}
 	defer f.Close() // only read: closing cannot lose anything
 	opt := inventory.Options{Tiers: tiers}

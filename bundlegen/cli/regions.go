@@ -11,6 +11,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -33,7 +34,8 @@ func loadParts(c *cli.Context) (whole *config.Pipeline, parts []part, err error)
 	regions, want := whole.Regions(), c.String("region")
 	switch {
 	case want != "" && len(regions) == 0:
-		return nil, nil, fmt.Errorf("--region %s, but no site of %s has a region\nhint: leave --region out, or write region at the sites", want, whole.File)
+		return nil, nil, diag.WithHint(fmt.Errorf("--region %s, but no site of %s has a region", want, whole.File),
+			"leave --region out, or write region at the sites")
 	case want != "" && !slices.Contains(regions, want):
 		return nil, nil, notAllowed(typed(c, "region"), want, "the regions are those of the sites of "+whole.File, regions)
 	case want != "":
@@ -140,7 +142,8 @@ func oneRegion[T interface{ region() string }](parts []T, what string) error {
 	for _, p := range parts {
 		names = append(names, p.region())
 	}
-	return fmt.Errorf("%s is about one bundle, and there is one for each region: %s\nhint: --region %s", what, strings.Join(names, ", "), names[0])
+	return diag.WithHint(fmt.Errorf("%s is about one bundle, and there is one for each region: %s", what, strings.Join(names, ", ")),
+		"--region %s", names[0])
 }
 
 // withRegion repeats --region in a next command where it was given.

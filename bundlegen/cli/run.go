@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -75,7 +77,8 @@ func runCommand() *cli.Command {
 func here(c *cli.Context) error {
 	switch {
 	case c.Bool("local") && c.IsSet("target"):
-		return fmt.Errorf("%s and %s cannot be combined\nhint: --local runs here, -t TARGET on Databricks", typed(c, "local"), typed(c, "target"))
+		return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", typed(c, "local"), typed(c, "target")),
+			"--local runs here, -t TARGET on Databricks")
 	case c.Bool("local"):
 		return nil
 	case !c.IsSet("target"):
@@ -83,11 +86,12 @@ func here(c *cli.Context) error {
 		if cfg, err := config.Load(c.String("config")); err == nil {
 			name = cfg.Targets[len(cfg.Targets)-1].Name
 		}
-		return fmt.Errorf("neither --local nor -t\nhint: bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks", withConfig(c), name)
+		return diag.WithHint(errors.New("neither --local nor -t"),
+			"bundlegen run%[1]s --local runs it here, bundlegen run%[1]s -t %[2]s on Databricks", withConfig(c), name)
 	}
 	for _, f := range []string{"data", "engine", "retry-wait", "frozen"} {
 		if c.IsSet(f) {
-			return fmt.Errorf("%s belongs to --local\nhint: give --local, or leave it out", typed(c, f))
+			return diag.WithHint(fmt.Errorf("%s belongs to --local", typed(c, f)), "give --local, or leave it out")
 		}
 	}
 	return nil
@@ -119,10 +123,11 @@ func untilFlag(c *cli.Context) error {
 	}
 	t, err := instant.Parse(c.String("until"))
 	if err != nil {
-		return fmt.Errorf("%s: %w\nhint: Z is UTC; an offset such as +01:00 may stand instead", typed(c, "until"), err)
+		return diag.WithHint(fmt.Errorf("%s: %w", typed(c, "until"), err), "Z is UTC; an offset such as +01:00 may stand instead")
 	}
 	if t > instant.FromTime(time.Now().AddDate(1, 0, 0)) {
-		return fmt.Errorf("%s %s is more than a year from now\nhint: what is landed up to there would not be read again", typed(c, "until"), c.String("until"))
+		return diag.WithHint(fmt.Errorf("%s %s is more than a year from now", typed(c, "until"), c.String("until")),
+			"what is landed up to there would not be read again")
 	}
 	return nil
 }

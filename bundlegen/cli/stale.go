@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 )
@@ -32,9 +33,10 @@ func warnStale(c *cli.Context, whole *config.Pipeline, parts []part) {
 			break
 		}
 		if len(differences) > 0 {
-			fmt.Fprintf(c.App.ErrWriter, "! %s differs from what pipeline.yml and the inventory give, in %s;\n  it is run as it is\n%s"+
-				"  hint: bundlegen generate%s%s; or --frozen, where that is meant\n",
-				p.dir(), words.Plural(len(differences), "file"), firstDifference(differences), withConfig(c), withRegion(c))
+			said := fmt.Sprintf("%s differs from what pipeline.yml and the inventory give, in %s;\nit is run as it is\n%s",
+				p.dir(), words.Plural(len(differences), "file"), firstDifference(differences))
+			said = diag.Hinted(said, "bundlegen generate"+withConfig(c)+withRegion(c)+"; or --frozen, where that is meant")
+			fmt.Fprintf(c.App.ErrWriter, "! %s\n", strings.ReplaceAll(said, "\n", "\n  "))
 		}
 	}
 	if err != nil {
@@ -70,7 +72,7 @@ func firstDifference(differences []bundle.Difference) string {
 			break
 		}
 	}
-	out := "    " + first.String() + "\n"
+	out := "  " + first.String()
 	if first.Kind != bundle.Changed {
 		return out
 	}
@@ -89,7 +91,7 @@ func firstDifference(differences []bundle.Difference) string {
 	}
 	for _, line := range []string{was, is} {
 		if line != "" {
-			out += "    " + line[:1] + " " + text.Line(strings.TrimSpace(line[1:])) + "\n"
+			out += "\n  " + line[:1] + " " + text.Line(strings.TrimSpace(line[1:]))
 		}
 	}
 	return out

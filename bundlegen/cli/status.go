@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/status"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -33,10 +34,12 @@ warehouse of monitoring.warehouse; where there is none, only the last runs are k
 				return err
 			}
 			if c.IsSet("data") && c.IsSet("target") {
-				return fmt.Errorf("%s and %s cannot be combined\nhint: a data folder is of local runs, -t TARGET of those on Databricks", typed(c, "data"), typed(c, "target"))
+				return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", typed(c, "data"), typed(c, "target")),
+					"a data folder is of local runs, -t TARGET of those on Databricks")
 			}
 			if c.IsSet("region") && !c.IsSet("target") {
-				return fmt.Errorf("%s belongs to -t\nhint: local runs of all regions land in one data folder", typed(c, "region"))
+				return diag.WithHint(fmt.Errorf("%s belongs to -t", typed(c, "region")),
+					"local runs of all regions land in one data folder")
 			}
 			all, failed := statuses(c)
 			if len(all) == 0 {
@@ -109,7 +112,8 @@ func (p part) status(c *cli.Context, name string) (*status.Status, error) {
 	rows, err := workspace(c).QueryAll(c.Context, p.dir(), name, warehouse, statements)
 	if err != nil {
 		if strings.Contains(err.Error(), "TABLE_OR_VIEW_NOT_FOUND") || strings.Contains(err.Error(), "SCHEMA_NOT_FOUND") {
-			err = fmt.Errorf("no run of target %s has made tables yet\nhint: bundlegen run%s -t %s", name, withConfig(c)+withRegion(c), name)
+			err = diag.WithHint(fmt.Errorf("no run of target %s has made tables yet", name),
+				"bundlegen run%s -t %s", withConfig(c)+withRegion(c), name)
 		}
 		return nil, err
 	}

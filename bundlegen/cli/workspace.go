@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/words"
 )
 
@@ -29,7 +30,8 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	name := c.String("target")
 	switch {
 	case name == "":
-		return "", fmt.Errorf("-t is missing; allowed: %s\nhint: bundlegen %s%s -t %s", strings.Join(names, ", "), c.Command.Name, withConfig(c), names[len(names)-1])
+		return "", diag.WithHint(fmt.Errorf("-t is missing; allowed: %s", strings.Join(names, ", ")),
+			"bundlegen %s%s -t %s", c.Command.Name, withConfig(c), names[len(names)-1])
 	case !slices.Contains(names, name):
 		return "", notAllowed(typed(c, "target"), name, "the targets are those of "+cfg.File, names)
 	}
@@ -52,7 +54,7 @@ func workspace(c *cli.Context) deploy.CLI {
 // existing checks that a bundle is there to work on.
 func existing(cfg *config.Pipeline) error {
 	if _, err := os.Stat(filepath.Join(cfg.BundleDir(), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no bundle in %s\nhint: bundlegen generate", cfg.BundleDir())
+		return diag.WithHint(fmt.Errorf("there is no bundle in %s", cfg.BundleDir()), "bundlegen generate")
 	}
 	return bundle.Own(cfg.BundleDir())
 }
@@ -64,11 +66,11 @@ func lintBundle(c *cli.Context, dir string) error {
 	if err != nil || len(findings) == 0 {
 		return err
 	}
-	lines := make([]string, len(findings))
+	faults := make([]error, len(findings))
 	for i, f := range findings {
-		lines[i] = f.String()
+		faults[i] = f
 	}
-	return fmt.Errorf("the bundle has %s:\n%s", words.Plural(len(findings), "fault"), strings.Join(lines, "\n"))
+	return fmt.Errorf("the bundle has %s:\n%w", words.Plural(len(findings), "fault"), errors.Join(faults...))
 }
 
 // noteIgnored tells what of a bundle would be missing in a clone. It is a note, since
@@ -154,8 +156,8 @@ func ownWorkspaces(all []*planned, name string) error {
 	for _, p := range all {
 		for _, t := range p.cfg.Targets {
 			if t.Name == name && t.Production && t.Host == "" && len(p.cfg.Elsewhere) > 0 {
-				return fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region\nhint: targets: {%s: {regions: {%s: {host: https://…}}}}",
-					p.cfg.File, name, p.region(), name, p.region())
+				return diag.WithHint(fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region", p.cfg.File, name, p.region()),
+					"targets: {%s: {regions: {%s: {host: https://…}}}}", name, p.region())
 			}
 		}
 	}
@@ -247,7 +249,8 @@ func apply(c *cli.Context, all []*planned, name string) error {
 func ask(c *cli.Context, what string) error {
 	in, ok := c.App.Reader.(*os.File)
 	if !ok || !screenOf(in).terminal {
-		return fmt.Errorf("there is no terminal to ask on, so nothing was changed\nhint: bundlegen %s%s%s -t %s --auto-approve", what, withConfig(c), withRegion(c), c.String("target"))
+		return diag.WithHint(errors.New("there is no terminal to ask on, so nothing was changed"),
+			"bundlegen %s%s%s -t %s --auto-approve", what, withConfig(c), withRegion(c), c.String("target"))
 	}
 	fmt.Fprintf(c.App.ErrWriter, "%s? [y/N] ", what)
 	answer := make(chan string, 1)

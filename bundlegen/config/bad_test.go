@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/fixedseed"
 )
 
@@ -40,10 +41,10 @@ func TestBadFiles(t *testing.T) {
 			got := err.Error() + "\n"
 			require.NotContains(t, got, literal)
 			require.Contains(t, got, "\nhint: ")
-			var ps Problems
+			var ps *diag.List
 			require.ErrorAs(t, err, &ps)
 			lines := strings.Count(string(in.Data), "\n") + 1
-			for _, p := range ps {
+			for _, p := range ps.Problems {
 				require.NotEmpty(t, p.Hint)
 				require.Positive(t, p.Line)
 				require.LessOrEqual(t, p.Line, lines)

@@ -3,6 +3,8 @@ package config
 import (
 	"net/url"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // defaultSparkVersion is the newest long-term release of Databricks Runtime,
@@ -128,7 +130,8 @@ func readCustomTags(parent *object, cloud string) map[string]string {
 	tags := make(map[string]string, len(entries))
 	for _, e := range entries {
 		if !r.key.ok(e.Key) {
-			o.addAt(e.Line, e.Column, o.path+": key "+quote(e.Key)+"; allowed: "+r.key.allowed, r.key.hint)
+			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: o.path + ": key " + quote(e.Key),
+				Allowed: r.key.allowed, Hint: r.key.hint})
 			continue
 		}
 		tags[e.Key] = o.text(e.Key, "", r.value)

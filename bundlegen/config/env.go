@@ -1,6 +1,11 @@
 package config
 
-import "os"
+import (
+	"os"
+	"slices"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
+)
 
 // SiteSecret is a secret that the tasks of a site need.
 type SiteSecret struct {
@@ -48,20 +53,23 @@ func (n SiteSecret) setting() string {
 }
 
 // CheckEnv tells whether this machine can reach every site: its error, a
-// Problems, names each environment variable that is unset or empty, with the
+// *diag.List, names each environment variable that is unset or empty, with the
 // site and the key that wants it. Commands that read PI from here (discover,
 // run --local) call it first; those that only plan do not.
 func CheckEnv(p *Pipeline) error {
-	ps := &problems{file: p.File}
+	var unset []diag.Problem
 	for _, s := range p.Sites {
 		for _, n := range s.Secrets() {
 			// The authority in ca_file does when the variable is not set.
 			optional := n.Secret == s.TLS.CA && s.TLS.CAFile != ""
 			if !optional && os.Getenv(n.Secret.Env) == "" {
-				ps.addAt(0, 0, "site "+s.Name+", "+n.Key+": environment variable "+n.Secret.Env+" is not set",
-					"set it to the secret for this shell: "+n.setting())
+				unset = append(unset, diag.Problem{File: p.File, Text: "site " + s.Name + ", " + n.Key + ": environment variable " + n.Secret.Env + " is not set",
+					Hint: "set it to the secret for this shell: " + n.setting()})
 			}
 		}
 	}
-	return ps.err()
+	if len(unset) == 0 {
+		return nil
+	}
+	return &diag.List{Problems: slices.Compact(unset)}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
@@ -20,7 +21,7 @@ const maxFile = 1 << 20
 const day = 24 * time.Hour
 
 // Load reads a pipeline.yml, checks it and fills in every default. It looks at
-// no environment variable and at no other file. The error is a Problems: all
+// no environment variable and at no other file. The error is a *diag.List: all
 // that is wrong, in order of position, and never a secret that someone wrote
 // into the file.
 func Load(path string) (*Pipeline, error) {
@@ -47,14 +48,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, fileProblem(path, err)
 	}
 	if len(data) > maxFile {
-		return nil, Problems{{File: path, Text: fmt.Sprintf("larger than %d MiB; allowed: a pipeline.yml of at most that", maxFile>>20),
-			Hint: "tags belong into the inventory, a CSV"}}
+		return nil, diag.Problem{File: path, Text: fmt.Sprintf("larger than %d MiB", maxFile>>20),
+			Allowed: "a pipeline.yml of at most that", Hint: "tags belong into the inventory, a CSV"}
 	}
 	return data, nil
 }
 
 func fileProblem(path string, err error) error {
-	p := Problem{File: path, Text: err.Error(), Hint: "look at the file's permissions, or name another with -c"}
+	p := diag.Problem{File: path, Text: err.Error(), Hint: "look at the file's permissions, or name another with -c"}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		p.Text = "cannot be read: " + pe.Err.Error()
@@ -67,7 +68,7 @@ func fileProblem(path string, err error) error {
 		p.Text = "is a folder"
 		p.Hint = "name the file: -c " + filepath.Join(path, "pipeline.yml")
 	}
-	return Problems{p}
+	return p
 }
 
 // read makes a Pipeline of a file's content.
@@ -76,7 +77,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 	root := parse(data, ps)
 	if root == nil || root.Kind != Map {
 		if root != nil {
-			ps.add(root, "the file is "+root.Kind.String()+"; allowed: a mapping that begins with version: 1", emptyHint)
+			ps.note(root, diag.Problem{Text: "the file is " + root.Kind.String(), Allowed: "a mapping that begins with version: 1", Hint: emptyHint})
 		}
 		return nil, ps.err()
 	}
@@ -121,7 +122,8 @@ func readVersion(o *object, p *Pipeline) bool {
 	}
 	switch v, ok := n.int(); {
 	case ok && v > Version:
-		o.add(n, fmt.Sprintf("version: %d is newer than this program; allowed: %d", v, Version), "upgrade bundlegen")
+		o.note(n, diag.Problem{Value: fmt.Sprint(v), Text: fmt.Sprintf("version: %d is newer than this program", v),
+			Allowed: fmt.Sprint(Version), Hint: "upgrade bundlegen"})
 		return false
 	case !ok || v != Version:
 		o.wrong(n, "version", fmt.Sprint(Version), fmt.Sprintf("write version: %d", Version))
@@ -149,9 +151,9 @@ func readSizing(o *object, def Sizing) Sizing {
 				at = "min_tags"
 			}
 		}
-		o.add(o.at(at), fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d; allowed: min_tags <= target_tags <= max_tags",
-			o.path, s.MinTags, s.TargetTags, s.MaxTags), "give all three; those left out are "+
-			fmt.Sprintf("%d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags))
+		o.note(o.at(at), diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.path, s.MinTags, s.TargetTags, s.MaxTags),
+			Allowed: "min_tags <= target_tags <= max_tags",
+			Hint:    fmt.Sprintf("give all three; those left out are %d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags)})
 	}
 	return s
 }
@@ -185,7 +187,8 @@ func readPrices(o *object) map[string]float64 {
 	prices := make(map[string]float64, len(entries))
 	for _, e := range entries {
 		if !priceRule.ok(e.Key) {
-			o.addAt(e.Line, e.Column, "prices: key "+quote(e.Key)+"; allowed: "+priceRule.allowed, priceRule.hint)
+			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: "prices: key " + quote(e.Key),
+				Allowed: priceRule.allowed, Hint: priceRule.hint})
 			continue
 		}
 		prices[e.Key] = o.number(e.Key, 0, 0, 1_000_000)

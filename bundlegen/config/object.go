@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
@@ -72,15 +73,15 @@ func (o *object) at(key string) *Node {
 
 // wrong notes a value that is not allowed. An empty key means the mapping itself.
 func (o *object) wrong(n *Node, key, allowed, hint string) {
-	value := n.show()
+	value, shown := n.Text, n.show()
 	if o.hidden {
-		value = n.Kind.String()
+		value, shown = "", n.Kind.String()
 	}
 	path := o.path
 	if key != "" {
 		path = join(o.path, key)
 	}
-	o.add(n, fmt.Sprintf("%s: %s; allowed: %s", path, value, allowed), hint)
+	o.note(n, diag.Problem{Value: value, Text: path + ": " + shown, Allowed: allowed, Hint: hint})
 }
 
 // missing notes that a key without a default is absent.
@@ -244,7 +245,8 @@ func (o *object) entries(most int) []Entry {
 	all := o.node.Entries
 	if len(all) > most {
 		e := all[most]
-		o.addAt(e.Line, e.Column, fmt.Sprintf("%s has %d keys; allowed: at most %d", o.path, len(all), most), "leave some out")
+		o.noteAt(diag.Problem{Line: e.Line, Column: e.Column,
+			Text: fmt.Sprintf("%s has %d keys", o.path, len(all)), Allowed: fmt.Sprintf("at most %d", most), Hint: "leave some out"})
 		all = all[:most]
 		o.node = &Node{Kind: Map, Line: o.node.Line, Column: o.node.Column, Entries: all}
 	}
@@ -256,7 +258,8 @@ func (o *object) texts(key string, most int, r rule) []string {
 	var out []string
 	items := o.items(key)
 	if len(items) > most {
-		o.add(items[most], fmt.Sprintf("%s has %d items; allowed: at most %d", join(o.path, key), len(items), most), "leave some out")
+		o.note(items[most], diag.Problem{Text: fmt.Sprintf("%s has %d items", join(o.path, key), len(items)),
+			Allowed: fmt.Sprintf("at most %d", most), Hint: "leave some out"})
 		items = items[:most]
 	}
 	shown := &object{problems: o.problems, hidden: o.hidden || sensitive(key)}

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Parse reads one YAML document into a tree with positions. It refuses what a
@@ -44,7 +46,8 @@ func parse(data []byte, ps *problems) *Node {
 	switch err := dec.Decode(&second); {
 	case err == nil:
 		line := secondDocument(data)
-		ps.addAt(line, 1, "a second document begins here; allowed: one document", "leave out the line ---, or make two files of it")
+		ps.noteAt(diag.Problem{Line: line, Column: 1, Text: "a second document begins here", Allowed: "one document",
+			Hint: "leave out the line ---, or make two files of it"})
 		return nil
 	case !errors.Is(err, io.EOF):
 		addSyntax(ps, data, err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -13,7 +14,8 @@ import (
 func readSites(o *object, cloud string) []Site {
 	items := o.items("sites")
 	if n := o.take("sites"); n == nil || n.Kind == Null || n.Kind == List && len(items) == 0 {
-		o.add(o.at("sites"), "sites: none; allowed: at least one site", "write a site with name, url and auth, as `bundlegen init --server URL` does")
+		o.note(o.at("sites"), diag.Problem{Text: "sites: none", Allowed: "at least one site",
+			Hint: "write a site with name, url and auth, as `bundlegen init --server URL` does"})
 	}
 	var sites []Site
 	names, secrets := map[string]string{}, map[string]string{}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // DecodeStrict reads one YAML document into out, a pointer to a struct, map or
@@ -113,7 +115,7 @@ func (d *decoder) wrong(n *Node, path, want string, hidden bool) {
 	if path == "" {
 		path = "the file"
 	}
-	d.add(n, fmt.Sprintf("%s: %s; allowed: %s", path, value, want), typeHint(n, want))
+	d.note(n, diag.Problem{Text: path + ": " + value, Allowed: want, Hint: typeHint(n, want)})
 }
 
 // typeHint says how a value of the wrong type is put right.

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 type part struct {
@@ -160,7 +162,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + 1
-		for _, problem := range err.(Problems) {
+		for _, problem := range err.(*diag.List).Problems {
 			if problem.Line < 1 || problem.Line > lines+1 || problem.Column < 1 || problem.Hint == "" || strings.ContainsAny(problem.Text, "\n\r") {
 				t.Fatalf("%+v", problem)
 			}

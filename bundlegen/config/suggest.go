@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
@@ -24,5 +25,5 @@ func (ps *problems) unknownKey(e Entry, where string, known []string, hidden boo
 	if near != "" {
 		hint = suggest.DidYouMean(quote(near))
 	}
-	ps.addAt(e.Line, e.Column, name+"; allowed: "+strings.Join(known, ", "), hint)
+	ps.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Text: name, Allowed: strings.Join(known, ", "), Hint: hint})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // readTargets reads where to deploy, in the file's order; dev and prod if the
@@ -21,7 +23,8 @@ func readTargets(parent *object) []Target {
 	var targets []Target
 	for _, e := range entries {
 		if !nameRule.ok(e.Key) {
-			o.addAt(e.Line, e.Column, "targets: name "+quote(e.Key)+"; allowed: "+nameRule.allowed, "for instance dev")
+			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: "targets: name " + quote(e.Key),
+				Allowed: nameRule.allowed, Hint: "for instance dev"})
 			continue
 		}
 		if first, ok := names[sameKey(e.Key)]; ok {

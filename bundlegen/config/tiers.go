@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -20,7 +21,8 @@ func readTiers(o *object, general Sizing) []Tier {
 		return []Tier{{Name: "standard", Every: 5 * time.Minute}}
 	}
 	if len(items) == 0 {
-		o.add(o.at("tiers"), "tiers: an empty list; allowed: at least one tier", "leave the key out for one tier, standard, every 5m")
+		o.note(o.at("tiers"), diag.Problem{Text: "tiers: an empty list", Allowed: "at least one tier",
+			Hint: "leave the key out for one tier, standard, every 5m"})
 	}
 	var tiers []Tier
 	names := map[string]string{}
@@ -139,7 +141,8 @@ func unique(o *object, names map[string]string, name string) {
 	case !ok:
 		names[sameKey(name)] = name
 	case first == name:
-		o.add(o.at("name"), join(o.path, "name")+": "+quote(name)+" is there already; allowed: each name once", "take another name")
+		o.note(o.at("name"), diag.Problem{Value: name, Text: join(o.path, "name") + ": " + quote(name) + " is there already",
+			Allowed: "each name once", Hint: "take another name"})
 	default:
 		o.add(o.at("name"), join(o.path, "name")+": "+quote(name)+" differs from "+quote(first)+" only in case, - and _", "take a name that differs in more: both become the same resource key")
 	}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // urlError says what is wrong with a URL without repeating it: a URL may carry
@@ -153,19 +155,18 @@ func (o *object) address(key, allowed string, check func(string) (string, error)
 	if n == nil {
 		return ""
 	}
-	allowed = "; allowed: " + allowed
 	if n.Kind != String {
-		o.add(n, join(o.path, key)+": "+n.Kind.String()+allowed, typeHint(n, "text"))
+		o.note(n, diag.Problem{Text: join(o.path, key) + ": " + n.Kind.String(), Allowed: allowed, Hint: typeHint(n, "text")})
 		return ""
 	}
 	out, err := check(n.Text)
 	var bad *urlError
 	if errors.As(err, &bad) {
-		shown := ""
+		value, shown := "", ""
 		if show && showable.MatchString(n.Text) {
-			shown = " " + quote(n.Text)
+			value, shown = n.Text, " "+quote(n.Text)
 		}
-		o.add(n, join(o.path, key)+":"+shown+" "+bad.why+allowed, bad.hint)
+		o.note(n, diag.Problem{Value: value, Text: join(o.path, key) + ":" + shown + " " + bad.why, Allowed: allowed, Hint: bad.hint})
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	_ "github.com/bundlegen/bundlegen/bundlegen/deploy/internal/cliversion" // the linked CLI knows its version
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 const (
@@ -85,7 +86,7 @@ func (c CLI) Deploy(ctx context.Context, dir, target string, autoApprove bool, s
 			return err
 		}
 		if !now.same(*shown) {
-			return &Error{Err: ErrPlanChanged, Hint: "look at the new plan, then deploy again"}
+			return diag.WithHint(ErrPlanChanged, "look at the new plan, then deploy again")
 		}
 	}
 	return c.change(ctx, "deploy", dir, target, autoApprove)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"github.com/databricks/cli/libs/env"
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // connect finds host and credentials as the CLI does (cmd/root/bundle.go and
@@ -166,12 +169,6 @@ func unanswered(ctx context.Context, host string, within time.Duration, err erro
 	if errors.Is(err, context.DeadlineExceeded) {
 		return silent(host, &silence{after: within})
 	}
-	var e *Error
-	if errors.As(silent(host, &silence{after: within}), &e) {
-		e.Err = fmt.Errorf("%w from %s: %w", ErrNoAnswer, host, err)
-		if hint := hintFor(err.Error(), place{host: host}); hint != "" {
-			e.Hint = hint
-		}
-	}
-	return e
+	hint := cmp.Or(hintFor(err.Error(), place{host: host}), networkHint)
+	return diag.WithHint(fmt.Errorf("%w from %s: %w", ErrNoAnswer, host, err), "%s", hint)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
@@ -15,31 +16,12 @@ var ErrPlanChanged = errors.New("the plan has changed since it was shown; nothin
 // ErrNoAnswer says that the workspace is unreachable or silent.
 var ErrNoAnswer = errors.New("no answer")
 
-// Error is a verb that failed: what the CLI said, and what to do. Its text holds
-// no secret.
+// Error is a verb of the CLI that failed. Its text holds no secret.
 type Error struct {
 	Diagnostics string // the CLI's own words, with file, line and column where it gave them
-	Hint        string // what to do; "" when there is nothing to add
-	Err         error  // the cause; nil when Diagnostics says it all
 }
 
-// Error is the diagnostics or the cause, then a "hint: ..." line.
-func (e *Error) Error() string {
-	var parts []string
-	if e.Err != nil {
-		parts = append(parts, e.Err.Error())
-	}
-	if e.Diagnostics != "" {
-		parts = append(parts, e.Diagnostics)
-	}
-	if e.Hint != "" {
-		parts = append(parts, "hint: "+e.Hint)
-	}
-	return strings.Join(parts, "\n")
-}
-
-// Unwrap is the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Error() string { return e.Diagnostics }
 
 // advice is a hint for a failure that the CLI words in a known way. All of
 // phrases must be in the text.
@@ -140,8 +122,6 @@ func (a advice) fits(text string) bool {
 
 // noHost is the error for a target whose workspace nobody named.
 func noHost(target string) error {
-	return &Error{
-		Err:  fmt.Errorf("no Databricks workspace is named for target %q", target),
-		Hint: fmt.Sprintf("set DATABRICKS_HOST, or targets.%s.host in pipeline.yml, for example https://example.cloud.databricks.com", target),
-	}
+	return diag.WithHint(fmt.Errorf("no Databricks workspace is named for target %q", target),
+		"set DATABRICKS_HOST, or targets.%s.host in pipeline.yml, for example https://example.cloud.databricks.com", target)
 }

@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // link is the connection to one workspace for one verb. It ends the verb when
@@ -266,8 +268,8 @@ func (s *silence) Unwrap() error { return ErrNoAnswer }
 
 // endless is the error for a workspace that sends without end.
 func endless(err error) error {
-	return &Error{Err: fmt.Errorf("the workspace's answer has no end: %w", err),
-		Hint: "check that `host` is a Databricks workspace, and what proxy (HTTPS_PROXY) is in between"}
+	return diag.WithHint(fmt.Errorf("the workspace's answer has no end: %w", err),
+		"check that `host` is a Databricks workspace, and what proxy (HTTPS_PROXY) is in between")
 }
 
 // arrival is the time in which an answer's head comes.
@@ -356,20 +358,23 @@ func (d *download) Close() error {
 	return d.ReadCloser.Close()
 }
 
+// networkHint is what to do when the workspace is not there.
+const networkHint = "check the network, VPN and proxy (HTTPS_PROXY) to the workspace, then run the same command again"
+
 // silent is the error for a workspace that does not answer any more.
 func silent(host string, why error) error {
-	hint := "check the network, VPN and proxy (HTTPS_PROXY) to the workspace, then run the same command again"
 	var s *silence
 	if !errors.As(why, &s) {
 		return why
 	}
 	if s.but == "" {
-		return &Error{Err: fmt.Errorf("%w from %s for %v", ErrNoAnswer, host, s.after), Hint: hint}
+		return diag.WithHint(fmt.Errorf("%w from %s for %v", ErrNoAnswer, host, s.after), networkHint)
 	}
+	hint := networkHint
 	if s.but == statusTooMany {
 		hint = limitHint
 	}
-	return &Error{Err: fmt.Errorf("%w from %s for %v but %s", ErrNoAnswer, host, s.after, s.but), Hint: hint}
+	return diag.WithHint(fmt.Errorf("%w from %s for %v but %s", ErrNoAnswer, host, s.after, s.but), "%s", hint)
 }
 
 const statusTooMany = "429 Too Many Requests"

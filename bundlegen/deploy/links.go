@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // cliFolder is where the CLI writes and removes files below a bundle's folder.
@@ -21,10 +23,8 @@ func noWayOut(dir string) error {
 	}
 	defer root.Close() // only read: closing cannot lose anything
 	refuse := func(name string, err error) error {
-		return &Error{
-			Err:  fmt.Errorf("%s: a link leads out of the bundle's folder: %w", filepath.Join(dir, filepath.FromSlash(name)), err),
-			Hint: "remove the link; the CLI makes the folder " + cliFolder + " anew",
-		}
+		return diag.WithHint(fmt.Errorf("%s: a link leads out of the bundle's folder: %w", filepath.Join(dir, filepath.FromSlash(name)), err),
+			"remove the link; the CLI makes the folder %s anew", cliFolder)
 	}
 	if _, err := root.Lstat(cliFolder); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/databricks/databricks-sdk-go/service/sql"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // waitTimeout is how long the workspace holds an answer back for a statement to
@@ -56,7 +58,8 @@ func (s *session) query(warehouse, statement string) (rows Rows, err error) {
 	}
 	if answer.Manifest != nil {
 		if answer.Manifest.Truncated {
-			return rows, &Error{Err: fmt.Errorf("SQL warehouse %s: the answer is larger than what it gives inline", warehouse), Hint: "export the table as CSV"}
+			return rows, diag.WithHint(fmt.Errorf("SQL warehouse %s: the answer is larger than what it gives inline", warehouse),
+				"export the table as CSV")
 		}
 		if answer.Manifest.Schema != nil {
 			for _, column := range answer.Manifest.Schema.Columns {

@@ -14,6 +14,8 @@ import (
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/service/jobs"
 	"github.com/google/uuid"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Outcome is how a run of a job ended. Its values are the exit codes of
@@ -129,16 +131,12 @@ func (s *session) jobID(key string) (int64, error) {
 func (s *session) idIn(summary Summary, key string) (int64, error) {
 	job, ok := summary.Jobs[key]
 	if !ok {
-		return 0, &Error{
-			Err:  fmt.Errorf("the bundle has no job %q", key),
-			Hint: "it has " + strings.Join(slices.Sorted(maps.Keys(summary.Jobs)), ", "),
-		}
+		return 0, diag.WithHint(fmt.Errorf("the bundle has no job %q", key),
+			"it has %s", strings.Join(slices.Sorted(maps.Keys(summary.Jobs)), ", "))
 	}
 	if job.ID == "" {
-		return 0, &Error{
-			Err:  fmt.Errorf("job %q is not deployed to target %q", key, s.target),
-			Hint: fmt.Sprintf("run `bundlegen deploy -t %s` first", s.target),
-		}
+		return 0, diag.WithHint(fmt.Errorf("job %q is not deployed to target %q", key, s.target),
+			"run `bundlegen deploy -t %s` first", s.target)
 	}
 	return strconv.ParseInt(job.ID, 10, 64)
 }

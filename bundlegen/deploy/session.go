@@ -3,7 +3,6 @@ package deploy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log"
 	"log/slog"
 	"path/filepath"
@@ -24,6 +23,8 @@ import (
 	"github.com/databricks/cli/libs/logdiag"
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/spf13/cobra"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // releaseTimeout bounds what giving back a lock may add to an interrupted verb.
@@ -85,7 +86,7 @@ func (s *session) load() error {
 
 	s.bundle, err = bundle.Load(s.ctx, dir)
 	if err != nil {
-		return &Error{Err: err, Hint: "run `bundlegen generate` first"}
+		return diag.WithHint(err, "run `bundlegen generate` first")
 	}
 	// What the CLI says while loading is counted here and nowhere else.
 	ctx := logdiag.IsolatedContext(cmdio.InContext(s.ctx,
@@ -141,20 +142,14 @@ func (s *session) close(err error) error {
 		return nil
 	case interrupted != nil:
 		return interrupted
-	case isOurs(err):
+	case diag.Hint(err) != "": // made in this package
 		return err
 	}
-	failure := &Error{Diagnostics: strings.TrimPrefix(text, "Error: "), Hint: hintFor(text+err.Error(), place{s.name, s.target, s.host(), s.dir, s.entering})}
+	failure := &Error{Diagnostics: strings.TrimPrefix(text, "Error: ")}
 	if text == "" { // the CLI prints nearly every error itself
 		failure.Diagnostics = s.console.clean(err.Error())
 	}
-	return failure
-}
-
-// isOurs says whether err was made in this package, and so says what to do.
-func isOurs(err error) bool {
-	var e *Error
-	return errors.As(err, &e)
+	return diag.WithHint(failure, "%s", hintFor(text+err.Error(), place{s.name, s.target, s.host(), s.dir, s.entering}))
 }
 
 // host is the workspace, as far as it is known.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // maxDashboard is the size of the largest dashboard that is read, in bytes: the
@@ -81,7 +82,7 @@ type dashboardJSON struct {
 
 func (c *checker) dashboardFile(name string, data []byte) {
 	report := func(where, value, message, allowed string) {
-		c.findings = append(c.findings, Finding{File: c.name(name), Path: where, Value: value, Message: message, Allowed: allowed, Hint: regenerate})
+		c.findings = append(c.findings, diag.Problem{File: c.name(name), Value: value, Text: said(where, value, message), Allowed: allowed, Hint: regenerate})
 	}
 	var d dashboardJSON
 	if err := json.Unmarshal(data, &d); err != nil {

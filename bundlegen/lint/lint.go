@@ -15,47 +15,12 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
-
-// Finding is one thing that is wrong, and where.
-type Finding struct {
-	File    string // the folder that was checked, and the file in it
-	Line    int    // from 1; 0 = the file as a whole
-	Column  int    // from 1
-	Path    string // in the configuration: resources.jobs.j.tasks[3].run_if; "" for the file
-	Value   string // as it is there; "" when something is missing
-	Message string
-	Allowed string // "" when it is not a matter of allowed values
-	Hint    string
-}
-
-// String gives the finding as an error shows it: the place, the value, what is
-// allowed, and the hint on a line of its own.
-func (f Finding) String() string {
-	var b strings.Builder
-	b.WriteString(f.File)
-	if f.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
-	}
-	if f.Path != "" {
-		b.WriteString(": " + f.Path)
-	}
-	if f.Value != "" {
-		fmt.Fprintf(&b, ": %q", f.Value)
-	}
-	b.WriteString(": " + f.Message)
-	if f.Allowed != "" {
-		b.WriteString("; allowed: " + f.Allowed)
-	}
-	if f.Hint != "" {
-		b.WriteString("\nhint: " + f.Hint)
-	}
-	return b.String()
-}
 
 // Check gives everything that is wrong with the bundle in dir, in order of file
 // and position. The error is for what kept it from looking.
-func Check(dir string) ([]Finding, error) {
+func Check(dir string) ([]diag.Problem, error) {
 	c := &checker{dir: dir}
 	documents, err := c.load()
 	if err != nil {
@@ -70,7 +35,7 @@ func Check(dir string) ([]Finding, error) {
 		c.references()
 		c.wheels()
 	}
-	slices.SortStableFunc(c.findings, func(a, b Finding) int {
+	slices.SortStableFunc(c.findings, func(a, b diag.Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.Compact(c.findings), nil
@@ -79,7 +44,7 @@ func Check(dir string) ([]Finding, error) {
 // checker holds a bundle's configuration while it is looked at.
 type checker struct {
 	dir      string
-	findings []Finding
+	findings []diag.Problem
 	torn     bool // a file could not be parsed
 
 	documents []source.Document
@@ -155,16 +120,17 @@ func joinPath(path, key string) string {
 
 // add reports a value.
 func (c *checker) add(p place, message, allowed, hint string) {
-	f := Finding{File: c.name(p.file), Path: p.path, Message: message, Allowed: allowed, Hint: hint}
+	f := diag.Problem{File: c.name(p.file), Allowed: allowed, Hint: hint}
 	if p.node != nil {
 		f.Line, f.Column, f.Value = p.node.Line, p.node.Column, p.node.Text
 	}
+	f.Text = said(p.path, f.Value, message)
 	c.findings = append(c.findings, f)
 }
 
 // addKey reports a key, or what is missing below it.
 func (c *checker) addKey(p place, value, message, allowed, hint string) {
-	f := Finding{File: c.name(p.file), Path: p.path, Value: value, Message: message, Allowed: allowed, Hint: hint}
+	f := diag.Problem{File: c.name(p.file), Value: value, Text: said(p.path, value, message), Allowed: allowed, Hint: hint}
 	switch {
 	case p.at != nil:
 		f.Line, f.Column = p.at.Line, p.at.Column
@@ -172,6 +138,18 @@ func (c *checker) addKey(p place, value, message, allowed, hint string) {
 		f.Line, f.Column = p.node.Line, p.node.Column
 	}
 	c.findings = append(c.findings, f)
+}
+
+// said is a message about a value at a path of the configuration, such as
+// resources.jobs.j.tasks[3].run_if; either may be "".
+func said(path, value, message string) string {
+	if value != "" {
+		message = fmt.Sprintf("%q: %s", value, message)
+	}
+	if path != "" {
+		message = path + ": " + message
+	}
+	return message
 }
 
 func (c *checker) name(file string) string { return filepath.Join(c.dir, filepath.FromSlash(file)) }
@@ -184,7 +162,7 @@ func (c *checker) load() ([]source.Document, error) {
 	root, err := source.Root(c.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.findings = append(c.findings, Finding{File: c.name(source.Roots[0]), Message: "the bundle has no root file",
+		c.findings = append(c.findings, diag.Problem{File: c.name(source.Roots[0]), Text: "the bundle has no root file",
 			Allowed: strings.Join(source.Roots, ", "), Hint: regenerate})
 		return nil, nil
 	case c.syntax(err):
@@ -227,13 +205,14 @@ func (c *checker) load() ([]source.Document, error) {
 
 // syntax turns an error of the YAML reader into findings.
 func (c *checker) syntax(err error) bool {
-	var problems config.Problems
+	var problems *diag.List
 	if !errors.As(err, &problems) {
 		return false
 	}
 	c.torn = true
-	for _, p := range problems {
-		c.findings = append(c.findings, Finding{File: p.File, Line: p.Line, Column: p.Column, Message: p.Text, Hint: regenerate})
+	for _, p := range problems.Problems {
+		p.Hint = regenerate
+		c.findings = append(c.findings, p)
 	}
 	return true
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 const root = `bundle:
@@ -63,13 +64,13 @@ func folder(t *testing.T, files map[string]string) string {
 }
 
 // findings gives what is wrong, with files relative to the bundle's folder.
-func findings(t *testing.T, files map[string]string) []lint.Finding {
+func findings(t *testing.T, files map[string]string) []diag.Problem {
 	t.Helper()
 	dir := folder(t, files)
 	all, err := lint.Check(dir)
 	require.NoError(t, err)
 	for i := range all {
-		require.NotEmpty(t, all[i].Message)
+		require.NotEmpty(t, all[i].Text)
 		all[i].File, err = filepath.Rel(dir, all[i].File)
 		require.NoError(t, err)
 	}
@@ -80,13 +81,13 @@ func check(t *testing.T, files map[string]string) []string {
 	t.Helper()
 	var all []string
 	for _, f := range findings(t, files) {
-		all = append(all, f.String())
+		all = append(all, f.Error())
 	}
 	return all
 }
 
 // textAt gives the rest of the line at a finding's position.
-func textAt(text string, f lint.Finding) string {
+func textAt(text string, f diag.Problem) string {
 	lines := strings.Split(text, "\n")
 	if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len(lines[f.Line-1])+1 {
 		return "nowhere"
@@ -171,14 +172,14 @@ func wantFinding(t *testing.T, files map[string]string, from, to, finding, at st
 	var all []string
 	found := 0
 	for _, f := range findings(t, files) {
-		all = append(all, f.String())
+		all = append(all, f.Error())
 		require.NotEmpty(t, f.Hint)
 		place, text := cmp.Or(at, f.Value, "nowhere in particular"), textAt(files[f.File], f)
 		if f.Line == 0 {
 			text = place // the file as a whole has none
 		}
 		f.Line = 0
-		if !strings.HasPrefix(f.String(), finding) {
+		if !strings.HasPrefix(f.Error(), finding) {
 			continue
 		}
 		found++
@@ -231,7 +232,7 @@ func TestWheelForOtherMachines(t *testing.T) {
 	found := findings(t, files("m6gd.xlarge", x86, arm))
 	require.Len(t, found, 1)
 	require.Regexp(t, `^databricks\.yml:7:\d+: variables\.small\.default\.node_type_id: "m6gd\.xlarge": has arm64 processors, and `+
-		regexp.QuoteMeta(x86)+` is for amd64\nhint: bundlegen wheel --arch arm64 -o .*dist$`, found[0].String())
+		regexp.QuoteMeta(x86)+` is for amd64\nhint: bundlegen wheel --arch arm64 -o .*dist$`, found[0].Error())
 
 	pool := "resources:\n  instance_pools:\n    p: {node_type_id: n2-standard-4}\n"
 	require.Contains(t, check(t, map[string]string{"databricks.yml": root, "jobs.yml": jobs + pool[len("resources:\n"):], arm: ""})[0],

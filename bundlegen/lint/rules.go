@@ -166,11 +166,7 @@ func (c *checker) quartz(s, base place, key string) {
 		c.addKey(s, "", "has no "+key, "", regenerate)
 	case cron.exists() && !strings.Contains(cron.text(), "${"):
 		if err := config.CheckCron(cron.text()); err != nil {
-			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			if hint == "" {
-				hint = `every five minutes is "0 0/5 * * * ?", every night at three "0 0 3 * * ?"`
-			}
-			c.add(cron, text, "", hint)
+			c.add(cron, err.Error(), "", `every five minutes is "0 0/5 * * * ?", every night at three "0 0 3 * * ?"`)
 		}
 	}
 	if !s.get("timezone_id").exists() && !base.get("timezone_id").exists() {

@@ -3,6 +3,8 @@ package localrun
 import (
 	"fmt"
 	"slices"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // State is what became of a task.
@@ -97,7 +99,7 @@ func (g graph) met(i int) bool {
 func (g graph) stuck(keys []string) error {
 	for i := range g {
 		if !g[i].state.ended() {
-			return fmt.Errorf("task %q waits for itself: its dependencies form a circle\nhint: bundlegen generate", keys[i])
+			return diag.WithHint(fmt.Errorf("task %q waits for itself: its dependencies form a circle", keys[i]), "bundlegen generate")
 		}
 	}
 	return nil

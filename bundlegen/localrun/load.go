@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -44,7 +45,8 @@ func (e emitted) ofTier(tier string) (bundle.Job, error) {
 		}
 		known = append(known, j.Tier)
 	}
-	return bundle.Job{}, fmt.Errorf("the bundle in %s has no job for tier %q; allowed: %s\nhint: bundlegen generate", e.Dir, tier, strings.Join(known, ", "))
+	return bundle.Job{}, diag.WithHint(fmt.Errorf("the bundle in %s has no job for tier %q; allowed: %s", e.Dir, tier, strings.Join(known, ", ")),
+		"bundlegen generate")
 }
 
 // spec is a task of the emitted job with what an attempt needs.
@@ -93,7 +95,8 @@ func (f *flattening) job(job bundle.Job, values map[string]string, after []int, 
 		ends[t.Key], all = added, append(all, added...)
 	}
 	if len(ends) != len(job.Tasks) {
-		return nil, fmt.Errorf("job %s: its tasks wait for each other in a circle, or for one that is not there\nhint: bundlegen validate names it", job.Key)
+		return nil, diag.WithHint(fmt.Errorf("job %s: its tasks wait for each other in a circle, or for one that is not there", job.Key),
+			"bundlegen validate names it")
 	}
 	return all, nil
 }
@@ -136,7 +139,8 @@ func (f *flattening) task(job bundle.Job, t bundle.Task, values map[string]strin
 	}
 	child, ok := f.bundle.Job(t.RunJob)
 	if !ok {
-		return nil, fmt.Errorf("task %s of job %s runs job %q, which the bundle does not have\nhint: bundlegen generate", t.Key, job.Key, t.RunJob)
+		return nil, diag.WithHint(fmt.Errorf("task %s of job %s runs job %q, which the bundle does not have", t.Key, job.Key, t.RunJob),
+			"bundlegen generate")
 	}
 	given := map[string]string{}
 	for name, v := range t.RunParameters {

@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/localspark"
 )
 
@@ -51,7 +52,7 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr = append(p.env, resultVariable+"="+resultFile, progressVariable+"="+p.progressFile()), out, out
 	child, err := localspark.Start(cmd)
 	if err != nil {
-		return task.Result{}, fmt.Errorf("the wheel's entry point: %w\nhint: bundlegen generate rebuilds the wheel", err)
+		return task.Result{}, diag.WithHint(fmt.Errorf("the wheel's entry point: %w", err), "bundlegen generate rebuilds the wheel")
 	}
 	var sparkDied <-chan struct{}
 	if p.spark != nil {
@@ -131,7 +132,8 @@ func ended(done <-chan struct{}) bool {
 func readResult(file string) (result task.Result, err error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return result, errors.New("the wheel's pi-extractor left no result: it is of another version\nhint: bundlegen generate rebuilds the wheel")
+		return result, diag.WithHint(errors.New("the wheel's pi-extractor left no result: it is of another version"),
+			"bundlegen generate rebuilds the wheel")
 	}
 	if err != nil {
 		return result, err
@@ -152,7 +154,8 @@ func (p process) failure(state *os.ProcessState) error {
 	if said := errorOf(text); said != "" {
 		return errors.New(said)
 	}
-	return fmt.Errorf("the task's process ended (%s)\nhint: see %s", strings.Join(append([]string{state.String()}, lastLine(text)...), ": "), p.output)
+	return diag.WithHint(fmt.Errorf("the task's process ended (%s)", strings.Join(append([]string{state.String()}, lastLine(text)...), ": ")),
+		"see %s", p.output)
 }
 
 // mostTail bounds what is read of an output, in bytes.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/engine/duckdb"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // HasTables reports whether local runs have left tables in a data folder, in DuckDB.
@@ -43,7 +44,7 @@ func openToRead(ctx context.Context, data string) (*duckdb.Lake, error) {
 		if _, err := os.Stat(sparkFolder(data)); err == nil {
 			hint = "its tables are on Spark: " + sparkFolder(data) + "/sql opens a SQL shell on them; the bundle's sql/ has queries"
 		}
-		return nil, fmt.Errorf("data folder %s has no %s\nhint: %s", data, duckdb.FileName, hint)
+		return nil, diag.WithHint(fmt.Errorf("data folder %s has no %s", data, duckdb.FileName), "%s", hint)
 	}
 	return lake, err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/task"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/localspark"
 )
 
@@ -71,7 +72,7 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 		return nil, err
 	}
 	if err := localspark.CheckPath(l.dir); err != nil {
-		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder; --engine duckdb takes nearly any", err)
+		return nil, diag.WithHint(fmt.Errorf("data folder: %w", err), "--data names a folder; --engine duckdb takes nearly any")
 	}
 	file, err := findWheel(o.Bundle)
 	if err != nil {
@@ -125,12 +126,13 @@ func findWheel(bundleDir string) (string, error) {
 		}
 	}
 	if len(found) != 1 {
-		return "", fmt.Errorf("%s has %d wheels of %s, and a job's tasks are one's\nhint: bundlegen generate makes it", dist, len(found), wheel.Package)
+		return "", diag.WithHint(fmt.Errorf("%s has %d wheels of %s, and a job's tasks are one's", dist, len(found), wheel.Package),
+			"bundlegen generate makes it")
 	}
 	machine, ok := machines[runtime.GOARCH]
 	if runtime.GOOS != "linux" || !ok || !strings.HasSuffix(found[0], machine) {
-		return "", fmt.Errorf("%s is for another kind of machine than this one, which is %s/%s\n"+
-			"hint: --engine duckdb runs the job here too; a wheel is for the processors of the node types in compute", found[0], runtime.GOOS, runtime.GOARCH)
+		return "", diag.WithHint(fmt.Errorf("%s is for another kind of machine than this one, which is %s/%s", found[0], runtime.GOOS, runtime.GOARCH),
+			"--engine duckdb runs the job here too; a wheel is for the processors of the node types in compute")
 	}
 	return found[0], nil
 }
@@ -139,16 +141,16 @@ func findWheel(bundleDir string) (string, error) {
 // dead process's lock back.
 func lockData(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
+		return nil, diag.WithHint(fmt.Errorf("data folder: %w", err), "--data names a folder that this user may write")
 	}
 	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("data folder: %w\nhint: --data names a folder that this user may write", err)
+		return nil, diag.WithHint(fmt.Errorf("data folder: %w", err), "--data names a folder that this user may write")
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("%w\nhint: wait for it to end, or give another folder with --data", engine.ErrInUse)
+			err = diag.WithHint(engine.ErrInUse, "wait for it to end, or give another folder with --data")
 		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}

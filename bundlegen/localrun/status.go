@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/status"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -30,7 +31,7 @@ func Status(ctx context.Context, data, pipeline string) (s *status.Status, err e
 	for i, q := range queries {
 		if answers[i].Columns, answers[i].Records, err = ask(ctx, lake, q.SQL); err != nil {
 			if strings.Contains(err.Error(), "does not exist") {
-				return nil, fmt.Errorf("no run has made tables in %s yet\nhint: bundlegen run --local", duckDBFile(data))
+				return nil, diag.WithHint(fmt.Errorf("no run has made tables in %s yet", duckDBFile(data)), "bundlegen run --local")
 			}
 			return nil, fmt.Errorf("%s: %s: %w", duckDBFile(data), q.Name, err)
 		}

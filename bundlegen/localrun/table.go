@@ -7,6 +7,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 )
@@ -88,7 +89,8 @@ func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string,
 // from the data folder.
 func why(err error, data string, trouble func(error) string) string {
 	if disk := trouble(err); disk != "" {
-		return fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest\nhint: mend that, then give the same command again", data, disk)
+		return diag.Hinted(fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest", data, disk),
+			"mend that, then give the same command again")
 	}
 	return err.Error()
 }

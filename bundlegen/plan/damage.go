@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -18,10 +19,15 @@ const (
 	remerge = "take the folder from one side of the merge as a whole, by `git checkout --ours` or `--theirs`; bundlegen generate then brings in the other side's tags"
 )
 
-// damaged is the error for a bundle that is not as bundlegen wrote it. place is
-// a file, with line and column where these are known.
-func damaged(place, what, hint string) error {
-	return fmt.Errorf("%s: the earlier bundle is damaged: %s\nhint: %s; nothing was changed", place, what, hint)
+// damaged is the error for a bundle that is not as bundlegen wrote it.
+func damaged(file, what, hint string) error {
+	return damagedAt(diag.Problem{File: file, Text: what}, hint)
+}
+
+// damagedAt is damaged for a place in a file.
+func damagedAt(p diag.Problem, hint string) error {
+	p.Text, p.Hint = "the earlier bundle is damaged: "+p.Text, hint+"; nothing was changed"
+	return p
 }
 
 // whole refuses a manifest that does not end with a line break, as each does: it
@@ -56,12 +62,13 @@ func (e *earlier) unreadable(name string, err error) error {
 	if err := conflict(file, data); err != nil {
 		return err
 	}
-	var wrong *inventory.Error
+	var wrong *diag.List
 	if !errors.As(err, &wrong) {
 		return err
 	}
 	first := wrong.Problems[0] // its hint is for who writes an inventory
-	return damaged(fmt.Sprintf("%s:%d:%d", file, first.Line, first.Column), first.Text, restore)
+	first.File, first.Also = file, ""
+	return damagedAt(first, restore)
 }
 
 // notJSON is the error for a plan.json that err refuses to decode.
@@ -70,7 +77,7 @@ func notJSON(file string, data []byte, err error) error {
 		return err
 	}
 	line, column, what := manifest.ExplainJSON(data, err)
-	return damaged(fmt.Sprintf("%s:%d:%d", file, line, column), what, restore)
+	return damagedAt(diag.Problem{File: file, Line: line, Column: column, Text: what}, restore)
 }
 
 // conflict is the error for a file in which git left a conflict; nil where it has none.
@@ -79,7 +86,7 @@ func conflict(file string, data []byte) error {
 	for text := range bytes.Lines(data) {
 		line++
 		if bytes.HasPrefix(text, []byte("<<<<<<< ")) {
-			return damaged(fmt.Sprintf("%s:%d:1", file, line), "a merge left a conflict here", remerge)
+			return damagedAt(diag.Problem{File: file, Line: line, Column: 1, Text: "a merge left a conflict here"}, remerge)
 		}
 	}
 	return nil
@@ -88,17 +95,18 @@ func conflict(file string, data []byte) error {
 // twice is the error for a tag that two manifests have.
 func (prev *Previous) twice(e *earlier, a, b origin) error {
 	name := prev.tag(a).Name
-	place := func(o origin) (string, error) {
+	place := func(o origin) (diag.Problem, error) {
 		file := manifestName(prev.Partitions[o.part].ID)
 		line, err := e.lineOf(file, name)
-		return fmt.Sprintf("%s:%d", e.path(file), line), err
+		return diag.Problem{File: e.path(file), Line: line, Column: 1}, err
 	}
 	first, errFirst := place(a)
 	second, errSecond := place(b)
 	if err := errors.Join(errFirst, errSecond); err != nil {
 		return err
 	}
-	return damaged(second+":1", fmt.Sprintf("site %s has tag %q twice, first in %s", prev.Partitions[a.part].Site, name, first), remerge)
+	second.Text = fmt.Sprintf("site %s has tag %q twice, first in %s:%d", prev.Partitions[a.part].Site, name, first.File, first.Line)
+	return damagedAt(second, remerge)
 }
 
 // lineOf finds the line of a manifest that has a tag.

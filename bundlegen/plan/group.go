@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -35,9 +36,11 @@ func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 	tags, left := withoutNone(tags)
 	switch {
 	case len(tags) == 0 && len(left) > 0:
-		return nil, fmt.Errorf("%s: every row has tier none, so there is nothing to plan\nhint: clear the tier of those that are to be extracted", cfg.Inventory)
+		return nil, diag.WithHint(fmt.Errorf("%s: every row has tier none, so there is nothing to plan", cfg.Inventory),
+			"clear the tier of those that are to be extracted")
 	case len(tags) == 0:
-		return nil, fmt.Errorf("%s: no tags, so there is nothing to plan\nhint: `bundlegen discover` fills it from the PI servers", cfg.Inventory)
+		return nil, diag.WithHint(fmt.Errorf("%s: no tags, so there is nothing to plan", cfg.Inventory),
+			"`bundlegen discover` fills it from the PI servers")
 	}
 	g := &grouped{tags: tags, left: left, tiers: len(cfg.Tiers), tier: make([]uint16, len(tags))}
 	g.counts = make([][]int, len(cfg.Tiers))
@@ -116,7 +119,8 @@ func (g *grouped) sortByName(cfg *config.Pipeline) error {
 		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(g.tags[a].Name, g.tags[b].Name) })
 		for i := 1; i < len(order); i++ {
 			if name := g.tags[order[i]].Name; name == g.tags[order[i-1]].Name {
-				return fmt.Errorf("%s: site %s has tag %q twice\nhint: a tag stands in one row, and so in one tier", cfg.Inventory, cfg.Sites[s].Name, name)
+				return diag.WithHint(fmt.Errorf("%s: site %s has tag %q twice", cfg.Inventory, cfg.Sites[s].Name, name),
+					"a tag stands in one row, and so in one tier")
 			}
 		}
 		return nil
@@ -149,8 +153,8 @@ func unknown(cfg *config.Pipeline, tag, what, name string, known []string) error
 	if len(shown) > 10 {
 		shown = append(slices.Clone(known[:10]), "…")
 	}
-	return fmt.Errorf("%s: tag %q: %s %q is not in %s; allowed: %s\nhint: %s",
-		cfg.Inventory, tag, what, name, cfg.File, strings.Join(shown, ", "), hint)
+	return diag.WithHint(fmt.Errorf("%s: tag %q: %s %q is not in %s; allowed: %s", cfg.Inventory, tag, what, name, cfg.File, strings.Join(shown, ", ")),
+		"%s", hint)
 }
 
 func siteNames(cfg *config.Pipeline) []string {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
@@ -255,7 +256,8 @@ func (e *earlier) readPlan() (*record, error) {
 	}
 	switch {
 	case head.Version > Version:
-		return nil, fmt.Errorf("%s: version %d was made by a newer bundlegen; allowed: up to %d\nhint: update bundlegen; nothing was changed", file, head.Version, Version)
+		return nil, diag.WithHint(fmt.Errorf("%s: version %d was made by a newer bundlegen; allowed: up to %d", file, head.Version, Version),
+			"update bundlegen; nothing was changed")
 	case head.Version < 1:
 		return nil, damaged(file, fmt.Sprintf("its version is %d; allowed: 1 to %d", head.Version, Version), restore)
 	}

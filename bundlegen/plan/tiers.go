@@ -9,6 +9,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -22,12 +23,12 @@ func (b *builder) makeTiers() error {
 		}
 		job, cells := b.job(t, cadence, runs)
 		if b.cfg.Compute.SingleCluster && len(job.Partitions) > SingleMaxTasks {
-			return fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster\nhint: raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
-				b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks)
+			return diag.WithHint(fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster", b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks),
+				"raise sizing.target_tags and sizing.max_tags, or leave out single_cluster")
 		}
 		if tier.Continuous && len(cells) > maxLoops {
-			return fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others\nhint: raise sizing.target_tags and sizing.max_tags, or leave continuous out",
-				b.cfg.File, tier.Name, len(cells), words.Count(maxLoops))
+			return diag.WithHint(fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others", b.cfg.File, tier.Name, len(cells), words.Count(maxLoops)),
+				"raise sizing.target_tags and sizing.max_tags, or leave continuous out")
 		}
 		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
 		if tier.Continuous {
@@ -104,8 +105,8 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 	if tier.Cron != "" {
 		cadence = config.CadenceOf(tier.Cron)
 		if cadence <= 0 {
-			return "", 0, 0, fmt.Errorf("%s: tier %s: %q is not a Quartz expression\nhint: seconds minutes hours day-of-month month day-of-week, such as 0 0/5 * * * ?",
-				b.cfg.File, tier.Name, tier.Cron)
+			return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: %q is not a Quartz expression", b.cfg.File, tier.Name, tier.Cron),
+				"seconds minutes hours day-of-month month day-of-week, such as 0 0/5 * * * ?")
 		}
 		return tier.Cron, cadence, startsPerMonth(tier.Cron), nil
 	}
@@ -114,8 +115,8 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 	}
 	cron, ok := config.CronOf(tier.Every)
 	if !ok {
-		return "", 0, 0, fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day\nhint: write for instance 5m, 15m, 1h or 6h, or a cron expression",
-			b.cfg.File, tier.Name, config.FormatDuration(tier.Every))
+		return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day", b.cfg.File, tier.Name, config.FormatDuration(tier.Every)),
+			"write for instance 5m, 15m, 1h or 6h, or a cron expression")
 	}
 	return cron, tier.Every, float64(month) / float64(tier.Every), nil
 }

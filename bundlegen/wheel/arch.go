@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Arch is the processor that a wheel's binary is made for, by Go's name of it.
@@ -37,7 +39,8 @@ func (a Arch) platform() (string, error) {
 	case ARM64:
 		return "manylinux2014_aarch64", nil
 	}
-	return "", fmt.Errorf("processor %q is not one that a wheel is made for\nhint: allowed are %s and %s", string(a), AMD64, ARM64)
+	return "", diag.WithHint(fmt.Errorf("processor %q is not one that a wheel is made for", string(a)),
+		"allowed are %s and %s", AMD64, ARM64)
 }
 
 // ArchOfFile gives the processor that a wheel is for, as its file's name says; ok

@@ -23,6 +23,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/templates"
 )
@@ -191,7 +192,8 @@ var release = regexp.MustCompile(`^v?([0-9]+(?:\.[0-9]+)*)(?:[-+].*)?$`)
 func releaseOf(version string) (string, error) {
 	m := release.FindStringSubmatch(version)
 	if m == nil {
-		return "", fmt.Errorf("version %q cannot be a wheel's\nhint: allowed are numbers with dots between them, such as 1.2.3", version)
+		return "", diag.WithHint(fmt.Errorf("version %q cannot be a wheel's", version),
+			"allowed are numbers with dots between them, such as 1.2.3")
 	}
 	return m[1], nil
 }
@@ -200,14 +202,15 @@ func releaseOf(version string) (string, error) {
 func checkBinary(binary []byte, arch Arch) error {
 	f, err := elf.NewFile(bytes.NewReader(binary))
 	if err != nil {
-		return errors.New("the binary is not a linux program\nhint: build pi-extractor with GOOS=linux and CGO_ENABLED=0")
+		return diag.WithHint(errors.New("the binary is not a linux program"), "build pi-extractor with GOOS=linux and CGO_ENABLED=0")
 	}
 	machine := map[Arch]elf.Machine{AMD64: elf.EM_X86_64, ARM64: elf.EM_AARCH64}[arch]
 	if f.Machine != machine {
-		return fmt.Errorf("the binary is for %v, not for %s\nhint: build pi-extractor with GOARCH=%s", f.Machine, arch, arch)
+		return diag.WithHint(fmt.Errorf("the binary is for %v, not for %s", f.Machine, arch), "build pi-extractor with GOARCH=%s", arch)
 	}
 	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
-		return errors.New("the binary is linked dynamically: it may not find its libraries on a node\nhint: build pi-extractor with CGO_ENABLED=0")
+		return diag.WithHint(errors.New("the binary is linked dynamically: it may not find its libraries on a node"),
+			"build pi-extractor with CGO_ENABLED=0")
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
 )
 
@@ -75,7 +76,8 @@ func beside(dir string, arch Arch, own debug.Module) ([]byte, error) {
 // has the module and its dependencies where the running program was built.
 func built(ctx context.Context, arch Arch, own debug.Module, say func(string)) (data []byte, err error) {
 	if _, err := exec.LookPath("go"); err != nil {
-		return nil, fmt.Errorf("there is no go on the PATH\nhint: put %s beside bundlegen, as make build does, or install Go", named(arch))
+		return nil, diag.WithHint(errors.New("there is no go on the PATH"),
+			"put %s beside bundlegen, as make build does, or install Go", named(arch))
 	}
 	dir, err := os.MkdirTemp("", "pi-extractor-*")
 	if err != nil {
@@ -113,13 +115,15 @@ func sourceOf(ctx context.Context, own debug.Module, dir string) (string, error)
 	out, err := run(ctx, dir, nil, "mod", "download", "-json", own.Path+"@"+own.Version)
 	var module struct{ Dir, Sum, Error string }
 	if jsonErr := json.Unmarshal(out, &module); jsonErr == nil && module.Error != "" {
-		return "", fmt.Errorf("%s\nhint: go install %s/%s@%s puts the source into Go's module cache", module.Error, own.Path, extractor, own.Version)
+		return "", diag.WithHint(fmt.Errorf("%s", module.Error),
+			"go install %s/%s@%s puts the source into Go's module cache", own.Path, extractor, own.Version)
 	}
 	if err != nil {
 		return "", err
 	}
 	if module.Sum != own.Sum {
-		return "", fmt.Errorf("the source of %s %s in Go's module cache is not that of the running program\nhint: go clean -modcache, and install bundlegen again", own.Path, own.Version)
+		return "", diag.WithHint(fmt.Errorf("the source of %s %s in Go's module cache is not that of the running program", own.Path, own.Version),
+			"go clean -modcache, and install bundlegen again")
 	}
 	return module.Dir, nil
 }
@@ -133,7 +137,8 @@ func checkout() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("the checkout that bundlegen was built in is not known\nhint: make build in it leaves the static programs beside bundlegen")
+	return "", diag.WithHint(errors.New("the checkout that bundlegen was built in is not known"),
+		"make build in it leaves the static programs beside bundlegen")
 }
 
 // run runs Go in a folder and returns what it prints.

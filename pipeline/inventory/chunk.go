@@ -3,6 +3,8 @@ package inventory
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // chunk is a piece of an inventory's body, whole lines, with the rows that are
@@ -40,7 +42,7 @@ func (c *chunk) read() {
 			continue
 		}
 		if bad := f.split(row); bad != nil {
-			c.fail(line, columnAt(row, bad.at), bad.text, bad.kind, bad.hint)
+			c.fail(diag.Problem{Line: line, Column: columnAt(row, bad.at), Text: bad.text, Hint: bad.hint}, bad.kind)
 			if bad.open && c.reader.explain {
 				skipped, rest := skipQuoted(text)
 				line, text = line+skipped, rest
@@ -60,11 +62,11 @@ func (c *chunk) read() {
 }
 
 // fail notes that something is wrong.
-func (c *chunk) fail(line, column int, text, kind, hint string) {
+func (c *chunk) fail(p diag.Problem, kind string) {
 	c.failed = true
 	c.reader.failed.Store(true)
 	if c.reader.explain {
-		c.reader.report(line, column, text, kind, hint)
+		c.reader.report(p, kind)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
@@ -84,14 +85,15 @@ func separatorOf(header string) byte {
 func (r *reader) readHeader(line int, text string) {
 	for i := range len(separators) {
 		if n := 1 + strings.Count(text, separators[i:i+1]); n > maxColumns {
-			r.report(line, 1, fmt.Sprintf("a header of %d columns; allowed: at most %d", n, maxColumns), "", "this is no inventory, or keep what is not ours in a table of its own")
+			r.report(diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("a header of %d columns", n), Allowed: fmt.Sprintf("at most %d", maxColumns),
+				Hint: "this is no inventory, or keep what is not ours in a table of its own"}, "")
 			return
 		}
 	}
 	r.format.Separator = separatorOf(text)
 	row := fields{separator: r.format.Separator}
 	if bad := row.split(text); bad != nil {
-		r.report(line, columnAt(text, bad.at), bad.text, bad.kind, bad.hint)
+		r.report(diag.Problem{Line: line, Column: columnAt(text, bad.at), Text: bad.text, Hint: bad.hint}, bad.kind)
 		return
 	}
 	var l layout
@@ -102,16 +104,17 @@ func (r *reader) readHeader(line int, text string) {
 		case i == colOther:
 			r.columns = append(r.columns, name)
 		case slices.Contains(l, i):
-			r.report(line, columnAt(text, row.starts[k]), fmt.Sprintf("column %s is there twice", all[i]), "", "leave one of them out")
+			r.report(diag.Problem{Line: line, Column: columnAt(text, row.starts[k]), Value: all[i],
+				Text: fmt.Sprintf("column %s is there twice", all[i]), Hint: "leave one of them out"}, "")
 		}
 		l = append(l, i)
 	}
 	if !slices.Contains(l, colTag) {
-		r.report(line, 1, "the header lacks the column tag; it has "+quote(shown(row.values)), "", r.likelyTag())
+		r.report(diag.Problem{Line: line, Column: 1, Text: "the header lacks the column tag; it has " + quote(shown(row.values)), Hint: r.likelyTag()}, "")
 	}
 	if len(r.opt.Sites) > 1 && !slices.Contains(l, colSite) {
-		r.report(line, 1, fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)), "",
-			"add it, with one of these in each row: "+shown(r.opt.Sites))
+		r.report(diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)),
+			Hint: "add it, with one of these in each row: " + shown(r.opt.Sites)}, "")
 	}
 	for _, name := range r.columns {
 		own := suggest.Nearest(strings.TrimSpace(name), all)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // double is a row whose point an earlier row has already.
@@ -44,7 +45,7 @@ func (r rows) reportDoubles(to *reader) {
 			continue // name and point id both: told once
 		}
 		text, hint := r.explain(d)
-		to.report(int(r.line[d.again]), 1, text, "", hint)
+		to.report(diag.Problem{Line: int(r.line[d.again]), Column: 1, Text: text, Hint: hint}, "")
 	}
 }
 

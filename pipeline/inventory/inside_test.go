@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 func TestNamesThatDifferInCaseHashAlike(t *testing.T) {
@@ -90,7 +92,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		tags, err := Parse(text, "f", Options{})
 		if err != nil {
-			e, ok := err.(*Error)
+			e, ok := err.(*diag.List)
 			require.True(t, ok)
 			require.NotEmpty(t, e.Problems)
 			require.Contains(t, err.Error(), "hint: ")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -203,7 +204,7 @@ hint: the first line names the columns: ` + inventory.Header},
 		"all of a row":    {"tag,future,point_id,tier\nA,yes,x,weekly\n", oneSite, "f.csv:2:3: future is \"yes\"; allowed: true, false or nothing\nhint: true is for points that may hold data beyond now\nf.csv:2:7: point_id is \"x\"; allowed: a whole number of at least 1, or nothing\nhint: leave it empty: `bundlegen discover` fills it in\nf.csv:2:9: unknown tier"},
 	} {
 		_, err := inventory.Read(strings.NewReader(c.text), "f.csv", c.opt)
-		var problems *inventory.Error
+		var problems *diag.List
 		require.ErrorAs(t, err, &problems, name)
 		require.Contains(t, err.Error(), c.want, name)
 	}
@@ -224,7 +225,7 @@ hint: the first line names the columns: ` + inventory.Header},
 
 func TestManyMistakes(t *testing.T) {
 	_, err := inventory.Parse("tag,future\n"+strings.Repeat("A,x\n", 100)+"B,\nB,\n", "f.csv", inventory.Options{})
-	var problems *inventory.Error
+	var problems *diag.List
 	require.Equal(t, `f.csv:2:3: future is "x"; allowed: true, false or nothing (and in 99 more lines: 3, 4, 5, 6, 7, …)
 hint: true is for points that may hold data beyond now
 f.csv:103:1: tag "B" is there twice, first in line 102

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // The bounds of an inventory. Whoever reads one that is none of ours, or a file
@@ -136,14 +137,16 @@ func checkHead(data, file string, opt Options) (there bool, err error) {
 // tooLong is the error for a line that is no row of an inventory.
 func tooLong(file string, line int) error {
 	r := &reader{file: file}
-	r.report(line, 1, fmt.Sprintf("a line of more than %d MiB", maxLine>>20), "", "this is no inventory: it is a CSV with one row for each tag, a line each")
+	r.report(diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("a line of more than %d MiB", maxLine>>20),
+		Hint: "this is no inventory: it is a CSV with one row for each tag, a line each"}, "")
 	return r.err()
 }
 
 // tooLarge is the error for more than any inventory has.
 func tooLarge(file, what string) error {
 	r := &reader{file: file}
-	r.report(1, 1, what+fmt.Sprintf("; allowed: at most %d tags", maxRows), "", "split the pipeline: a pipeline.yml for each part of the tags")
+	r.report(diag.Problem{Line: 1, Column: 1, Text: what, Allowed: fmt.Sprintf("at most %d tags", maxRows),
+		Hint: "split the pipeline: a pipeline.yml for each part of the tags"}, "")
 	return r.err()
 }
 
@@ -160,7 +163,7 @@ func tooLarge(file, what string) error {
 //
 // A point is there once: no two rows of a site have the same point id, or the
 // same name, upper and lower case being the same, as PI has it. Whatever is
-// wrong is returned as one *Error.
+// wrong is returned as one *diag.List.
 //
 // The texts of the tags are slices of data, which so stays in memory while any
 // of the tags does. file is for errors only.
@@ -198,7 +201,7 @@ type reader struct {
 	sites    names
 	tiers    names
 	notes    []string
-	problems []Problem      // the first maxShown that differ, in order of their place
+	problems []problem      // the first maxShown that differ, in order of their place
 	same     map[string]int // index into problems, by what makes them the same
 	more     int
 	failed   *atomic.Bool // something is wrong in one of the pieces that are read side by side
@@ -206,13 +209,13 @@ type reader struct {
 
 // report notes a problem. Of those with the same kind only the first is told, and
 // the others counted; "" is the same as no other.
-func (r *reader) report(line, column int, text, kind, hint string) {
+func (r *reader) report(p diag.Problem, kind string) {
 	if i, again := r.same[kind]; again && kind != "" {
-		p := &r.problems[i]
-		if len(p.Again) < maxAgain {
-			p.Again = append(p.Again, line)
+		first := &r.problems[i]
+		if len(first.again) < maxAgain {
+			first.again = append(first.again, p.Line)
 		} else {
-			p.More++
+			first.more++
 		}
 		return
 	}
@@ -224,7 +227,8 @@ func (r *reader) report(line, column int, text, kind, hint string) {
 		r.same = map[string]int{}
 	}
 	r.same[kind] = len(r.problems)
-	r.problems = append(r.problems, Problem{Line: line, Column: column, Text: text, Hint: hint})
+	p.File = r.file
+	r.problems = append(r.problems, problem{Problem: p})
 }
 
 // quick reads an inventory in which nothing is wrong, on all processors; false
@@ -291,7 +295,8 @@ func (r *reader) explained(data string) (*File, error) {
 	c.read()
 	c.rows.reportDoubles(r)
 	if len(c.rows.tags) == 0 && len(r.problems) == 0 {
-		r.report(line, 1, "no tags: nothing follows the header", "", "run `bundlegen discover`, or write a row for each tag")
+		r.report(diag.Problem{Line: line, Column: 1, Text: "no tags: nothing follows the header",
+			Hint: "run `bundlegen discover`, or write a row for each tag"}, "")
 	}
 	if len(r.problems) > 0 {
 		return nil, r.err()
@@ -315,13 +320,18 @@ func (r *reader) whole(all rows, sites, tiers *names) *File {
 
 // err is what was reported, in order of place.
 func (r *reader) err() error {
-	slices.SortStableFunc(r.problems, func(a, b Problem) int {
+	slices.SortStableFunc(r.problems, func(a, b problem) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
 		return a.Column - b.Column
 	})
-	return &Error{File: r.file, Problems: r.problems, More: r.more}
+	list := &diag.List{Problems: make([]diag.Problem, len(r.problems)), More: r.more}
+	for i := range r.problems {
+		list.Problems[i] = r.problems[i].Problem
+		list.Problems[i].Also = r.problems[i].also()
+	}
+	return list
 }
 
 // begin takes the header off, and prepares for the rows. It returns what follows
@@ -331,7 +341,7 @@ func (r *reader) begin(data string) (body string, line int, ok bool) {
 	header, line := "", 0
 	for header == "" {
 		if data == "" {
-			r.report(1, 1, "the file is empty", "", "the first line names the columns: "+Header)
+			r.report(diag.Problem{Line: 1, Column: 1, Text: "the file is empty", Hint: "the first line names the columns: " + Header}, "")
 			return "", 0, false
 		}
 		header, data, _ = strings.Cut(data, "\n")
@@ -354,7 +364,7 @@ func (r *reader) begin(data string) (body string, line int, ok bool) {
 func (r *reader) reportEncoding(data string) {
 	hint := "save it as UTF-8 (in Excel: CSV UTF-8)"
 	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {
-		r.report(1, 1, "the file is UTF-16; allowed is UTF-8", "", hint)
+		r.report(diag.Problem{Line: 1, Column: 1, Text: "the file is UTF-16; allowed is UTF-8", Hint: hint}, "")
 		return
 	}
 	at := 0
@@ -366,6 +376,6 @@ func (r *reader) reportEncoding(data string) {
 		at += size
 	}
 	start := strings.LastIndexByte(data[:at], '\n') + 1
-	r.report(1+strings.Count(data[:at], "\n"), columnAt(data[start:], at-start),
-		fmt.Sprintf("byte 0x%02X is not UTF-8", data[at]), "", hint)
+	r.report(diag.Problem{Line: 1 + strings.Count(data[:at], "\n"), Column: columnAt(data[start:], at-start),
+		Text: fmt.Sprintf("byte 0x%02X is not UTF-8", data[at]), Hint: hint}, "")
 }

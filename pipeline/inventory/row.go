@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
@@ -93,8 +94,8 @@ func (c *chunk) failRagged(line int, text string, f *fields) {
 	if have > want {
 		hint = fmt.Sprintf(`put a value that contains a %s in quotes: "a%c b"`, separator, f.separator)
 	}
-	c.fail(line, columnAt(text, f.starts[min(have-1, want)]),
-		fmt.Sprintf("a row of %d fields, the header has %d: %s", have, want, quote(text)), fmt.Sprintf("ragged %d", have), hint)
+	c.fail(diag.Problem{Line: line, Column: columnAt(text, f.starts[min(have-1, want)]),
+		Text: fmt.Sprintf("a row of %d fields, the header has %d: %s", have, want, quote(text)), Hint: hint}, fmt.Sprintf("ragged %d", have))
 }
 
 // failField notes that the value of field k is not one that its column allows.
@@ -113,8 +114,8 @@ func (c *chunk) failField(line int, text string, f *fields, k int) {
 	case colPointID:
 		allowed, hint = "a whole number of at least 1, or nothing", "leave it empty: `bundlegen discover` fills it in"
 	}
-	problem := fmt.Sprintf("%s is %s; allowed: %s", columnNames()[c.reader.layout[k]], quote(f.values[k]), allowed)
-	c.fail(line, columnAt(text, f.starts[k]), problem, problem, hint)
+	what := fmt.Sprintf("%s is %s", columnNames()[c.reader.layout[k]], quote(f.values[k]))
+	c.fail(diag.Problem{Line: line, Column: columnAt(text, f.starts[k]), Value: clip(f.values[k]), Text: what, Allowed: allowed, Hint: hint}, what)
 }
 
 // failName notes that a site or tier is not known.
@@ -127,8 +128,8 @@ func (c *chunk) failName(line int, text string, f *fields, column int, what, val
 	if value == "" {
 		hint = "write in each row which one it belongs to"
 	}
-	problem := fmt.Sprintf("unknown %s %s; allowed: %s", what, quote(value), shown(known))
-	c.fail(line, at, problem, problem, hint)
+	unknown := fmt.Sprintf("unknown %s %s", what, quote(value))
+	c.fail(diag.Problem{Line: line, Column: at, Value: clip(value), Text: unknown, Allowed: shown(known), Hint: hint}, unknown)
 }
 
 // rate reads events_per_hour; nothing is unknown. Where a comma does not separate

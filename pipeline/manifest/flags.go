@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -141,7 +142,8 @@ func (p *Parameters) parseArg(arg string, flags []flag, given map[string]bool) e
 	rest, isFlag := strings.CutPrefix(arg, "--")
 	name, text, hasValue := strings.Cut(rest, "=")
 	if !isFlag {
-		return fmt.Errorf("argument %s is not of the form --name=value\nhint: join a flag and its value by =, without a space", quote(arg))
+		return diag.WithHint(fmt.Errorf("argument %s is not of the form --name=value", quote(arg)),
+			"join a flag and its value by =, without a space")
 	}
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.name == name })
 	switch {
@@ -152,15 +154,15 @@ func (p *Parameters) parseArg(arg string, flags []flag, given map[string]bool) e
 		if flags[i].loop {
 			owners = append(slices.Clone(owners), "an extract with --"+everyFlag)
 		}
-		return fmt.Errorf("flag --%s is not one of %s\nhint: it belongs to %s", name, p.Task, strings.Join(owners, ", "))
+		return diag.WithHint(fmt.Errorf("flag --%s is not one of %s", name, p.Task), "it belongs to %s", strings.Join(owners, ", "))
 	case !hasValue:
-		return fmt.Errorf("flag --%s has no value; allowed: %s\nhint: write --%s=VALUE", name, flags[i].allowed, name)
+		return diag.WithHint(fmt.Errorf("flag --%s has no value; allowed: %s", name, flags[i].allowed), "write --%s=VALUE", name)
 	case given[name]:
-		return fmt.Errorf("flag --%s is there twice\nhint: leave one of them out", name)
+		return diag.WithHint(fmt.Errorf("flag --%s is there twice", name), "leave one of them out")
 	}
 	given[name] = true
 	if !flags[i].value.set(text) {
-		return fmt.Errorf("flag --%s: %s is not allowed\nhint: allowed is %s", name, quote(text), flags[i].allowed)
+		return diag.WithHint(fmt.Errorf("flag --%s: %s is not allowed", name, quote(text)), "allowed is %s", flags[i].allowed)
 	}
 	return nil
 }
@@ -170,13 +172,14 @@ func (p *Parameters) missing(flags []flag, given map[string]bool) []error {
 	var problems []error
 	for _, f := range flags {
 		if f.usedBy(p) && !f.optional && !given[f.name] {
-			problems = append(problems, fmt.Errorf("flag --%s is missing\nhint: %s needs it: %s", f.name, p.Task, f.allowed))
+			problems = append(problems, diag.WithHint(fmt.Errorf("flag --%s is missing", f.name), "%s needs it: %s", p.Task, f.allowed))
 		}
 	}
 	if !given["until-ms"] && p.Until == "" && !given["until"] {
-		problems = append(problems, fmt.Errorf("flag --until-ms is missing\nhint: %s needs it, or --until with an instant", p.Task))
+		problems = append(problems, diag.WithHint(errors.New("flag --until-ms is missing"),
+			"%s needs it, or --until with an instant", p.Task))
 	} else if !given["until-ms"] && p.Until == "" {
-		problems = append(problems, errors.New("flag --until is empty and --until-ms is missing\nhint: give one of them"))
+		problems = append(problems, diag.WithHint(errors.New("flag --until is empty and --until-ms is missing"), "give one of them"))
 	}
 	return problems
 }
@@ -212,8 +215,8 @@ func (p *Parameters) flagNames(flags []flag) []string {
 }
 
 func unknown(what, name string, known []string) error {
-	hint := suggest.Hint(name, known, "known are "+strings.Join(known, ", "))
-	return fmt.Errorf("unknown %s %s\nhint: %s", what, quote(name), hint)
+	return diag.WithHint(fmt.Errorf("unknown %s %s", what, quote(name)), "%s",
+		suggest.Hint(name, known, "known are "+strings.Join(known, ", ")))
 }
 
 // quote shows a value in an error: quoted, and cut where it is long.

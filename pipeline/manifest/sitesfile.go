@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
@@ -47,11 +48,14 @@ func ReadSites(r io.Reader, file string) (Sites, error) {
 	}
 	switch {
 	case head.Version == nil:
-		return Sites{}, fmt.Errorf("%s:1:1: the version is missing; allowed: %d\nhint: rewrite the file with `bundlegen generate`", file, SitesVersion)
+		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: the version is missing; allowed: %d", file, SitesVersion),
+			"rewrite the file with `bundlegen generate`")
 	case *head.Version > SitesVersion:
-		return Sites{}, fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d\nhint: install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version", file, *head.Version, SitesVersion)
+		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d", file, *head.Version, SitesVersion),
+			"install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version")
 	case *head.Version != SitesVersion:
-		return Sites{}, fmt.Errorf("%s:1:1: version %d; allowed: %d\nhint: rewrite the file with `bundlegen generate`", file, *head.Version, SitesVersion)
+		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: version %d; allowed: %d", file, *head.Version, SitesVersion),
+			"rewrite the file with `bundlegen generate`")
 	}
 	var s Sites
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -70,25 +74,25 @@ func authKinds() []string { return []string{"basic", "bearer", "kerberos", "anon
 
 // check tells what a task could not work with.
 func (s Sites) check() error {
-	const hint = "hint: rewrite the file with `bundlegen generate`"
+	const hint = "rewrite the file with `bundlegen generate`"
 	names := map[string]bool{}
 	for i, site := range s.Sites {
 		switch a := site.Auth; {
 		case site.Name == "":
-			return fmt.Errorf("site %d has no name\n%s", i+1, hint)
+			return diag.WithHint(fmt.Errorf("site %d has no name", i+1), hint)
 		case names[site.Name]:
-			return fmt.Errorf("site %q is there twice\n%s", site.Name, hint)
+			return diag.WithHint(fmt.Errorf("site %q is there twice", site.Name), hint)
 		case site.URL == "":
-			return fmt.Errorf("site %q has no url\n%s", site.Name, hint)
+			return diag.WithHint(fmt.Errorf("site %q has no url", site.Name), hint)
 		case !slices.Contains(authKinds(), a.Kind):
-			return fmt.Errorf("site %q: unknown auth kind %q; allowed: %s\n%s", site.Name, a.Kind, strings.Join(authKinds(), ", "), hint)
+			return diag.WithHint(fmt.Errorf("site %q: unknown auth kind %q; allowed: %s", site.Name, a.Kind, strings.Join(authKinds(), ", ")), hint)
 		case site.Limits.RequestsPerSecond <= 0 || site.Limits.Connections < 1 || site.Limits.ItemsPerCall < 1:
-			return fmt.Errorf("site %q: limits have to be above 0\n%s", site.Name, hint)
+			return diag.WithHint(fmt.Errorf("site %q: limits have to be above 0", site.Name), hint)
 		case site.Retry.Attempts < 1 || site.Retry.BackoffSeconds < 0 || site.Retry.TimeoutSeconds <= 0:
-			return fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s\n%s", site.Name, hint)
+			return diag.WithHint(fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s", site.Name), hint)
 		}
 		if err := site.Points.check(); err != nil {
-			return fmt.Errorf("site %q: %w\n%s", site.Name, err, hint)
+			return diag.WithHint(fmt.Errorf("site %q: %w", site.Name, err), hint)
 		}
 		names[site.Name] = true
 	}
@@ -98,7 +102,8 @@ func (s Sites) check() error {
 // jsonError says where in the file an error of encoding/json is.
 func jsonError(file string, data []byte, err error) error {
 	line, column, what := ExplainJSON(data, err)
-	return fmt.Errorf("%s:%d:%d: %s\nhint: the file is written by `bundlegen generate`; run it again", file, line, column, what)
+	return diag.WithHint(fmt.Errorf("%s:%d:%d: %s", file, line, column, what),
+		"the file is written by `bundlegen generate`; run it again")
 }
 
 // ExplainJSON says where in data an error of encoding/json is, line and column

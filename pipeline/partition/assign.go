@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // Options says what an assignment is after.
@@ -80,8 +82,8 @@ func effective(items []Item, n int, b Bounds) (Bounds, error) {
 	case b.Min < 0 || b.Min > b.Max:
 		return b, fmt.Errorf("%d to %d tags a partition: the minimum is above the maximum, or below 0", b.Min, b.Max)
 	case n > 0 && (len(items)+n-1)/n > b.Max:
-		return b, fmt.Errorf("%d tags do not fit %d partitions of at most %d tags\nhint: allow at least %d partitions, or more tags in each",
-			len(items), n, b.Max, (len(items)+b.Max-1)/max(b.Max, 1))
+		return b, diag.WithHint(fmt.Errorf("%d tags do not fit %d partitions of at most %d tags", len(items), n, b.Max),
+			"allow at least %d partitions, or more tags in each", (len(items)+b.Max-1)/max(b.Max, 1))
 	case len(items) > math.MaxInt32:
 		return b, errors.New("more than 2,147,483,647 tags in one assignment")
 	}

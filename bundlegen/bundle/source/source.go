@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
@@ -42,7 +43,8 @@ func Root(dir string) (Document, error) {
 			return Parse(dir, name)
 		}
 	}
-	return Document{}, fmt.Errorf("%s: no bundle here: %s is missing: %w\nhint: `bundlegen generate` writes it", dir, Roots[0], fs.ErrNotExist)
+	return Document{}, diag.WithHint(fmt.Errorf("%s: no bundle here: %s is missing: %w", dir, Roots[0], fs.ErrNotExist),
+		"`bundlegen generate` writes it")
 }
 
 // Includes gives what the root includes. Items that are not text are left aside.
