@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,8 +40,11 @@ func TestQueriesGiveTheSameOnBothEngines(t *testing.T) {
 	for today := midnight(); ; today = midnight() {
 		noon := today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")
 		var queries []templates.Text
-		for _, pipeline := range []string{"", "p.prod"} {
-			queries = append(queries, allQueries(t, templates.Reader{Pipeline: pipeline, MinCompleteness: 0.99, Now: noon})...)
+		for prefix, r := range map[string]templates.Reader{"": {}, "p.prod": {Pipelines: []string{"p.prod"}}, "region": {Pipelines: []string{"p.dev", "p.prod"}, Sites: []string{"plant-a"}}} {
+			r.MinCompleteness, r.Now = 0.99, noon
+			for _, q := range allQueries(t, r) {
+				queries = append(queries, templates.Text{Name: path.Join(prefix, q.Name), Data: q.Data})
+			}
 		}
 		rows := history(today)
 		onSpark := askSpark(t, rows, queries)
@@ -49,15 +53,70 @@ func TestQueriesGiveTheSameOnBothEngines(t *testing.T) {
 			continue // what is of today is not any more
 		}
 		for _, q := range queries {
-			rows := 3
-			if n, few := map[string]int{"dashboards/now.sql": 1, "dashboards/tiers.sql": 2, "status/completeness.sql": 1}[strings.TrimPrefix(q.Name, "p.prod/")]; few {
-				rows = n
+			rows, folder := 3, path.Base(path.Dir(q.Name))
+			switch name := path.Join(folder, path.Base(q.Name)); {
+			case name == "dashboards/now.sql", name == "status/completeness.sql", strings.HasPrefix(q.Name, "region/"):
+				rows = 1
+			case name == "dashboards/tiers.sql", name == "sql/freshness.sql": // there are two tiers
+				rows = 2
 			}
 			require.GreaterOrEqual(t, len(onDuckDB[q.Name].Rows), rows, "%s has something to compare", q.Name)
 			require.Equal(t, onDuckDB[q.Name], onSpark[q.Name], q.Name)
 		}
 		return
 	}
+}
+
+// Of tables that it shares with another pipeline, and with another region of its own,
+// a bundle reads what it would read if they held its rows alone.
+func TestQueriesReadTheRowsOfOneBundle(t *testing.T) {
+	for _, b := range []struct {
+		pipelines, sites []string
+	}{
+		{[]string{"p.prod"}, nil},
+		{[]string{"p.dev"}, nil},
+		{[]string{"p.prod"}, []string{"plant-a"}},
+		{[]string{"p.prod"}, []string{"plant b"}},
+		{[]string{"p", "p.dev", "p.prod"}, []string{"plant b", "plant c"}},
+	} {
+		for today := midnight(); ; today = midnight() {
+			reader := templates.Reader{MinCompleteness: 0.99, Now: today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")}
+			ofAll := allQueries(t, reader)
+			rows := history(today)
+			everything, alone := askDuckDB(t, rows, ofAll), askDuckDB(t, rows.of(b.pipelines, b.sites), ofAll)
+			reader.Pipelines, reader.Sites = b.pipelines, b.sites
+			got := askDuckDB(t, rows, allQueries(t, reader))
+			if midnight() != today {
+				continue // what is of today is not any more
+			}
+			for name := range got {
+				require.Equal(t, alone[name], got[name], "%s of %v at %v", name, b.pipelines, b.sites)
+				require.NotEqual(t, everything[name], got[name], "%s of %v at %v: the others' rows do not matter", name, b.pipelines, b.sites)
+			}
+			break
+		}
+	}
+}
+
+// of keeps the rows of pipelines and sites; no sites are all. A row that names no site
+// belongs to those that its run recorded; to all when it recorded none.
+func (r rowsOf) of(pipelines, sites []string) rowsOf {
+	within := func(site string) bool { return len(sites) == 0 || slices.Contains(sites, site) }
+	mine := map[string]bool{}
+	for _, row := range r["metadata.runs"] {
+		mine[row["run_id"]] = mine[row["run_id"]] || within(row["site"])
+	}
+	out := rowsOf{}
+	for table, rows := range r {
+		for _, row := range rows {
+			site, named := row["site"]
+			recorded, known := mine[row["run_id"]]
+			if slices.Contains(pipelines, row["pipeline"]) && (named && within(site) || !named && (!known || recorded)) {
+				out[table] = append(out[table], row)
+			}
+		}
+	}
+	return out
 }
 
 // allQueries gives the queries and the dashboard's, under names of their own.
@@ -68,7 +127,7 @@ func allQueries(t *testing.T, r templates.Reader) []templates.Text {
 		texts, err := read(r)
 		require.NoError(t, err)
 		for _, text := range texts {
-			all = append(all, templates.Text{Name: path.Join(r.Pipeline, folder, text.Name), Data: text.Data})
+			all = append(all, templates.Text{Name: path.Join(folder, text.Name), Data: text.Data})
 		}
 	}
 	return all
@@ -150,27 +209,43 @@ func history(today time.Time) rowsOf {
 		add(tables.TagErrors, "run_id", "s"+number(n/8), "partition_id", number(n%8), "tag_webid", fmt.Sprintf("F1%02d", n%24), "tag_name", fmt.Sprintf("tag %d", n%24),
 			"site", []string{"plant-a", "plant b"}[n%2], "error", fmt.Sprintf("no answer (%d)", n), "occurred_at", at(start), "pipeline", []string{"p.dev", "p.prod"}[n/8%2])
 	}
+	for n := range 4 { // in partitions that nobody else has
+		pipeline, site, partition := []string{"p.dev", "p.prod"}[n%2], []string{"plant-a", "plant b"}[n/2], number(30+n)
+		start := today.Add(11 * time.Hour)
+		add(tables.Metrics, "run_id", "w"+number(n), "partition_id", partition, "start_time", at(start), "end_time", at(start.Add(time.Minute)), "duration_seconds", "60", "status", "PARTIAL",
+			"tags_failed", "1", "points_ingested", "1", "pipeline", pipeline, "task", "extract", "tier", "standard", "site", site)
+		add(tables.TagErrors, "run_id", "w"+number(n), "partition_id", partition, "tag_webid", "F1"+partition, "tag_name", "tag "+partition, "site", site, "error", "no answer",
+			"occurred_at", at(start), "pipeline", pipeline)
+	}
 	for n := range 12 { // decided, and every other one applied
 		pipeline, batch := []string{"p.dev", "p.prod"}[n/2%2], "b"+number(n)
-		add(tables.Watermarks, "partition_id", number(n), "batch_seq", "1", "batch_id", batch, "pipeline", pipeline, "updated_at", at(days(1)))
+		site := []string{"plant-a", "plant b"}[n/4%2]
+		add(tables.Watermarks, "partition_id", number(n), "batch_seq", "1", "batch_id", batch, "site", site, "pipeline", pipeline, "updated_at", at(days(1)))
 		if n%2 == 0 {
-			add(tables.Metrics, "run_id", "t", "partition_id", number(n), "batch_id", batch, "pipeline", pipeline, "task", "extract", "tier", "standard", "site", "plant-a",
+			add(tables.Metrics, "run_id", "t", "partition_id", number(n), "batch_id", batch, "pipeline", pipeline, "task", "extract", "tier", "standard", "site", site,
 				"status", "SUCCEEDED", "start_time", at(days(1)), "end_time", at(days(1).Add(time.Duration(n)*time.Second)), "duration_seconds", "1", "points_ingested", "1")
 		}
 	}
 	for n := range 18 { // two tiers of two sites, of which one was counted
-		pairs := []string{"run_id", "u" + number(n), "pipeline", []string{"p.dev", "p.prod"}[n%2], "site", []string{"plant-a", "plant b"}[n/2%2], "tier", []string{"standard", "bulk"}[n/4%2],
+		pairs := []string{"run_id", "u" + number(n), "pipeline", []string{"p.dev", "p.prod"}[n/8%2], "site", []string{"plant-a", "plant b"}[n/2%2], "tier", []string{"standard", "bulk"}[n/4%2],
 			"until_ticks", "17000000000000000", "assigned_ticks", number(n), "recorded_at", at(days(2).Add(time.Duration(n) * time.Minute))}
 		if n%3 == 0 {
 			pairs = append(pairs, "new_points", number(n))
 		}
 		add(tables.Runs, pairs...)
+		start := today.Add(time.Duration(n) * 10 * time.Minute) // its discover failed at first, and names no site
+		add(tables.Metrics, "run_id", "u"+number(n), "start_time", at(start), "end_time", at(start.Add(time.Minute)), "duration_seconds", "60", "status", "FAILED",
+			"error", fmt.Sprintf("no table (%d)", n), "pipeline", []string{"p.dev", "p.prod"}[n/8%2], "task", "discover", "tier", []string{"standard", "bulk"}[n/4%2])
+	}
+	for n, pipeline := range []string{"p.dev", "p.prod"} { // one that failed for good: its run is of no site that anybody knows
+		add(tables.Metrics, "run_id", "v"+number(n), "start_time", at(today), "end_time", at(today.Add(time.Minute)), "duration_seconds", "60", "status", "FAILED",
+			"pipeline", pipeline, "task", "discover", "tier", "standard")
 	}
 	for n := range 36 {
-		add(tables.Completeness, "run_id", "r", "partition_id", number(n%8), "site", "plant-a", "tier", []string{"standard", "bulk"}[n%2],
+		add(tables.Completeness, "run_id", "r", "partition_id", number(n%8), "site", []string{"plant-a", "plant b"}[n/2%2], "tier", []string{"standard", "bulk"}[n%2],
 			"tags_checked", number(10+n), "expected_events", number(1000*n), "landed_events", number(999*n), "completeness", fmt.Sprint(1-float64(n)/100),
 			"incomplete_tags", number(n%3), "checked_at", at(days(n-1).Add(-time.Microsecond*time.Duration(n%2))), "pipeline", "p.prod")
-		add(tables.Completeness, "run_id", "s"+number(n/6), "partition_id", number(n%6), "site", "plant-a", "tier", []string{"standard", "bulk"}[n%2],
+		add(tables.Completeness, "run_id", "s"+number(n/6), "partition_id", number(n%6), "site", []string{"plant-a", "plant b"}[n/2%2], "tier", []string{"standard", "bulk"}[n%2],
 			"tags_checked", "10", "expected_events", number(100*(n%5)), "landed_events", number(98*(n%5)), "completeness", fmt.Sprint(1-float64(n%6)/100),
 			"incomplete_tags", number(n%3), "checked_at", at(today.Add(time.Duration(n)*time.Minute)), "pipeline", []string{"p.dev", "p.prod"}[n/6%2])
 	}

@@ -22,12 +22,13 @@ const (
 // Its texts are names that pipeline.yml allows, or references to variables of a
 // bundle, neither of which needs escaping within quotes.
 type Reader struct {
-	Catalog         string  // "" = the current one; else schemas are named in full, in the quotes of Databricks
-	SchemaPrefix    string  // before the name of each schema
-	Pipeline        string  // reads its rows only; "" = of all pipelines in these schemas
-	MinCompleteness float64 // the share of PI's events below which a partition is incomplete
-	SlowSeconds     int     // the average of a partition's extractions above which it is slow; 0 = SlowSeconds
-	Now             string  // SQL of the instant that ages are counted to; "" = the query's own
+	Catalog         string   // "" = the current one; else schemas are named in full, in the quotes of Databricks
+	SchemaPrefix    string   // before the name of each schema
+	Pipelines       []string // reads their rows only; none = of all pipelines in these schemas
+	Sites           []string // reads the rows of these, and of tasks of all sites unless their run reads none of these; none = of all
+	MinCompleteness float64  // the share of PI's events below which a partition is incomplete
+	SlowSeconds     int      // the average of a partition's extractions above which it is slow; 0 = SlowSeconds
+	Now             string   // SQL of the instant that ages are counted to; "" = the query's own
 }
 
 // Queries gives the queries over the tables, sorted by name. Each runs as it is
@@ -50,17 +51,22 @@ func (r Reader) read(name string) ([]Text, error) {
 	return texts, err
 }
 
-const pipelinePlaceholder = "{pipeline}"
+// Placeholders of the conditions on rows.
+const (
+	pipelinePlaceholder = "= {pipeline}"
+	sitesPlaceholder    = "{sites}"
+)
 
-// fill replaces a query's placeholders. A line with {pipeline} is a condition
-// that falls away where all pipelines are read.
+// fill replaces a query's placeholders. A line with one of the conditions falls away
+// where the reader does not set it.
 func (r Reader) fill(query string) string {
 	now := r.Now
 	if now == "" {
 		now = "current_timestamp"
 	}
 	pairs := []string{
-		pipelinePlaceholder, "'" + r.Pipeline + "'",
+		pipelinePlaceholder, oneOf(r.Pipelines),
+		sitesPlaceholder, list(r.Sites),
 		"{now}", now,
 		"{slow_seconds}", strconv.Itoa(cmp.Or(r.SlowSeconds, SlowSeconds)),
 		"{min_completeness}", strconv.FormatFloat(r.MinCompleteness, 'f', -1, 64),
@@ -71,13 +77,24 @@ func (r Reader) fill(query string) string {
 	fill := strings.NewReplacer(pairs...)
 	var out strings.Builder
 	for line := range strings.Lines(query) {
-		if r.Pipeline == "" && strings.Contains(line, pipelinePlaceholder) {
+		if len(r.Pipelines) == 0 && strings.Contains(line, pipelinePlaceholder) ||
+			len(r.Sites) == 0 && strings.Contains(line, sitesPlaceholder) {
 			continue
 		}
 		out.WriteString(fill.Replace(line))
 	}
 	return out.String()
 }
+
+// oneOf is the rest of a condition that a column has one of some values.
+func oneOf(values []string) string {
+	if len(values) == 1 {
+		return "= " + list(values)
+	}
+	return "IN (" + list(values) + ")"
+}
+
+func list(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
 
 func (r Reader) schema(name string) string {
 	name = r.SchemaPrefix + name

@@ -27,7 +27,7 @@ func TestQueries(t *testing.T) {
 		"completeness.sql":          {"pipeline=p site=plant-a tier=standard tags_checked=2 incomplete_tags=1 expected_events=9 landed_events=8 worst_partition=0.75"},
 		"freshness.sql":             {"pipeline=p tier=standard tags=2 oldest_tag=2023-11-14 22:13:20 newest_tag=2023-11-14 22:14:20 last_run=2023-11-15 23:15:20 minutes_behind=" + fmt.Sprint(behind)},
 		"partitions.sql":            {"pipeline=p partition_id=0 site=plant-a tier=standard tags=1 points=5", "pipeline=p partition_id=1 site=plant-a tier=standard tags=1 points=0 newest_event=<nil> last_landed=<nil>"},
-		"points-per-day.sql":        {"site=plant-a points=5 tags=1 points_per_tag=5"},
+		"points-per-day.sql":        {"pipeline=p site=plant-a points=5 tags=1 points_per_tag=5"},
 		"slow-partitions.sql":       {"pipeline=p tier=standard site=plant-a partition_id=0 attempt=1 duration_seconds=181 points_ingested=5 tags_processed=1 tags_failed=<nil> status=SUCCEEDED"},
 	}, `
 		INSERT INTO bronze.pi_timeseries (tag_webid, tag_name, site, timestamp, value, ingestion_timestamp, partition_date, pipeline)

@@ -43,7 +43,7 @@ var alertKinds = []alertKind{
 // none while all is well; its numbers stand in the query alone.
 func alerts(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 	queries, err := templates.Queries(templates.Reader{
-		Catalog: "${var.catalog}", SchemaPrefix: "${var.schema_prefix}", Pipeline: "${var.pipeline}",
+		Catalog: "${var.catalog}", SchemaPrefix: "${var.schema_prefix}", Pipelines: []string{"${var.pipeline}"}, Sites: cfg.OwnSites(),
 		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
 	})
 	if err != nil {

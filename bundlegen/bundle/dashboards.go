@@ -51,7 +51,7 @@ type groupPermission struct {
 // dashboard draws a target's dashboard.
 func dashboard(cfg *config.Pipeline, p *plan.Plan, t config.Target) ([]byte, error) {
 	queries, err := templates.Datasets(templates.Reader{
-		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipeline: rowKey(cfg, t.Name),
+		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{rowKey(cfg, t.Name)}, Sites: cfg.OwnSites(),
 		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
 	})
 	if err != nil {

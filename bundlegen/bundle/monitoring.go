@@ -29,8 +29,18 @@ func warehouseOfMost(cfg *config.Pipeline) string {
 }
 
 // rowKey is what the rows of a target carry as their pipeline; target may be a
-// reference. It is the same in every region, unlike the bundle's name.
+// reference. It is the same in every region, unlike the bundle's name: where regions
+// share a catalog, their rows are told apart by their sites.
 func rowKey(cfg *config.Pipeline, target string) string { return cfg.Key() + "." + target }
+
+// rowKeys are what the rows of the pipeline carry, here and on all targets.
+func rowKeys(cfg *config.Pipeline) []string {
+	keys := []string{cfg.Key()}
+	for _, t := range cfg.Targets {
+		keys = append(keys, rowKey(cfg, t.Name))
+	}
+	return keys
+}
 
 // monitoringFiles renders the alerts, and a dashboard for each target. A tag
 // more changes neither, unless a forecast crosses a minute by it.

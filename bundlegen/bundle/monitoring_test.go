@@ -142,6 +142,43 @@ func TestAlertsTellThoseWhomMonitoringNames(t *testing.T) {
 	}
 }
 
+// Regions have the key of their rows in common, and may have their tables, too: what
+// watches one reads the rows of its sites. So do the queries that are to be asked by
+// hand, of what the bundle landed here and on any target.
+func TestWhatWatchesARegionReadsItsSites(t *testing.T) {
+	whole := watched()
+	other := whole.Sites[0]
+	other.Name, other.URL, other.Region = "plant-b", "https://pi.plant-b.example/piwebapi", "us-east-1"
+	whole.Sites[0].Region = "eu-west-1"
+	whole.Sites = append(whole.Sites, other)
+	for region, site := range map[string]string{"eu-west-1": "'plant-a'", "us-east-1": "'plant-b'"} {
+		cfg := whole.InRegion(region)
+		tree := render(t, cfg, planOf(cfg, 2))
+		asked := map[string]string{}
+		for key, a := range alertsOf(t, tree) {
+			asked[key] = a.Query
+			require.Contains(t, a.Query, "pipeline = '${var.pipeline}'", key)
+		}
+		for _, s := range dashboardOf(t, tree, "prod").Datasets {
+			query := strings.Join(s.Lines, "")
+			asked[s.Name] = query
+			require.Contains(t, query, "pipeline = 'osipi_connector.prod'", s.Name)
+		}
+		for _, f := range tree.Files() {
+			if path.Dir(f.Path) == "sql" && f.Path != "sql/monitoring-tables.sql" {
+				asked[f.Path] = string(f.Data)
+				require.Contains(t, string(f.Data), "pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')", f.Path)
+			}
+		}
+		for name, query := range asked {
+			require.Contains(t, query, "site IN ("+site+")", name)
+		}
+	}
+	for key, a := range alertsOf(t, render(t, watched(), planOf(watched(), 2))) {
+		require.NotContains(t, a.Query, "site IN", key)
+	}
+}
+
 // Widgets fill the grid and none lies on another; every target's dashboard shows
 // all of its datasets, under the target's names.
 func TestDashboardIsAWholeScreen(t *testing.T) {

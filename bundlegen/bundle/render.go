@@ -62,7 +62,9 @@ const sqlFolder = "sql"
 // textFiles renders what a bundle carries for people: its README, queries, and
 // what keeps git from changing or committing the wrong files.
 func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
-	queries, err := templates.Queries(templates.Reader{MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p)})
+	queries, err := templates.Queries(templates.Reader{
+		Pipelines: rowKeys(cfg), Sites: cfg.OwnSites(), MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (p part) status(c *cli.Context, name string) (*status.Status, error) {
 	for _, t := range p.cfg.Targets {
 		if t.Name == name {
 			warehouse = p.cfg.WarehouseOf(t)
-			reader = templates.Reader{Catalog: p.cfg.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipeline: p.cfg.Key() + "." + name, Now: status.Instant(now)}
+			reader = templates.Reader{Catalog: p.cfg.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{p.cfg.Key() + "." + name}, Sites: p.cfg.OwnSites(), Now: status.Instant(now)}
 		}
 	}
 	if warehouse == "" {

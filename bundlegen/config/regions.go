@@ -65,6 +65,19 @@ func (p *Pipeline) Key() string {
 	return strings.TrimSuffix(p.Name, "_"+p.Region)
 }
 
+// OwnSites lists the names of the sites where rows under Key are of other regions,
+// too; none where all are of these sites.
+func (p *Pipeline) OwnSites() []string {
+	if len(p.Elsewhere) == 0 {
+		return nil
+	}
+	names := make([]string, len(p.Sites))
+	for i, s := range p.Sites {
+		names[i] = s.Name
+	}
+	return names
+}
+
 // in gives the target as it is in a region.
 func (t Target) in(region string) Target {
 	for _, r := range t.Regions {

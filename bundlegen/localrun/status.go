@@ -23,7 +23,7 @@ func Status(ctx context.Context, data, pipeline string) (s *status.Status, err e
 	}
 	defer func() { err = errors.Join(err, lake.Close()) }()
 	now := time.Now()
-	queries, err := status.Queries(templates.Reader{Pipeline: pipeline, Now: status.Instant(now)})
+	queries, err := status.Queries(templates.Reader{Pipelines: []string{pipeline}, Now: status.Instant(now)})
 	if err != nil {
 		return nil, err
 	}

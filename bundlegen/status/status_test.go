@@ -16,7 +16,7 @@ var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 // ask reads a status of the answers to some of the queries; the others have none.
 func ask(t *testing.T, answers map[string]status.Rows) (*status.Status, error) {
 	t.Helper()
-	queries, err := status.Queries(templates.Reader{Pipeline: "demo"})
+	queries, err := status.Queries(templates.Reader{Pipelines: []string{"demo"}})
 	require.NoError(t, err)
 	rows := make([]status.Rows, len(queries))
 	known := 0

@@ -10,6 +10,7 @@ WITH runs AS (
   FROM {monitoring}.completeness
   WHERE checked_at >= current_date - INTERVAL '7' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY run_id, tier
 )
 SELECT run, tier AS line, completeness

@@ -10,5 +10,6 @@ WHERE task = 'extract'
   AND status IN ('SUCCEEDED', 'PARTIAL')
   AND start_time >= {now} - INTERVAL '1' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY partition_id
 ORDER BY partition_id;

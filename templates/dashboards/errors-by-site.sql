@@ -6,5 +6,6 @@ SELECT
 FROM {monitoring}.tag_errors
 WHERE occurred_at >= current_date - INTERVAL '2' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY date_trunc('HOUR', occurred_at), site
 ORDER BY hour, site;

@@ -7,5 +7,6 @@ FROM {monitoring}.pipeline_metrics
 WHERE task = 'extract'
   AND end_time >= current_date - INTERVAL '2' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY date_trunc('HOUR', end_time), tier
 ORDER BY hour, tier;

@@ -8,6 +8,7 @@ SELECT
 FROM {monitoring}.tag_errors
 WHERE occurred_at >= {now} - INTERVAL '1' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY site, tag_webid, tag_name
 ORDER BY times DESC, site, tag_name
 LIMIT 100;

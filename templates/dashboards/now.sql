@@ -5,6 +5,7 @@ WITH owned AS (
   FROM {metadata}.tag_partitions
   WHERE valid_to IS NULL
     AND pipeline = {pipeline}
+    AND site IN ({sites})
 ),
 batches AS (
   SELECT
@@ -17,6 +18,7 @@ batches AS (
   WHERE task = 'extract'
     AND start_time >= {now} - INTERVAL '7' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY pipeline, partition_id
 ),
 partitions AS (
@@ -37,12 +39,15 @@ today AS (
   FROM {monitoring}.pipeline_metrics
   WHERE end_time >= current_date
     AND pipeline = {pipeline}
+    AND (site IS NULL OR site IN ({sites}))
+    AND coalesce(run_id, '') NOT IN (SELECT coalesce(run_id, '-') FROM {metadata}.runs GROUP BY 1 HAVING bool_and(site NOT IN ({sites})))
 ),
 checks AS (
   SELECT max_by(completeness, checked_at)   AS share
   FROM {monitoring}.completeness
   WHERE checked_at >= {now} - INTERVAL '7' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY pipeline, partition_id
 ),
 worst AS (

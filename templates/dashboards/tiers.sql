@@ -5,6 +5,7 @@ WITH owned AS (
   FROM {metadata}.tag_partitions
   WHERE valid_to IS NULL
     AND pipeline = {pipeline}
+    AND site IN ({sites})
 ),
 landed AS (
   SELECT pipeline, partition_id, max(end_time) AS last_landed
@@ -13,6 +14,7 @@ landed AS (
     AND status NOT IN ('FAILED', 'REFUSED')
     AND start_time >= {now} - INTERVAL '7' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY pipeline, partition_id
 ),
 tiers AS (

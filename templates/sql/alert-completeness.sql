@@ -13,6 +13,7 @@ SELECT
 FROM {monitoring}.completeness
 WHERE checked_at >= {now} - INTERVAL '1' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY pipeline, tier, site, partition_id
 HAVING max_by(completeness, checked_at) < {min_completeness}
 ORDER BY share, pipeline, partition_id;

@@ -14,6 +14,7 @@ WHERE task = 'extract'
   AND status IN ('SUCCEEDED', 'PARTIAL')
   AND start_time >= {now} - INTERVAL '1' DAY
   AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY pipeline, tier, site, partition_id
 HAVING avg(duration_seconds) > {slow_seconds}
 ORDER BY average_seconds DESC, pipeline, partition_id;

@@ -12,5 +12,7 @@ SELECT
   min(completeness)                         AS worst_partition
 FROM {monitoring}.completeness
 WHERE checked_at >= current_date - INTERVAL '30' DAY
+  AND pipeline = {pipeline}
+  AND site IN ({sites})
 GROUP BY CAST(checked_at AS DATE), pipeline, site, tier
 ORDER BY day DESC, pipeline, site, tier;

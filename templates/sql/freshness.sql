@@ -14,6 +14,8 @@ WITH tags AS (
     AND w.site = p.site
     AND w.point_id = p.point_id
   WHERE p.valid_to IS NULL
+    AND p.pipeline = {pipeline}
+    AND p.site IN ({sites})
 ),
 tiers AS (
   SELECT
@@ -32,6 +34,8 @@ runs AS (
     max(end_time)                           AS last_run
   FROM {monitoring}.pipeline_metrics
   WHERE task = 'extract'
+    AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY pipeline, tier
 )
 SELECT

@@ -15,4 +15,6 @@ FROM {monitoring}.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > {slow_seconds}
+  AND pipeline = {pipeline}
+  AND site IN ({sites})
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

@@ -5,6 +5,7 @@ WITH owned AS (
   FROM {metadata}.tag_partitions
   WHERE valid_to IS NULL
     AND pipeline = {pipeline}
+    AND site IN ({sites})
 ),
 checks AS (
   SELECT
@@ -20,6 +21,7 @@ checks AS (
   FROM {monitoring}.completeness
   WHERE checked_at >= {now} - INTERVAL '35' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY tier, site, partition_id
 )
 SELECT

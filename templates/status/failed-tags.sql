@@ -8,6 +8,7 @@ WITH latest AS (
   WHERE task = 'extract'
     AND start_time >= {now} - INTERVAL '35' DAY
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY partition_id
 ),
 failed AS (
@@ -22,6 +23,7 @@ failed AS (
     AND l.run_id = e.run_id
   WHERE e.occurred_at >= {now} - INTERVAL '35' DAY
     AND e.pipeline = {pipeline}
+    AND e.site IN ({sites})
   GROUP BY e.site, e.tag_name
 )
 SELECT

@@ -13,6 +13,7 @@ WITH tags AS (
     AND w.point_id = p.point_id
   WHERE p.valid_to IS NULL
     AND p.pipeline = {pipeline}
+    AND p.site IN ({sites})
 ),
 sites AS (
   SELECT

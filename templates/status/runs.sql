@@ -15,6 +15,8 @@ WITH tasks AS (
   WHERE start_time >= {now} - INTERVAL '35' DAY
     AND run_id IS NOT NULL
     AND pipeline = {pipeline}
+    AND (site IS NULL OR site IN ({sites}))
+    AND coalesce(run_id, '') NOT IN (SELECT coalesce(run_id, '-') FROM {metadata}.runs GROUP BY 1 HAVING bool_and(site NOT IN ({sites})))
   GROUP BY run_id, tier, task, site, partition_id
 )
 SELECT

@@ -10,6 +10,7 @@ JOIN (
   FROM {metadata}.runs
   WHERE site IS NOT NULL
     AND pipeline = {pipeline}
+    AND site IN ({sites})
   GROUP BY site, tier
 ) latest
   ON  latest.site = r.site
@@ -17,4 +18,5 @@ JOIN (
   AND latest.recorded_at = r.recorded_at
 WHERE r.site IS NOT NULL
   AND r.pipeline = {pipeline}
+  AND r.site IN ({sites})
 ORDER BY r.site, r.recorded_at DESC, r.tier;

@@ -10,4 +10,5 @@ WHERE w.point_id IS NULL
   AND w.fence_ticks IS NULL
   AND m.batch_id IS NULL
   AND w.pipeline = {pipeline}
+  AND (w.site IS NULL OR w.site IN ({sites}))
 ORDER BY w.partition_id;

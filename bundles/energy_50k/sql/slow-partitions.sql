@@ -15,4 +15,5 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 180
+  AND pipeline IN ('energy_50k', 'energy_50k.dev', 'energy_50k.prod')
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

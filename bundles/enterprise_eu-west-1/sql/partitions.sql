@@ -17,5 +17,8 @@ LEFT JOIN bronze.pi_timeseries t
   AND t.ingestion_timestamp >= p.valid_from
   AND (p.valid_to IS NULL OR t.ingestion_timestamp < p.valid_to)
   AND t.partition_date >= current_date - INTERVAL '7' DAY
+WHERE TRUE
+  AND p.pipeline IN ('enterprise', 'enterprise.dev', 'enterprise.prod')
+  AND p.site IN ('antwerp', 'bilbao', 'cork')
 GROUP BY p.pipeline, p.partition_id, p.site, p.tier
 ORDER BY p.pipeline, p.partition_id, p.tier;

@@ -13,6 +13,8 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND status IN ('SUCCEEDED', 'PARTIAL')
   AND start_time >= current_timestamp - INTERVAL '1' DAY
+  AND pipeline IN ('enterprise', 'enterprise.dev', 'enterprise.prod')
+  AND site IN ('atlanta', 'boston', 'chicago', 'denver')
 GROUP BY pipeline, tier, site, partition_id
 HAVING avg(duration_seconds) > 300
 ORDER BY average_seconds DESC, pipeline, partition_id;

@@ -15,4 +15,6 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 300
+  AND pipeline IN ('enterprise', 'enterprise.dev', 'enterprise.prod')
+  AND site IN ('atlanta', 'boston', 'chicago', 'denver')
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

@@ -15,4 +15,5 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 300
+  AND pipeline IN ('high_frequency', 'high_frequency.dev', 'high_frequency.prod')
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

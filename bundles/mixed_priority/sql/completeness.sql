@@ -12,5 +12,6 @@ SELECT
   min(completeness)                         AS worst_partition
 FROM monitoring.completeness
 WHERE checked_at >= current_date - INTERVAL '30' DAY
+  AND pipeline IN ('mixed_priority', 'mixed_priority.dev', 'mixed_priority.prod')
 GROUP BY CAST(checked_at AS DATE), pipeline, site, tier
 ORDER BY day DESC, pipeline, site, tier;

@@ -14,6 +14,7 @@ WITH tags AS (
     AND w.site = p.site
     AND w.point_id = p.point_id
   WHERE p.valid_to IS NULL
+    AND p.pipeline IN ('mixed_priority', 'mixed_priority.dev', 'mixed_priority.prod')
 ),
 tiers AS (
   SELECT
@@ -32,6 +33,7 @@ runs AS (
     max(end_time)                           AS last_run
   FROM monitoring.pipeline_metrics
   WHERE task = 'extract'
+    AND pipeline IN ('mixed_priority', 'mixed_priority.dev', 'mixed_priority.prod')
   GROUP BY pipeline, tier
 )
 SELECT

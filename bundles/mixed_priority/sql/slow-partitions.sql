@@ -15,4 +15,5 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 600
+  AND pipeline IN ('mixed_priority', 'mixed_priority.dev', 'mixed_priority.prod')
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

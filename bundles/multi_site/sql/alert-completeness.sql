@@ -12,6 +12,7 @@ SELECT
   max_by(incomplete_tags, checked_at)       AS incomplete_tags
 FROM monitoring.completeness
 WHERE checked_at >= current_timestamp - INTERVAL '1' DAY
+  AND pipeline IN ('multi_site', 'multi_site.dev', 'multi_site.prod')
 GROUP BY pipeline, tier, site, partition_id
 HAVING max_by(completeness, checked_at) < 0.99
 ORDER BY share, pipeline, partition_id;

@@ -14,6 +14,7 @@ WITH tags AS (
     AND w.site = p.site
     AND w.point_id = p.point_id
   WHERE p.valid_to IS NULL
+    AND p.pipeline IN ('multi_site', 'multi_site.dev', 'multi_site.prod')
 ),
 tiers AS (
   SELECT
@@ -32,6 +33,7 @@ runs AS (
     max(end_time)                           AS last_run
   FROM monitoring.pipeline_metrics
   WHERE task = 'extract'
+    AND pipeline IN ('multi_site', 'multi_site.dev', 'multi_site.prod')
   GROUP BY pipeline, tier
 )
 SELECT

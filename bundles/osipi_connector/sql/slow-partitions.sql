@@ -15,4 +15,5 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND start_time >= current_date
   AND duration_seconds > 540
+  AND pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')
 ORDER BY duration_seconds DESC, start_time, pipeline, partition_id, attempt;

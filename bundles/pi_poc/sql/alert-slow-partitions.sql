@@ -13,6 +13,7 @@ FROM monitoring.pipeline_metrics
 WHERE task = 'extract'
   AND status IN ('SUCCEEDED', 'PARTIAL')
   AND start_time >= current_timestamp - INTERVAL '1' DAY
+  AND pipeline IN ('pi_poc', 'pi_poc.dev', 'pi_poc.prod')
 GROUP BY pipeline, tier, site, partition_id
 HAVING avg(duration_seconds) > 180
 ORDER BY average_seconds DESC, pipeline, partition_id;

@@ -17,5 +17,7 @@ LEFT JOIN bronze.pi_timeseries t
   AND t.ingestion_timestamp >= p.valid_from
   AND (p.valid_to IS NULL OR t.ingestion_timestamp < p.valid_to)
   AND t.partition_date >= current_date - INTERVAL '7' DAY
+WHERE TRUE
+  AND p.pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')
 GROUP BY p.pipeline, p.partition_id, p.site, p.tier
 ORDER BY p.pipeline, p.partition_id, p.tier;

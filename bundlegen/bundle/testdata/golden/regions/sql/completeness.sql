@@ -12,5 +12,7 @@ SELECT
   min(completeness)                         AS worst_partition
 FROM monitoring.completeness
 WHERE checked_at >= current_date - INTERVAL '30' DAY
+  AND pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')
+  AND site IN ('plant-b')
 GROUP BY CAST(checked_at AS DATE), pipeline, site, tier
 ORDER BY day DESC, pipeline, site, tier;

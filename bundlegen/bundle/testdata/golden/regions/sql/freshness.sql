@@ -14,6 +14,8 @@ WITH tags AS (
     AND w.site = p.site
     AND w.point_id = p.point_id
   WHERE p.valid_to IS NULL
+    AND p.pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')
+    AND p.site IN ('plant-b')
 ),
 tiers AS (
   SELECT
@@ -32,6 +34,8 @@ runs AS (
     max(end_time)                           AS last_run
   FROM monitoring.pipeline_metrics
   WHERE task = 'extract'
+    AND pipeline IN ('osipi_connector', 'osipi_connector.dev', 'osipi_connector.prod')
+    AND site IN ('plant-b')
   GROUP BY pipeline, tier
 )
 SELECT
