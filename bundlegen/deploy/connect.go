@@ -17,6 +17,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/config"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
 // connect finds host and credentials as the CLI does (cmd/root/bundle.go and
@@ -127,19 +128,9 @@ func greet(ctx context.Context, transport http.RoundTripper, host string, within
 		if err == nil {
 			return meta, nil
 		}
-		if attempt == greetings || !pause(limited, time.Duration(attempt)*time.Second) {
+		if attempt == greetings || sleep.For(limited, time.Duration(attempt)*time.Second) != nil {
 			return nil, unanswered(ctx, host, within, err)
 		}
-	}
-}
-
-// pause waits, and says whether ctx has lived to the end of it.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
 // Outcome is how a run of a job ended. Its values are the exit codes of
@@ -161,7 +162,7 @@ func (s *session) watch(id int64, poll time.Duration) (*jobs.Run, error) {
 		if ended(run.State) {
 			return run, nil
 		}
-		if !pause(s.ctx, poll) {
+		if sleep.For(s.ctx, poll) != nil {
 			return last, context.Cause(s.ctx)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
 // errTimeout ends an attempt that took longer than the task's timeout_seconds.
@@ -135,11 +136,7 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 		if s.retrying != nil {
 			s.retrying(t, err, t.attempts+1, wait)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if sleep.For(ctx, wait) != nil {
 			return Cancelled
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
 // errRequestTimeout is why a request ended that took longer than it may.
@@ -122,7 +124,7 @@ func (g *gate) enter(ctx context.Context) error {
 		if pause := time.Until(g.pausedTill); pause > 0 {
 			g.mu.Unlock()
 			// Not all at the same moment: that would be the next 429.
-			err := sleep(ctx, pause+rand.N(pause/4+time.Millisecond))
+			err := sleep.For(ctx, pause+rand.N(pause/4+time.Millisecond))
 			g.mu.Lock()
 			if err != nil {
 				return err
@@ -212,18 +214,6 @@ func (g *gate) hopeless() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !g.storm.IsZero() && g.pausedTill.Sub(g.storm) > patience
-}
-
-// sleep waits, or ends early with the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // jitter gives something between half of d and one and a half of it.

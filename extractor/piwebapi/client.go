@@ -20,6 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/auth"
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -220,7 +221,7 @@ func (c *Client) persist(ctx context.Context, r request) error {
 		c.log.Debug("trying again", "path", r.path, "tries", tries, "error", err.Kind.String(), "status", err.Status)
 		wait := c.pauseBefore(tries, err)
 		c.again(err, tries+1, c.attempts, wait)
-		if gone := sleep(ctx, wait); gone != nil {
+		if gone := sleep.For(ctx, wait); gone != nil {
 			return c.at(r).network(ctx, gone)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -56,7 +57,7 @@ func (p process) run(ctx context.Context) error {
 	ctx, stop := p.watch(ctx)
 	defer stop()
 	if again, _ := p.getenv(RetryVariable); again == "1" {
-		if err := Sleep(ctx, p.respite); err != nil {
+		if err := sleep.For(ctx, p.respite); err != nil {
 			return err
 		}
 	}
@@ -105,18 +106,6 @@ func within[T any](ctx context.Context, timeout time.Duration, do func() (T, err
 	return end.value, end.err
 }
 
-// Sleep waits, or ends early with the cause of the context's end.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // errDeadPipe says that nobody reads the stream any more.
 var errDeadPipe = errors.New("the pipe of standard output is dead: nobody reads the stream")
 
@@ -129,7 +118,7 @@ func (p process) watch(ctx context.Context) (watched context.Context, stop func(
 	go func() {
 		defer close(ended)
 		defer crash.Exit()
-		for Sleep(watched, p.look) == nil {
+		for sleep.For(watched, p.look) == nil {
 			if dead(p.stdout) {
 				cancel(errDeadPipe)
 			}

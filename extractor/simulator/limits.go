@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
 // workers model a server's threads: a call occupies one for a while, others queue
@@ -30,14 +32,7 @@ func (w workers) occupy(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleep.For(ctx, d)
 }
 
 // window counts what happened in the last stretch of time of a fixed length. It

@@ -9,8 +9,8 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
-	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -62,7 +62,7 @@ func loop(ctx context.Context, a *attempt) error {
 			return nil
 		}
 		l.tell(func(p *Progress) { p.Step, p.Next = "waiting", next })
-		if err := shard.Sleep(ctx, time.Until(next)); err != nil {
+		if err := sleep.For(ctx, time.Until(next)); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 			return engine.Run{}, diag.WithHint(fmt.Errorf("the tags of site %q were not assigned within %s", l.site.Name, assignWait),
 				"see the message of the task of the site's lowest partition, which does that")
 		}
-		if err := shard.Sleep(ctx, assignLook); err != nil {
+		if err := sleep.For(ctx, assignLook); err != nil {
 			return engine.Run{}, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -110,7 +111,7 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 }
 
 func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
-	if err := shard.Sleep(ctx, time.Until(w.begin)); err != nil {
+	if err := sleep.For(ctx, time.Until(w.begin)); err != nil {
 		return shard.Reading{}, err
 	}
 	before := w.client.Requests()

@@ -15,8 +15,8 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
-	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -193,7 +193,7 @@ func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part
 			return rows, errors.Join(failures...)
 		}
 		a.Log.Warn("the site could not be asked for counts; once more after a pause", "site", site.Name, "round", round, "of", rounds, "pause", pause, "error", failures[0])
-		if err := shard.Sleep(ctx, pause); err != nil {
+		if err := sleep.For(ctx, pause); err != nil {
 			return rows, err
 		}
 		left, pause = again, 2*pause

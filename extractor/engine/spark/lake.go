@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/engine"
 	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/sleep"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
@@ -165,14 +166,7 @@ func (e *Engine) patiently(ctx context.Context, do func() error) error {
 // backoff waits up to 0.2 s, 0.4 s, … 10 s, at random, so that writers part.
 func backoff(ctx context.Context, try int) error {
 	most := min(10*time.Second, 100*time.Millisecond<<try)
-	t := time.NewTimer(most/2 + rand.N(most/2))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sleep.For(ctx, most/2+rand.N(most/2))
 }
 
 // known gives the engine's own error where Spark's means the same.
