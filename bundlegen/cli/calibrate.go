@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,8 +11,8 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
-	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -37,19 +36,20 @@ func calibrateCommand() *cli.Command {
 				return err
 			}
 			// What is not measured is to be as it is without a calibration.
-			all, err := makePlansWith(c, func(*config.Pipeline) (*plan.Calibration, error) { return nil, nil })
+			project, err := planned(c, workflow.Options{Unmeasured: true})
 			if err != nil {
 				return err
 			}
+			all := project.Regions
 			if err := oneRegion(all, "calibrate"); err != nil {
 				return err
 			}
-			cfg := all[0].cfg
+			cfg := all[0].Config
 			rows, err := source(c, cfg)
 			if err != nil {
 				return err
 			}
-			result, was, err := all[0].measure(rows)
+			result, was, err := measure(all[0], rows)
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func calibrateCommand() *cli.Command {
 				return err
 			}
 			s := screenOf(c.App.Writer)
-			err = report.CalibrationText(c.App.Writer, report.Measured{Result: result, File: calibrationName(cfg), Was: was, Next: "bundlegen plan" + withConfig(c)}, report.Options{Width: s.width, Color: s.color})
+			err = report.CalibrationText(c.App.Writer, report.Measured{Result: result, File: workflow.CalibrationName(cfg), Was: was, Next: "bundlegen plan" + withConfig(c)}, report.Options{Width: s.width, Color: s.color})
 			if err != nil || !c.Bool("rates") {
 				return err
 			}
@@ -130,7 +130,7 @@ func rowsOfWarehouse(c *cli.Context, cfg *config.Pipeline) ([]calibration.Row, e
 		return nil, diag.WithHint(fmt.Errorf("%s: monitoring.warehouse is missing, the SQL warehouse that reads the history", cfg.File),
 			"`databricks warehouses list` lists their ids")
 	}
-	if err := existing(cfg); err != nil {
+	if err := workflow.Exists(cfg); err != nil {
 		return nil, err
 	}
 	records, err := workspace(c).Query(c.Context, cfg.BundleDir(), name, warehouse, calibration.Query(table, "unix_micros", cfg.Key()+"."+name))
@@ -151,8 +151,8 @@ func metricsTable(catalog, schemaPrefix string) string {
 
 // measure compares a history with the plan that pipeline.yml and the inventory
 // give now, and gives what plans have assumed so far beside.
-func (p *planned) measure(rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
-	result, err := calibration.Measure(p.plan, p.cfg.Key(), rows)
+func measure(p *workflow.Region, rows []calibration.Row) (*calibration.Result, []constants.Constant, error) {
+	result, err := calibration.Measure(p.Plan, p.Config.Key(), rows)
 	if errors.Is(err, calibration.ErrNothing) {
 		return nil, nil, diag.WithHint(fmt.Errorf("%w; nothing was written", err),
 			"run the job first, and give the history of this pipeline and inventory")
@@ -160,37 +160,11 @@ func (p *planned) measure(rows []calibration.Row) (*calibration.Result, []consta
 	if err != nil {
 		return nil, nil, err
 	}
-	was := p.plan.Assumed.Constants
-	if old, err := readCalibration(p.cfg); err == nil && old != nil {
-		was = constants.Resolve(old.Constants, constants.Of(p.cfg.Forecast, "pipeline.yml"))
+	was := p.Plan.Assumed.Constants
+	if old, err := workflow.Calibration(p.Config); err == nil && old != nil {
+		was = constants.Resolve(old.Constants, constants.Of(p.Config.Forecast, "pipeline.yml"))
 	}
 	return result, was, nil
-}
-
-// calibrationName is what reports call the file of measured constants.
-func calibrationName(cfg *config.Pipeline) string {
-	if cfg.Calibration != "" {
-		return cfg.Calibration
-	}
-	return config.CalibrationFile
-}
-
-// readCalibration reads the measured constants that a pipeline's plans rest on;
-// nil where there are none, which is an error only if pipeline.yml names a file.
-func readCalibration(cfg *config.Pipeline) (*plan.Calibration, error) {
-	path, named := cfg.CalibrationPath()
-	c, err := calibration.Read(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && named:
-		return nil, diag.WithHint(fmt.Errorf("%s: calibration: %w", cfg.File, err),
-			"bundlegen calibrate writes it; leave the key out until then")
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	name := calibrationName(cfg)
-	return &plan.Calibration{File: name, Constants: c.Overrides(name)}, nil
 }
 
 func writeCalibration(cfg *config.Pipeline, c *calibration.Calibration) error {
@@ -208,7 +182,7 @@ func writeRates(c *cli.Context, cfg *config.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	f, err := readInventory(cfg, nil) // an empty tier stays empty
+	f, err := workflow.InventoryFile(cfg, nil) // an empty tier stays empty
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 )
 
 func compareCommand() *cli.Command {
@@ -20,33 +21,34 @@ func compareCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			all, err := makePlans(c)
+			project, err := planned(c, workflow.Options{})
 			if err != nil {
 				return err
 			}
+			all := project.Regions
 			if format == "json" {
 				if err := oneRegion(all, "compare --output json"); err != nil {
 					return err
 				}
 			}
-			return inEach(c, all, func(p *planned) error { return p.compare(c, format) })
+			return workflow.Each(c.Context, all, func(p *workflow.Region) error { return compare(c, p, format) })
 		},
 	}
 }
 
 // compare prints what a plan is compared with.
-func (p *planned) compare(c *cli.Context, format string) error {
-	choices, err := p.choices()
+func compare(c *cli.Context, p *workflow.Region, format string) error {
+	choices, err := p.Choices()
 	if err != nil {
 		return err
 	}
 	tiers := make([]report.Comparison, len(choices))
 	for i := range choices {
-		tiers[i] = report.Comparison{Tier: p.plan.Tiers[i], Choices: choices[i]}
+		tiers[i] = report.Comparison{Tier: p.Plan.Tiers[i], Choices: choices[i]}
 	}
 	if format == "json" {
-		return report.CompareJSON(c.App.Writer, p.plan, tiers)
+		return report.CompareJSON(c.App.Writer, p.Plan, tiers)
 	}
 	s := screenOf(c.App.Writer)
-	return report.CompareText(c.App.Writer, p.plan, tiers, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
+	return report.CompareText(c.App.Writer, p.Plan, tiers, report.Options{Width: s.width, Color: s.color, All: c.Bool("all")})
 }

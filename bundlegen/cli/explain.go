@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -39,10 +40,11 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 			if err != nil {
 				return err
 			}
-			all, err := makePlans(c)
+			project, err := planned(c, workflow.Options{})
 			if err != nil {
 				return err
 			}
+			all := project.Regions
 			list, asked, err := explain(c, all, name)
 			if err != nil {
 				return err
@@ -61,17 +63,17 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 
 // explain gives what the plans of all bundles, and the data folder if there is one,
 // know of a name, and whether a data folder was asked.
-func explain(c *cli.Context, all []*planned, name string) (list []report.Explanation, asked bool, err error) {
+func explain(c *cli.Context, all []*workflow.Region, name string) (list []report.Explanation, asked bool, err error) {
 	var keys []localrun.TagKey
 	for _, p := range all {
-		for _, place := range p.plan.Explain(p.previous, name) {
+		for _, place := range p.Plan.Explain(p.Previous, name) {
 			list = append(list, report.Explanation{Place: place})
 			if place.PointID != 0 {
 				keys = append(keys, localrun.TagKey{Site: place.Site, PointID: place.PointID})
 			}
 		}
 	}
-	cfg := all[0].cfg // what it says of data is the same in each region
+	cfg := all[0].Config // what it says of data is the same in each region
 	data := dataOf(c, cfg)
 	if data == "" {
 		return list, false, nil
@@ -144,15 +146,15 @@ func historyOf(h *localrun.TagHistory) *report.History {
 func pointer(t time.Time) *time.Time { return &t }
 
 // noTag refuses a name that nothing is known of.
-func noTag(all []*planned, name string) error {
+func noTag(all []*workflow.Region, name string) error {
 	var names []string
 	for _, p := range all {
-		names = append(names, p.plan.Names()...)
+		names = append(names, p.Plan.Names()...)
 	}
 	near := suggest.NearestFirst(name, names, 3)
 	if len(near) == 0 {
 		return diag.WithHint(fmt.Errorf("no tag is called %q", name),
-			"the tags are those of %s, %s of them", all[0].cfg.Inventory, words.Count(len(names)))
+			"the tags are those of %s, %s of them", all[0].Config.Inventory, words.Count(len(names)))
 	}
 	for i := range near {
 		near[i] = fmt.Sprintf("%q", near[i])

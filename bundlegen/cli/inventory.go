@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,8 +18,8 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
-	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
@@ -96,18 +95,19 @@ and columns of your own are kept; rows that their server does not have any more
 are dropped, unless they are listed.`,
 		Flags: []cli.Flag{configFlag, regionFlag},
 		Action: func(c *cli.Context) error {
-			whole, parts, err := loadParts(c)
+			project, err := load(c)
 			if err != nil {
 				return err
 			}
+			whole := project.Pipeline
 			cfg := whole
 			if c.String("region") != "" {
-				cfg = parts[0].cfg // its sites, and so their secrets only
+				cfg = project.Regions[0].Config // its sites, and so their secrets only
 			}
 			if err := config.CheckEnv(cfg); err != nil {
 				return err
 			}
-			old, err := readInventory(whole, nil) // an empty tier stays empty
+			old, err := workflow.InventoryFile(whole, nil) // an empty tier stays empty
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -295,59 +295,4 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// loadInventory reads the pipeline's inventory. notes is what a person should
-// know of its header.
-func loadInventory(cfg *config.Pipeline) (tags []inventory.Tag, notes []string, err error) {
-	var tiers []string
-	for _, t := range cfg.Tiers {
-		tiers = append(tiers, t.Name)
-	}
-	f, err := readInventory(cfg, append(tiers, manifest.TierNone))
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, note := range f.Notes {
-		notes = append(notes, cfg.Inventory+": "+note)
-	}
-	return f.Tags, notes, nil
-}
-
-// whoWrites says how a missing inventory comes to be. No server has a name that ends
-// in .example, which is reserved: discover has nobody to ask for the inventories of
-// our examples, most of which are made and not committed.
-func whoWrites(cfg *config.Pipeline) string {
-	for _, s := range cfg.Sites {
-		if u, err := url.Parse(s.URL); err != nil || !strings.HasSuffix(strings.ToLower(u.Hostname()), ".example") {
-			return "bundlegen discover writes it"
-		}
-	}
-	return "bundlegen discover writes it; that of an example in bundlegen's repository is made by make generate-examples"
-}
-
-// readInventory reads the inventory as tags of the given tiers; of any without one.
-func readInventory(cfg *config.Pipeline, tiers []string) (*inventory.File, error) {
-	path := cfg.InventoryPath()
-	f, err := regular.Open(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, diag.WithHint(fmt.Errorf("inventory: %w", err), "%s", whoWrites(cfg))
-	case err != nil:
-		var why *fs.PathError
-		if errors.As(err, &why) {
-			err = why.Err
-		}
-		return nil, diag.WithHint(fmt.Errorf("%s: inventory: %q: %w; allowed: a CSV file", cfg.File, cfg.Inventory, err),
-			"name the file, such as inventory: inventory.csv; bundlegen discover writes it")
-	}
-	defer f.Close() // only read: closing cannot lose anything
-	opt := inventory.Options{Tiers: tiers}
-	if len(tiers) > 0 {
-		opt.TierOf = cfg.TierOf()
-	}
-	for _, s := range cfg.Sites {
-		opt.Sites = append(opt.Sites, s.Name)
-	}
-	return inventory.ReadFile(f, path, opt)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -44,30 +45,30 @@ func runCommand() *cli.Command {
 			if _, err := outputFormat(c, "what the run did"); err != nil {
 				return err
 			}
-			cfg, parts, err := loadParts(c)
+			project, err := load(c)
 			if err != nil {
 				return err
 			}
-			tiers, err := tiers(c, cfg)
+			tiers, err := tiers(c, project.Pipeline)
 			if err != nil {
 				return err
 			}
 			if err := untilFlag(c); err != nil {
 				return err
 			}
-			for _, p := range parts {
-				if err := existing(p.cfg); err != nil {
+			for _, p := range project.Regions {
+				if err := workflow.Exists(p.Config); err != nil {
 					return err
 				}
 			}
 			if c.Bool("local") {
-				return runLocal(c, cfg, parts, tiers)
+				return runLocal(c, project, tiers)
 			}
-			name, err := target(c, cfg)
+			name, err := target(c, project.Pipeline)
 			if err != nil {
 				return err
 			}
-			return runRemote(c, parts, name, tiers)
+			return runRemote(c, project.Regions, name, tiers)
 		},
 	}
 }
@@ -143,54 +144,54 @@ type localDocument struct {
 
 // runLocal runs the jobs of all bundles here, one after the other, in one data
 // folder. The worst outcome is the command's.
-func runLocal(c *cli.Context, whole *config.Pipeline, parts []part, tiers []string) error {
+func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
 		return notAllowed(typed(c, "engine"), c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
-	for _, p := range parts {
+	for _, p := range project.Regions {
 		// Before anything is read or sent: an edited sites.json would have the
 		// password sent to whoever edited it.
-		if err := unedited(p.dir()); err != nil {
+		if err := workflow.Unedited(p.Dir()); err != nil {
 			return err
 		}
-		if err := config.CheckEnv(p.cfg); err != nil {
+		if err := config.CheckEnv(p.Config); err != nil {
 			return err
 		}
 	}
 	if !c.Bool("frozen") {
-		warnStale(c, whole, parts)
+		warnStale(c, project)
 	}
 	document := localDocument{Version: 1, Bundles: []localrun.Summary{}}
 	out := c.App.Writer
 	if asJSON(c) {
 		out = io.Discard
 	}
-	for _, p := range parts {
-		tiers, err := emittedTiers(p.dir(), tiers, c.IsSet("tier"))
+	for _, p := range project.Regions {
+		tiers, err := emittedTiers(p.Dir(), tiers, c.IsSet("tier"))
 		if err != nil {
 			return err
 		}
-		if p.region() != "" {
-			fmt.Fprintf(out, "region %s\n", p.region())
+		if p.Name() != "" {
+			fmt.Fprintf(out, "region %s\n", p.Name())
 		}
 		terminal := screenOf(c.App.ErrWriter)
 		sum, err := localrun.Run(c.Context, localrun.Options{
-			Bundle: p.dir(), Pipeline: p.cfg.Key(), Engine: c.String("engine"), Data: p.cfg.Path(c.String("data")), Tiers: tiers, Until: c.String("until"),
+			Bundle: p.Dir(), Pipeline: p.Config.Key(), Engine: c.String("engine"), Data: p.Config.Path(c.String("data")), Tiers: tiers, Until: c.String("until"),
 			Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
 			Stdout: out, Stderr: c.App.ErrWriter, Terminal: terminal.terminal, Size: func() (int, int) { return sizeOf(c.App.ErrWriter) },
 		})
 		if err != nil {
 			return err
 		}
-		sum.Region = p.region()
+		sum.Region = p.Name()
 		sum.Text(out)
-		document.Outcome = together(document.Outcome, sum.Outcome, p == parts[0])
+		document.Outcome = together(document.Outcome, sum.Outcome, p == project.Regions[0])
 		document.Bundles = append(document.Bundles, sum)
 		if sum.Outcome == localrun.Interrupted {
 			break
 		}
 	}
-	document.Next = nextOfRun(c, whole, document.Outcome)
+	document.Next = nextOfRun(c, project.Pipeline, document.Outcome)
 	failed := document.end(c)
 	if asJSON(c) {
 		if err := printJSON(c, document); err != nil {
@@ -284,10 +285,10 @@ type remoteRun struct {
 
 // runRemote runs the jobs of all bundles on Databricks, one after the other. A
 // region that cannot be run stops no other.
-func runRemote(c *cli.Context, parts []part, name string, tiers []string) error {
+func runRemote(c *cli.Context, parts []*workflow.Region, name string, tiers []string) error {
 	document := remoteDocument{Version: 1, Runs: []remoteRun{}}
 	worst := deploy.Succeeded
-	err := inEach(c, parts, func(p part) error {
+	err := workflow.Each(c.Context, parts, func(p *workflow.Region) error {
 		return runJobs(c, p, name, tiers, func(run remoteRun) {
 			if worst == deploy.Succeeded || run.Outcome == deploy.Failed {
 				worst = run.Outcome
@@ -317,8 +318,8 @@ func runRemote(c *cli.Context, parts []part, name string, tiers []string) error 
 }
 
 // runJobs runs the jobs of a bundle's tiers, and tells of each that has ended.
-func runJobs(c *cli.Context, p part, name string, tiers []string, tell func(remoteRun)) error {
-	b, err := bundle.Read(p.dir())
+func runJobs(c *cli.Context, p *workflow.Region, name string, tiers []string, tell func(remoteRun)) error {
+	b, err := bundle.Read(p.Dir())
 	if err != nil {
 		return err
 	}
@@ -336,11 +337,11 @@ func runJobs(c *cli.Context, p part, name string, tiers []string, tell func(remo
 			} else {
 				delete(params, bundle.ParameterLoopSeconds)
 			}
-			res, err := workspace(c).Run(c.Context, p.dir(), name, j.Key, params)
+			res, err := workspace(c).Run(c.Context, p.Dir(), name, j.Key, params)
 			if err != nil {
 				return err
 			}
-			tell(remoteRun{Region: p.region(), Job: j.Key, RunResult: res})
+			tell(remoteRun{Region: p.Name(), Job: j.Key, RunResult: res})
 		}
 	}
 	return nil

@@ -10,8 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
-	"github.com/bundlegen/bundlegen/bundlegen/config"
-	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -21,20 +20,27 @@ import (
 // would give now, as generate --check does, before they are run as they are. A
 // clone that has a bundle and no inventory runs it, and there is nothing to
 // compare it with; where another thing keeps from comparing, that is said.
-func warnStale(c *cli.Context, whole *config.Pipeline, parts []part) {
-	all, err := plansNow(whole, parts)
+func warnStale(c *cli.Context, project *workflow.Project) {
+	now := &workflow.Project{Pipeline: project.Pipeline} // planned, compared and forgotten
+	for _, p := range project.Regions {
+		now.Regions = append(now.Regions, &workflow.Region{Config: p.Config})
+	}
+	_, err := workflow.Plan(now, workflow.Options{})
 	defer debug.FreeOSMemory() // a plan may be large, and a run needs the memory
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	for _, p := range all {
+	if err != nil {
+		now.Regions = nil
+	}
+	for _, p := range now.Regions {
 		var differences []bundle.Difference
-		if _, differences, err = p.rendered(); err != nil {
+		if _, differences, err = workflow.Render(p); err != nil {
 			break
 		}
 		if len(differences) > 0 {
 			said := fmt.Sprintf("%s differs from what pipeline.yml and the inventory give, in %s;\nit is run as it is\n%s",
-				p.dir(), words.Plural(len(differences), "file"), firstDifference(differences))
+				p.Dir(), words.Plural(len(differences), "file"), firstDifference(differences))
 			said = diag.Hinted(said, "bundlegen generate"+withConfig(c)+withRegion(c)+"; or --frozen, where that is meant")
 			fmt.Fprintf(c.App.ErrWriter, "! %s\n", strings.ReplaceAll(said, "\n", "\n  "))
 		}
@@ -43,23 +49,6 @@ func warnStale(c *cli.Context, whole *config.Pipeline, parts []part) {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		fmt.Fprintf(c.App.ErrWriter, "! the bundle is run as it is: what pipeline.yml would give now cannot be told: %s\n", text.Line(first))
 	}
-}
-
-// plansNow plans the bundles as generate would.
-func plansNow(whole *config.Pipeline, parts []part) ([]*planned, error) {
-	tags, _, err := loadInventory(whole)
-	if err != nil {
-		return nil, err
-	}
-	before, err := readEarlier(whole)
-	if err != nil {
-		return nil, err
-	}
-	calibration, err := readCalibration(whole)
-	if err != nil {
-		return nil, err
-	}
-	return planAll(parts, tags, before, plan.Options{Calibration: calibration})
 }
 
 // firstDifference names the first file that differs, and its first line that does.

@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/status"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/templates"
 )
@@ -76,30 +77,30 @@ func statuses(c *cli.Context) (all []*status.Status, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = inEach(c, parts, func(p part) error {
-		s, err := p.status(c, name)
+	err = workflow.Each(c.Context, parts, func(p *workflow.Region) error {
+		s, err := askWorkspace(c, p, name)
 		if err != nil {
 			return err
 		}
-		s.Pipeline, s.Region = p.cfg.Key()+"."+name, p.region()
+		s.Pipeline, s.Region = p.Config.Key()+"."+name, p.Name()
 		all = append(all, s)
 		return nil
 	})
 	return all, err
 }
 
-// status asks the workspace of a target: its tables by a SQL warehouse, else its jobs.
-func (p part) status(c *cli.Context, name string) (*status.Status, error) {
+// askWorkspace asks the workspace of a target: its tables by a SQL warehouse, else its jobs.
+func askWorkspace(c *cli.Context, p *workflow.Region, name string) (*status.Status, error) {
 	var reader templates.Reader
 	warehouse, now := "", time.Now()
-	for _, t := range p.cfg.Targets {
+	for _, t := range p.Config.Targets {
 		if t.Name == name {
-			warehouse = p.cfg.WarehouseOf(t)
-			reader = templates.Reader{Catalog: p.cfg.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{p.cfg.Key() + "." + name}, Sites: p.cfg.OwnSites(), Now: status.Instant(now)}
+			warehouse = p.Config.WarehouseOf(t)
+			reader = templates.Reader{Catalog: p.Config.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{p.Config.Key() + "." + name}, Sites: p.Config.OwnSites(), Now: status.Instant(now)}
 		}
 	}
 	if warehouse == "" {
-		return p.jobStatus(c, name, now)
+		return jobStatus(c, p, name, now)
 	}
 	queries, err := status.Queries(reader)
 	if err != nil {
@@ -109,7 +110,7 @@ func (p part) status(c *cli.Context, name string) (*status.Status, error) {
 	for i, q := range queries {
 		statements[i] = q.SQL
 	}
-	rows, err := workspace(c).QueryAll(c.Context, p.dir(), name, warehouse, statements)
+	rows, err := workspace(c).QueryAll(c.Context, p.Dir(), name, warehouse, statements)
 	if err != nil {
 		if strings.Contains(err.Error(), "TABLE_OR_VIEW_NOT_FOUND") || strings.Contains(err.Error(), "SCHEMA_NOT_FOUND") {
 			err = diag.WithHint(fmt.Errorf("no run of target %s has made tables yet", name),
@@ -134,8 +135,8 @@ const mostRuns = 10
 
 // jobStatus asks the workspace for the runs of the bundle's jobs, which is all that
 // is known without a SQL warehouse.
-func (p part) jobStatus(c *cli.Context, name string, now time.Time) (*status.Status, error) {
-	b, err := bundle.Read(p.dir())
+func jobStatus(c *cli.Context, p *workflow.Region, name string, now time.Time) (*status.Status, error) {
+	b, err := bundle.Read(p.Dir())
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func (p part) jobStatus(c *cli.Context, name string, now time.Time) (*status.Sta
 			tiers[j.Key], keys = j.Tier, append(keys, j.Key)
 		}
 	}
-	runs, err := workspace(c).Runs(c.Context, p.dir(), name, keys, mostRuns)
+	runs, err := workspace(c).Runs(c.Context, p.Dir(), name, keys, mostRuns)
 	if err != nil {
 		return nil, err
 	}

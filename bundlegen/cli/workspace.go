@@ -4,21 +4,18 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
+	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/diag"
-	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // target gives the deployment target, which must be one of the pipeline's.
@@ -51,26 +48,11 @@ func workspace(c *cli.Context) deploy.CLI {
 	return deploy.CLI{Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Told: told}
 }
 
-// existing checks that a bundle is there to work on.
-func existing(cfg *config.Pipeline) error {
-	if _, err := os.Stat(filepath.Join(cfg.BundleDir(), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
-		return diag.WithHint(fmt.Errorf("there is no bundle in %s", cfg.BundleDir()), "bundlegen generate")
-	}
-	return bundle.Own(cfg.BundleDir())
-}
-
-// lintBundle makes the checks that the databricks CLI does not.
-func lintBundle(c *cli.Context, dir string) error {
-	noteIgnored(c, dir)
-	findings, err := lint.Check(dir)
-	if err != nil || len(findings) == 0 {
-		return err
-	}
-	faults := make([]error, len(findings))
-	for i, f := range findings {
-		faults[i] = f
-	}
-	return fmt.Errorf("the bundle has %s:\n%w", words.Plural(len(findings), "fault"), errors.Join(faults...))
+// lintBundle makes the checks that the databricks CLI does not, and notes what git
+// will not take.
+func lintBundle(c *cli.Context, r *workflow.Region) error {
+	noteIgnored(c, r.Dir())
+	return workflow.Lint(r)
 }
 
 // noteIgnored tells what of a bundle would be missing in a clone. It is a note, since
@@ -93,32 +75,32 @@ func validateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return inEach(c, parts, func(p part) error {
-				if err := lintBundle(c, p.dir()); err != nil {
+			return workflow.Each(c.Context, parts, func(p *workflow.Region) error {
+				if err := lintBundle(c, p); err != nil {
 					return err
 				}
-				return workspace(c).Validate(c.Context, p.dir(), name)
+				return workflow.Validate(c.Context, workspace(c), p, name)
 			})
 		},
 	}
 }
 
 // bundlesAndTarget reads the pipeline for a command that works on emitted bundles.
-func bundlesAndTarget(c *cli.Context) ([]part, string, error) {
-	whole, parts, err := loadParts(c)
+func bundlesAndTarget(c *cli.Context) ([]*workflow.Region, string, error) {
+	p, err := load(c)
 	if err != nil {
 		return nil, "", err
 	}
-	name, err := target(c, whole)
+	name, err := target(c, p.Pipeline)
 	if err != nil {
 		return nil, "", err
 	}
-	for _, p := range parts {
-		if err := existing(p.cfg); err != nil {
+	for _, r := range p.Regions {
+		if err := workflow.Exists(r.Config); err != nil {
 			return nil, "", err
 		}
 	}
-	return parts, name, nil
+	return p.Regions, name, nil
 }
 
 func deployCommand() *cli.Command {
@@ -127,118 +109,50 @@ func deployCommand() *cli.Command {
 		Usage: "generates, checks, shows what changes, and deploys",
 		Flags: []cli.Flag{configFlag, targetFlag, regionFlag, &cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"}},
 		Action: func(c *cli.Context) error {
-			whole, parts, err := loadParts(c)
+			p, err := load(c)
 			if err != nil {
 				return err
 			}
-			name, err := target(c, whole)
+			name, err := target(c, p.Pipeline)
 			if err != nil {
 				return err
 			}
-			all, err := plansOf(c, whole, parts, readCalibration)
-			if err != nil {
+			if err := planRegions(c, p, workflow.Options{}); err != nil {
 				return err
 			}
-			if err := ownWorkspaces(all, name); err != nil {
+			if err := workflow.OwnWorkspaces(p.Regions, name); err != nil {
 				return err
 			}
-			if err := prepare(c, all); err != nil {
+			if err := workflow.Write(c.Context, p.Regions, tell(c)); err != nil {
 				return err
 			}
-			return apply(c, all, name)
+			for _, r := range p.Regions {
+				if err := lintBundle(c, r); err != nil {
+					return err
+				}
+			}
+			return rollOut(c, p.Regions, name)
 		},
 	}
 }
 
-// ownWorkspaces refuses regions of a production target that would be deployed to
-// whichever workspace the environment names.
-func ownWorkspaces(all []*planned, name string) error {
-	for _, p := range all {
-		for _, t := range p.cfg.Targets {
-			if t.Name == name && t.Production && t.Host == "" && len(p.cfg.Elsewhere) > 0 {
-				return diag.WithHint(fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region", p.cfg.File, name, p.region()),
-					"targets: {%s: {regions: {%s: {host: https://…}}}}", name, p.region())
-			}
-		}
+// rollOut shows what changes everywhere, asks once, and deploys just that. A region
+// whose workspace fails stops no other.
+func rollOut(c *cli.Context, regions []*workflow.Region, name string) error {
+	ws, approved := workspace(c), c.Bool("auto-approve")
+	out, failed := workflow.Preview(c.Context, ws, regions, name)
+	for i, r := range out.Regions {
+		fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", r.Config.Name, name, out.Changes[i])
 	}
-	return nil
-}
-
-// prepare writes the bundles for a deployment. It changes nothing where one of them
-// was edited by hand.
-func prepare(c *cli.Context, all []*planned) error {
-	trees := make([]*bundle.Tree, len(all))
-	for i, p := range all {
-		var err error
-		if trees[i], err = bundle.Render(p.cfg, p.plan); err != nil {
-			return err
-		}
-		if err := edited(trees[i], p.dir()); err != nil {
-			return err
-		}
-	}
-	for i, p := range all {
-		if err := trees[i].Write(p.dir()); err != nil {
-			return err
-		}
-		if err := ensureWheel(c, p); err != nil {
-			return err
-		}
-		if err := lintBundle(c, p.dir()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ensureWheel makes the wheel anew where it can, and else takes the one that is there.
-func ensureWheel(c *cli.Context, p *planned) error {
-	dist := filepath.Join(p.dir(), distFolder)
-	err := makeWheel(c, p.dir(), distFolder, archOf(p.cfg))
-	if err == nil || c.Context.Err() != nil {
-		return err
-	}
-	entries, _ := os.ReadDir(dist) // why the wheel could not be made tells more
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".whl" }) {
-		return nil
-	}
-	return fmt.Errorf("the bundle has no wheel: %w", err)
-}
-
-// apply validates, shows what changes everywhere, asks once, and deploys just that.
-// A region whose workspace fails stops no other.
-func apply(c *cli.Context, all []*planned, name string) error {
-	ws := workspace(c)
-	changes := map[*planned]deploy.Changes{}
-	some := false
-	failed := inEach(c, all, func(p *planned) error {
-		if err := ws.Validate(c.Context, p.dir(), name); err != nil {
-			return err
-		}
-		shown, err := ws.Plan(c.Context, p.dir(), name)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", p.cfg.Name, name, shown)
-		changes[p], some = shown, some || shown.Any()
-		return nil
-	})
-	if len(changes) == 0 || c.Context.Err() != nil {
+	if len(out.Regions) == 0 || c.Context.Err() != nil {
 		return failed
 	}
-	if some && !c.Bool("auto-approve") {
+	if out.Any() && !approved {
 		if err := ask(c, "deploy"); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
-	failed = errors.Join(failed, inEach(c, all, func(p *planned) error {
-		shown, ok := changes[p]
-		if !ok {
-			return nil // it has failed, and says so
-		}
-		return ws.Deploy(c.Context, p.dir(), name, c.Bool("auto-approve"), &shown)
-	}))
-	if failed != nil {
+	if failed = errors.Join(failed, workflow.Deploy(c.Context, ws, out, approved)); failed != nil {
 		return failed
 	}
 	fmt.Fprintf(c.App.Writer, "next: bundlegen run%s%s -t %s\n", withConfig(c), withRegion(c), name)
@@ -283,14 +197,14 @@ func destroyCommand() *cli.Command {
 			if !c.Bool("auto-approve") {
 				var names []string
 				for _, p := range parts {
-					names = append(names, p.cfg.Name)
+					names = append(names, p.Config.Name)
 				}
 				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", strings.Join(names, ", "), name)
 				if err := ask(c, "destroy"); err != nil {
 					return err
 				}
 			}
-			return inEach(c, parts, func(p part) error { return workspace(c).Destroy(c.Context, p.dir(), name, true) })
+			return workflow.Each(c.Context, parts, func(p *workflow.Region) error { return workspace(c).Destroy(c.Context, p.Dir(), name, true) })
 		},
 	}
 }

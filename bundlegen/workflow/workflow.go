@@ -1,0 +1,190 @@
+// Package workflow is bundlegen's main path, from pipeline.yml to a deployed
+// bundle, as functions on values. In order:
+//
+//	Load      pipeline.yml                                   a Project of Regions
+//	Plan      inventory, earlier bundles, what was measured  each Region's Plan and Changes
+//	Render    plan to files in memory                        a Tree, and how the folder differs
+//	Write     files and wheel, unless edited by hand         the bundle's folder
+//	Lint      what a person can break                        findings
+//	Validate  the databricks CLI's strict validation
+//	Preview   what a deployment would change                 a Rollout
+//	Deploy    just that
+//
+// A command goes as far as it needs: plan to Plan, generate to Write, validate
+// from Load to Lint and Validate, deploy the whole way. A region is a value like
+// any other: a pipeline without regions has one that is called "". Nothing here
+// prints, asks or knows a flag: that is package cli's.
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/deploy"
+	"github.com/bundlegen/bundlegen/bundlegen/lint"
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/words"
+)
+
+// Load reads pipeline.yml and cuts it into regions. Nothing is planned yet.
+func Load(file string) (*Project, error) {
+	whole, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	p := &Project{Pipeline: whole}
+	for _, name := range whole.Regions() {
+		p.Regions = append(p.Regions, &Region{Config: whole.InRegion(name)})
+	}
+	if len(p.Regions) == 0 {
+		p.Regions = []*Region{{Config: whole}}
+	}
+	return p, nil
+}
+
+// Options says how to plan.
+type Options struct {
+	Rebalance  bool // from scratch; moves tags
+	Unmeasured bool // as if nothing had been calibrated
+}
+
+// Plan plans each region on top of the bundles that are there: it fills in
+// Previous, Plan and Changes. notes is what a person should know of the inputs.
+func Plan(p *Project, o Options) (notes []string, err error) {
+	tags, notes, err := Inventory(p.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	there, err := readEarlier(p.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	options := plan.Options{Rebalance: o.Rebalance, FirstID: there.nextID()}
+	if !o.Unmeasured {
+		if options.Calibration, err = Calibration(p.Pipeline); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range p.Regions {
+		if err := r.plan(tagsOf(r, tags), there.of(r), options); err != nil {
+			return nil, err
+		}
+		for _, part := range r.Plan.Partitions {
+			options.FirstID = max(options.FirstID, part.ID+1)
+		}
+	}
+	p.LeftOver = there.leftOver(p.Pipeline)
+	return notes, nil
+}
+
+// plan plans one region.
+func (r *Region) plan(tags tagList, previous *plan.Previous, o plan.Options) (err error) {
+	if r.Plan, err = plan.Build(r.Config, tags, previous, o); err != nil {
+		return err
+	}
+	if err := bundle.CheckRequests(r.Config, r.Plan); err != nil {
+		return fmt.Errorf("%s: %w", r.Config.File, err)
+	}
+	r.Previous, r.Changes = previous, plan.Diff(previous, r.Plan)
+	return nil
+}
+
+// Render makes a planned region's bundle in memory, and says how the folder that
+// is there differs from it.
+func Render(r *Region) (*bundle.Tree, []bundle.Difference, error) {
+	tree, err := bundle.Render(r.Config, r.Plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	differences, err := tree.Compare(r.Dir())
+	return tree, differences, err
+}
+
+// Write writes the bundles of planned regions with their wheels, for a deployment.
+// Nothing is written where one of them was edited by hand. tell is told what takes
+// its time.
+func Write(ctx context.Context, regions []*Region, tell func(line string)) error {
+	trees := make([]*bundle.Tree, len(regions))
+	for i, r := range regions {
+		var err error
+		if trees[i], err = bundle.Render(r.Config, r.Plan); err != nil {
+			return err
+		}
+		if err := refuseEdited(trees[i], r.Dir()); err != nil {
+			return err
+		}
+	}
+	for i, r := range regions {
+		if err := trees[i].Write(r.Dir()); err != nil {
+			return err
+		}
+		if err := ensureWheel(ctx, r, tell); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lint makes the checks of a bundle that the databricks CLI does not. The error
+// names all faults.
+func Lint(r *Region) error {
+	findings, err := lint.Check(r.Dir())
+	if err != nil || len(findings) == 0 {
+		return err
+	}
+	faults := make([]error, len(findings))
+	for i, f := range findings {
+		faults[i] = f
+	}
+	return fmt.Errorf("the bundle has %s:\n%w", words.Plural(len(findings), "fault"), errors.Join(faults...))
+}
+
+// Validate has the databricks CLI validate a bundle strictly.
+func Validate(ctx context.Context, ws deploy.CLI, r *Region, target string) error {
+	return ws.Validate(ctx, r.Dir(), target)
+}
+
+// Preview validates each bundle and asks its workspace what a deployment would
+// change. A region whose workspace fails stops no other: the error is of those
+// that failed, beside the Rollout of the rest.
+func Preview(ctx context.Context, ws deploy.CLI, regions []*Region, target string) (*Rollout, error) {
+	out := &Rollout{target: target}
+	err := Each(ctx, regions, func(r *Region) error {
+		if err := Validate(ctx, ws, r, target); err != nil {
+			return err
+		}
+		changes, err := ws.Plan(ctx, r.Dir(), target)
+		if err != nil {
+			return err
+		}
+		out.Regions = append(out.Regions, r)
+		out.Changes = append(out.Changes, changes)
+		return nil
+	})
+	return out, err
+}
+
+// Deploy deploys just what was previewed. It refuses a workspace that has changed
+// since; approved says that nobody was asked, so that there is nothing to refuse.
+func Deploy(ctx context.Context, ws deploy.CLI, r *Rollout, approved bool) error {
+	return Each(ctx, r.Regions, func(region *Region) error {
+		at := slices.Index(r.Regions, region)
+		return ws.Deploy(ctx, region.Dir(), r.target, approved, &r.Changes[at])
+	})
+}
+
+// Rollout is what a deployment would change, region by region.
+type Rollout struct {
+	Regions []*Region
+	Changes []deploy.Changes // parallel to Regions
+	target  string
+}
+
+// Any reports whether anything would change.
+func (r *Rollout) Any() bool {
+	return slices.ContainsFunc(r.Changes, func(c deploy.Changes) bool { return c.Any() })
+}

@@ -1,0 +1,124 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/bundlegen/wheel"
+	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/program"
+)
+
+// refuseEdited refuses a bundle that somebody changed by hand, and shows how: which
+// files, by the hashes of the last generate, and how they differ from what
+// generate would write now.
+func refuseEdited(tree *bundle.Tree, dir string) error {
+	byHand, err := bundle.HandEdited(dir)
+	if err != nil || len(byHand) == 0 {
+		return err
+	}
+	now, err := tree.Compare(dir)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s was edited by hand, and generate would undo it; nothing was changed\n", dir)
+	for _, e := range byHand {
+		fmt.Fprintln(&b, e)
+		for _, d := range now {
+			if d.Path == e.Path {
+				b.WriteString(d.UnifiedByHand())
+			}
+		}
+	}
+	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
+		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
+}
+
+// Unedited refuses to run a bundle that somebody changed by hand: deploy would too.
+func Unedited(dir string) error {
+	byHand, err := bundle.HandEdited(dir)
+	if err != nil || len(byHand) == 0 {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s was edited by hand; nothing was run\n", dir)
+	for i, e := range byHand {
+		if i == maxListed {
+			fmt.Fprintf(&b, "and %d more\n", len(byHand)-i)
+			break
+		}
+		fmt.Fprintln(&b, e)
+	}
+	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
+		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
+}
+
+// maxListed is how many files a refusal names.
+const maxListed = 20
+
+// archOf is the processor that the pipeline's clusters have.
+func archOf(cfg *config.Pipeline) wheel.Arch {
+	if cfg.Compute.Serverless {
+		return wheel.AMD64
+	}
+	return wheel.ArchOf(cfg.Compute.NodeType)
+}
+
+// DistFolder is where a bundle has its wheel, below its folder.
+const DistFolder = "dist"
+
+// MakeWheel makes the wheel in a folder below another, unless it is there. No link
+// below leads out of that.
+func MakeWheel(ctx context.Context, base, below string, arch wheel.Arch, tell func(line string)) (err error) {
+	binary, err := wheel.Program(ctx, arch, tell)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	var dist *os.Root
+	if err = root.MkdirAll(below, 0o755); err == nil {
+		dist, err = root.OpenRoot(below)
+	}
+	if err != nil {
+		return diag.WithHint(fmt.Errorf("%s: %w", filepath.Join(base, below), err),
+			"it is to be a folder, and no link that leads out of %s", base)
+	}
+	defer func() { err = errors.Join(err, dist.Close()) }()
+	_, err = wheel.Ensure(dist, wheel.Options{Binary: binary, Arch: arch, Version: program.Version()})
+	return err
+}
+
+// Wheel makes the wheel of a region's bundle, unless it is there. The bundle's folder
+// is whole without it: deploying needs it.
+func Wheel(ctx context.Context, r *Region, tell func(line string)) error {
+	return MakeWheel(ctx, r.Dir(), DistFolder, archOf(r.Config), tell)
+}
+
+// ensureWheel makes the wheel anew where it can, and else takes the one that is there.
+func ensureWheel(ctx context.Context, r *Region, tell func(line string)) error {
+	err := Wheel(ctx, r, tell)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	entries, _ := os.ReadDir(filepath.Join(r.Dir(), DistFolder)) // why the wheel could not be made tells more
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".whl" }) {
+		return nil
+	}
+	return fmt.Errorf("the bundle has no wheel: %w", err)
+}
