@@ -16,9 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
-	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/program"
-	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
@@ -50,11 +49,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 		complete(env.Stdout, app, args[1:last])
 		return exitOK
 	}
-	app.Metadata = map[string]any{typedKey: args[min(1, len(args)):]}
-	args, err := arranged(args, app)
-	if err == nil {
-		err = app.RunContext(ctx, args)
-	}
+	err := commandline.Run(ctx, app, args)
 	var code exit
 	var cancelled *localrun.CancelledError
 	switch {
@@ -75,109 +70,27 @@ func Main(ctx context.Context, args []string, env Env) int {
 }
 
 func application(env Env) *cli.App {
-	app := &cli.App{
-		Name:                      "bundlegen",
-		Usage:                     "turns a PI tag inventory into a load-balanced Databricks bundle, and deploys and runs it",
-		Version:                   program.Version(),
-		Writer:                    env.Stdout,
-		ErrWriter:                 env.Stderr,
-		Reader:                    env.Stdin,
-		Suggest:                   true,
-		HideHelpCommand:           true,
-		DisableSliceFlagSeparator: true,
-		ExitErrHandler:            func(*cli.Context, error) {}, // Main gives the exit code
-		OnUsageError:              usageError,
-		Flags:                     []cli.Flag{cli.HelpFlag}, // a command of this name keeps the parser from adding it
+	app := commandline.Prepare(&cli.App{
+		Name:      "bundlegen",
+		Usage:     "turns a PI tag inventory into a load-balanced Databricks bundle, and deploys and runs it",
+		Version:   program.Version(),
+		Writer:    env.Stdout,
+		ErrWriter: env.Stderr,
+		Reader:    env.Stdin,
 		Description: `The usual way: init, then discover, plan, generate, and deploy -t prod.
 run --local tries the emitted job on this machine first.
 
 Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return noCommand(c)
-			}
-			return cli.ShowAppHelp(c)
-		},
 		Commands: []*cli.Command{
 			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(), generateCommand(), validateCommand(),
-			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), helpCommand(), versionCommand(), manCommand(),
+			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), manCommand(),
 		},
-	}
+	})
 	for _, c := range app.Commands {
-		c.HideHelpCommand = true
-		if c.Before == nil {
-			c.Before = noArguments
-		}
-		if c.OnUsageError == nil {
-			c.OnUsageError = usageError
-		}
 		c.Before, c.Action = withProblems(c.Before), withProblems(c.Action)
 	}
 	return app
-}
-
-// noCommand refuses the first argument, which is the name of no command.
-func noCommand(c *cli.Context) error {
-	name := c.Args().First()
-	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%sbundlegen --help lists all", meant(name, commandNames(c.App)))
-}
-
-func helpCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "help",
-		Usage:     "shows all commands, or what one of them does",
-		ArgsUsage: "[COMMAND]",
-		Before: func(c *cli.Context) error {
-			if c.Args().Len() > 1 {
-				return diag.WithHint(fmt.Errorf("help is about one command, and these are %d", c.Args().Len()),
-					"bundlegen help %s", c.Args().First())
-			}
-			return nil
-		},
-		Action: func(c *cli.Context) error {
-			switch name := c.Args().First(); {
-			case name == "":
-				return cli.ShowAppHelp(c)
-			case c.App.Command(name) == nil:
-				return noCommand(c)
-			default:
-				return c.App.RunContext(c.Context, []string{c.App.Name, name, "--help"})
-			}
-		},
-	}
-}
-
-func versionCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "version",
-		Usage: "prints the program's version",
-		Action: func(c *cli.Context) error {
-			cli.ShowVersion(c)
-			return nil
-		},
-	}
-}
-
-// meant begins a hint with the known name that is nearest to a wrong one.
-func meant(wrong string, known []string) string {
-	if near := suggest.Nearest(wrong, known); near != "" {
-		return suggest.DidYouMean(near) + " "
-	}
-	return ""
-}
-
-// notAllowed refuses a flag's value. where says what allows just these.
-func notAllowed(flag, value, where string, allowed []string) error {
-	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", meant(value, allowed), where)
-}
-
-func noArguments(c *cli.Context) error {
-	if c.Args().Present() {
-		return diag.WithHint(fmt.Errorf("bundlegen %s takes no argument, and %q is one", c.Command.Name, c.Args().First()),
-			"flags come as --name value; bundlegen %s --help", c.Command.Name)
-	}
-	return nil
 }
 
 // Flags that several commands share.

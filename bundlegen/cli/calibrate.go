@@ -13,6 +13,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -91,7 +92,7 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 		return nil, diag.WithHint(errors.New("give one of --data FOLDER, --metrics FILE and -t TARGET"),
 			"local runs leave their history in data: bundlegen run%s --local", withConfig(c))
 	case c.Bool("rates") && c.String("data") == "":
-		return nil, diag.WithHint(fmt.Errorf("%s belongs to --data", typed(c, "rates")), "only a data folder has the events at hand")
+		return nil, diag.WithHint(fmt.Errorf("%s belongs to --data", commandline.Typed(c, "rates")), "only a data folder has the events at hand")
 	}
 	return named[0], nil
 }

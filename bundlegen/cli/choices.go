@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 )
 
 // choiceFlag is a flag whose values can be listed, for completion.
@@ -36,7 +37,7 @@ func outputFormat(c *cli.Context, what string) (string, error) {
 	for _, f := range c.Command.Flags {
 		choice, ok := f.(*choiceFlag)
 		if ok && choice.Name == "output" && !slices.Contains(choice.values(nil), format) {
-			return "", notAllowed(typed(c, "output"), format, fmt.Sprintf("without it, %s is printed as %s", what, choice.Value), choice.values(nil))
+			return "", commandline.NotAllowed(commandline.Typed(c, "output"), format, fmt.Sprintf("without it, %s is printed as %s", what, choice.Value), choice.values(nil))
 		}
 	}
 	return format, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
@@ -77,19 +78,19 @@ Put the line into the shell's start-up file.`,
 				return diag.WithHint(fmt.Errorf("bundlegen completion takes one shell, and these are %d", c.Args().Len()),
 					"bundlegen completion %s", c.Args().First())
 			case c.Args().Present() && c.IsSet("shell") && c.Args().First() != c.String("shell"):
-				return diag.WithHint(fmt.Errorf("%s %s and %s cannot be combined", typed(c, "shell"), c.String("shell"), c.Args().First()),
+				return diag.WithHint(fmt.Errorf("%s %s and %s cannot be combined", commandline.Typed(c, "shell"), c.String("shell"), c.Args().First()),
 					"bundlegen completion %s", c.Args().First())
 			}
 			return nil
 		},
 		Action: func(c *cli.Context) error {
-			shell, where := c.String("shell"), typed(c, "shell")
+			shell, where := c.String("shell"), commandline.Typed(c, "shell")
 			if c.Args().Present() {
 				shell, where = c.Args().First(), "completion"
 			}
 			script, ok := completions[shell]
 			if !ok {
-				return notAllowed(where, shell, "without one, bash's is printed", shells())
+				return commandline.NotAllowed(where, shell, "without one, bash's is printed", shells())
 			}
 			_, err := fmt.Fprint(c.App.Writer, script)
 			return err
@@ -115,28 +116,28 @@ func candidates(app *cli.App, words []string) []string {
 	if len(words) > 0 {
 		last = words[len(words)-1]
 	}
-	if i := slices.IndexFunc(flags, func(f cli.Flag) bool { return strings.HasPrefix(last, "-") && isFlag(last, f) }); i >= 0 {
+	if i := slices.IndexFunc(flags, func(f cli.Flag) bool { return strings.HasPrefix(last, "-") && commandline.IsFlag(last, f) }); i >= 0 {
 		if name, _, ok := strings.Cut(last, "="); ok {
 			return prefixed(name+"=", valuesOf(flags[i], words))
 		}
-		if !isSwitch(flags[i]) {
+		if !commandline.IsSwitch(flags[i]) {
 			return valuesOf(flags[i], words)
 		}
 	}
 	if strings.HasPrefix(last, "-") {
 		return flagNames(flags)
 	}
-	if len(words) > 1 && strings.HasPrefix(words[len(words)-2], "-") && takesNext(words[len(words)-2], flags) {
-		i := slices.IndexFunc(flags, func(f cli.Flag) bool { return isFlag(words[len(words)-2], f) })
+	if len(words) > 1 && strings.HasPrefix(words[len(words)-2], "-") && commandline.TakesNext(words[len(words)-2], flags) {
+		i := slices.IndexFunc(flags, func(f cli.Flag) bool { return commandline.IsFlag(words[len(words)-2], f) })
 		return valuesOf(flags[i], words)
 	}
 	switch {
 	case command == nil:
-		return commandNames(app)
+		return commandline.CommandNames(app)
 	case command.Name == "completion":
 		return shells()
 	case command.Name == "help":
-		return commandNames(app)
+		return commandline.CommandNames(app)
 	}
 	return nil
 }
@@ -144,10 +145,10 @@ func candidates(app *cli.App, words []string) []string {
 // commandOf finds the command among words, and the flags that can be given: its
 // own, or those of all commands before there is one.
 func commandOf(app *cli.App, words []string) (*cli.Command, []cli.Flag) {
-	all := allFlags(app)
+	all := commandline.AllFlags(app)
 	for i := 0; i < len(words); i++ {
 		if strings.HasPrefix(words[i], "-") {
-			if takesNext(words[i], all) {
+			if commandline.TakesNext(words[i], all) {
 				i++
 			}
 			continue
@@ -158,16 +159,6 @@ func commandOf(app *cli.App, words []string) (*cli.Command, []cli.Flag) {
 		break
 	}
 	return nil, all
-}
-
-func commandNames(app *cli.App) []string {
-	var names []string
-	for _, command := range app.Commands {
-		if !command.Hidden {
-			names = append(names, command.Name)
-		}
-	}
-	return names
 }
 
 func flagNames(flags []cli.Flag) []string {
@@ -197,7 +188,7 @@ func valuesOf(f cli.Flag, words []string) []string {
 	}
 	path := configFlag.Value
 	for i, word := range words {
-		if !strings.HasPrefix(word, "-") || !isFlag(word, configFlag) {
+		if !strings.HasPrefix(word, "-") || !commandline.IsFlag(word, configFlag) {
 			continue
 		}
 		if _, value, ok := strings.Cut(word, "="); ok {

@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -30,9 +31,9 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error. Without it, data where a local run has landed"},
 			outputFlag("text or json", "text", "json"),
 		},
-		Before: oneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
+		Before: commandline.OneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
 		OnUsageError: func(c *cli.Context, err error, sub bool) error {
-			return fmt.Errorf("%w; a tag that begins with - comes after --", usageError(c, err, sub))
+			return fmt.Errorf("%w; a tag that begins with - comes after --", commandline.UsageError(c, err, sub))
 		},
 		Action: func(c *cli.Context) error {
 			name := c.Args().First()

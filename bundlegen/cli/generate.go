@@ -10,6 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -99,7 +100,7 @@ func wheelCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			arch := c.String("arch")
 			if !slices.Contains(arches, arch) {
-				return notAllowed(typed(c, "arch"), arch, "it is the processor of the clusters' nodes", arches)
+				return commandline.NotAllowed(commandline.Typed(c, "arch"), arch, "it is the processor of the clusters' nodes", arches)
 			}
 			// A link in a folder that somebody else has filled leads nowhere else.
 			if out := c.String("out"); filepath.IsLocal(out) {

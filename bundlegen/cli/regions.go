@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
@@ -25,7 +26,7 @@ func load(c *cli.Context) (*workflow.Project, error) {
 	case len(regions) == 0:
 		return nil, diag.WithHint(fmt.Errorf("--region %s, but no site of %s has a region", want, p.Pipeline.File), "leave --region out, or write region at the sites")
 	case !slices.Contains(regions, want):
-		return nil, notAllowed(typed(c, "region"), want, "the regions are those of the sites of "+p.Pipeline.File, regions)
+		return nil, commandline.NotAllowed(commandline.Typed(c, "region"), want, "the regions are those of the sites of "+p.Pipeline.File, regions)
 	default:
 		p.Only(want)
 	}

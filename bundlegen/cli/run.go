@@ -17,6 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -78,7 +79,7 @@ func runCommand() *cli.Command {
 func here(c *cli.Context) error {
 	switch {
 	case c.Bool("local") && c.IsSet("target"):
-		return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", typed(c, "local"), typed(c, "target")),
+		return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", commandline.Typed(c, "local"), commandline.Typed(c, "target")),
 			"--local runs here, -t TARGET on Databricks")
 	case c.Bool("local"):
 		return nil
@@ -92,7 +93,7 @@ func here(c *cli.Context) error {
 	}
 	for _, f := range []string{"data", "engine", "retry-wait", "frozen"} {
 		if c.IsSet(f) {
-			return diag.WithHint(fmt.Errorf("%s belongs to --local", typed(c, f)), "give --local, or leave it out")
+			return diag.WithHint(fmt.Errorf("%s belongs to --local", commandline.Typed(c, f)), "give --local, or leave it out")
 		}
 	}
 	return nil
@@ -113,7 +114,7 @@ func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
 		return names, nil
 	}
 	if !slices.Contains(names, want) {
-		return nil, notAllowed(typed(c, "tier"), want, "the tiers are those of "+cfg.File, names)
+		return nil, commandline.NotAllowed(commandline.Typed(c, "tier"), want, "the tiers are those of "+cfg.File, names)
 	}
 	return []string{want}, nil
 }
@@ -124,10 +125,10 @@ func untilFlag(c *cli.Context) error {
 	}
 	t, err := instant.Parse(c.String("until"))
 	if err != nil {
-		return diag.WithHint(fmt.Errorf("%s: %w", typed(c, "until"), err), "Z is UTC; an offset such as +01:00 may stand instead")
+		return diag.WithHint(fmt.Errorf("%s: %w", commandline.Typed(c, "until"), err), "Z is UTC; an offset such as +01:00 may stand instead")
 	}
 	if t > instant.FromTime(time.Now().AddDate(1, 0, 0)) {
-		return diag.WithHint(fmt.Errorf("%s %s is more than a year from now", typed(c, "until"), c.String("until")),
+		return diag.WithHint(fmt.Errorf("%s %s is more than a year from now", commandline.Typed(c, "until"), c.String("until")),
 			"what is landed up to there would not be read again")
 	}
 	return nil
@@ -146,7 +147,7 @@ type localDocument struct {
 // folder. The worst outcome is the command's.
 func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
-		return notAllowed(typed(c, "engine"), c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
+		return commandline.NotAllowed(commandline.Typed(c, "engine"), c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
 	for _, p := range project.Regions {
 		// Before anything is read or sent: an edited sites.json would have the

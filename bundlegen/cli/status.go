@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/status"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/templates"
 )
@@ -35,11 +36,11 @@ warehouse of monitoring.warehouse; where there is none, only the last runs are k
 				return err
 			}
 			if c.IsSet("data") && c.IsSet("target") {
-				return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", typed(c, "data"), typed(c, "target")),
+				return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", commandline.Typed(c, "data"), commandline.Typed(c, "target")),
 					"a data folder is of local runs, -t TARGET of those on Databricks")
 			}
 			if c.IsSet("region") && !c.IsSet("target") {
-				return diag.WithHint(fmt.Errorf("%s belongs to -t", typed(c, "region")),
+				return diag.WithHint(fmt.Errorf("%s belongs to -t", commandline.Typed(c, "region")),
 					"local runs of all regions land in one data folder")
 			}
 			all, failed := statuses(c)

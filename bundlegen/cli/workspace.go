@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
@@ -30,7 +31,7 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 		return "", diag.WithHint(fmt.Errorf("-t is missing; allowed: %s", strings.Join(names, ", ")),
 			"bundlegen %s%s -t %s", c.Command.Name, withConfig(c), names[len(names)-1])
 	case !slices.Contains(names, name):
-		return "", notAllowed(typed(c, "target"), name, "the targets are those of "+cfg.File, names)
+		return "", commandline.NotAllowed(commandline.Typed(c, "target"), name, "the targets are those of "+cfg.File, names)
 	}
 	return name, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/commandline"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // failTags makes tags fail: TAG=KIND. A tag's name may have any character.
@@ -19,7 +21,7 @@ func failTags(s *simulator.Server, pairs []string) error {
 		}
 		how, err := simulator.ParseTagFault(pair[i+1:])
 		if err != nil {
-			return err
+			return diag.WithHint(err, "%spi-simulator serve --help", commandline.Meant(pair[i+1:], simulator.TagFaults()))
 		}
 		if err := s.FailTag(pair[:i], how); err != nil {
 			return err
@@ -39,7 +41,9 @@ func faults(pairs []string) (simulator.Faults, error) {
 		kind, text, given := strings.Cut(pair, "=")
 		every, known := kinds[kind]
 		if !known {
-			return f, fmt.Errorf("%q is not a fault; allowed: %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+			names := slices.Sorted(maps.Keys(kinds))
+			err := fmt.Errorf("%q is not a fault; allowed: %s", kind, strings.Join(names, ", "))
+			return f, diag.WithHint(err, "%spi-simulator serve --help says what each does", commandline.Meant(kind, names))
 		}
 		*every = 1
 		if given {

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
@@ -81,7 +82,11 @@ func quirks(names []string) ([]simulator.Quirk, error) {
 	for _, name := range names {
 		q, err := simulator.ParseQuirk(name)
 		if err != nil {
-			return nil, err
+			var known []string
+			for _, q := range simulator.Quirks() {
+				known = append(known, q.Name)
+			}
+			return nil, diag.WithHint(err, "%spi-simulator quirks says what each does", commandline.Meant(name, known))
 		}
 		list = append(list, q)
 	}
@@ -108,12 +113,4 @@ func pointTypes(pairs []string) (map[simulator.PointType]int, error) {
 		weights[t] = weight
 	}
 	return weights, nil
-}
-
-// noArguments refuses what stands behind the flags.
-func noArguments(c *cli.Context) error {
-	if c.Args().Present() {
-		return diag.WithHint(fmt.Errorf("unexpected argument %q", c.Args().First()), "see pi-simulator %s --help", c.Command.Name)
-	}
-	return nil
 }

@@ -140,17 +140,17 @@ func TestBadUse(t *testing.T) {
 		says string
 		args []string
 	}{
-		{`there is no command "srve"`, []string{"srve"}},
-		{"hint: see pi-simulator serve --help", []string{"serve", "--bogus"}},
-		{`unexpected argument "now"`, []string{"serve", "now"}},
+		{`no command is called "srve"`, []string{"srve"}},
+		{"there is no flag --bogus\nhint: pi-simulator serve --help lists all", []string{"serve", "--bogus"}},
+		{`takes no argument, and "now" is one`, []string{"serve", "now"}},
 		{`there is no quirk "nope"; allowed: silent-truncation`, []string{"serve", "--quirk", "nope"}},
 		{`--no-quirk: there is no quirk ""`, []string{"serve", "--no-quirk", ""}},
 		{`there is no point type "Float8"; allowed: [Float16 Float32`, []string{"serve", "--point-type", "Float8=1"}},
 		{`"many" is not a weight; allowed: 0 to 1000`, []string{"serve", "--point-type", "Float32=many"}},
 		{"--tags may not be negative", []string{"serve", "--tags", "-1"}},
 		{"--latency may not be negative", []string{"serve", "--latency", "-1s"}},
-		{`"0/1s" is not such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "0/1s"}},
-		{`"5/soon" is not such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "5/soon"}},
+		{`"0/1s" is not a rate such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "0/1s"}},
+		{`"5/soon" is not a rate such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "5/soon"}},
 		{`"rain" is not a fault; allowed: 401, 429, cut, endless, endless-points, hang, html, huge-page, web-exception`, []string{"serve", "--fault", "rain"}},
 		{`"0" is not a whole number of at least 1`, []string{"serve", "--fault", "html=0"}},
 		{`"ntlm" is not known; allowed: anonymous, basic, bearer`, []string{"serve", "--auth", "ntlm"}},

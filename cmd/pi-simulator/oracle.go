@@ -27,15 +27,11 @@ func oracleCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "tag", Usage: "`NAME` of a tag; may be given several times; default is all"},
 			&cli.BoolFlag{Name: "counts", Usage: "the number of events of each tag instead of the events"},
 		),
-		OnUsageError: usageError,
-		Action:       printOracle,
+		Action: printOracle,
 	}
 }
 
 func printOracle(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
 	o, err := archiveOptions(c)
 	if err != nil {
 		return badFlag(c, err)

@@ -19,7 +19,7 @@ import (
 func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
-		Usage: "serves until SIGINT or SIGTERM",
+		Usage: "serves a simulated server until SIGINT or SIGTERM",
 		Description: "Prints one line of JSON when it is ready: url, auth, username and password or\n" +
 			"token, ca_file (with --tls), tags, data_server. Credentials are made up unless\n" +
 			"environment variables name them. With --stats, prints one more line at its end:\n" +
@@ -43,8 +43,7 @@ func serveCommand() *cli.Command {
 			&cli.BoolFlag{Name: "tls", Usage: "serves https with a certificate of a CA made for this run"},
 			&cli.StringFlag{Name: "ca-file", Usage: "where to write that CA's certificate; default is a temporary file, removed at the end"},
 		),
-		OnUsageError: usageError,
-		Action:       serve,
+		Action: serve,
 	}
 }
 
@@ -71,9 +70,6 @@ type counted struct {
 }
 
 func serve(c *cli.Context) (err error) {
-	if err := noArguments(c); err != nil {
-		return err
-	}
 	o, err := serveOptions(c)
 	if err != nil {
 		return badFlag(c, err)
@@ -156,11 +152,11 @@ func rateLimit(text string) (simulator.RateLimit, error) {
 	limit := simulator.RateLimit{Per: time.Second}
 	var err error
 	if limit.Requests, err = strconv.Atoi(number); err != nil || limit.Requests < 1 {
-		return limit, fmt.Errorf("%q is not such as 1000 or 1000/1s", text)
+		return limit, fmt.Errorf("%q is not a rate such as 1000 or 1000/1s", text)
 	}
 	if given {
 		if limit.Per, err = time.ParseDuration(per); err != nil || limit.Per <= 0 {
-			return limit, fmt.Errorf("%q is not such as 1000 or 1000/1s", text)
+			return limit, fmt.Errorf("%q is not a rate such as 1000 or 1000/1s", text)
 		}
 	}
 	return limit, nil

@@ -20,7 +20,6 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/diag"
-	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -52,20 +51,15 @@ const resultVariable = "PI_EXTRACTOR_RESULT"
 // Main runs one task and gives the exit code. What the task did goes to
 // stdout, one line; all else to stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) int {
-	if len(args) < 2 || slices.Contains([]string{"-h", "--help", "help"}, args[1]) {
-		fmt.Fprint(stdout, usage(engines))
-		return exitOK
-	}
-	if args[1] == "--version" {
-		fmt.Fprintln(stdout, "pi-extractor", program.Version())
+	if answer, err := asked(args[min(1, len(args)):], engines); err != nil {
+		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
+		return exitError
+	} else if answer != "" {
+		fmt.Fprint(stdout, answer)
 		return exitOK
 	}
 	if args[1] == shardCommand && len(args) == 2 {
 		return runShard(ctx, os.Stdin, stdout, stderr, getenv)
-	}
-	if slices.Contains(args[2:], "--help") {
-		fmt.Fprint(stdout, manifest.Usage(args[1]))
-		return exitOK
 	}
 	result, err := run(ctx, args[1], args[2:], stderr, getenv, engines)
 	err = errors.Join(err, leaveResult(result, getenv))
@@ -80,11 +74,20 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
 		return exitError
 	}
-	fmt.Fprintf(stdout, "%s %s: %d tags, %d failed, %d events, %d requests\n", args[1], result.Status, result.Tags, result.Failed, result.Events, result.Requests)
+	fmt.Fprintf(stdout, "%s %s: %s, %d failed, %s, %s\n", args[1], result.Status,
+		plural(result.Tags, "tag"), result.Failed, plural(result.Events, "event"), plural(result.Requests, "request"))
 	if result.Status == batch.Partial {
 		return exitPartial
 	}
 	return exitOK
+}
+
+// plural returns a count and its noun: 1 tag, 2 tags.
+func plural[N int | int64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) (res task.Result, err error) {
@@ -167,24 +170,4 @@ func names(engines map[string]OpenEngine) string {
 		return "no engine"
 	}
 	return strings.Join(slices.Sorted(maps.Keys(engines)), ", ")
-}
-
-func usage(engines map[string]OpenEngine) string {
-	return `pi-extractor runs one task of a bundle's job: it reads PI Web API and lands every event exactly once.
-
-usage: pi-extractor TASK [--engine=duckdb] [--data=DIR] --NAME=VALUE…
-
-tasks
-  discover      claims the tables, recovers, assigns tags to partitions, records the run
-  extract       lands a partition's events up to the run's instant
-  consolidate   compacts watermarks, lays bronze out for readers
-  validate      compares what was landed with what PI counts
-
-The parameters are those of the emitted job: pi-extractor TASK --help lists them.
-On a cluster's workers Spark starts: pi-extractor shard (its spec on standard input, an Arrow stream on standard output)
-Here the tasks of a whole job are run by: bundlegen run --local
-
-engines of this build: ` + names(engines) + `
-exit codes: 0 ok, 1 error, 3 done in part, 130 cancelled
-`
 }

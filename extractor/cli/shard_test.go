@@ -150,5 +150,5 @@ func TestShardWithABadSpec(t *testing.T) {
 func TestUsageTellsOfShards(t *testing.T) {
 	var out bytes.Buffer
 	require.Zero(t, cli.Main(t.Context(), []string{"pi-extractor", "--help"}, &out, io.Discard, os.LookupEnv, nil))
-	require.Contains(t, out.String(), "pi-extractor shard (its spec on standard input, an Arrow stream on standard output)")
+	require.Contains(t, out.String(), "pi-extractor shard, which reads its work from\n   standard input and writes an Arrow stream to standard output")
 }

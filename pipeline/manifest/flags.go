@@ -199,7 +199,7 @@ func Usage(task string) string {
 		case !slices.Contains(f.tasks, task):
 			note = " (with --" + everyFlag + ")"
 		}
-		fmt.Fprintf(&b, "  --%-20s %s%s\n", f.name+"=", f.allowed, note)
+		fmt.Fprintf(&b, "   --%-20s %s%s\n", f.name+"=", f.allowed, note)
 	}
 	return b.String()
 }
@@ -215,8 +215,8 @@ func (p *Parameters) flagNames(flags []flag) []string {
 }
 
 func unknown(what, name string, known []string) error {
-	return diag.WithHint(fmt.Errorf("unknown %s %s", what, quote(name)), "%s",
-		suggest.Hint(name, known, "known are "+strings.Join(known, ", ")))
+	return diag.WithHint(fmt.Errorf("there is no %s %s", what, quote(name)), "%s",
+		suggest.Hint(name, known, "allowed are "+strings.Join(known, ", ")))
 }
 
 // quote shows a value in an error: quoted, and cut where it is long.

@@ -161,8 +161,8 @@ func TestWhatMayBeLeftOut(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ task, arg, want string }{
-		{"extract", "--partitoin=1", "unknown flag \"--partitoin\"\nhint: did you mean --partition?"},
-		{"extract", "--colour=red", "hint: known are --pipeline, "},
+		{"extract", "--partitoin=1", "there is no flag \"--partitoin\"\nhint: did you mean --partition?"},
+		{"extract", "--colour=red", "hint: allowed are --pipeline, "},
 		{"extract", "--layout=liquid", "flag --layout is not one of extract\nhint: it belongs to discover, consolidate"},
 		{"extract", "--partition", "flag --partition has no value"},
 		{"extract", "7", `argument "7" is not of the form --name=value`},
@@ -199,7 +199,7 @@ func TestParseRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "hint: ")
 	}
 	_, err := manifest.Parse("extrakt", nil)
-	require.EqualError(t, err, "unknown task \"extrakt\"\nhint: did you mean extract?")
+	require.EqualError(t, err, "there is no task \"extrakt\"\nhint: did you mean extract?")
 
 	args := slices.DeleteFunc(valid("validate").Args(nil), func(a string) bool { return strings.HasPrefix(a, "--until-ms") })
 	_, err = manifest.Parse("validate", args)

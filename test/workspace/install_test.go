@@ -68,7 +68,7 @@ func TestInstalledFromTheModule(t *testing.T) {
 	own := only(t, filepath.Join(p.dir, "bundles", "plant", "dist", "*.whl"))
 	require.Contains(t, p.bundlegen(0, "wheel", "--arch", "arm64"), "building pi-extractor-linux-arm64 with Go")
 	require.Contains(t, only(t, filepath.Join(p.dir, "dist", "*.whl")), "_aarch64.whl")
-	require.Equal(t, "pi-extractor "+release+"\n", p.shell("python3 -m zipfile --extract "+own+" unpacked\n"+
+	require.Equal(t, "pi-extractor version "+release+"\n", p.shell("python3 -m zipfile --extract "+own+" unpacked\n"+
 		"chmod +x unpacked/pi_extractor/pi-extractor\nunpacked/pi_extractor/pi-extractor --version"))
 
 	// Without Go it says what to do, and a deployment keeps to the wheel that is there.

@@ -1,4 +1,4 @@
-package cli
+package commandline
 
 import (
 	"errors"
@@ -28,10 +28,10 @@ func arranged(args []string, app *cli.App) ([]string, error) {
 
 // commandFirst moves flags of commands that stand before the command behind it.
 func commandFirst(args []string, app *cli.App) ([]string, error) {
-	flags := allFlags(app)
+	flags := AllFlags(app)
 	i := 1
-	for i < len(args) && strings.HasPrefix(args[i], "-") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return isFlag(args[i], f) }) {
-		if takesNext(args[i], flags) {
+	for i < len(args) && strings.HasPrefix(args[i], "-") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return IsFlag(args[i], f) }) {
+		if TakesNext(args[i], flags) {
 			i++
 		}
 		i++
@@ -41,17 +41,17 @@ func commandFirst(args []string, app *cli.App) ([]string, error) {
 		return args, nil
 	case i == len(args):
 		return nil, diag.WithHint(errors.New("no command is given"),
-			"bundlegen %s plan, for example; bundlegen --help lists all", strings.Join(args[1:], " "))
+			"%s --help lists all commands; flags stand behind one", app.Name)
 	case i > len(args):
-		return nil, diag.WithHint(fmt.Errorf("%s needs a value", args[len(args)-1]), "bundlegen --help")
+		return nil, diag.WithHint(fmt.Errorf("%s needs a value", args[len(args)-1]), "%s --help", app.Name)
 	case strings.HasPrefix(args[i], "-"):
 		return args, nil // the parser says what is wrong with it
 	}
 	return slices.Concat(args[:1], args[i:i+1], args[1:i], args[i+1:]), nil
 }
 
-// allFlags returns the flags of all commands.
-func allFlags(app *cli.App) []cli.Flag {
+// AllFlags returns the flags of all commands.
+func AllFlags(app *cli.App) []cli.Flag {
 	var flags []cli.Flag
 	for _, command := range app.Commands {
 		flags = append(flags, command.Flags...)
@@ -59,8 +59,8 @@ func allFlags(app *cli.App) []cli.Flag {
 	return flags
 }
 
-// isFlag reports whether an argument is a flag, with a value or without.
-func isFlag(arg string, f cli.Flag) bool {
+// IsFlag reports whether an argument is a flag, with a value or without.
+func IsFlag(arg string, f cli.Flag) bool {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	return slices.Contains(f.Names(), name)
 }
@@ -79,7 +79,7 @@ func flagsFirst(args []string, flags []cli.Flag) []string {
 			plain = append(plain, arg)
 		default:
 			named = append(named, arg)
-			if takesNext(arg, flags) && i+1 < len(args) {
+			if TakesNext(arg, flags) && i+1 < len(args) {
 				i++
 				named = append(named, args[i])
 			}
@@ -91,13 +91,13 @@ func flagsFirst(args []string, flags []cli.Flag) []string {
 	return append(append(named, "--"), plain...)
 }
 
-// takesNext reports whether a flag's value is the next argument.
-func takesNext(arg string, flags []cli.Flag) bool {
-	return !strings.Contains(arg, "=") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return isFlag(arg, f) && !isSwitch(f) })
+// TakesNext reports whether a flag's value is the next argument.
+func TakesNext(arg string, flags []cli.Flag) bool {
+	return !strings.Contains(arg, "=") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return IsFlag(arg, f) && !IsSwitch(f) })
 }
 
-// isSwitch reports whether a flag takes no value.
-func isSwitch(f cli.Flag) bool {
+// IsSwitch reports whether a flag takes no value.
+func IsSwitch(f cli.Flag) bool {
 	_, ok := f.(*cli.BoolFlag)
 	return ok
 }
@@ -105,8 +105,8 @@ func isSwitch(f cli.Flag) bool {
 // typedKey is where an application keeps the arguments that it was started with.
 const typedKey = "arguments"
 
-// typed returns a flag as it was typed, -t or --target; as --NAME where it was not.
-func typed(c *cli.Context, name string) string {
+// Typed returns a flag as it was typed, -t or --target; as --NAME where it was not.
+func Typed(c *cli.Context, name string) string {
 	names := []string{name}
 	for _, f := range c.Command.Flags {
 		if slices.Contains(f.Names(), name) {
@@ -137,10 +137,10 @@ var (
 	twoForms    = regexp.MustCompile(`^Cannot use two forms of the same flag: (\S+) (\S+)$`)
 )
 
-// usageError says which flag is wrong, as it was typed, and what was meant where
+// UsageError says which flag is wrong, as it was typed, and what was meant where
 // that can be told.
-func usageError(c *cli.Context, err error, _ bool) error {
-	name, flags := "bundlegen", allFlags(c.App)
+func UsageError(c *cli.Context, err error, _ bool) error {
+	name, flags := c.App.Name, AllFlags(c.App)
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
 		name, flags = name+" "+c.Command.Name, c.Command.Flags
 	}
@@ -154,7 +154,7 @@ func usageError(c *cli.Context, err error, _ bool) error {
 			known = append(known, "--"+f.Names()[0])
 		}
 		return diag.WithHint(fmt.Errorf("there is no flag %s", unknown),
-			"%s%s --help lists all", meant("--"+strings.TrimLeft(unknown, "-"), known), name)
+			"%s%s --help lists all", Meant("--"+strings.TrimLeft(unknown, "-"), known), name)
 	case noValue.MatchString(text):
 		return diag.WithHint(fmt.Errorf("%s needs a value", as(noValue.FindStringSubmatch(text)[1])), "%s --help", name)
 	case wrongBool.MatchString(text):
@@ -173,22 +173,30 @@ func usageError(c *cli.Context, err error, _ bool) error {
 // wanted says what the values of a flag look like.
 func wanted(name string, flags []cli.Flag) string {
 	for _, f := range flags {
-		if _, ok := f.(*cli.DurationFlag); ok && slices.Contains(f.Names(), name) {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
 			return "a length of time such as 30s or 5m"
+		case *cli.IntFlag, *cli.Uint64Flag:
+			return "a whole number"
+		case *cli.Float64Flag:
+			return "a number"
 		}
 	}
 	return "a value of its kind"
 }
 
-// oneArgument returns a check that a command has exactly one argument: none is
+// OneArgument returns a check that a command has exactly one argument: none is
 // the error without one, and more the hint with several.
-func oneArgument(none error, more string) cli.BeforeFunc {
+func OneArgument(none error, more string) cli.BeforeFunc {
 	return func(c *cli.Context) error {
 		switch n := c.Args().Len(); {
 		case n == 0:
 			return none
 		case n > 1:
-			return diag.WithHint(fmt.Errorf("bundlegen %s takes one argument, and these are %d: %s", c.Command.Name, n, strings.Join(c.Args().Slice(), ", ")),
+			return diag.WithHint(fmt.Errorf("%s %s takes one argument, and these are %d: %s", c.App.Name, c.Command.Name, n, strings.Join(c.Args().Slice(), ", ")),
 				"%s", more)
 		}
 		return nil

@@ -1,0 +1,130 @@
+// Package commandline is what the programs' command lines have in common: help and
+// version as commands and as flags, flags anywhere on the line, and errors of usage
+// that say what is allowed and what was meant.
+package commandline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/suggest"
+)
+
+// Run runs a program's command line. app has the program's commands and says where
+// it writes; all that the programs have in common is added here, and their caller
+// prints the error and gives the exit code.
+func Run(ctx context.Context, app *cli.App, args []string) error {
+	if app.Metadata == nil {
+		app.Metadata = map[string]any{}
+	}
+	app.Metadata[typedKey] = args[min(1, len(args)):]
+	args, err := arranged(args, app)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, args)
+}
+
+// Prepare adds to a program what all have in common. It is to be called once.
+func Prepare(app *cli.App) *cli.App {
+	app.Suggest = true
+	app.HideHelpCommand = true
+	app.DisableSliceFlagSeparator = true
+	app.ExitErrHandler = func(*cli.Context, error) {} // the program's main gives the exit code
+	app.OnUsageError = UsageError
+	app.Flags = append(app.Flags, cli.HelpFlag) // a command of this name keeps the parser from adding it
+	app.Action = func(c *cli.Context) error {
+		if c.Args().Present() {
+			return noCommand(c)
+		}
+		return cli.ShowAppHelp(c)
+	}
+	app.Commands = append(app.Commands, helpCommand(), versionCommand())
+	for _, c := range app.Commands {
+		c.HideHelpCommand = true
+		if c.Before == nil {
+			c.Before = noArguments
+		}
+		if c.OnUsageError == nil {
+			c.OnUsageError = UsageError
+		}
+	}
+	return app
+}
+
+// noCommand refuses the first argument, which is the name of no command.
+func noCommand(c *cli.Context) error {
+	name := c.Args().First()
+	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%s%s --help lists all", Meant(name, CommandNames(c.App)), c.App.Name)
+}
+
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "shows all commands, or what one of them does",
+		ArgsUsage: "[COMMAND]",
+		Before: func(c *cli.Context) error {
+			if c.Args().Len() > 1 {
+				return diag.WithHint(fmt.Errorf("help is about one command, and these are %d", c.Args().Len()), "%s help %s", c.App.Name, c.Args().First())
+			}
+			return nil
+		},
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case name == "":
+				return cli.ShowAppHelp(c)
+			case c.App.Command(name) == nil:
+				return noCommand(c)
+			default:
+				return c.App.RunContext(c.Context, []string{c.App.Name, name, "--help"})
+			}
+		},
+	}
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "prints the program's version",
+		Action: func(c *cli.Context) error {
+			cli.ShowVersion(c)
+			return nil
+		},
+	}
+}
+
+// CommandNames lists a program's commands.
+func CommandNames(app *cli.App) []string {
+	var names []string
+	for _, command := range app.Commands {
+		if !command.Hidden {
+			names = append(names, command.Name)
+		}
+	}
+	return names
+}
+
+// Meant begins a hint with the known name that is nearest to a wrong one.
+func Meant(wrong string, known []string) string {
+	if near := suggest.Nearest(wrong, known); near != "" {
+		return suggest.DidYouMean(near) + " "
+	}
+	return ""
+}
+
+// NotAllowed refuses a flag's value. where says what allows just these.
+func NotAllowed(flag, value, where string, allowed []string) error {
+	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", Meant(value, allowed), where)
+}
+
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return diag.WithHint(fmt.Errorf("%s %s takes no argument, and %q is one", c.App.Name, c.Command.Name, c.Args().First()),
+			"flags come as --name value; %s %s --help", c.App.Name, c.Command.Name)
+	}
+	return nil
+}
