@@ -60,7 +60,7 @@ func lintBundle(c *cli.Context, r *workflow.Region) error {
 // some want it so: the tasks get these files all the same.
 func noteIgnored(c *cli.Context, dir string) {
 	var notes []string
-	for _, i := range lint.IgnoredByGit(c.Context, dir) {
+	for _, i := range lint.IgnoredByGit(c.Context, dir, c.String("config")) {
 		notes = append(notes, dir+": "+i.String())
 	}
 	printNotes(c, notes)

@@ -19,10 +19,14 @@ type Ignored struct {
 	Rule  string   // as it is there: *.csv
 	Where string   // the file that it stands in, and the line: .gitignore:3
 	Files []string // relative to the bundle's folder, sorted
+	Whole bool     // these are all that there are
 }
 
-// String returns the rule and its files as a note shows them.
+// String returns the rule, its files and what comes of it, as a note shows them.
 func (i Ignored) String() string {
+	if i.Whole {
+		return fmt.Sprintf("git ignores this folder, by %s (%s): in a clone, generate starts afresh and may move tags", i.Where, i.Rule)
+	}
 	what := i.Files[0]
 	switch more := len(i.Files) - 1; {
 	case more == 1:
@@ -38,14 +42,27 @@ const gitTimeout = 20 * time.Second
 
 // IgnoredByGit returns what git will not take of the bundle in dir, in the order of its
 // files; dist/ and .databricks/ are not meant to be committed. Where there is no git
-// and no repository, there is nothing to say, which is no error.
-func IgnoredByGit(ctx context.Context, dir string) []Ignored {
+// and no repository, or where git ignores the pipeline's own file, too, since nothing
+// there is meant for it, there is nothing to say, which is no error.
+func IgnoredByGit(ctx context.Context, dir, pipeline string) []Ignored {
 	files := committed(dir)
 	if len(files) == 0 {
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, gitTimeout)
 	defer stop()
+	all := ignored(ctx, dir, files)
+	if len(all) == 1 && len(all[0].Files) == len(files) {
+		all[0].Whole = true
+	}
+	if len(all) > 0 && len(ignored(ctx, filepath.Dir(pipeline), []string{filepath.Base(pipeline)})) > 0 {
+		return nil
+	}
+	return all
+}
+
+// ignored asks git which of a folder's files it ignores, and by which rules.
+func ignored(ctx context.Context, dir string, files []string) []Ignored {
 	// What a repository says about programs to run is not asked for.
 	cmd := exec.CommandContext(ctx, "git", "-c", "core.fsmonitor=false", "-C", dir, "check-ignore", "--verbose", "-z", "--stdin")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
