@@ -19,6 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/extractor/stage/stagetest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -62,7 +63,7 @@ func start(t *testing.T, o simulator.Options, length instant.Ticks) *worker {
 
 // read reads the stream to its end; each is told of each batch.
 func (w *worker) read(each func()) (rows int64, closing string, err error) {
-	closing, err = stage.ReadArrow(w.stream, shard.Labels(stage.Labels{}, w.spec.Streams), func(b *columns.Batch) error {
+	closing, err = stagetest.ReadArrow(w.stream, shard.Labels(stage.Labels{}, w.spec.Streams), func(b *columns.Batch) error {
 		rows += int64(b.Len())
 		each()
 		return nil

@@ -178,16 +178,6 @@ func FuzzDataServers(f *testing.F) {
 	})
 }
 
-func FuzzSystem(f *testing.F) {
-	fuzzAnswers(f, []string{
-		`{"ProductTitle":"PI Web API 2023 SP1","ProductVersion":"1.19.0.621"}`, `{"ProductTitle":null,"ProductVersion":{}}`, `[]`,
-		`{"WebException":{"Errors":[],"StatusCode":0}}`, `{"WebException":null}`,
-	}, endsIn("/system"), func(t *testing.T, c *piwebapi.Client) error {
-		_, err := c.System(t.Context())
-		return err
-	})
-}
-
 var aServer = piwebapi.DataServer{WebID: "F1DSa", Name: "PISRV1", IsConnected: true}
 
 const onePoint = `{"WebId":"I1DPa","Id":1,"Name":"A","Descriptor":"d","PointType":"Float32","DigitalSetName":"","EngineeringUnits":"m","Future":false}`

@@ -24,19 +24,6 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// System is what a server says of itself.
-type System struct {
-	ProductTitle   string `json:"ProductTitle"`
-	ProductVersion string `json:"ProductVersion"`
-}
-
-// System asks for the product's name and version.
-func (c *Client) System(ctx context.Context) (System, error) {
-	var s System
-	err := c.persist(ctx, request{path: "/system", query: "selectedFields=ProductTitle%3BProductVersion%3BWebException", read: into(&s)})
-	return s, err
-}
-
 // maxObject is the size of the largest answer that is no list, in bytes.
 const maxObject = 1 << 20
 

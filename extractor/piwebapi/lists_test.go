@@ -166,7 +166,7 @@ func TestRetriesOfOneRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeSite{override: c.answer}
-				_, err := client(t, f, settings{attempts: 4}).System(t.Context())
+				_, err := client(t, f, settings{attempts: 4}).DataServers(t.Context())
 				assert.Equal(t, c.kind, asError(t, err).Kind)
 				assert.Equal(t, c.requests, f.all)
 			})

@@ -25,6 +25,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/extractor/stage/stagetest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -80,7 +81,7 @@ type rows struct {
 // read reads a stream of a spec.
 func read(r io.Reader, s *Spec) (got rows, closing string, err error) {
 	got.of = make([][]string, len(s.Streams))
-	closing, err = stage.ReadArrow(r, Labels(stage.Labels{}, s.Streams), func(b *columns.Batch) error {
+	closing, err = stagetest.ReadArrow(r, Labels(stage.Labels{}, s.Streams), func(b *columns.Batch) error {
 		for i, stream := range b.Stream {
 			f := b.Flags[i]
 			e := simulator.Event{Ticks: instant.Ticks(b.Ticks[i]), HasValue: f&columns.HasValue != 0, HasText: f&columns.HasText != 0, HasCode: f&columns.HasCode != 0,

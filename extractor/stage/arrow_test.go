@@ -18,6 +18,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/extractor/stage/stagetest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -145,7 +146,7 @@ func TestStreamIsReadBack(t *testing.T) {
 		l, batches := anyStreams(t)
 		stream := streamed(t, l, batches, "closing")
 		var got []row
-		closing, err := stage.ReadArrow(bytes.NewReader(stream), l, func(b *columns.Batch) error {
+		closing, err := stagetest.ReadArrow(bytes.NewReader(stream), l, func(b *columns.Batch) error {
 			for i := range b.Ticks {
 				e := event{stream: b.Stream[i], ticks: b.Ticks[i], value: b.Value[i], code: b.Code[i], flags: b.Flags[i]}
 				if e.flags&columns.HasText != 0 {
@@ -242,7 +243,7 @@ func TestTornStreams(t *testing.T) {
 	}
 	stream := streamed(t, l, batches, "closing")
 	read := func(to int) (rows int, err error) {
-		_, err = stage.ReadArrow(bytes.NewReader(stream[:to]), l, func(b *columns.Batch) error { rows += b.Len(); return nil })
+		_, err = stagetest.ReadArrow(bytes.NewReader(stream[:to]), l, func(b *columns.Batch) error { rows += b.Len(); return nil })
 		return rows, err
 	}
 	boundaries := messages(t, stream)
@@ -254,7 +255,7 @@ func TestTornStreams(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 45_000, rows)
 		default:
-			require.ErrorIs(t, err, stage.ErrTorn)
+			require.ErrorIs(t, err, stagetest.ErrTorn)
 		}
 	}
 
@@ -262,7 +263,7 @@ func TestTornStreams(t *testing.T) {
 	small := streamed(t, l, [][]event{batches[0][:50]}, "closing")
 	whole := messages(t, small)[2]
 	for at := range whole {
-		_, err := stage.ReadArrow(bytes.NewReader(small[:at]), l, func(*columns.Batch) error { return nil })
+		_, err := stagetest.ReadArrow(bytes.NewReader(small[:at]), l, func(*columns.Batch) error { return nil })
 		require.Error(t, err, "cut at %d of %d", at, whole)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -305,16 +306,16 @@ func TestForeignStreamsAreRefused(t *testing.T) {
 	l := labels()
 	none := func(*columns.Batch) error { return nil }
 	stream := streamed(t, l, [][]event{{{flags: columns.HasValue}}}, "closing")
-	_, err := stage.ReadArrow(bytes.NewReader(stream), stage.Labels{WebID: []string{"another"}}, none)
+	_, err := stagetest.ReadArrow(bytes.NewReader(stream), stage.Labels{WebID: []string{"another"}}, none)
 	require.ErrorContains(t, err, "unknown tag")
-	_, err = stage.ReadArrow(strings.NewReader(""), l, none)
+	_, err = stagetest.ReadArrow(strings.NewReader(""), l, none)
 	require.ErrorContains(t, err, "the stream's beginning")
 	var other bytes.Buffer
 	w := ipc.NewWriter(&other, ipc.WithSchema(arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int32}}, nil)))
 	require.NoError(t, w.Close())
-	_, err = stage.ReadArrow(&other, l, none)
+	_, err = stagetest.ReadArrow(&other, l, none)
 	require.ErrorContains(t, err, "other columns")
-	_, err = stage.ReadArrow(bytes.NewReader(stream), l, func(*columns.Batch) error { return io.ErrShortWrite })
+	_, err = stagetest.ReadArrow(bytes.NewReader(stream), l, func(*columns.Batch) error { return io.ErrShortWrite })
 	require.ErrorIs(t, err, io.ErrShortWrite)
 }
 

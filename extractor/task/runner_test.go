@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/stage"
+	"github.com/bundlegen/bundlegen/extractor/stage/stagetest"
 )
 
 // cluster is a shard.Runner whose workers are goroutines.
@@ -98,7 +99,7 @@ func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Lab
 	if c.spoil != nil {
 		c.spoil(i, &a)
 	}
-	closing, err = stage.ReadArrow(a.stream, all, a.write)
+	closing, err = stagetest.ReadArrow(a.stream, all, a.write)
 	_ = r.Close() // the shard of a stream that was cut ends by it
 	if died := <-ended; err == nil {
 		err = died

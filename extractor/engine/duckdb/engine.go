@@ -341,6 +341,3 @@ func metricsRow(h *batch.Header) []driver.Value {
 		int32(len(h.Outcomes) - failed), h.Events, h.Status, h.Pipeline, "extract", h.Tier, h.Site, int32(h.Attempt), h.ID, h.Number, int32(failed + h.Unresolved), h.Requests, nil, h.Retries,
 	}
 }
-
-// Pipeline is the pipeline that the engine is bound to.
-func (e *Engine) Pipeline() string { return e.pipeline }

@@ -66,9 +66,6 @@ func New(s *Session, o Options) *Engine {
 // Close does nothing: the session is its launcher's.
 func (e *Engine) Close() error { return nil }
 
-// Pipeline is the pipeline that the engine is bound to.
-func (e *Engine) Pipeline() string { return e.Options.Pipeline }
-
 // inVolume says whether the staging folder is a volume of Unity Catalog.
 func (e *Engine) inVolume() bool { return strings.HasPrefix(e.Staging, "/Volumes/") }
 

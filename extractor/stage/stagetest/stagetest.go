@@ -1,6 +1,9 @@
-package stage
+// Package stagetest reads what stage.ArrowWriter writes, for tests: in production
+// only Spark reads it.
+package stagetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,23 +13,24 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/bundlegen/bundlegen/extractor/columns"
+	"github.com/bundlegen/bundlegen/extractor/stage"
 )
 
-// ErrTorn says that an Arrow stream has no closing row: nothing of it counts.
+// ErrTorn is the error of an Arrow stream without a closing row: nothing of it counts.
 var ErrTorn = errors.New("the stream ends without its closing row")
 
-// ReadArrow reads a stream of an ArrowWriter back, for consumers that are not
-// Spark. It hands the events over in batches, which are write's until it
-// returns, and gives the closing row's text. With an error nothing of what was
-// handed over counts; it is ErrTorn where the stream ends too early between two
-// messages. Of labels it takes WebID, all different, to know the streams by.
-func ReadArrow(r io.Reader, labels Labels, write func(*columns.Batch) error) (closing string, err error) {
+// ReadArrow reads a stream of an ArrowWriter back. It hands the events over in
+// batches, which are write's until it returns, and returns the closing row's text.
+// With an error nothing of what was handed over counts; it is ErrTorn where the
+// stream ends too early between two messages. Of labels it takes WebID, all
+// different, to know the streams by.
+func ReadArrow(r io.Reader, labels stage.Labels, write func(*columns.Batch) error) (closing string, err error) {
 	in, err := ipc.NewReader(r)
 	if err != nil {
 		return "", fmt.Errorf("the stream's beginning: %w", err)
 	}
 	defer in.Release()
-	want, err := arrowSchema()
+	want, err := schema()
 	if err != nil {
 		return "", err
 	}
@@ -63,6 +67,24 @@ func ReadArrow(r io.Reader, labels Labels, write func(*columns.Batch) error) (cl
 	return closing, nil
 }
 
+// schema is that of an empty stream.
+func schema() (*arrow.Schema, error) {
+	var empty bytes.Buffer
+	w, err := stage.NewArrowWriter(&empty, stage.Labels{})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Close(""); err != nil {
+		return nil, err
+	}
+	r, err := ipc.NewReader(&empty)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	return r.Schema(), nil
+}
+
 // arrowBatch is a record batch that is read.
 type arrowBatch struct {
 	record  arrow.RecordBatch
@@ -72,7 +94,7 @@ type arrowBatch struct {
 // read adds the rows to b. The closing row may only be the last one.
 func (a *arrowBatch) read(b *columns.Batch) (closing string, closed bool, err error) {
 	n := int(a.record.NumRows())
-	closings := column[*array.String](a, closingColumn)
+	closings := column[*array.String](a, "closing")
 	if n > 0 && !closings.IsNull(n-1) {
 		closing, closed, n = closings.Value(n-1), true, n-1
 	}
