@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -86,7 +87,7 @@ func steps(t *testing.T, file string) []string {
 		if p.Name != file {
 			continue
 		}
-		root, err := config.Parse(p.Data, file)
+		root, err := yamlread.Parse(p.Data, file, "")
 		require.NoError(t, err)
 		list, key := root.Get("steps"), "bash"
 		if list == nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -65,12 +65,10 @@ type Task struct {
 
 // document is the part of a bundle's YAML file that Read looks at.
 type document struct {
-	Bundle    header              `yaml:"bundle"`
-	Variables map[string]variable `yaml:"variables"`
-	Targets   map[string]struct {
-		Mode      string         `yaml:"mode"`
-		Default   bool           `yaml:"default"`
-		Variables map[string]any `yaml:"variables"`
+	Bundle  header `yaml:"bundle"`
+	Targets map[string]struct {
+		Mode    string `yaml:"mode"`
+		Default bool   `yaml:"default"`
 	} `yaml:"targets"`
 	Resources struct {
 		Jobs map[string]job `yaml:"jobs"`
@@ -148,32 +146,32 @@ func (j Job) Lands() bool {
 func (b *Bundle) add(d source.Document) error {
 	var doc document
 	file := filepath.Join(b.Dir, filepath.FromSlash(d.File))
-	if err := config.DecodeKnown(d.Data, file, &doc); err != nil {
-		return err
+	if err := d.Tree.Decode(file, &doc); err != nil {
+		return diag.WithHint(err, "`bundlegen generate` rewrites the bundle")
 	}
 	if doc.Bundle.Name != "" {
 		b.Name = doc.Bundle.Name
 	}
-	for name, v := range doc.Variables {
-		if text, ok := scalar(v.Default); ok && v.Type != "complex" {
-			b.Variables[name] = text
+	for _, e := range entries(d.Tree.Get("variables")) {
+		if t := e.Value.Get("type"); t == nil || t.Text != "complex" {
+			setScalar(b.Variables, e.Key, e.Value.Get("default"))
 		}
 	}
-	for _, key := range keys(d.Tree.Get("targets")) {
+	for _, e := range entries(d.Tree.Get("targets")) {
+		key := e.Key
 		t := doc.Targets[key]
 		out := Target{Name: key, Default: t.Default, Mode: t.Mode, Variables: map[string]string{}}
-		for name, v := range t.Variables {
-			if m, ok := v.(map[string]any); ok {
-				v = m["default"]
+		for _, v := range entries(e.Value.Get("variables")) {
+			value := v.Value
+			if value.Kind == yamlread.Map {
+				value = value.Get("default")
 			}
-			if text, ok := scalar(v); ok {
-				out.Variables[name] = text
-			}
+			setScalar(out.Variables, v.Key, value)
 		}
 		b.Targets = append(b.Targets, out)
 	}
-	for _, key := range keys(d.Tree.Get("resources", "jobs")) {
-		j, err := readJob(file, key, doc.Resources.Jobs[key], d.Tree.Get("resources", "jobs", key))
+	for _, e := range entries(d.Tree.Get("resources", "jobs")) {
+		j, err := readJob(file, e.Key, doc.Resources.Jobs[e.Key], e.Value)
 		if err != nil {
 			return err
 		}
@@ -182,8 +180,8 @@ func (b *Bundle) add(d source.Document) error {
 	return nil
 }
 
-// readJob gives one job; at is where it stands.
-func readJob(file, key string, j job, at *config.Node) (Job, error) {
+// readJob returns one job; at is its tree.
+func readJob(file, key string, j job, at *yamlread.Node) (Job, error) {
 	out := Job{Key: key, Name: j.Name, MaxConcurrentRuns: j.MaxConcurrentRuns, Continuous: j.Continuous != nil}
 	for _, p := range j.Parameters {
 		out.Parameters = append(out.Parameters, Parameter(p))
@@ -192,8 +190,8 @@ func readJob(file, key string, j job, at *config.Node) (Job, error) {
 		task, err := readTask(t)
 		if err != nil {
 			n := at.Get("tasks").Items[i]
-			return out, diag.WithHint(fmt.Errorf("%s:%d:%d: task %q of job %s: %w", file, n.Line, n.Column, t.Key, key, err),
-				"`bundlegen generate` rewrites the bundle")
+			return out, diag.Problem{File: file, Line: n.Line, Column: n.Column,
+				Text: fmt.Sprintf("task %q of job %s: %v", t.Key, key, err), Hint: "`bundlegen generate` rewrites the bundle"}
 		}
 		for _, arg := range task.Args {
 			if tier, ok := strings.CutPrefix(arg, "--tier="); ok {
@@ -236,25 +234,22 @@ func readTask(t task) (Task, error) {
 	return out, nil
 }
 
-// keys lists the keys of a mapping in the file's order.
-func keys(n *config.Node) []string {
+// entries returns the entries of a mapping, in the file's order; none of nil.
+func entries(n *yamlread.Node) []yamlread.Entry {
 	if n == nil {
 		return nil
 	}
-	var all []string
-	for _, e := range n.Entries {
-		all = append(all, e.Key)
-	}
-	return all
+	return n.Entries
 }
 
-// scalar gives a plain value as text.
-func scalar(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool, int64, float64:
-		return fmt.Sprint(v), true
+// setScalar sets a variable to a plain value as it is written; other values are
+// passed over.
+func setScalar(variables map[string]string, name string, n *yamlread.Node) {
+	if n == nil {
+		return
 	}
-	return "", false
+	switch n.Kind {
+	case yamlread.String, yamlread.Bool, yamlread.Int, yamlread.Float:
+		variables[name] = n.Text
+	}
 }

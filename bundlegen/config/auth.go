@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // authKeys are the keys of each kind of authentication.
@@ -13,32 +15,32 @@ var authKeys = map[string]struct{ needs, takes []string }{
 	"anonymous": {},
 }
 
-func readAuth(site *object, name string) Auth {
-	o := site.object("auth")
-	if !site.has("auth") {
-		site.missing("auth", "write how to log in, or auth: {kind: anonymous}")
+func readAuth(site *yamlread.Mapping, name string) Auth {
+	o := site.Mapping("auth")
+	if !site.Has("auth") {
+		site.Missing("auth", "write how to log in, or auth: {kind: anonymous}")
 		return Auth{}
 	}
-	if o.node == nil {
+	if o.Node == nil {
 		return Auth{}
 	}
-	o.hidden = false // the kind is no secret, and worth showing
-	if o.take("kind") == nil {
-		o.missing("kind", "allowed: basic, bearer, kerberos, anonymous")
+	o.Hidden = false // the kind is no secret, and worth showing
+	if o.Take("kind") == nil {
+		o.Missing("kind", "allowed: basic, bearer, kerberos, anonymous")
 	}
-	kind := o.oneOf("kind", "", "basic", "bearer", "kerberos", "anonymous")
-	o.hidden = true
+	kind := o.OneOf("kind", "", "basic", "bearer", "kerberos", "anonymous")
+	o.Hidden = true
 	a := Auth{
 		Kind:      kind,
-		Username:  o.text("username", "", usernameRule),
+		Username:  o.Text("username", "", usernameRule),
 		Password:  readSecret(o, "password", name, "PASSWORD"),
 		Token:     readSecret(o, "token", name, "TOKEN"),
-		Principal: o.text("principal", "", principalRule),
+		Principal: o.Text("principal", "", principalRule),
 		Keytab:    readSecret(o, "keytab", name, "KEYTAB"),
-		Krb5Conf:  o.text("krb5_conf", "", pathRule),
-		SPN:       o.text("spn", "", spnRule),
+		Krb5Conf:  o.Text("krb5_conf", "", pathRule),
+		SPN:       o.Text("spn", "", spnRule),
 	}
-	o.done()
+	o.Done()
 	if kind != "" {
 		checkKind(o, kind)
 	}
@@ -47,25 +49,25 @@ func readAuth(site *object, name string) Auth {
 
 // checkKind notes keys that the kind needs and does not find, and keys that it
 // has no use for: someone who writes them believes that they do something.
-func checkKind(o *object, kind string) {
+func checkKind(o *yamlread.Mapping, kind string) {
 	keys := authKeys[kind]
 	all := slices.Concat([]string{"kind"}, keys.needs, keys.takes)
 	for _, key := range keys.needs {
-		if o.node.Get(key) == nil {
-			o.missing(key, "kind "+kind+" needs "+strings.Join(keys.needs, " and "))
+		if o.Node.Get(key) == nil {
+			o.Missing(key, "kind "+kind+" needs "+strings.Join(keys.needs, " and "))
 		}
 	}
 	if kind == "kerberos" {
 		switch {
-		case o.has("keytab") && o.has("password"):
-			o.refuse("password", "and keytab cannot be combined", "keep one of the two")
-		case !o.has("keytab") && !o.has("password"):
-			o.missing("keytab", "kind kerberos needs keytab or password")
+		case o.Has("keytab") && o.Has("password"):
+			o.Forbid("password", "and keytab cannot be combined", "keep one of the two")
+		case !o.Has("keytab") && !o.Has("password"):
+			o.Missing("keytab", "kind kerberos needs keytab or password")
 		}
 	}
-	for _, key := range o.known {
+	for _, key := range o.Known() {
 		if !slices.Contains(all, key) {
-			o.refuse(key, "is of no use to kind "+kind+"; allowed: "+strings.Join(all, ", "), "leave it out, or take another kind")
+			o.Forbid(key, "is of no use to kind "+kind+"; allowed: "+strings.Join(all, ", "), "leave it out, or take another kind")
 		}
 	}
 }
@@ -73,24 +75,24 @@ func checkKind(o *object, kind string) {
 // readSecret reads where a secret is found. With a scope/key alone, EnvName
 // gives the variable. Whatever stands there instead may be the secret itself, so
 // it is never shown.
-func readSecret(parent *object, key, site, what string) Secret {
-	n := parent.take(key)
+func readSecret(parent *yamlread.Mapping, key, site, what string) Secret {
+	n := parent.Take(key)
 	if n == nil {
 		return Secret{}
 	}
 	env := EnvName(site, what)
-	path := join(parent.path, key)
+	path := yamlread.Join(parent.Path, key)
 	example := key + ": {env: " + env + ", secret: scope/key}"
-	if n.Kind != Map {
-		parent.add(n, path+" is not a mapping; a secret is the name of an environment variable and a scope/key, never a value",
+	if n.Kind != yamlread.Map {
+		parent.Add(n, path+" is not a mapping; a secret is the name of an environment variable and a scope/key, never a value",
 			"write "+example+"; if a secret stands in the file now, change the secret")
 		return Secret{}
 	}
-	o := &object{problems: parent.problems, node: n, path: path, hidden: true}
-	s := Secret{Env: o.text("env", "", envRule), Secret: o.text("secret", "", scopeKeyRule)}
-	o.done()
-	if !o.has("env") && !o.has("secret") {
-		o.add(n, path+" names neither env nor secret", "write "+example)
+	o := parent.Child(n, path, true)
+	s := Secret{Env: o.Text("env", "", envRule), Secret: o.Text("secret", "", scopeKeyRule)}
+	o.Done()
+	if !o.Has("env") && !o.Has("secret") {
+		o.Add(n, path+" names neither env nor secret", "write "+example)
 	}
 	if s.Env == "" && s.Secret != "" {
 		s.Env = env

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // defaultSparkVersion is the newest long-term release of Databricks Runtime,
@@ -45,8 +46,8 @@ func cloudOf(host string) string {
 
 // readCompute reads what the tasks run on. Without compute.cloud the targets'
 // hosts tell; else it is AWS.
-func readCompute(root *object, targets []Target) Compute {
-	o := root.object("compute")
+func readCompute(root *yamlread.Mapping, targets []Target) Compute {
+	o := root.Mapping("compute")
 	cloud := "aws"
 	hosts := hostsOf(targets)
 	for _, h := range hosts {
@@ -55,33 +56,33 @@ func readCompute(root *object, targets []Target) Compute {
 			break
 		}
 	}
-	cloud = o.oneOf("cloud", cloud, "aws", "azure", "gcp")
-	spark := o.text("spark_version", defaultSparkVersion, sparkRule)
-	node := o.text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
+	cloud = o.OneOf("cloud", cloud, "aws", "azure", "gcp")
+	spark := o.Text("spark_version", defaultSparkVersion, sparkRule)
+	node := o.Text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
 	c := Compute{
 		Cloud:              cloud,
 		SparkVersion:       spark,
 		NodeType:           node,
-		OrchestratorType:   o.text("orchestrator_node_type", node, nodeTypeRule),
-		PolicyID:           o.text("policy_id", "", idRule),
+		OrchestratorType:   o.Text("orchestrator_node_type", node, nodeTypeRule),
+		PolicyID:           o.Text("policy_id", "", idRule),
 		CustomTags:         readCustomTags(o, cloud),
-		InstanceProfile:    o.text("instance_profile", "", profileRule),
-		SingleCluster:      o.bool("single_cluster"),
-		Serverless:         o.bool("serverless"),
-		Photon:             o.bool("photon") || strings.Contains(spark, "-photon-"),
-		Layout:             o.oneOf("layout", "liquid", "liquid", "zorder"),
-		MaxConcurrentTasks: o.int("max_concurrent_tasks", 1000, 1, 100_000),
-		Pool:               readPool(o.object("pool")),
+		InstanceProfile:    o.Text("instance_profile", "", profileRule),
+		SingleCluster:      o.Bool("single_cluster"),
+		Serverless:         o.Bool("serverless"),
+		Photon:             o.Bool("photon") || strings.Contains(spark, "-photon-"),
+		Layout:             o.OneOf("layout", "liquid", "liquid", "zorder"),
+		MaxConcurrentTasks: o.Int("max_concurrent_tasks", 1000, 1, 100_000),
+		Pool:               readPool(o.Mapping("pool")),
 	}
-	o.done()
+	o.Done()
 	checkCompute(o, c)
 	for _, h := range hosts {
 		if other := cloudOf(h.host); other != "" && other != c.Cloud {
-			at, hint := root.node.Get(h.path...), "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
-			if o.has("cloud") {
-				at, hint = o.at("cloud"), "write cloud: "+other+", or leave the key out"
+			at, hint := root.Node.Get(h.path...), "all targets of a pipeline are of one cloud: write another pipeline.yml for the other"
+			if o.Has("cloud") {
+				at, hint = o.At("cloud"), "write cloud: "+other+", or leave the key out"
 			}
-			o.add(at, "compute.cloud is "+c.Cloud+", but target "+h.path[1]+" is a workspace of "+other, hint)
+			o.Add(at, "compute.cloud is "+c.Cloud+", but target "+h.path[1]+" is a workspace of "+other, hint)
 			break
 		}
 	}
@@ -106,53 +107,53 @@ func hostsOf(targets []Target) []hostAt {
 	return all
 }
 
-func readPool(o *object) Pool {
+func readPool(o *yamlread.Mapping) Pool {
 	p := Pool{
-		WorkerID: o.text("instance_pool_id", "", idRule),
-		DriverID: o.text("driver_instance_pool_id", "", idRule),
-		MinIdle:  o.int("min_idle", 0, 1, 10_000),
+		WorkerID: o.Text("instance_pool_id", "", idRule),
+		DriverID: o.Text("driver_instance_pool_id", "", idRule),
+		MinIdle:  o.Int("min_idle", 0, 1, 10_000),
 	}
-	o.done()
+	o.Done()
 	if p.DriverID != "" && p.WorkerID == "" {
-		o.refuse("driver_instance_pool_id", "needs instance_pool_id, the workers' pool", "name both pools")
+		o.Forbid("driver_instance_pool_id", "needs instance_pool_id, the workers' pool", "name both pools")
 	}
 	return p
 }
 
 // readCustomTags reads the tags of the machines, by the rules of their cloud. A
 // cluster takes 45, one of which a single node has for itself.
-func readCustomTags(parent *object, cloud string) map[string]string {
-	o, r := parent.object("custom_tags"), tagRules[cloud]
-	entries := o.entries(44)
+func readCustomTags(parent *yamlread.Mapping, cloud string) map[string]string {
+	o, r := parent.Mapping("custom_tags"), tagRules[cloud]
+	entries := o.Entries(44)
 	if len(entries) == 0 {
 		return nil
 	}
 	tags := make(map[string]string, len(entries))
 	for _, e := range entries {
-		if !r.key.ok(e.Key) {
-			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: o.path + ": key " + quote(e.Key),
-				Allowed: r.key.allowed, Hint: r.key.hint})
+		if !r.key.OK(e.Key) {
+			o.AddProblem(e.Place(), diag.Problem{Value: e.Key, Text: o.Path + ": key " + yamlread.Quote(e.Key),
+				Allowed: r.key.Allowed, Hint: r.key.Hint})
 			continue
 		}
-		tags[e.Key] = o.text(e.Key, "", r.value)
+		tags[e.Key] = o.Text(e.Key, "", r.value)
 	}
 	return tags
 }
 
 // checkCompute notes keys that contradict each other.
-func checkCompute(o *object, c Compute) {
+func checkCompute(o *yamlread.Mapping, c Compute) {
 	if c.Serverless {
 		const hint = "leave it out, or write serverless: false"
 		for _, key := range []string{"pool", "node_type", "orchestrator_node_type", "spark_version", "policy_id", "instance_profile"} {
-			if o.has(key) {
-				o.refuse(key, "cannot be combined with serverless: true", hint)
+			if o.Has(key) {
+				o.Forbid(key, "cannot be combined with serverless: true", hint)
 			}
 		}
 		if c.SingleCluster {
-			o.refuse("single_cluster", "cannot be combined with serverless: true", hint)
+			o.Forbid("single_cluster", "cannot be combined with serverless: true", hint)
 		}
 		if c.Photon {
-			o.refuse("photon", "cannot be combined with serverless: true", hint)
+			o.Forbid("photon", "cannot be combined with serverless: true", hint)
 		}
 	}
 	if c.Pool.WorkerID != "" {
@@ -160,10 +161,10 @@ func checkCompute(o *object, c Compute) {
 			if key == "orchestrator_node_type" && c.Pool.DriverID == "" {
 				continue
 			}
-			o.refuse(key, "cannot be combined with a pool, whose machines are of its own type", "leave it out")
+			o.Forbid(key, "cannot be combined with a pool, whose machines are of its own type", "leave it out")
 		}
 	}
 	if c.InstanceProfile != "" && c.Cloud != "aws" {
-		o.refuse("instance_profile", "is of AWS, and compute.cloud is "+c.Cloud, "leave it out")
+		o.Forbid("instance_profile", "is of AWS, and compute.cloud is "+c.Cloud, "leave it out")
 	}
 }

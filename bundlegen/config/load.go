@@ -12,6 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // maxFile is the largest pipeline.yml that is read, in bytes: thousands of
@@ -71,42 +72,39 @@ func fileProblem(path string, err error) error {
 	return p
 }
 
+const emptyHint = "`bundlegen init --server URL` writes a commented pipeline.yml"
+
 // read makes a Pipeline of a file's content.
 func read(data []byte, file string) (*Pipeline, error) {
-	ps := &problems{file: file}
-	root := parse(data, ps)
-	if root == nil || root.Kind != Map {
-		if root != nil {
-			ps.note(root, diag.Problem{Text: "the file is " + root.Kind.String(), Allowed: "a mapping that begins with version: 1", Hint: emptyHint})
-		}
-		return nil, ps.err()
+	o := yamlread.Read(data, file, "a mapping that begins with version: 1", emptyHint)
+	if o.Node == nil {
+		return nil, o.Err()
 	}
-	o := &object{problems: ps, node: root}
 	p := &Pipeline{File: file, Dir: "."}
 	if !readVersion(o, p) {
-		return nil, ps.err()
+		return nil, o.Err()
 	}
-	p.Name = o.need("name", nameRule)
-	p.Catalog = o.need("catalog", catalogRule)
-	p.Inventory = o.text("inventory", "inventory.csv", pathRule)
-	p.Output = o.text("output", "bundles", outputRule)
+	p.Name = o.Required("name", nameRule)
+	p.Catalog = o.Required("catalog", catalogRule)
+	p.Inventory = o.Text("inventory", "inventory.csv", pathRule)
+	p.Output = o.Text("output", "bundles", outputRule)
 	p.Targets = readTargets(o)
 	p.Compute = readCompute(o, p.Targets)
 	p.Sites = readSites(o, p.Compute.Cloud)
 	p.places = placesOf(o, p.Sites)
-	p.Sizing = readSizing(o.object("sizing"), Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000})
+	p.Sizing = readSizing(o.Mapping("sizing"), Sizing{MinTags: 2000, TargetTags: 3000, MaxTags: 5000, TagsPerWorker: 1000})
 	p.Tiers = readTiers(o, p.Sizing)
 	checkContinuousCompute(o, p)
 	checkTasks(o, p.Tiers)
-	p.Extract = readExtract(o.object("extract"))
-	p.Monitoring = readMonitoring(o.object("monitoring"))
-	p.Prices = readPrices(o.object("prices"))
-	p.Forecast = readForecast(o.object("forecast"))
-	p.Calibration = o.text("calibration", "", calibrationRule)
+	p.Extract = readExtract(o.Mapping("extract"))
+	p.Monitoring = readMonitoring(o.Mapping("monitoring"))
+	p.Prices = readPrices(o.Mapping("prices"))
+	p.Forecast = readForecast(o.Mapping("forecast"))
+	p.Calibration = o.Text("calibration", "", calibrationRule)
 	checkRegions(o, p)
 	checkWarehouses(o, p)
-	o.done()
-	if err := ps.err(); err != nil {
+	o.Done()
+	if err := o.Err(); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -114,94 +112,94 @@ func read(data []byte, file string) (*Pipeline, error) {
 
 // readVersion tells whether the file is of a version that this program reads.
 // What else is wrong with one of another version would only mislead.
-func readVersion(o *object, p *Pipeline) bool {
-	n := o.take("version")
+func readVersion(o *yamlread.Mapping, p *Pipeline) bool {
+	n := o.Take("version")
 	if n == nil {
-		o.missing("version", "write version: 1 as the first line")
+		o.Missing("version", "write version: 1 as the first line")
 		return true
 	}
-	switch v, ok := n.int(); {
+	switch v, ok := n.Int(); {
 	case ok && v > Version:
-		o.note(n, diag.Problem{Value: fmt.Sprint(v), Text: fmt.Sprintf("version: %d is newer than this program", v),
+		o.AddProblem(n, diag.Problem{Value: fmt.Sprint(v), Text: fmt.Sprintf("version: %d is newer than this program", v),
 			Allowed: fmt.Sprint(Version), Hint: "upgrade bundlegen"})
 		return false
 	case !ok || v != Version:
-		o.wrong(n, "version", fmt.Sprint(Version), fmt.Sprintf("write version: %d", Version))
+		o.Wrong(n, "version", fmt.Sprint(Version), fmt.Sprintf("write version: %d", Version))
 	}
 	p.Version = Version
 	return true
 }
 
 // readSizing reads how tags become partitions; what is absent is as in def.
-func readSizing(o *object, def Sizing) Sizing {
+func readSizing(o *yamlread.Mapping, def Sizing) Sizing {
 	const most = 1_000_000
-	before := len(o.list)
+	before := o.Count()
 	s := Sizing{
-		MinTags:       o.int("min_tags", def.MinTags, 1, most),
-		TargetTags:    o.int("target_tags", def.TargetTags, 1, most),
-		MaxTags:       o.int("max_tags", def.MaxTags, 1, most),
-		TagsPerWorker: o.int("tags_per_worker", def.TagsPerWorker, 1, most),
+		MinTags:       o.Int("min_tags", def.MinTags, 1, most),
+		TargetTags:    o.Int("target_tags", def.TargetTags, 1, most),
+		MaxTags:       o.Int("max_tags", def.MaxTags, 1, most),
+		TagsPerWorker: o.Int("tags_per_worker", def.TagsPerWorker, 1, most),
 	}
-	o.done()
-	if len(o.list) == before && (s.MinTags > s.TargetTags || s.TargetTags > s.MaxTags) {
+	o.Done()
+	if o.Count() == before && (s.MinTags > s.TargetTags || s.TargetTags > s.MaxTags) {
 		at := "target_tags"
-		if !o.has(at) {
+		if !o.Has(at) {
 			at = "max_tags"
-			if s.MinTags > s.TargetTags && o.has("min_tags") {
+			if s.MinTags > s.TargetTags && o.Has("min_tags") {
 				at = "min_tags"
 			}
 		}
-		o.note(o.at(at), diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.path, s.MinTags, s.TargetTags, s.MaxTags),
+		o.AddProblem(o.At(at), diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.Path, s.MinTags, s.TargetTags, s.MaxTags),
 			Allowed: "min_tags <= target_tags <= max_tags",
 			Hint:    fmt.Sprintf("give all three; those left out are %d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags)})
 	}
 	return s
 }
 
-func readExtract(o *object) Extract {
-	defer o.done()
+func readExtract(o *yamlread.Mapping) Extract {
+	defer o.Done()
 	return Extract{
-		Backfill:  o.duration("backfill", time.Hour, 0, 36500*day),
-		Settle:    o.duration("settle", 30*time.Second, 0, day),
-		MaxWindow: o.duration("max_window", 6*time.Hour, time.Minute, 366*day),
-		FailAbove: o.number("fail_above", 0.05, 0, 1),
+		Backfill:  o.Duration("backfill", time.Hour, 0, 36500*day),
+		Settle:    o.Duration("settle", 30*time.Second, 0, day),
+		MaxWindow: o.Duration("max_window", 6*time.Hour, time.Minute, 366*day),
+		FailAbove: o.Number("fail_above", 0.05, 0, 1),
 	}
 }
 
-func readMonitoring(o *object) Monitoring {
-	defer o.done()
+func readMonitoring(o *yamlread.Mapping) Monitoring {
+	defer o.Done()
 	return Monitoring{
-		Warehouse:       o.text("warehouse", "", idRule),
-		Emails:          o.texts("emails", 100, emailRule),
-		Webhooks:        o.texts("webhooks", 3, destinationRule), // as many as a job takes
-		MinCompleteness: o.number("min_completeness", 0.99, 0, 1),
+		Warehouse:       o.Text("warehouse", "", idRule),
+		Emails:          o.Texts("emails", 100, emailRule),
+		Webhooks:        o.Texts("webhooks", 3, destinationRule), // as many as a job takes
+		MinCompleteness: o.Number("min_completeness", 0.99, 0, 1),
 	}
 }
 
 // readPrices reads the prices that replace those of the program, by its keys.
-func readPrices(o *object) map[string]float64 {
-	entries := o.entries(1000)
+func readPrices(o *yamlread.Mapping) map[string]float64 {
+	entries := o.Entries(1000)
 	if len(entries) == 0 {
 		return nil
 	}
 	prices := make(map[string]float64, len(entries))
 	for _, e := range entries {
-		if !priceRule.ok(e.Key) {
-			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: "prices: key " + quote(e.Key),
-				Allowed: priceRule.allowed, Hint: priceRule.hint})
+		if !priceRule.OK(e.Key) {
+			o.AddProblem(e.Place(), diag.Problem{Value: e.Key, Text: "prices: key " + yamlread.Quote(e.Key),
+				Allowed: priceRule.Allowed, Hint: priceRule.Hint})
 			continue
 		}
-		prices[e.Key] = o.number(e.Key, 0, 0, 1_000_000)
+		prices[e.Key] = o.Number(e.Key, 0, 0, 1_000_000)
 	}
 	return prices
 }
 
 // readForecast reads the constants of the forecast that replace the program's.
-func readForecast(o *object) map[string]float64 {
-	defer o.done()
+func readForecast(o *yamlread.Mapping) map[string]float64 {
+	defer o.Done()
 	values := map[string]float64{}
 	for _, c := range constants.Defaults() {
-		if v := o.number(c.Name, c.Value, c.Least, c.Most); o.node.Get(c.Name) != nil {
+		if v := o.Number(c.Name, c.Value, c.Least, c.Most); o.Node.Get(c.Name) != nil {
 			values[c.Name] = v
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bundlegen/bundlegen/internal/duration"
 )
 
 // minCadence is the least that the scheduler of Databricks allows between two runs.
@@ -126,7 +128,7 @@ func parseCron(expr string) (schedule, error) {
 		return s, fmt.Errorf("exactly one of day of month (%s) and day of week (%s) must be ?", fields[3], fields[5])
 	}
 	if gap := s.leastGap(); gap < minCadence {
-		return s, fmt.Errorf("fires every %s; the scheduler wants %s at least", FormatDuration(gap), FormatDuration(minCadence))
+		return s, fmt.Errorf("fires every %s; the scheduler wants %s at least", duration.Format(gap), duration.Format(minCadence))
 	}
 	return s, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/bundlegen/bundlegen/internal/duration"
 )
 
 func TestCronOf(t *testing.T) {
@@ -13,7 +15,7 @@ func TestCronOf(t *testing.T) {
 		"10s": "0/10 * * * * ?", "30s": "0/30 * * * * ?", "1m": "0 * * * * ?", "5m": "0 0/5 * * * ?", "30m": "0 0/30 * * * ?",
 		"1h": "0 0 * * * ?", "2h": "0 0 0/2 * * ?", "12h": "0 0 0/12 * * ?", "1d": "0 0 0 * * ?", "7d": "0 0 0 ? * SUN",
 	} {
-		d, ok := parseDuration(every)
+		d, ok := duration.Parse(every)
 		require.True(t, ok)
 		cron, ok := CronOf(d)
 		require.True(t, ok, every)
@@ -22,11 +24,11 @@ func TestCronOf(t *testing.T) {
 	for every, want := range map[string][2]string{
 		"7m": {"6m", "10m"}, "90s": {"1m", "2m"}, "45m": {"30m", "1h"}, "5h": {"4h", "6h"}, "2d": {"1d", "7d"}, "5s": {"0s", "10s"}, "8d": {"7d", "0s"},
 	} {
-		d, _ := parseDuration(every)
+		d, _ := duration.Parse(every)
 		_, ok := CronOf(d)
 		require.False(t, ok, every)
 		below, above := NearestEvery(d)
-		require.Equal(t, want, [2]string{FormatDuration(below), FormatDuration(above)}, every)
+		require.Equal(t, want, [2]string{duration.Format(below), duration.Format(above)}, every)
 	}
 }
 
@@ -65,21 +67,7 @@ func TestGoodCron(t *testing.T) {
 		"0 0,10 8-9 * * ?": "10m", "0/10 * * * * ?": "10s", "0 0 0 1 JAN-DEC/3 ?": "1d", "0 5/20 * * * ? *": "20m", "0 0 0 ? * L": "1d",
 	} {
 		require.NoError(t, CheckCron(expr), expr)
-		require.Equal(t, cadence, FormatDuration(CadenceOf(expr)), expr)
+		require.Equal(t, cadence, duration.Format(CadenceOf(expr)), expr)
 	}
 	require.Zero(t, CadenceOf("*/5 * * * *"))
-}
-
-func TestDurationsRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		d := time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "ms")) * time.Millisecond
-		got, ok := parseDuration(FormatDuration(d))
-		if !ok || got != d {
-			t.Fatalf("%v is written %s and read %v", d, FormatDuration(d), got)
-		}
-	})
-	for _, bad := range []string{"", "5", "m", "5 m", "5min", "1m1h", "1m1m", "-1m", "1.5h", "1w", "99999999999999999999s", "200000d"} {
-		_, ok := parseDuration(bad)
-		require.False(t, ok, bad)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/suggest"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // Regions lists the regions of the sites, each once, in the file's order; none
@@ -93,60 +94,60 @@ func (t Target) in(region string) Target {
 }
 
 // readRegionTargets reads targets[].regions.
-func readRegionTargets(o *object) []RegionTarget {
+func readRegionTargets(o *yamlread.Mapping) []RegionTarget {
 	var all []RegionTarget
-	for _, e := range o.entries(100) {
-		r := o.object(e.Key)
+	for _, e := range o.Entries(100) {
+		r := o.Mapping(e.Key)
 		all = append(all, RegionTarget{
 			Region:           e.Key,
-			Host:             r.url("host", normalizeHost),
-			ServicePrincipal: r.text("service_principal", "", uuidRule),
-			Catalog:          r.text("catalog", "", catalogRule),
-			Warehouse:        r.text("warehouse", "", idRule),
+			Host:             readURL(r, "host", normalizeHost),
+			ServicePrincipal: r.Text("service_principal", "", uuidRule),
+			Catalog:          r.Text("catalog", "", catalogRule),
+			Warehouse:        r.Text("warehouse", "", idRule),
 		})
-		r.done()
+		r.Done()
 	}
 	return all
 }
 
 // checkRegions notes sites and targets that do not go together with regions.
-func checkRegions(root *object, p *Pipeline) {
+func checkRegions(root *yamlread.Mapping, p *Pipeline) {
 	regions := p.Regions()
-	for i, n := range root.items("sites") {
+	for i, n := range root.Items("sites") {
 		if len(regions) > 0 && i < len(p.Sites) && p.Sites[i].Region == "" {
-			root.add(n, fmt.Sprintf("sites[%d] has no region, and others have; allowed: a region for each site, or for none", i),
+			root.Add(n, fmt.Sprintf("sites[%d] has no region, and others have; allowed: a region for each site, or for none", i),
 				"write region: "+regions[0]+", or the one that the site's workspace is in")
 		}
 	}
 	for _, t := range p.Targets {
 		checkRegionTargets(root, t, regions, p.Monitoring)
 	}
-	if compute := root.object("compute"); len(regions) > 1 {
+	if compute := root.Mapping("compute"); len(regions) > 1 {
 		const hint = "leave it out, or write a pipeline.yml for each region"
-		compute.refuse("policy_id", "is of one workspace, and the sites are in several regions", hint)
-		compute.object("pool").refuse("instance_pool_id", "is of one workspace, and the sites are in several regions", hint+"; pool: {min_idle: N} makes a pool in each")
+		compute.Forbid("policy_id", "is of one workspace, and the sites are in several regions", hint)
+		compute.Mapping("pool").Forbid("instance_pool_id", "is of one workspace, and the sites are in several regions", hint+"; pool: {min_idle: N} makes a pool in each")
 	}
 	checkServers(root, p.Sites)
 }
 
-func checkRegionTargets(root *object, t Target, regions []string, monitoring Monitoring) {
-	at := root.node.Get("targets", t.Name, "regions")
+func checkRegionTargets(root *yamlread.Mapping, t Target, regions []string, monitoring Monitoring) {
+	at := root.Node.Get("targets", t.Name, "regions")
 	hosts, warehouses := map[string]string{}, map[string]string{}
 	for _, r := range t.Regions {
-		e := at.entry(r.Region)
+		e := at.Entry(r.Region)
 		if !slices.Contains(regions, r.Region) {
 			hint := suggest.Hint(r.Region, regions, "write region: "+r.Region+" at the sites that belong to it")
-			root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s.regions: no site is in region %s; allowed: %s", t.Name, quote(r.Region),
+			root.Add(e.Place(), fmt.Sprintf("targets.%s.regions: no site is in region %s; allowed: %s", t.Name, yamlread.Quote(r.Region),
 				cmp.Or(strings.Join(regions, ", "), "none, since no site has one")), hint)
 		}
 		if first, taken := hosts[r.Host]; taken && r.Host != "" {
-			root.add(e.Value.Get("host"), fmt.Sprintf("targets.%s.regions.%s.host is that of %s too; allowed: a workspace for each region", t.Name, r.Region, first),
+			root.Add(e.Value.Get("host"), fmt.Sprintf("targets.%s.regions.%s.host is that of %s too; allowed: a workspace for each region", t.Name, r.Region, first),
 				"a workspace is in one region")
 		}
 		hosts[r.Host] = r.Region
 		id := cmp.Or(r.Warehouse, t.Warehouse, monitoring.Warehouse)
 		if first, taken := warehouses[id]; taken && id != "" && r.Host != "" {
-			root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s.regions.%s has the SQL warehouse of %s, %s; allowed: one of its own workspace", t.Name, r.Region, first, id),
+			root.Add(e.Place(), fmt.Sprintf("targets.%s.regions.%s has the SQL warehouse of %s, %s; allowed: one of its own workspace", t.Name, r.Region, first, id),
 				"write warehouse: ID there; `databricks warehouses list` lists the ids")
 		}
 		warehouses[id] = r.Region
@@ -155,17 +156,17 @@ func checkRegionTargets(root *object, t Target, regions []string, monitoring Mon
 
 // checkServers notes a PI server that would be read from two regions: two bundles
 // would each take its whole request budget.
-func checkServers(root *object, sites []Site) {
+func checkServers(root *yamlread.Mapping, sites []Site) {
 	type server struct{ url, data string }
 	first := map[server]Site{}
-	for i, n := range root.items("sites") {
+	for i, n := range root.Items("sites") {
 		if i >= len(sites) || sites[i].URL == "" {
 			continue
 		}
 		s := sites[i]
 		f, seen := first[server{s.URL, s.DataServer}]
 		if seen && f.Region != s.Region && f.Name != s.Name {
-			root.add(n.Get("url"), fmt.Sprintf("sites[%d].url: the server of site %s, which is in region %s, is in region %s here; allowed: one region for a site", i, f.Name, f.Region, s.Region),
+			root.Add(n.Get("url"), fmt.Sprintf("sites[%d].url: the server of site %s, which is in region %s, is in region %s here; allowed: one region for a site", i, f.Name, f.Region, s.Region),
 				"put both into one region")
 		}
 		first[server{s.URL, s.DataServer}] = s

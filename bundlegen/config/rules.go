@@ -2,18 +2,18 @@ package config
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
-// pattern makes a rule of a regular expression that the whole text must match.
-func pattern(expr, allowed, hint string) rule {
-	re := regexp.MustCompile(`\A(?:` + expr + `)\z`)
-	return rule{ok: re.MatchString, allowed: allowed, hint: hint}
+// rule returns the rule of a function.
+func rule(ok func(string) bool, allowed, hint string) yamlread.Rule {
+	return yamlread.Rule{OK: ok, Allowed: allowed, Hint: hint}
 }
 
-// isLine tells of a text of 1 to 1000 characters without control characters
+// isLine reports whether s is a text of 1 to 1000 characters without control characters
 // and without space around it.
 func isLine(s string) bool {
 	return s != "" && len(s) <= 1000 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
@@ -27,68 +27,68 @@ func isRoot(path string) bool {
 // What the texts of pipeline.yml must be. Names become resource keys, variable
 // names and file names, so they keep to what all of these take.
 var (
-	nameRule = pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
+	nameRule = yamlread.Pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
 		"a letter, then letters, digits, _ and -, 64 in all at most", "for instance osipi_connector")
-	siteNameRule = pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
+	siteNameRule = yamlread.Pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
 		"a letter, then letters, digits, _ and -, 64 in all at most", "for instance plant-a")
-	tierNameRule = pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
+	tierNameRule = yamlread.Pattern(`[A-Za-z][A-Za-z0-9_-]{0,63}`,
 		"a letter, then letters, digits, _ and -, 64 in all at most", "for instance standard")
-	catalogRule = pattern(`[A-Za-z0-9_-]{1,255}`,
+	catalogRule = yamlread.Pattern(`[A-Za-z0-9_-]{1,255}`,
 		"the name of a Unity Catalog catalog: letters, digits, _ and -", "for instance pi_production")
-	prefixRule = pattern(`[A-Za-z0-9_]{0,64}`,
+	prefixRule = yamlread.Pattern(`[A-Za-z0-9_]{0,64}`,
 		"letters, digits and _, or \"\" for none", "for instance dev_")
-	pathRule   = rule{isLine, "a path, relative to this file's folder", "for instance inventory.csv"}
-	outputRule = rule{func(s string) bool { return isLine(s) && !strings.HasPrefix(s, "~") && !isRoot(s) },
-		"a folder of bundles, relative to this file's folder, not the file system's root", "for instance bundles; ~ is not expanded here: write the path out"}
-	calibrationRule = rule{isLine, "a path, relative to this file's folder", "leave it out for " + CalibrationFile + ", if it is there"}
-	lineRule        = rule{isLine, "one line of text", "write it on one line, without space around it"}
-	filterRule      = rule{isLine, "a name filter of PI, on one line: * stands for any text, ? for one character", `for instance "UNIT1.*.PV", in quotes`}
+	pathRule   = rule(isLine, "a path, relative to this file's folder", "for instance inventory.csv")
+	outputRule = rule(func(s string) bool { return isLine(s) && !strings.HasPrefix(s, "~") && !isRoot(s) },
+		"a folder of bundles, relative to this file's folder, not the file system's root", "for instance bundles; ~ is not expanded here: write the path out")
+	calibrationRule = rule(isLine, "a path, relative to this file's folder", "leave it out for "+CalibrationFile+", if it is there")
+	lineRule        = rule(isLine, "one line of text", "write it on one line, without space around it")
+	filterRule      = rule(isLine, "a name filter of PI, on one line: * stands for any text, ? for one character", `for instance "UNIT1.*.PV", in quotes`)
 	// RFC 7617: a colon would end the user name.
-	usernameRule = rule{func(s string) bool { return isLine(s) && !strings.Contains(s, ":") },
-		"one line of text without a colon", `for instance svc_pi or DOMAIN\svc_pi; the password stands in password`}
-	principalRule = pattern(`[^@\s\x00-\x1f]{1,255}@[^@\s\x00-\x1f]{1,255}`,
+	usernameRule = rule(func(s string) bool { return isLine(s) && !strings.Contains(s, ":") },
+		"one line of text without a colon", `for instance svc_pi or DOMAIN\svc_pi; the password stands in password`)
+	principalRule = yamlread.Pattern(`[^@\s\x00-\x1f]{1,255}@[^@\s\x00-\x1f]{1,255}`,
 		"a Kerberos principal, user@REALM", "for instance svc_pi@PLANT.EXAMPLE")
-	spnRule = pattern(`[A-Za-z]+/[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?`,
+	spnRule = yamlread.Pattern(`[A-Za-z]+/[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?`,
 		"a service principal name, HTTP/host", "leave the key out for HTTP/ and the host of the site's URL")
-	envRule = pattern(`[A-Za-z_][A-Za-z0-9_]{0,127}`,
+	envRule = yamlread.Pattern(`[A-Za-z_][A-Za-z0-9_]{0,127}`,
 		"the name of an environment variable: letters, digits and _", "for instance PI_PASSWORD, without $; never the secret itself")
 	// Names of secret scopes and keys, as the Secrets API documents them.
-	scopeKeyRule = pattern(`[A-Za-z0-9_.@-]{1,128}/[A-Za-z0-9_.-]{1,128}`,
+	scopeKeyRule = yamlread.Pattern(`[A-Za-z0-9_.@-]{1,128}/[A-Za-z0-9_.-]{1,128}`,
 		"scope/key, as in Databricks' secrets", "for instance pi/plant-a; never the secret itself")
-	uuidRule = pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
+	uuidRule = yamlread.Pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
 		"an application id, 11111111-2222-3333-4444-555555555555", "it is the service principal's application id, not its name")
-	destinationRule = pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
+	destinationRule = yamlread.Pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
 		"the id of a notification destination, 11111111-2222-3333-4444-555555555555", "make the destination in the workspace's settings and write its id; its URL is a secret")
-	emailRule = pattern(`[^@\s,;<>"]{1,64}@[^@\s,;<>"]{1,255}`,
+	emailRule = yamlread.Pattern(`[^@\s,;<>"]{1,64}@[^@\s,;<>"]{1,255}`,
 		"an e-mail address", "for instance pi-team@plant.example")
-	sparkRule = pattern(`\d{2}\.\d{1,2}\.x(-[a-z0-9]+)*-scala2\.1[23]`,
+	sparkRule = yamlread.Pattern(`\d{2}\.\d{1,2}\.x(-[a-z0-9]+)*-scala2\.1[23]`,
 		"a version of Databricks Runtime, such as "+defaultSparkVersion, "`databricks clusters spark-versions` lists them")
-	nodeTypeRule = pattern(`[A-Za-z0-9][A-Za-z0-9._-]{0,99}`,
+	nodeTypeRule = yamlread.Pattern(`[A-Za-z0-9][A-Za-z0-9._-]{0,99}`,
 		"a node type of the cloud", "`databricks clusters list-node-types` lists them")
-	idRule = pattern(`[A-Za-z0-9][A-Za-z0-9_-]{0,99}`,
+	idRule = yamlread.Pattern(`[A-Za-z0-9][A-Za-z0-9_-]{0,99}`,
 		"an id: letters, digits, _ and -", "copy the id from the address of its page in the workspace")
-	profileRule = pattern(`arn:aws[a-z-]*:iam::\d{12}:instance-profile/[A-Za-z0-9+=,.@_/-]+`,
+	profileRule = yamlread.Pattern(`arn:aws[a-z-]*:iam::\d{12}:instance-profile/[A-Za-z0-9+=,.@_/-]+`,
 		"the ARN of an instance profile", "for instance arn:aws:iam::123456789012:instance-profile/pi")
-	priceRule = pattern(`(aws|azure|gcp)/[A-Za-z0-9._-]+(/[a-z]+)?`,
+	priceRule = yamlread.Pattern(`(aws|azure|gcp)/[A-Za-z0-9._-]+(/[a-z]+)?`,
 		"cloud/what, and for a node type cloud/type (US dollars an hour) and cloud/type/dbu", "for instance aws/jobs, or aws/m5d.xlarge")
 )
 
 // tagRules are what each cloud takes as the tags of its machines, as Databricks
 // applies it: lengths are in bytes of UTF-8. What a cloud refuses shows only when a
 // cluster is created.
-var tagRules = map[string]struct{ key, value rule }{
+var tagRules = map[string]struct{ key, value yamlread.Rule }{
 	"aws": {
-		key:   pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "on aws 1 to 127 letters, digits, spaces and _ . : / = + - @", "for instance cost_center"),
-		value: pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "on aws a text of at most 255 letters, digits, spaces and _ . : / = + - @", "leave out what else there is"),
+		key:   yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "on aws 1 to 127 letters, digits, spaces and _ . : / = + - @", "for instance cost_center"),
+		value: yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "on aws a text of at most 255 letters, digits, spaces and _ . : / = + - @", "leave out what else there is"),
 	},
 	"azure": {
-		key: rule{func(s string) bool { return s != "" && latin(s, 512) && !strings.ContainsAny(s, `<>*&%;\/+?`) },
-			`on azure 1 to 512 characters of Latin-1, none of < > * & % ; \ / + ?, and no ${ or {{`, "for instance cost_center"},
-		value: rule{func(s string) bool { return latin(s, 256) }, "on azure a text of at most 256 characters of Latin-1, without ${ or {{", "leave out what else there is"},
+		key: rule(func(s string) bool { return s != "" && latin(s, 512) && !strings.ContainsAny(s, `<>*&%;\/+?`) },
+			`on azure 1 to 512 characters of Latin-1, none of < > * & % ; \ / + ?, and no ${ or {{`, "for instance cost_center"),
+		value: rule(func(s string) bool { return latin(s, 256) }, "on azure a text of at most 256 characters of Latin-1, without ${ or {{", "leave out what else there is"),
 	},
 	"gcp": {
-		key:   pattern(gcpLabel, "on gcp 1 to 63 letters, digits, _ . and -, a letter or digit first and last", "for instance cost_center"),
-		value: pattern("(?:"+gcpLabel+")?", "on gcp a text of at most 63 letters, digits, _ . and -, a letter or digit first and last", "leave out what else there is"),
+		key:   yamlread.Pattern(gcpLabel, "on gcp 1 to 63 letters, digits, _ . and -, a letter or digit first and last", "for instance cost_center"),
+		value: yamlread.Pattern("(?:"+gcpLabel+")?", "on gcp a text of at most 63 letters, digits, _ . and -, a letter or digit first and last", "leave out what else there is"),
 	},
 }
 
@@ -101,10 +101,10 @@ func latin(s string, most int) bool {
 }
 
 // regionRules are how each cloud names its regions.
-var regionRules = map[string]rule{
-	"aws":   pattern(`[a-z]{2}(-[a-z]+)+-\d`, "a region of AWS", "for instance eu-west-1"),
-	"azure": pattern(`[a-z]{3,30}\d?`, "a region of Azure", "for instance westeurope"),
-	"gcp":   pattern(`[a-z]+-[a-z]+\d{1,2}`, "a region of GCP", "for instance europe-west4"),
+var regionRules = map[string]yamlread.Rule{
+	"aws":   yamlread.Pattern(`[a-z]{2}(-[a-z]+)+-\d`, "a region of AWS", "for instance eu-west-1"),
+	"azure": yamlread.Pattern(`[a-z]{3,30}\d?`, "a region of Azure", "for instance westeurope"),
+	"gcp":   yamlread.Pattern(`[a-z]+-[a-z]+\d{1,2}`, "a region of GCP", "for instance europe-west4"),
 }
 
 // sameKey gives the form in which two names would collide once they are parts

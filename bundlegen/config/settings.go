@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bundlegen/bundlegen/internal/duration"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
@@ -47,7 +48,7 @@ func (s settings) value(key, option string, v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		if option != "unset" || v.Int() != 0 {
-			s[key] = FormatDuration(time.Duration(v.Int()))
+			s[key] = duration.Format(time.Duration(v.Int()))
 		}
 		return
 	case v.Kind() == reflect.Pointer:

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // TestSettings: settings are known by the keys of pipeline.yml, all of them but
@@ -28,7 +30,9 @@ func TestSettings(t *testing.T) {
 	elements := regexp.MustCompile(`\[[^]]*\]`)
 	plain := func(key string) string { return elements.ReplaceAllString(key, "") }
 	written := map[string]bool{}
-	keysOf(t, parse([]byte(everyKey), &problems{}), "", written)
+	root, err := yamlread.Parse([]byte(everyKey), "p.yml", "")
+	require.NoError(t, err)
+	keysOf(t, root, "", written)
 	recorded := map[string]bool{}
 	for key := range all {
 		recorded[plain(key)] = true
@@ -53,13 +57,13 @@ func TestSettings(t *testing.T) {
 
 // keysOf collects the keys of values, without the names of targets and regions,
 // which are keys too.
-func keysOf(t *testing.T, n *Node, path string, into map[string]bool) {
+func keysOf(t *testing.T, n *yamlread.Node, path string, into map[string]bool) {
 	switch {
-	case n.Kind == Map && (path == "targets" || path == "targets[].regions"):
+	case n.Kind == yamlread.Map && (path == "targets" || path == "targets[].regions"):
 		for _, e := range n.Entries {
 			keysOf(t, e.Value, path+"[]", into)
 		}
-	case n.Kind == Map:
+	case n.Kind == yamlread.Map:
 		for _, e := range n.Entries {
 			at := e.Key
 			if path != "" {
@@ -67,7 +71,7 @@ func keysOf(t *testing.T, n *Node, path string, into map[string]bool) {
 			}
 			keysOf(t, e.Value, at, into)
 		}
-	case n.Kind == List && len(n.Items) > 0 && n.Items[0].Kind == Map:
+	case n.Kind == yamlread.List && len(n.Items) > 0 && n.Items[0].Kind == yamlread.Map:
 		for _, item := range n.Items {
 			keysOf(t, item, path, into)
 		}

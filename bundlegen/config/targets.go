@@ -7,38 +7,39 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // readTargets reads where to deploy, in the file's order; dev and prod if the
 // file names none. A target for production uses the tables as they are named.
 // Any other prefixes the schemas with its own name, so that trying something
 // out in the same catalog never touches production's tables.
-func readTargets(parent *object) []Target {
-	o := parent.object("targets")
-	entries := o.entries(50)
+func readTargets(parent *yamlread.Mapping) []Target {
+	o := parent.Mapping("targets")
+	entries := o.Entries(50)
 	if len(entries) == 0 {
 		return []Target{{Name: "dev", SchemaPrefix: "dev_"}, {Name: "prod", Production: true}}
 	}
 	names := map[string]string{}
 	var targets []Target
 	for _, e := range entries {
-		if !nameRule.ok(e.Key) {
-			o.noteAt(diag.Problem{Line: e.Line, Column: e.Column, Value: e.Key, Text: "targets: name " + quote(e.Key),
-				Allowed: nameRule.allowed, Hint: "for instance dev"})
+		if !nameRule.OK(e.Key) {
+			o.AddProblem(e.Place(), diag.Problem{Value: e.Key, Text: "targets: name " + yamlread.Quote(e.Key),
+				Allowed: nameRule.Allowed, Hint: "for instance dev"})
 			continue
 		}
 		if first, ok := names[sameKey(e.Key)]; ok {
-			o.addAt(e.Line, e.Column, "targets: "+quote(e.Key)+" differs from "+quote(first)+" only in case, - and _", "take a name that differs in more")
+			o.Add(e.Place(), "targets: "+yamlread.Quote(e.Key)+" differs from "+yamlread.Quote(first)+" only in case, - and _", "take a name that differs in more")
 		}
 		names[sameKey(e.Key)] = e.Key
-		targets = append(targets, readTarget(o.object(e.Key), e.Key))
+		targets = append(targets, readTarget(o.Mapping(e.Key), e.Key))
 	}
 	return targets
 }
 
 // checkWarehouses notes a target that would be watched by no warehouse, or by that
 // of another target: a bundle has alerts and a dashboard in all targets or in none.
-func checkWarehouses(root *object, p *Pipeline) {
+func checkWarehouses(root *yamlread.Mapping, p *Pipeline) {
 	with, without := "", ""
 	for _, part := range p.parts() {
 		for _, t := range part.Targets {
@@ -52,20 +53,20 @@ func checkWarehouses(root *object, p *Pipeline) {
 	if with == "" || without == "" {
 		return
 	}
-	if e := root.node.Get("targets").entry(without); e != nil {
-		root.addAt(e.Line, e.Column, fmt.Sprintf("targets.%s has no SQL warehouse, and %s has one; allowed: one for each target, and for each of its regions, or for none", without, with),
+	if e := root.Node.Get("targets").Entry(without); e != nil {
+		root.Add(e.Place(), fmt.Sprintf("targets.%s has no SQL warehouse, and %s has one; allowed: one for each target, and for each of its regions, or for none", without, with),
 			"write warehouse: ID there, or monitoring.warehouse for all that have none of their own")
 	}
 }
 
-func readTarget(o *object, name string) Target {
+func readTarget(o *yamlread.Mapping, name string) Target {
 	t := Target{
 		Name:             name,
-		Host:             o.url("host", normalizeHost),
-		ServicePrincipal: o.text("service_principal", "", uuidRule),
-		Catalog:          o.text("catalog", "", catalogRule),
-		Warehouse:        o.text("warehouse", "", idRule),
-		Regions:          readRegionTargets(o.object("regions")),
+		Host:             readURL(o, "host", normalizeHost),
+		ServicePrincipal: o.Text("service_principal", "", uuidRule),
+		Catalog:          o.Text("catalog", "", catalogRule),
+		Warehouse:        o.Text("warehouse", "", idRule),
+		Regions:          readRegionTargets(o.Mapping("regions")),
 	}
 	t.Production = name == "prod" || t.ServicePrincipal != "" ||
 		slices.ContainsFunc(t.Regions, func(r RegionTarget) bool { return r.ServicePrincipal != "" })
@@ -73,7 +74,7 @@ func readTarget(o *object, name string) Target {
 	if !t.Production {
 		prefix = strings.ToLower(strings.ReplaceAll(name, "-", "_")) + "_"
 	}
-	t.SchemaPrefix = o.text("schema_prefix", prefix, prefixRule)
-	o.done()
+	t.SchemaPrefix = o.Text("schema_prefix", prefix, prefixRule)
+	o.Done()
 	return t
 }

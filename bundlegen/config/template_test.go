@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 func TestTemplateLoads(t *testing.T) {
@@ -116,7 +117,7 @@ func TestTemplateCannotBeBrokenOutOf(t *testing.T) {
 		if strings.Contains(string(text), literal) {
 			t.Fatalf("a password is written into the file: %s", text)
 		}
-		root, err := Parse(text, "p.yml")
+		root, err := yamlread.Parse(text, "p.yml", "")
 		if err != nil {
 			t.Fatalf("not YAML any more: %v", err)
 		}

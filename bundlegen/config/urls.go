@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // urlError says what is wrong with a URL without repeating it: a URL may carry
@@ -138,25 +139,25 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// url reads the address of a server or a workspace with check, which gives its normal form.
-func (o *object) url(key string, check func(string) (string, error)) string {
-	return o.address(key, "https://host[:port], plain http on loopback", check, true)
+// readURL reads the address of a server or a workspace with check, which returns its normal form.
+func readURL(o *yamlread.Mapping, key string, check func(string) (string, error)) string {
+	return readAddress(o, key, "https://host[:port], plain http on loopback", check, true)
 }
 
-// proxy reads the address of a proxy. It is not shown when it is wrong: proxies
+// readProxy reads the address of a proxy. It is not shown when it is wrong: proxies
 // are where people are used to write passwords.
-func (o *object) proxy(key string) string {
+func readProxy(o *yamlread.Mapping, key string) string {
 	check := func(raw string) (string, error) { return raw, checkProxy(raw) }
-	return o.address(key, "http://host:port, or with https or socks5", check, false)
+	return readAddress(o, key, "http://host:port, or with https or socks5", check, false)
 }
 
-func (o *object) address(key, allowed string, check func(string) (string, error), show bool) string {
-	n := o.take(key)
+func readAddress(o *yamlread.Mapping, key, allowed string, check func(string) (string, error), show bool) string {
+	n := o.Take(key)
 	if n == nil {
 		return ""
 	}
-	if n.Kind != String {
-		o.note(n, diag.Problem{Text: join(o.path, key) + ": " + n.Kind.String(), Allowed: allowed, Hint: typeHint(n, "text")})
+	if n.Kind != yamlread.String {
+		o.AddProblem(n, diag.Problem{Text: yamlread.Join(o.Path, key) + ": " + n.Kind.String(), Allowed: allowed, Hint: yamlread.TypeHint(n, "text")})
 		return ""
 	}
 	out, err := check(n.Text)
@@ -164,9 +165,9 @@ func (o *object) address(key, allowed string, check func(string) (string, error)
 	if errors.As(err, &bad) {
 		value, shown := "", ""
 		if show && showable.MatchString(n.Text) {
-			value, shown = n.Text, " "+quote(n.Text)
+			value, shown = n.Text, " "+yamlread.Quote(n.Text)
 		}
-		o.note(n, diag.Problem{Value: value, Text: join(o.path, key) + ":" + shown + " " + bad.why, Allowed: allowed, Hint: bad.hint})
+		o.AddProblem(n, diag.Problem{Value: value, Text: yamlread.Join(o.Path, key) + ":" + shown + " " + bad.why, Allowed: allowed, Hint: bad.hint})
 	}
 	return out
 }

@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle/source"
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // Check gives everything that is wrong with the bundle in dir, in order of file
@@ -59,9 +59,9 @@ type checker struct {
 type place struct {
 	file string
 	path string
-	node *config.Node
-	key  string        // the last key of path, if it is one
-	at   *config.Entry // of that key
+	node *yamlread.Node
+	key  string          // the last key of path, if it is one
+	at   *yamlread.Entry // of that key
 }
 
 func (p place) get(key string) place {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 var (
@@ -47,7 +47,7 @@ func (c *checker) references() {
 // walk visits all texts below p. parameters are those of the job that p is in.
 func (c *checker) walk(p place, parameters []string) {
 	switch p.node.Kind {
-	case config.Map:
+	case yamlread.Map:
 		for _, e := range p.entries() {
 			inner := parameters
 			if p.path == "resources.jobs" || strings.HasSuffix(p.path, ".resources.jobs") {
@@ -55,11 +55,11 @@ func (c *checker) walk(p place, parameters []string) {
 			}
 			c.walk(e, inner)
 		}
-	case config.List:
+	case yamlread.List:
 		for _, item := range p.items() {
 			c.walk(item, parameters)
 		}
-	case config.String:
+	case yamlread.String:
 		c.textReferences(p, parameters)
 	}
 }

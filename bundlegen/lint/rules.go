@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // keyShape is what the CLI can refer to by ${…}.
@@ -225,7 +226,7 @@ func (c *checker) defined(p place, known map[string]place, where string) {
 
 // cluster checks a cluster specification.
 func (c *checker) cluster(p place) {
-	if !p.exists() || p.node.Kind != config.Map {
+	if !p.exists() || p.node.Kind != yamlread.Map {
 		return
 	}
 	c.enum(p.get("data_security_mode"), "SINGLE_USER", "USER_ISOLATION", "NONE", "DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_DEDICATED")
@@ -264,16 +265,16 @@ func (c *checker) requestSize(j place) {
 }
 
 // size estimates a value's length as JSON, references to complex variables filled in.
-func (c *checker) size(n *config.Node, depth int) int {
+func (c *checker) size(n *yamlread.Node, depth int) int {
 	const quotesAndComma = 3
 	switch n.Kind {
-	case config.Map:
+	case yamlread.Map:
 		total := 2
 		for _, e := range n.Entries {
 			total += len(e.Key) + quotesAndComma + c.size(e.Value, depth) + 1
 		}
 		return total
-	case config.List:
+	case yamlread.List:
 		total := 2
 		for _, item := range n.Items {
 			total += c.size(item, depth) + 1

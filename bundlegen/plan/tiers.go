@@ -10,6 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/duration"
 	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -115,7 +116,7 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 	}
 	cron, ok := config.CronOf(tier.Every)
 	if !ok {
-		return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day", b.cfg.File, tier.Name, config.FormatDuration(tier.Every)),
+		return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day", b.cfg.File, tier.Name, duration.Format(tier.Every)),
 			"write for instance 5m, 15m, 1h or 6h, or a cron expression")
 	}
 	return cron, tier.Every, float64(month) / float64(tier.Every), nil

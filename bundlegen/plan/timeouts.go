@@ -3,7 +3,7 @@ package plan
 import (
 	"time"
 
-	"github.com/bundlegen/bundlegen/bundlegen/config"
+	"github.com/bundlegen/bundlegen/internal/duration"
 )
 
 // taskTimeout warns of a site whose own timeout ends extractions before they are
@@ -28,5 +28,5 @@ func (b *builder) taskTimeout() (Warning, bool) {
 	}
 	s := b.cfg.Sites[site]
 	return Warning{Code: WarnTimeout, Sites: []string{s.Name}, Figures: Figures{Seconds: round(need, 2), AllowedSeconds: s.Task.Timeout.Seconds()},
-		Advice: []Advice{set(Effect{Kind: EffectDefault}, "sites."+s.Name+".task.timeout", config.FormatDuration(time.Duration(enough)*time.Second))}}, true
+		Advice: []Advice{set(Effect{Kind: EffectDefault}, "sites."+s.Name+".task.timeout", duration.Format(time.Duration(enough)*time.Second))}}, true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast"
 	"github.com/bundlegen/bundlegen/bundlegen/sizing"
+	"github.com/bundlegen/bundlegen/internal/duration"
 )
 
 // serverLimit is RateLimitMaxRequests, the requests a second that a PI Web API
@@ -68,7 +69,7 @@ func (b *builder) period(t int) (Warning, bool) {
 	}
 	return Warning{Code: WarnCadence, Tiers: []string{tier.Name}, Figures: Figures{Seconds: round(f.Total, 2), AllowedSeconds: interval},
 		Advice: []Advice{
-			set(Effect{Kind: EffectPlanned}, "tiers."+tier.Name+".every", config.FormatDuration(time.Duration(math.Ceil(f.Total))*time.Second)),
+			set(Effect{Kind: EffectPlanned}, "tiers."+tier.Name+".every", duration.Format(time.Duration(math.Ceil(f.Total))*time.Second)),
 			set(Effect{Kind: EffectMorePartitions}, "tiers."+tier.Name+".partitions", ""),
 		}}, true
 }
@@ -147,7 +148,7 @@ func (b *builder) alternatives(t int) []Advice {
 		j := job
 		j.RunsPerMonth *= j.Interval / longer.Seconds()
 		j.Interval = longer.Seconds()
-		holds = append(holds, alternative{[]string{"tiers." + tier.Name + ".every", config.FormatDuration(longer)}, b.model.Run(j, b.prices), longer.Seconds()})
+		holds = append(holds, alternative{[]string{"tiers." + tier.Name + ".every", duration.Format(longer)}, b.model.Run(j, b.prices), longer.Seconds()})
 	}
 	var advice []Advice
 	for _, a := range holds {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 	"github.com/bundlegen/bundlegen/templates"
 )
@@ -110,7 +110,7 @@ func (p *project) shell(step string) string {
 // stepWith returns the one script of a pipeline that has these words in it.
 func stepWith(t *testing.T, pipeline templates.Text, words string) string {
 	t.Helper()
-	root, err := config.Parse(pipeline.Data, pipeline.Name)
+	root, err := yamlread.Parse(pipeline.Data, pipeline.Name, "")
 	require.NoError(t, err)
 	list := root.Get("steps")
 	if list == nil {

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
 // Roots are the file names that the CLI takes for a bundle's root.
@@ -25,13 +25,12 @@ const maxFile = 64 << 20
 // Document is one parsed file.
 type Document struct {
 	File string // relative to the bundle's folder, with slashes
-	Data []byte
-	Tree *config.Node
+	Tree *yamlread.Node
 }
 
 // Include is one pattern of the root's include list and the files that match it.
 type Include struct {
-	Pattern *config.Node
+	Pattern *yamlread.Node
 	Files   []string // relative to the bundle's folder, sorted
 }
 
@@ -55,7 +54,7 @@ func Includes(dir string, root Document) ([]Include, error) {
 	}
 	var all []Include
 	for _, item := range list.Items {
-		if item.Kind != config.String {
+		if item.Kind != yamlread.String {
 			continue
 		}
 		// Within dir as a file system, so that a folder's own name is no pattern.
@@ -76,8 +75,8 @@ func Parse(dir, file string) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	tree, err := config.Parse(data, name)
-	return Document{File: file, Data: data, Tree: tree}, err
+	tree, err := yamlread.Parse(data, name, "`bundlegen generate` writes it")
+	return Document{File: file, Tree: tree}, err
 }
 
 // Read reads a file of the bundle of at most so many bytes. A link that leads out of

@@ -1,4 +1,4 @@
-package config
+package yamlread
 
 import (
 	"bytes"
@@ -17,18 +17,18 @@ import (
 
 // Parse reads one YAML document into a tree with positions. It refuses what a
 // careful reader must not guess at: text that is not UTF-8, a second document,
-// duplicate keys, keys that are not plain text, tags, anchors that explode.
-// An empty document is an error. The error is a Problems; file only names the
-// source in it.
-func Parse(data []byte, file string) (*Node, error) {
-	ps := &problems{file: file}
-	n := parse(data, ps)
-	return n, ps.err()
+// duplicate keys, keys that are not plain text, tags, anchors that explode. An empty
+// document is an error too, and hint what to do about it. The error is a *diag.List;
+// file only names the source in it.
+func Parse(data []byte, file, hint string) (*Node, error) {
+	ps := &Problems{File: file}
+	n := parse(data, ps, hint)
+	return n, ps.Err()
 }
 
-// parse is Parse with the problems collected by the caller; the tree is nil
-// where there is none worth looking at.
-func parse(data []byte, ps *problems) *Node {
+// parse is Parse with the problems collected by the caller; the tree is nil when
+// there is none worth looking at.
+func parse(data []byte, ps *Problems, hint string) *Node {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !checkText(data, ps) {
 		return nil
@@ -37,7 +37,7 @@ func parse(data []byte, ps *problems) *Node {
 	var doc, second yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		ps.add(nil, "the file is empty", emptyHint)
+		ps.Add(nil, "the file is empty", hint)
 		return nil
 	case err != nil:
 		addSyntax(ps, data, err)
@@ -45,9 +45,8 @@ func parse(data []byte, ps *problems) *Node {
 	}
 	switch err := dec.Decode(&second); {
 	case err == nil:
-		line := secondDocument(data)
-		ps.noteAt(diag.Problem{Line: line, Column: 1, Text: "a second document begins here", Allowed: "one document",
-			Hint: "leave out the line ---, or make two files of it"})
+		ps.AddProblem(&Node{Line: secondDocument(data), Column: 1}, diag.Problem{Text: "a second document begins here",
+			Allowed: "one document", Hint: "leave out the line ---, or make two files of it"})
 		return nil
 	case !errors.Is(err, io.EOF):
 		addSyntax(ps, data, err)
@@ -58,19 +57,17 @@ func parse(data []byte, ps *problems) *Node {
 		ps.addAt(x.bad.Line, x.bad.Column, x.why, "write the values out where they are used")
 		return nil
 	}
-	c := converter{problems: ps, seen: map[*yaml.Node]*Node{}}
+	c := converter{Problems: ps, seen: map[*yaml.Node]*Node{}}
 	root := c.node(doc.Content[0], false)
 	if root.Kind == Null {
-		ps.add(nil, "the file is empty", emptyHint)
+		ps.Add(nil, "the file is empty", hint)
 		return nil
 	}
 	return root
 }
 
-const emptyHint = "`bundlegen init --server URL` writes a commented pipeline.yml"
-
 // checkText refuses what YAML's own reader would report without a position.
-func checkText(data []byte, ps *problems) bool {
+func checkText(data []byte, ps *Problems) bool {
 	line, column := 1, 1
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -89,7 +86,7 @@ func checkText(data []byte, ps *problems) bool {
 	return true
 }
 
-// secondDocument gives the line of the marker that begins the second document.
+// secondDocument returns the line of the marker that begins the second document.
 func secondDocument(data []byte) int {
 	content := false
 	for i, line := range strings.Split(string(data), "\n") {
@@ -105,9 +102,9 @@ func secondDocument(data []byte) int {
 
 var yamlLine = regexp.MustCompile(`^line (\d+): `)
 
-// addSyntax turns an error of the YAML parser into a problem with a place.
+// addSyntax turns an error of the YAML parser into a problem with a position.
 // Its own text is shown only where it cannot repeat the file's.
-func addSyntax(ps *problems, data []byte, err error) {
+func addSyntax(ps *Problems, data []byte, err error) {
 	lines := strings.Split(string(data), "\n")
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
@@ -157,7 +154,7 @@ func addSyntax(ps *problems, data []byte, err error) {
 	ps.addAt(line, len(indent)+1, "not YAML: "+text, hint)
 }
 
-// find gives the place of the first s, 1:1 if there is none.
+// find returns the place of the first s, 1:1 if there is none.
 func find(lines []string, s string) (line, column int) {
 	for i, l := range lines {
 		if at := strings.Index(l, s); at >= 0 {
@@ -167,9 +164,9 @@ func find(lines []string, s string) (line, column int) {
 	return 1, 1
 }
 
-// converter makes our tree of the decoder's.
+// converter turns the decoder's tree into ours.
 type converter struct {
-	*problems
+	*Problems
 	seen map[*yaml.Node]*Node // an aliased node is converted once, so aliases cost nothing
 }
 
@@ -181,7 +178,7 @@ func (c *converter) node(n *yaml.Node, hidden bool) *Node {
 	if out, ok := c.seen[n]; ok {
 		return out
 	}
-	out := &Node{Line: n.Line, Column: n.Column, Text: n.Value}
+	out := &Node{Line: n.Line, Column: n.Column, Text: n.Value, source: n}
 	c.seen[n] = out
 	out.Kind = c.kind(n)
 	switch n.Kind {
@@ -241,7 +238,7 @@ func (c *converter) entries(n *yaml.Node, out *Node, hidden bool) {
 			continue
 		}
 		if first, ok := index[k.Value]; ok {
-			name := quote(k.Value) + " is"
+			name := Quote(k.Value) + " is"
 			if hidden || v.Tag == "!!null" {
 				name = "a key is"
 			}

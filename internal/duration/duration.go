@@ -1,4 +1,6 @@
-package config
+// Package duration writes and reads durations as pipeline.yml has them: 30s, 5m,
+// 1h30m, 1d.
+package duration
 
 import (
 	"math"
@@ -7,17 +9,17 @@ import (
 	"time"
 )
 
-// durationUnits are the units of a duration, longest first.
-var durationUnits = []struct {
+// units are the units of a duration, longest first.
+var units = []struct {
 	name string
 	unit time.Duration
 }{
 	{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond},
 }
 
-// parseDuration reads durations such as 30s, 5m, 1h30m or 1d: whole numbers,
-// each with its unit, from long to short. A bare number has no unit and is none.
-func parseDuration(s string) (time.Duration, bool) {
+// Parse reads whole numbers, each with its unit, from long to short. A bare number
+// has no unit and is no duration.
+func Parse(s string) (time.Duration, bool) {
 	var sum time.Duration
 	last := time.Duration(math.MaxInt64)
 	for s != "" {
@@ -30,7 +32,7 @@ func parseDuration(s string) (time.Duration, bool) {
 			return 0, false
 		}
 		var unit time.Duration
-		for _, u := range durationUnits {
+		for _, u := range units {
 			if u.name == letters {
 				unit = u.unit
 			}
@@ -43,14 +45,13 @@ func parseDuration(s string) (time.Duration, bool) {
 	return sum, last != math.MaxInt64
 }
 
-// FormatDuration gives d as pipeline.yml writes it: 30s, 5m, 1h30m, 1d. What is
-// finer than a millisecond is cut off.
-func FormatDuration(d time.Duration) string {
+// Format returns d in that form. What is finer than a millisecond is cut off.
+func Format(d time.Duration) string {
 	if d < 0 {
-		return "-" + FormatDuration(-d)
+		return "-" + Format(-d)
 	}
 	var b strings.Builder
-	for _, u := range durationUnits {
+	for _, u := range units {
 		if n := d / u.unit; n > 0 {
 			b.WriteString(strconv.FormatInt(int64(n), 10) + u.name)
 			d %= u.unit

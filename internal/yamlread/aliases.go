@@ -1,4 +1,4 @@
-package config
+package yamlread
 
 import "gopkg.in/yaml.v3"
 
@@ -19,7 +19,7 @@ type expansion struct {
 	why   string
 }
 
-// size gives the expanded size of n. Each node is visited once.
+// size returns the expanded size of n. Each node is visited once.
 func (x *expansion) size(n *yaml.Node, depth int) int {
 	if x.bad != nil {
 		return 0
