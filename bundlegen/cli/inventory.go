@@ -29,7 +29,7 @@ import (
 func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "init",
-		Usage: "writes a commented pipeline.yml; never overwrites one",
+		Usage: "writes a commented pipeline.yml, and a .gitignore; never overwrites one",
 		Flags: []cli.Flag{configFlag, &cli.StringFlag{Name: "server", Usage: "the PI Web API's `URL`, with or without /piwebapi"}},
 		Action: func(c *cli.Context) error {
 			if !c.IsSet("server") {
@@ -51,7 +51,12 @@ func initCommand() *cli.Command {
 			if err := errors.Join(err, f.Close()); err != nil {
 				return errors.Join(err, os.Remove(path))
 			}
-			fmt.Fprintf(c.App.Writer, "wrote %s\nnext: set the site's user and secret in it, then bundlegen discover%s\n", path, withConfig(c))
+			ignore, notes := writeGitignore(path)
+			printNotes(c, notes)
+			if ignore != "" {
+				ignore = " and " + ignore
+			}
+			fmt.Fprintf(c.App.Writer, "wrote %s%s\nnext: set the site's user and secret in %s, then bundlegen discover%s\n", path, ignore, path, withConfig(c))
 			return nil
 		},
 	}
