@@ -174,7 +174,8 @@ func writeCalibration(cfg *config.Pipeline, c *calibration.Calibration) error {
 		return err
 	}
 	path, _ := cfg.CalibrationPath()
-	return replaceFile(path, text)
+	_, err = replaceFile(path, text)
+	return err
 }
 
 // writeRates writes the tags' measured rates into the inventory.
@@ -199,7 +200,7 @@ func writeRates(c *cli.Context, cfg *config.Pipeline) error {
 	if err := inventory.WriteFile(&text, f); err != nil {
 		return err
 	}
-	if err := replaceFile(cfg.InventoryPath(), text.Bytes()); err != nil {
+	if _, err := replaceFile(cfg.InventoryPath(), text.Bytes()); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s: events_per_hour of %s measured, %s changed\n", cfg.Inventory, words.Plural(len(measured), "tag"), words.Count(changed))

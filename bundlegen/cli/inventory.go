@@ -98,8 +98,11 @@ func discoverCommand() *cli.Command {
 that filters of PI select, or the rows that are listed and no others. Tiers, rates
 and columns of your own are kept; rows that their server does not have any more
 are dropped, unless they are listed.`,
-		Flags: []cli.Flag{configFlag, regionFlag},
+		Flags: []cli.Flag{configFlag, regionFlag, outputFlag("text or json", "text", "json")},
 		Action: func(c *cli.Context) error {
+			if _, err := outputFormat(c, "what was found"); err != nil {
+				return err
+			}
 			project, err := load(c)
 			if err != nil {
 				return err
@@ -261,8 +264,18 @@ func sources(c *cli.Context, cfg *config.Pipeline) ([]localrun.Source, error) {
 	return out, nil
 }
 
+// notesKey is where an application keeps the notes that it printed.
+const notesKey = "notes"
+
+// notesOf returns the notes that a command has printed so far.
+func notesOf(c *cli.Context) []string {
+	notes, _ := c.App.Metadata[notesKey].([]string)
+	return append([]string{}, notes...)
+}
+
 // printNotes tells what a person should know and need not do anything about.
 func printNotes(c *cli.Context, notes []string) {
+	c.App.Metadata[notesKey] = append(notesOf(c), notes...)
 	for _, n := range notes {
 		fmt.Fprintf(c.App.ErrWriter, "note: %s\n", text.Line(n))
 	}
@@ -277,27 +290,49 @@ func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag,
 	if err := inventory.WriteFile(&buf, file); err != nil {
 		return err
 	}
-	if err := replaceFile(path, buf.Bytes()); err != nil {
+	written, err := replaceFile(path, buf.Bytes())
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s: %s of %s (+%d, -%d, %d renamed)\nnext: bundlegen plan%s\n",
-		cfg.Inventory, words.Plural(len(found), "tag"), words.Plural(len(cfg.Sites), "site"), change.Added, change.Removed, change.Renamed, withConfig(c))
+	next := "bundlegen plan" + withConfig(c)
+	if asJSON(c) {
+		return printJSON(c, discovered{
+			Version: documentVersion, Inventory: cfg.Inventory, Written: written, Tags: len(found), Sites: bySite(cfg, found),
+			Added: change.Added, Removed: change.Removed, Renamed: change.Renamed, Notes: notesOf(c), Next: next,
+		})
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %s of %s (+%d, -%d, %d renamed)\nnext: %s\n",
+		cfg.Inventory, words.Plural(len(found), "tag"), words.Plural(len(cfg.Sites), "site"), change.Added, change.Removed, change.Renamed, next)
 	return nil
 }
 
+// bySite counts the tags of each site.
+func bySite(cfg *config.Pipeline, tags []inventory.Tag) []discoveredSite {
+	counts := map[string]int{}
+	for i := range tags {
+		counts[tags[i].Site]++
+	}
+	out := make([]discoveredSite, len(cfg.Sites))
+	for i, s := range cfg.Sites {
+		out[i] = discoveredSite{s.Name, counts[s.Name]}
+	}
+	return out
+}
+
 // replaceFile puts data in a file's place at once: a reader sees the old or the new.
-func replaceFile(path string, data []byte) error {
+// It reports whether the file had to be written: it may be so already.
+func replaceFile(path string, data []byte) (written bool, err error) {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
-		return nil
+		return false, nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".inventory-*")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing of that name
 	_, err = f.Write(data)
 	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
+		return false, err
 	}
-	return os.Rename(f.Name(), path)
+	return true, os.Rename(f.Name(), path)
 }

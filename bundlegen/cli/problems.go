@@ -13,6 +13,7 @@ import (
 // failure is what a command with --output json prints on stdout when it fails:
 // its error piece by piece, which stderr has as text.
 type failure struct {
+	Version  int            `json:"version"`
 	Problems []diag.Problem `json:"problems"`
 }
 
@@ -29,7 +30,7 @@ func withProblems(action func(*cli.Context) error) func(*cli.Context) error {
 		if err == nil || stdout.written > 0 || noProblem(c, err) {
 			return err
 		}
-		if notPrinted := printJSON(c, failure{Problems: diag.Problems(err)}); notPrinted != nil {
+		if notPrinted := printJSON(c, failure{documentVersion, diag.Problems(err)}); notPrinted != nil {
 			return errors.Join(err, notPrinted)
 		}
 		return err

@@ -22,7 +22,7 @@ func TestProblemsAsJSON(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a file with faults": {[]string{"plan", "-c", bad}, `{"problems": [
+		"a file with faults": {[]string{"plan", "-c", bad}, `{"version": 1, "problems": [
 			{"file": "FILE", "line": 4, "column": 26, "value": "often", "text": "tiers[0].every: \"often\"",
 				"allowed": "a duration from 10s to 7d, such as 30s, 5m, 1h30m or 1d",
 				"hint": "write whole numbers, each with its unit (ms, s, m, h, d), the longest first"},
@@ -31,10 +31,10 @@ func TestProblemsAsJSON(t *testing.T) {
 			{"file": "FILE", "line": 5, "column": 88,
 				"text": "sites[0].auth.password is not a mapping; a secret is the name of an environment variable and a scope/key, never a value",
 				"hint": "write password: {env: PI_A_PASSWORD, secret: scope/key}; if a secret stands in the file now, change the secret"}]}`},
-		"no file": {[]string{"compare", "-c", filepath.Join(dir, "none.yml")}, `{"problems": [
+		"no file": {[]string{"compare", "-c", filepath.Join(dir, "none.yml")}, `{"version": 1, "problems": [
 			{"file": "` + filepath.Join(dir, "none.yml") + `", "text": "there is no such file",
 				"hint": "` + "`bundlegen init --server URL`" + ` writes one; -c names another"}]}`},
-		"no argument": {[]string{"explain"}, `{"problems": [
+		"no argument": {[]string{"explain"}, `{"version": 1, "problems": [
 			{"text": "which tag?", "hint": "bundlegen explain TAG; a name that begins with - comes after --"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,18 +70,34 @@ func validateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "validate",
 		Usage: "lints the bundle, then has the databricks CLI validate it strictly",
-		Flags: []cli.Flag{configFlag, targetFlag, regionFlag},
+		Flags: []cli.Flag{configFlag, targetFlag, regionFlag, outputFlag("text or json", "text", "json")},
 		Action: func(c *cli.Context) error {
+			if _, err := outputFormat(c, "what was found"); err != nil {
+				return err
+			}
 			parts, name, err := bundlesAndTarget(c)
 			if err != nil {
 				return err
 			}
-			return workflow.Each(c.Context, parts, func(p *workflow.Region) error {
-				if err := lintBundle(c, p); err != nil {
-					return err
+			ws := workspace(c)
+			ws.Stdout = resultWriter(c)
+			document := validated{Version: documentVersion, Target: name, Valid: true, Bundles: []validatedBundle{}}
+			failed := workflow.Each(c.Context, parts, func(p *workflow.Region) error {
+				err := lintBundle(c, p)
+				if err == nil {
+					err = workflow.Validate(c.Context, ws, p, name)
 				}
-				return workflow.Validate(c.Context, workspace(c), p, name)
+				document.Valid = document.Valid && err == nil
+				document.Bundles = append(document.Bundles, validatedBundle{p.Name(), p.Dir(), err == nil, findings(err)})
+				return err
 			})
+			if !asJSON(c) || c.Err() != nil {
+				return failed
+			}
+			if document.Notes = notesOf(c); document.Valid {
+				document.Next = fmt.Sprintf("bundlegen deploy%s%s -t %s", withConfig(c), withRegion(c), name)
+			}
+			return errors.Join(failed, printJSON(c, document))
 		},
 	}
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bundlegen/bundlegen/bundlegen/cli"
+	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
 // walk is a pipeline in a folder, and the CLI's own fake workspace.
@@ -128,6 +130,38 @@ func TestWalkToAWorkspace(t *testing.T) {
 	require.Contains(t, w.bundlegen(1, "destroy", "-t", "prod"), "--auto-approve")
 	w.bundlegen(0, "destroy", "-t", "prod", "--auto-approve")
 	require.Contains(t, w.bundlegen(1, "deploy", "-t", "nowhere", "--auto-approve"), "allowed: dev, prod")
+}
+
+// TestValidateAsJSON: what the databricks CLI finds is a list with places.
+func TestValidateAsJSON(t *testing.T) {
+	w := newWalk(t)
+	w.bundlegen(0, "generate")
+	type document struct {
+		Valid   bool
+		Next    string
+		Bundles []struct {
+			Valid    bool
+			Findings []diag.Problem
+		}
+	}
+	var d document
+	require.NoError(t, json.Unmarshal([]byte(w.bundlegen(0, "validate", "-t", "prod", "-o", "json")), &d))
+	require.True(t, d.Valid && d.Bundles[0].Valid)
+	require.Empty(t, d.Bundles[0].Findings)
+	require.Regexp(t, "^bundlegen deploy -c .* -t prod$", d.Next)
+
+	jobs := w.read("bundles/walk/databricks-loadbalanced.yml")
+	w.write("bundles/walk/databricks-loadbalanced.yml", strings.Replace(jobs, "max_retries: ", "nonsense: 1\n          max_retries: ", 1))
+	d = document{}
+	require.NoError(t, json.NewDecoder(strings.NewReader(w.bundlegen(1, "validate", "-t", "prod", "-o", "json"))).Decode(&d))
+	require.False(t, d.Valid || d.Bundles[0].Valid)
+	require.Empty(t, d.Next)
+	require.Len(t, d.Bundles[0].Findings, 1)
+	finding := d.Bundles[0].Findings[0]
+	require.Contains(t, finding.Text, "nonsense")
+	require.Equal(t, "databricks-loadbalanced.yml", filepath.Base(finding.File))
+	require.Positive(t, finding.Line*finding.Column)
+	require.NotEmpty(t, finding.Hint)
 }
 
 // TestRecommendationIsToldOnce: validate, plan, and deploy all say what the CLI

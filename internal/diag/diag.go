@@ -161,9 +161,7 @@ func within(cause error, text string) []Problem {
 	if !found || len(problems) == 1 && problems[0] == (Problem{Text: own}) {
 		return nil
 	}
-	if len(problems) > 1 {
-		before = before[strings.LastIndexByte(before, '\n')+1:] // a line before them all is a heading
-	}
+	before = before[strings.LastIndexByte(before, '\n')+1:] // a line before them is a heading
 	all := make([]Problem, len(problems))
 	for i, p := range problems {
 		p.Text = before + p.Text + after

@@ -40,6 +40,7 @@ var words = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"readonly":   readonly,
 	"writable":   writable,
 	"sql":        sqlWord,
+	"json":       jsonWord,
 	"alter":      alter,
 	"complete":   complete,
 	"statements": statements,
