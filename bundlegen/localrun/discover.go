@@ -35,6 +35,7 @@ type Discovery struct {
 	Trouble  func(line string)             // told, as a line, of a site whose requests are sent again, and that it works again; so, too
 
 	retrying func(piwebapi.Retry)
+	lists    *piwebapi.Lists
 }
 
 // listMemory is from how many bytes on the collector works harder while points are
@@ -55,6 +56,15 @@ func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []
 			d.Trouble(line)
 		}
 	}
+	sites := make([]manifest.Site, len(d.Sources))
+	for i, source := range d.Sources {
+		sites[i] = source.Site
+	}
+	known := 0
+	if d.Old != nil {
+		known = len(d.Old.Tags)
+	}
+	d.lists = piwebapi.NewLists(known, sites...)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for i, source := range d.Sources {
@@ -98,7 +108,7 @@ func (d Discovery) points(ctx context.Context, source Source, into *discovered) 
 	if err != nil {
 		return err
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true, Retrying: d.retrying})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true, Retrying: d.retrying, Lists: d.lists})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type duckLake struct {
 	file   *duckdb.Lake
 	engine *duckdb.Engine
 	access *piwebapi.Accesses // of all tasks of this run: a refused password is tried once
+	memory *piwebapi.Memory
 }
 
 func duckDBFile(data string) string { return filepath.Join(data, duckdb.FileName) }
@@ -26,7 +27,7 @@ func openDuckDB(ctx context.Context, o Options) (lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline), access: new(piwebapi.Accesses)}, nil
+	return &duckLake{o: o, file: file, engine: file.Engine(o.Pipeline), access: new(piwebapi.Accesses), memory: piwebapi.NewMemory(0)}, nil
 }
 
 func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (task.Result, error) {
@@ -34,7 +35,7 @@ func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (t
 	if err != nil {
 		return task.Result{}, err
 	}
-	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Access: l.access, Progress: w.progress, Retrying: w.retry})
+	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Access: l.access, Memory: l.memory, Progress: w.progress, Retrying: w.retry})
 }
 
 // sideBySide counts on extractions waiting for PI most of the time; each takes

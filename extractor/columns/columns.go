@@ -32,6 +32,12 @@ type Batch struct {
 // Len is the number of events.
 func (b *Batch) Len() int { return len(b.Ticks) }
 
+// Size is how many bytes the batch takes in memory, by and large, also where they
+// are not in use.
+func (b *Batch) Size() int {
+	return 4*cap(b.Stream) + 8*cap(b.Ticks) + 8*cap(b.Value) + 4*cap(b.Text) + 4*cap(b.Code) + cap(b.Flags) + b.Strings.held()
+}
+
 // Truncate drops all events from the n-th on: what a call that broke off had
 // appended. Their texts stay in Strings.
 func (b *Batch) Truncate(n int) {

@@ -68,6 +68,9 @@ func (t *Strings) Len() int { return len(t.text) }
 // Bytes is the size of all texts together.
 func (t *Strings) Bytes() int { return t.size }
 
+// held is how many bytes the texts and their table take.
+func (t *Strings) held() int { return t.size + 16*cap(t.text) + 4*cap(t.hashes) + 4*len(t.slots) }
+
 // Reset forgets all texts and keeps the memory of the table.
 func (t *Strings) Reset() {
 	clear(t.slots)

@@ -36,6 +36,11 @@ type Options struct {
 	Retrying  func(Retry)       // is told of requests that are sent again, by several goroutines; may be nil
 	// Access is shared by the Clients of a site that are one run's; nil = this one's own.
 	Access *Access
+	// Memory is shared by the Clients of a process; nil = one of its own.
+	Memory *Memory
+	// Lists is shared by the Clients of the sites that are listed side by side; nil =
+	// this one's own.
+	Lists *Lists
 	// FailFast is for a person who waits: until the site has answered once, what a
 	// wrong address meets is not tried again.
 	FailFast bool
@@ -56,7 +61,9 @@ type Client struct {
 	pace     *paced
 	gate     *gate
 	width    *width
-	batches  sync.Pool
+	memory   *Memory
+	lists    *Lists
+	held     sync.Map // *columns.Batch of the Sink -> its *hold
 	log      *slog.Logger
 	known    atomic.Bool // the server has accepted our credentials
 	retrying func(Retry)
@@ -112,15 +119,20 @@ func New(o Options) (*Client, error) {
 		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
 		http: client, pace: pace, gate: newGate(connections, backoff),
-		width:   newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
-		batches: sync.Pool{New: func() any { return new(columns.Batch) }},
-		log:     o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
+		width: newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
+		log:   o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
 		access: o.Access, shared: o.Access != nil, anonymous: o.Site.Auth.Kind == "anonymous",
 		failFast: o.FailFast, redact: func(s string) string { return s },
 		maxPoints: cmp.Or(o.Site.Limits.Points, maxPoints),
 	}
 	if c.access == nil {
 		c.access = NewAccess()
+	}
+	if c.memory = o.Memory; c.memory == nil {
+		c.memory = NewMemory(0)
+	}
+	if c.lists = o.Lists; c.lists == nil {
+		c.lists = NewLists(0, o.Site)
 	}
 	if c.anonymous {
 		c.access.open(streamSetPath) // there is nothing that could be refused
@@ -167,11 +179,10 @@ func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
 
 // Free takes a batch back that a Sink was given, for a later call to fill.
 func (c *Client) Free(b *columns.Batch) {
-	b.Reset()
-	c.batches.Put(b)
+	if h, ok := c.held.LoadAndDelete(b); ok {
+		h.(*hold).release(false)
+	}
 }
-
-func (c *Client) batch() *columns.Batch { return c.batches.Get().(*columns.Batch) }
 
 // request is one GET: the path below the site's URL, the query as it is sent,
 // how much work it is for the server (see gate.leave), and who reads the body

@@ -210,6 +210,7 @@ type settings struct {
 	perSecond                              float64
 	timeout                                float64
 	auth                                   string // sites[].auth.kind
+	memory                                 *piwebapi.Memory
 }
 
 func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Client {
@@ -218,7 +219,7 @@ func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Cli
 		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Auth: manifest.Auth{Kind: s.auth}, Limits: manifest.Limits{Points: s.points},
 			Retry: manifest.Retry{Attempts: cmp.Or(s.attempts, 3), BackoffSeconds: 1, TimeoutSeconds: cmp.Or(s.timeout, 60)}},
 		Limits:    manifest.Limits{Connections: cmp.Or(s.connections, 4), ItemsPerCall: s.items, RequestsPerSecond: s.perSecond},
-		Transport: transport, URLBytes: s.urlBytes,
+		Transport: transport, URLBytes: s.urlBytes, Memory: s.memory,
 	})
 	require.NoError(t, err)
 	return c

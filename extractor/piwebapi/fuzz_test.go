@@ -190,7 +190,7 @@ func FuzzPoints(f *testing.F) {
 		`{"Errors":["The number of items is greater than the maximum allowed (3)."]}`,
 	}, endsIn("/points"), func(t *testing.T, c *piwebapi.Client) error {
 		seen := map[any]bool{} // by Id, and where there is none by WebID
-		return c.Points(t.Context(), aServer, func(page []piwebapi.Point) error {
+		err := c.Points(t.Context(), aServer, func(page []piwebapi.Point) error {
 			for _, p := range page {
 				require.NotEmpty(t, p.WebID)
 				require.NotEmpty(t, p.Name)
@@ -204,6 +204,14 @@ func FuzzPoints(f *testing.F) {
 			}
 			return nil
 		})
+		points, bytes := c.Lists().Held()
+		if err != nil {
+			require.Zero(t, points)
+			require.Zero(t, bytes)
+		} else {
+			require.Len(t, seen, points)
+		}
+		return err
 	})
 }
 

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -290,8 +289,6 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 		return nil, err
 	}
 	l := setListing{Client: c, all: make(map[string][]State, len(sets))}
-	l.states.Store(maxStates)
-	l.bytes.Store(maxNamed)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.gate.most)
 	for _, set := range sets {
@@ -310,22 +307,6 @@ type setListing struct {
 	all  map[string][]State
 	vain int    // sets that failed in a row
 	last string // why the last one did
-
-	states, bytes atomic.Int64 // that may still be read, of all sets
-}
-
-// take counts a state in, and reports whether it may be kept.
-func (l *setListing) take(s *State) bool {
-	states, bytes := l.states.Add(-1), l.bytes.Add(-int64(len(s.Name)))
-	return states >= 0 && bytes >= 0
-}
-
-// give counts states out again.
-func (l *setListing) give(states []State) {
-	for i := range states {
-		l.states.Add(1)
-		l.bytes.Add(int64(len(states[i].Name)))
-	}
 }
 
 // read reads a set's states. Its error ends the listing.
@@ -335,7 +316,7 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	switch {
 	case l.vain >= maxVainSets:
 		why = "not tried, since others before it failed: " + l.last
-	case l.states.Load() <= 0 || l.bytes.Load() <= 0:
+	case l.lists.states.Load() >= maxStates || l.lists.names.Load() >= maxNamed:
 		why = errStates.Error()
 	}
 	l.mu.Unlock()
@@ -367,7 +348,7 @@ func (l *setListing) of(ctx context.Context, set setItem) (states []State, err e
 	err = l.persist(ctx, request{path: l.valuesPath(set.WebID, set.Links.Values),
 		query: "selectedFields=Items.Name%3BItems.Value%3BWebException",
 		read: func(r io.Reader, _ http.Header) error {
-			l.give(states)
+			l.lists.giveStates(states)
 			states = states[:0]
 			return readItems(r, func(raw json.RawMessage) error {
 				var v struct {
@@ -383,14 +364,14 @@ func (l *setListing) of(ctx context.Context, set setItem) (states []State, err e
 				}
 				state := State{Name: l.named(v.Name), Value: int32(n)}
 				states = append(states, state)
-				if !l.take(&state) {
+				if !l.lists.takeState(&state) {
 					return errStates
 				}
 				return nil
 			})
 		}})
 	if err != nil {
-		l.give(states)
+		l.lists.giveStates(states)
 	}
 	return states, err
 }

@@ -45,10 +45,12 @@ const (
 	// than maxPoints by then.
 	maxPages   = 20_000
 	maxListing = 90 * time.Minute
-	// maxListed is how many bytes all names and descriptions of a list may take, and
-	// maxText one that only describes: PI's own are shorter, and longer ones are cut.
-	maxListed = 256 << 20
-	maxText   = 4 << 10
+	// maxListed is how many bytes the points of all lists may take, of which each takes
+	// pointBytes beside its texts, and maxText is the longest text that only describes:
+	// PI's own are shorter, and longer ones are cut.
+	maxListed  = 256 << 20
+	pointBytes = 160
+	maxText    = 4 << 10
 	// maxItem is the size of the largest point that is read, in bytes.
 	maxItem = 1 << 20
 	// maxVain is how many pages in a row may fail without a sign of life between: a
@@ -86,8 +88,13 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 	return err
 }
 
-func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
+func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) error) (failed error) {
 	var seen seenPoints
+	defer func() {
+		if failed != nil { // nobody keeps it
+			c.lists.give(seen.len(), seen.bytes)
+		}
+	}()
 	size, tries, unlisted := newPageSize(), vain{}, 0
 	for start, pages := 0, 0; ; {
 		ask := size.now
@@ -95,6 +102,8 @@ func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) 
 		var e *Error
 		switch {
 		case err == nil:
+		case errors.Is(err, errPoints), errors.Is(err, errTexts):
+			return c.full(pointsRequest(ds, start, ask), seen.len()+len(page.points), err)
 		case !errors.As(err, &e) || tries.failed(e) || !c.mayBeOfSize(ctx, ds, e, start, ask, &tries):
 			return err
 		case ask > 1:
@@ -121,14 +130,8 @@ func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) 
 		switch {
 		case len(page.points) == 0 && page.known > 0:
 			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
-		case seen.len() > c.maxPoints, seen.bytes > maxListed:
-			what := fmt.Sprintf("it lists more than %d points", c.maxPoints)
-			if seen.bytes > maxListed {
-				what = fmt.Sprintf("the names and descriptions of the points that it lists take more than %d MB", maxListed>>20)
-			}
-			e := c.at(pointsRequest(ds, start, ask)).fault(TooLarge, http.StatusOK, what, false)
-			e.hint = "name the points that you want in sites[].points, or raise sites[].limits.points"
-			return e
+		case seen.len() > c.maxPoints:
+			return c.full(pointsRequest(ds, start, ask), seen.len(), errPoints)
 		}
 		if err := yield(page.points); err != nil {
 			return err
@@ -250,6 +253,9 @@ func (s *seenPoints) forget(points []Point) {
 	}
 }
 
+// texts is how many bytes the texts take that a point has for itself.
+func (p *Point) texts() int { return len(p.WebID) + len(p.Name) + len(p.Descriptor) }
+
 // pack has a point's texts take as little memory as they can, since there may be a
 // million points: those of its own are one text, those of many are shared.
 func (s *seenPoints) pack(p *Point) {
@@ -302,6 +308,7 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 		defer func() {
 			if err != nil { // its points are to be read again
 				seen.forget(p.points)
+				c.lists.give(len(p.points), seen.bytes-bytes)
 				seen.bytes = bytes
 			}
 		}()
@@ -320,6 +327,11 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 				return nil
 			}
 			seen.pack(&point)
+			if err := c.lists.take(point.texts()); err != nil {
+				seen.forget([]Point{point})
+				seen.bytes -= point.texts()
+				return err
+			}
 			p.points = append(p.points, point)
 			return nil
 		})

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
-	"github.com/bundlegen/bundlegen/extractor/columns"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -148,14 +147,14 @@ func (r *reading) work(ctx context.Context) {
 		}
 		results = slices.Grow(results[:0], len(s.tracks))[:len(s.tracks)]
 		clear(results)
-		events := r.batch()
-		call := r.call(s, decoder, results, events)
+		held := r.memory.hold(r.Client)
+		call := r.call(ctx, s, decoder, results, held)
 		if err := r.get(ctx, call.request); err != nil {
-			r.Free(events) // what the call has decoded before it failed goes with it
+			held.release(false) // what the call has decoded before it failed goes with it
 			r.failed(ctx, s, call, err)
 			continue
 		}
-		r.succeeded(ctx, s, call, results, events)
+		r.succeeded(ctx, s, call, results, held)
 	}
 }
 
@@ -257,7 +256,7 @@ func absolute(t instant.Ticks) string {
 }
 
 // call makes the request for a span, which decodes into results and b.
-func (r *reading) call(s *span, d *decode.Decoder, results []decode.Result, b *columns.Batch) call {
+func (r *reading) call(ctx context.Context, s *span, d *decode.Decoder, results []decode.Result, held *hold) call {
 	from, end := bounds(s.tracks)
 	maxCount := r.width.now().maxCount(len(s.tracks))
 	streams := make([]batch.Stream, len(s.tracks))
@@ -267,10 +266,11 @@ func (r *reading) call(s *span, d *decode.Decoder, results []decode.Result, b *c
 	}
 	q := head(s.tracks[0].WebID, from, end, maxCount)
 	c := call{maxCount: maxCount}
+	bounded := func(body io.Reader) io.Reader { return &metered{Reader: body, ctx: ctx, hold: held} }
 	if s.tracks[0].alone {
 		c.request = request{path: "/streams/" + url.PathEscape(s.tracks[0].WebID) + "/recorded", query: q + "&" + streamFields,
 			read: func(body io.Reader, _ http.Header) (err error) {
-				results[0], err = d.Stream(body, streams[0], maxCount, b)
+				results[0], err = d.Stream(bounded(body), streams[0], maxCount, held.batch)
 				return err
 			}}
 	} else {
@@ -280,24 +280,26 @@ func (r *reading) call(s *span, d *decode.Decoder, results []decode.Result, b *c
 			query.WriteString(webIDParameter(t.WebID))
 		}
 		c.request = request{path: streamSetPath, query: query.String(),
-			read: func(body io.Reader, _ http.Header) error { return d.StreamSet(body, streams, maxCount, b, results) }}
+			read: func(body io.Reader, _ http.Header) error {
+				return d.StreamSet(bounded(body), streams, maxCount, held.batch, results)
+			}}
 	}
 	c.work = float64(len(s.tracks) + fewStreams)
 	return c
 }
 
 // succeeded hands the events of a call over and decides what each stream does next.
-func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []decode.Result, events *columns.Batch) {
+func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []decode.Result, held *hold) {
 	r.mu.Lock()
 	r.strikes, r.probed, r.vain, r.success = 0, false, turns{}, true
 	r.mu.Unlock()
 	r.width.went(len(s.tracks))
 
 	// Handed over before a stream counts as read: an outcome is never ahead of the sink.
-	r.redactTexts(events)
-	if events.Len() == 0 {
-		r.Free(events)
-	} else if err := r.sink.Events(ctx, events); err != nil {
+	r.redactTexts(held.batch)
+	if held.batch.Len() == 0 {
+		held.release(false)
+	} else if err := r.hand(ctx, held); err != nil {
 		r.stop(err)
 		return
 	}
@@ -341,6 +343,18 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []d
 	if len(faulty) > 0 {
 		r.failed(ctx, &span{tracks: faulty, tries: s.tries, part: true}, sent, fault)
 	}
+}
+
+// hand gives the sink the events of a call.
+func (r *reading) hand(ctx context.Context, held *hold) error {
+	r.held.Store(held.batch, held)
+	err := r.sink.Events(ctx, held.batch)
+	if err != nil {
+		if _, kept := r.held.LoadAndDelete(held.batch); kept {
+			held.release(true)
+		}
+	}
+	return err
 }
 
 // turn moves a stream on to its next page, which begins with the events at the

@@ -15,6 +15,7 @@ type Faults struct {
 	HangEvery         int // reads: no answer until the client gives up
 	UnauthorizedEvery int // reads: 401, whatever the credentials
 	EndlessEvery      int // reads: a body of events without an end
+	EndlessTextsEvery int // reads: the same, each with a long text of its own
 
 	// Of requests for a page of points:
 	HugePageEvery      int // a page of 240 MB, whatever its size was asked to be
@@ -110,6 +111,9 @@ func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 	}
 	if strike(&f.seen.EndlessEvery, f.set.EndlessEvery) {
 		return whole, false, &problem{status: http.StatusOK, endless: true}
+	}
+	if strike(&f.seen.EndlessTextsEvery, f.set.EndlessTextsEvery) {
+		return whole, false, &problem{status: http.StatusOK, endless: true, texts: true}
 	}
 	if strike(&f.seen.WebExceptionEvery, f.set.WebExceptionEvery) {
 		return whole, false, &problem{status: http.StatusInternalServerError, hidden: true,

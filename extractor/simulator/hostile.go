@@ -12,6 +12,9 @@ const pageThatFails = 500
 // hugePage is the size of a page under the fault HugePage, in bytes.
 const hugePage = 240 << 20
 
+// longText is what texts without an end are made of.
+var longText = strings.Repeat("the valve is neither open nor closed; ", 20)
+
 // inventedPoints lists points that nobody made: as many as are asked for, or a page
 // of 240 MB. None is there twice.
 func (c *call) inventedPoints(start, limit int, huge bool) {
@@ -33,10 +36,14 @@ func (c *call) inventedPoints(start, limit int, huge bool) {
 	b.buf = append(b.buf, "]}"...)
 }
 
-// endless writes events until nobody reads them.
-func (b *body) endless() {
+// endless writes events until nobody reads them, of numbers or of texts.
+func (b *body) endless(texts bool) {
 	b.buf = append(b.buf[:0], `{"Items":[{"Timestamp":"2020-01-01T00:00:00Z","Value":0}`...)
-	for b.spill() {
+	for i := 0; b.spill(); i++ {
+		if texts {
+			b.buf = fmt.Appendf(b.buf, `,{"Timestamp":"2020-01-01T00:00:00Z","Value":"%d %s","Good":true}`, i, longText)
+			continue
+		}
 		b.buf = append(b.buf, `,{"Timestamp":"2020-01-01T00:00:00Z","Value":1.5,"Good":true,"Questionable":false,"Substituted":false}`...)
 	}
 }

@@ -15,6 +15,7 @@ type problem struct {
 	header http.Header
 
 	endless bool // no problem: a body of events without an end
+	texts   bool // of an endless one: they are long texts
 }
 
 func badRequest(format string, args ...any) *problem {

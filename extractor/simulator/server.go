@@ -252,7 +252,7 @@ func (s *Server) refuse(b *body, p *problem, echo string) {
 	b.status = p.status
 	switch {
 	case p.endless:
-		b.endless()
+		b.endless(p.texts)
 		return
 	case p.html:
 		h.Set("Content-Type", "text/html; charset=us-ascii")

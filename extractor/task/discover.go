@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -245,6 +246,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory
 	slices.Sort(names)
 	names = slices.Compact(names)
 	out := make([]listing, len(names))
+	a.lists = piwebapi.NewLists(len(manifests)+len(left), slices.Collect(maps.Values(sites))...)
 	var g errgroup.Group
 	g.SetLimit(16)
 	for i, name := range names {

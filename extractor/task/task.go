@@ -32,6 +32,7 @@ type Env struct {
 	Progress func(Progress)       // called from several goroutines; may be nil
 	Retrying func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
 	Access   *piwebapi.Accesses   // what the tasks of one run know of their credentials; nil = nothing yet
+	Memory   *piwebapi.Memory     // bounds what the tasks of one process hold of PI's answers; nil = this one's own
 	Now      func() time.Time     // this machine's clock; nil = time.Now
 	Respite  time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
 }
@@ -129,6 +130,9 @@ func Run(ctx context.Context, env Env) (Result, error) {
 	if env.Access == nil {
 		env.Access = new(piwebapi.Accesses)
 	}
+	if env.Memory == nil {
+		env.Memory = piwebapi.NewMemory(0)
+	}
 	if env.Progress == nil {
 		env.Progress = func(Progress) {}
 	}
@@ -163,6 +167,7 @@ type attempt struct {
 	started  time.Time
 	result   Result
 	recorded bool // a batch's own row tells how the attempt ended
+	lists    *piwebapi.Lists
 }
 
 // refusedBy reports whether a task's failure is that a site refused the credentials:
@@ -271,7 +276,7 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying, Access: a.Access.Of(site.Name)})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying, Access: a.Access.Of(site.Name), Memory: a.Memory, Lists: a.lists})
 }
 
 // step tells what is under way, of a task that is no extraction.

@@ -101,7 +101,7 @@ func (p *plant) read(streams []batch.Stream, around func(http.RoundTripper) http
 	if around != nil {
 		transport = around(transport)
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Memory: piwebapi.NewMemory(1 << 40)}) // the batches are kept
 	if err != nil {
 		return 0, err
 	}

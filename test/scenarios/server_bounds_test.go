@@ -20,12 +20,13 @@ import (
 )
 
 // TestServersWithoutAnEnd: whatever a PI server sends, or does not, a program takes no
-// more than 512 MiB, and ends with a clear error or with what there was to land. How
-// long it may take is bounded far above what it takes, and for a silent server by
+// more than 512 MiB, and ends with a clear error or with what there was to land, also
+// where several sites do so at once. How long it may take is bounded far above what it takes, and for a silent server by
 // what is promised: a dozen times the time that a request may take.
 func TestServersWithoutAnEnd(t *testing.T) {
 	const at = "2026-01-31T12:00:00Z"
 	for name, c := range map[string]struct {
+		sites          int // 0 is one
 		tags, backfill string
 		well, then     []string // flags of the server while it is listed, and then
 		run            bool     // what is bounded is a run; else the listing
@@ -43,11 +44,20 @@ func TestServersWithoutAnEnd(t *testing.T) {
 			run: true, exit: 0, within: 10 * time.Minute},
 		"data that never comes": {tags: "300", then: []string{"--fault", "hang"}, run: true, exit: 1, within: 2 * time.Minute,
 			want: "no whole answer in time"},
+		"two sites of points that are always new": {sites: 2, tags: "10", then: []string{"--fault", "endless-points"}, exit: 1, within: 4 * time.Minute,
+			want: "the sites together list more than 1000000 points"},
+		"texts without an end at four sites": {sites: 4, tags: "100", then: []string{"--fault", "endless-texts"}, run: true, exit: 1, within: 4 * time.Minute,
+			want: "larger than this program accepts"},
+		"two bodies without an end": {sites: 2, tags: "300", then: []string{"--fault", "endless"}, run: true, exit: 1, within: 4 * time.Minute,
+			want: "larger than this program accepts"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			address, stop := serve(t, "127.0.0.1:0", append(c.well, "--tags", c.tags, "--now", at)...)
+			sites, addresses, stops := "", make([]string, max(1, c.sites)), make([]func(), max(1, c.sites))
+			for i := range addresses {
+				addresses[i], stops[i] = serve(t, "127.0.0.1:0", append(c.well, "--tags", c.tags, "--now", at)...)
+			}
 			timeout := "2m"
 			if name == "data that never comes" {
 				timeout = "1s"
@@ -55,18 +65,12 @@ func TestServersWithoutAnEnd(t *testing.T) {
 			if c.backfill == "" {
 				c.backfill = "1h"
 			}
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "pipeline.yml"), fmt.Appendf(nil, `version: 1
-name: demo
-catalog: main
-inventory: inventory.csv
-sites:
-  - name: plant-a
-    url: http://%s
-    auth: {kind: anonymous}
-    retry: {attempts: 2, backoff: 1ms, timeout: %s}
-    task: {max_retries: 0}
-extract: {backfill: %s}
-`, address, timeout, c.backfill), 0o600))
+			for i, address := range addresses {
+				sites += fmt.Sprintf("  - {name: plant-%d, url: \"http://%s\", auth: {kind: anonymous}, retry: {attempts: 2, backoff: 1ms, timeout: %s}, task: {max_retries: 0}}\n",
+					i, address, timeout)
+			}
+			yml := "version: 1\nname: demo\ncatalog: main\ninventory: inventory.csv\nsites:\n" + sites + "extract: {backfill: " + c.backfill + "}\n"
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "pipeline.yml"), []byte(yml), 0o600))
 			args := []string{"discover"}
 			if c.run {
 				for _, args := range [][]string{{"discover"}, {"generate"}} {
@@ -75,9 +79,10 @@ extract: {backfill: %s}
 				}
 				args = []string{"run", "--local", "--until", at}
 			}
-			stop()
-			_, stop = serve(t, address, append(c.then, "--tags", c.tags, "--now", at)...)
-			defer stop()
+			for i, address := range addresses {
+				stops[i]()
+				serve(t, address, append(c.then, "--tags", c.tags, "--now", at)...)
+			}
 			code, mib, stderr := measured(t, dir, c.within, args...)
 			require.Equal(t, c.exit, code, stderr)
 			require.Contains(t, stderr, c.want)
