@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ type groupPermission struct {
 // dashboard draws a target's dashboard.
 func dashboard(cfg *config.Pipeline, p *plan.Plan, t config.Target) ([]byte, error) {
 	queries, err := templates.Datasets(templates.Reader{
-		Catalog: cmp.Or(t.Catalog, cfg.Catalog), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{rowKey(cfg, t.Name)}, Sites: cfg.OwnSites(),
+		Catalog: cfg.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{rowKey(cfg, t.Name)}, Sites: cfg.OwnSites(),
 		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ const written = "Written by `bundlegen generate`: change pipeline.yml, not this 
 // rootFile renders databricks.yml: what the bundle is called, what may be
 // overridden, where it is deployed to.
 func rootFile(cfg *config.Pipeline, p *plan.Plan, include []string) (File, error) {
-	arch, err := processor(cfg)
+	arch, err := Processor(cfg)
 	if err != nil {
 		return File{}, err
 	}

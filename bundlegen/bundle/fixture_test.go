@@ -1,6 +1,7 @@
 package bundle_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 			key += "_" + t.Name
 		}
 		forecast := plan.Forecast{DiscoverSeconds: 20, ExtractSeconds: 95, ConsolidateSeconds: 15, TotalSeconds: 370, HealthSeconds: 555}
-		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: t.Schedule(), Continuous: t.Continuous, Forecast: forecast})
+		p.Tiers = append(p.Tiers, plan.Tier{Name: t.Name, JobKey: key, Every: t.Every, Cron: quartz(t), Continuous: t.Continuous, Forecast: forecast})
 	}
 	p.Forecast = p.Tiers[0].Forecast
 	if idle := cfg.Compute.Pool.MinIdle; idle > 0 {
@@ -104,3 +105,9 @@ Lww++WBGnuDVSFJJRRMCIQC4ykb+MyjOAbGi/w9YNoyKk0xnX73tsyzYw0wsdKVK
 /w==
 -----END CERTIFICATE-----
 `
+
+// quartz returns a tier's Quartz expression.
+func quartz(t config.Tier) string {
+	cron, _ := config.CronOf(t.Every)
+	return cmp.Or(t.Cron, cron)
+}

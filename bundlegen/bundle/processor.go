@@ -8,11 +8,11 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// processor is the kind of processor that the bundle's wheel is made for: that of
+// Processor returns the kind of processor that the bundle's wheel is made for: that of
 // the configured machines, which all have to be of one kind, since every task
 // installs the same wheel. Machines of a pool that is there already are taken for
 // AMD64.
-func processor(cfg *config.Pipeline) (wheel.Arch, error) {
+func Processor(cfg *config.Pipeline) (wheel.Arch, error) {
 	if cfg.Compute.Serverless {
 		return wheel.AMD64, nil
 	}

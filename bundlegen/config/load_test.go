@@ -49,7 +49,7 @@ func TestDefaults(t *testing.T) {
 	calibration, named := p.CalibrationPath()
 	require.Equal(t, filepath.Join(dir, "calibration.json"), calibration)
 	require.False(t, named, "it is used where it is there")
-	require.Equal(t, "0 0/5 * * * ?", p.Tiers[0].Schedule())
+	require.Equal(t, 5*time.Minute, p.Tiers[0].Every)
 }
 
 // TestEveryKey sets every key to something that is not its default.
@@ -156,8 +156,8 @@ func TestEveryKey(t *testing.T) {
 		places: map[string]string{"plant-a tls.ca_file": "p.yml:13:20", "plant_b auth.krb5_conf": "p.yml:24:93",
 			"plant-a points": "p.yml:8:5", "plant_b points": "p.yml:20:5", "c points": "p.yml:25:5"},
 	}, p)
-	require.Equal(t, Sizing{1, 2, 9, 4}, p.SizingOf(p.Tiers[1]))
-	require.Equal(t, p.Sizing, p.SizingOf(p.Tiers[0]))
+	require.Equal(t, Sizing{1, 2, 9, 4}, *p.Tiers[1].Sizing)
+	require.Nil(t, p.Tiers[0].Sizing, "that of the pipeline")
 	require.Equal(t, "scratch", p.CatalogOf(p.Targets[1]))
 	require.Equal(t, "abc", p.WarehouseOf(p.Targets[0]))
 	require.Equal(t, "w1", p.WarehouseOf(p.Targets[1]))

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// Path gives a path of the file as seen from the working directory.
+// Path returns a path of the file as seen from the working directory.
 func (p *Pipeline) Path(written string) string {
 	if filepath.IsAbs(written) {
 		return written
@@ -23,10 +23,10 @@ func (p *Pipeline) Place(site, key string) string {
 	return p.File
 }
 
-// InventoryPath gives the inventory's path as seen from the working directory.
+// InventoryPath returns the inventory's path as seen from the working directory.
 func (p *Pipeline) InventoryPath() string { return p.Path(p.Inventory) }
 
-// CalibrationPath gives the path of the measured constants as seen from the
+// CalibrationPath returns the path of the measured constants as seen from the
 // working directory. It need not be there unless pipeline.yml names it.
 func (p *Pipeline) CalibrationPath() (path string, named bool) {
 	if p.Calibration == "" {
@@ -35,34 +35,12 @@ func (p *Pipeline) CalibrationPath() (path string, named bool) {
 	return p.Path(p.Calibration), true
 }
 
-// BundleDir gives the emitted bundle's folder as seen from the working directory.
+// BundleDir returns the emitted bundle's folder as seen from the working directory.
 func (p *Pipeline) BundleDir() string { return filepath.Join(p.Path(p.Output), p.Name) }
 
-// SizingOf gives how tags of a tier become partitions.
-func (p *Pipeline) SizingOf(t Tier) Sizing {
-	if t.Sizing != nil {
-		return *t.Sizing
-	}
-	return p.Sizing
-}
-
-// CatalogOf gives the catalog that a target's tables are in.
-func (p *Pipeline) CatalogOf(t Target) string {
-	if t.Catalog != "" {
-		return t.Catalog
-	}
-	return p.Catalog
-}
+// CatalogOf returns the catalog that a target's tables are in.
+func (p *Pipeline) CatalogOf(t Target) string { return cmp.Or(t.Catalog, p.Catalog) }
 
 // WarehouseOf returns the id of the SQL warehouse that reads a target's tables; ""
 // where there is none.
 func (p *Pipeline) WarehouseOf(t Target) string { return cmp.Or(t.Warehouse, p.Monitoring.Warehouse) }
-
-// Schedule gives the tier's Quartz expression, in UTC.
-func (t Tier) Schedule() string {
-	if t.Cron != "" {
-		return t.Cron
-	}
-	cron, _ := CronOf(t.Every)
-	return cron
-}

@@ -129,7 +129,7 @@ func scheduled(m forecast.Model, t Tier) float64 {
 	if t.Every > 0 {
 		return m.HoursPerMonth * 3600 / t.Every.Seconds()
 	}
-	return startsPerMonth(t.Cron)
+	return config.StartsPerMonth(t.Cron)
 }
 
 // ladder is the numbers of partitions that every kind of compute is tried with.

@@ -109,7 +109,7 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 			return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: %q is not a Quartz expression", b.cfg.File, tier.Name, tier.Cron),
 				"seconds minutes hours day-of-month month day-of-week, such as 0 0/5 * * * ?")
 		}
-		return tier.Cron, cadence, startsPerMonth(tier.Cron), nil
+		return tier.Cron, cadence, config.StartsPerMonth(tier.Cron), nil
 	}
 	if tier.Continuous {
 		return "", tier.Every, float64(month) / float64(tier.Every), nil
@@ -227,3 +227,5 @@ func describe(f, single forecast.Forecast, interval float64) Forecast {
 		Bottleneck:         f.Bottleneck,
 	}
 }
+
+func ceilTo(x, multiple float64) float64 { return math.Ceil(x/multiple) * multiple }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/program"
@@ -65,14 +64,6 @@ func Unedited(dir string) error {
 // maxListed is how many files a refusal names.
 const maxListed = 20
 
-// archOf is the processor that the pipeline's clusters have.
-func archOf(cfg *config.Pipeline) wheel.Arch {
-	if cfg.Compute.Serverless {
-		return wheel.AMD64
-	}
-	return wheel.ArchOf(cfg.Compute.NodeType)
-}
-
 // DistFolder is where a bundle has its wheel, below its folder.
 const DistFolder = "dist"
 
@@ -107,7 +98,11 @@ func MakeWheel(ctx context.Context, base, below string, arch wheel.Arch, tell fu
 // Wheel makes the wheel of a region's bundle, unless it is there. The bundle's folder
 // is whole without it: deploying needs it.
 func Wheel(ctx context.Context, r *Region, tell func(line string)) error {
-	return MakeWheel(ctx, r.Dir(), DistFolder, archOf(r.Config), tell)
+	arch, err := bundle.Processor(r.Config)
+	if err != nil {
+		return err
+	}
+	return MakeWheel(ctx, r.Dir(), DistFolder, arch, tell)
 }
 
 // ensureWheel makes the wheel anew where it can, and else takes the one that is there.

@@ -13,7 +13,7 @@ import (
 // minCadence is the least that the scheduler of Databricks allows between two runs.
 const minCadence = 10 * time.Second
 
-// CronOf gives the Quartz expression that fires every `every`, evenly, counted
+// CronOf returns the Quartz expression that fires every `every`, evenly, counted
 // from midnight. Cron cannot count beyond its fields, so only what divides a
 // minute (from 10 s), an hour or a day has one, and a whole week: of all else
 // the answer is false, and NearestEvery names what there is instead.
@@ -54,7 +54,7 @@ var evenCadences = func() []time.Duration {
 	return slices.Compact(out)
 }()
 
-// NearestEvery gives the longest cadence below and the shortest above d that
+// NearestEvery returns the longest cadence below and the shortest above d that
 // CronOf can express, or d twice; zero where there is none.
 func NearestEvery(d time.Duration) (below, above time.Duration) {
 	i, exact := slices.BinarySearch(evenCadences, d)
@@ -92,7 +92,7 @@ var cronFields = []cronField{
 // none where the field has ? or counts from a month's end.
 type schedule [7][]int
 
-// CheckCron tells what is wrong with a Quartz expression, as Databricks takes
+// CheckCron returns what is wrong with a Quartz expression, as Databricks takes
 // it: 6 or 7 fields, day of week 1-7 (1 is Sunday) or SUN-SAT, exactly one of
 // day of month and day of week a ?, and at least 10 s between two runs.
 func CheckCron(expr string) error {
@@ -100,7 +100,7 @@ func CheckCron(expr string) error {
 	return err
 }
 
-// CadenceOf gives the least time between two runs of a Quartz expression,
+// CadenceOf returns the least time between two runs of a Quartz expression,
 // within a day; 24 h when it fires once a day or more rarely, and 0 when it is
 // no such expression.
 func CadenceOf(expr string) time.Duration {
@@ -109,6 +109,25 @@ func CadenceOf(expr string) time.Duration {
 		return 0
 	}
 	return s.leastGap()
+}
+
+// StartsPerMonth returns how often a Quartz expression fires in an average month
+// (365.25/12 days); 0 when it is no such expression. A day counted from a month's
+// end (L, W, #) is one a month.
+func StartsPerMonth(expr string) float64 {
+	const days, months = 365.25 / 12, 12.0
+	s, err := parseCron(expr)
+	if err != nil {
+		return 0
+	}
+	active := 1.0
+	switch ofMonth, ofWeek := len(s[3]), len(s[5]); {
+	case ofMonth > 0:
+		active = min(days, float64(ofMonth))
+	case ofWeek > 0:
+		active = days * float64(ofWeek) / 7
+	}
+	return float64(len(s[0])*len(s[1])*len(s[2])) * active * float64(len(s[4])) / months
 }
 
 func parseCron(expr string) (schedule, error) {
@@ -133,7 +152,7 @@ func parseCron(expr string) (schedule, error) {
 	return s, nil
 }
 
-// values gives the values that a field's text stands for.
+// values returns the values that a field's text stands for.
 func (f cronField) values(text string) ([]int, error) {
 	if text == "?" && f.any {
 		return nil, nil
@@ -265,7 +284,7 @@ func (f cronField) allowed() string {
 	return text
 }
 
-// leastGap gives the least time between two firings within a day, or over midnight.
+// leastGap returns the least time between two firings within a day, or over midnight.
 func (s schedule) leastGap() time.Duration {
 	const day = 24 * time.Hour
 	least, first, last := day, time.Duration(-1), time.Duration(-1)

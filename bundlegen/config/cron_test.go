@@ -71,3 +71,14 @@ func TestGoodCron(t *testing.T) {
 	}
 	require.Zero(t, CadenceOf("*/5 * * * *"))
 }
+
+func TestStartsPerMonth(t *testing.T) {
+	const days = 365.25 / 12
+	for expr, want := range map[string]float64{
+		"0 0/5 * * * ?": 288 * days, "0 0 6 ? * MON-FRI": days * 5 / 7, "0 0 0 ? * FRI-MON": days * 4 / 7, "0 0 22-2 * * ?": 5 * days,
+		"0 0 0 1,15 * ?": 2, "0 0 0 1 JAN-DEC/3 ?": 4.0 / 12, "0 0 0 1-31 * ?": days, "0 0 0 ? * * *": days,
+		"0 15 10 L * ?": 1, "0 15 10 15W * ?": 1, "0 15 10 ? * FRIL": 1, "0 15 10 ? * 6#3 2026": 1, "*/5 * * * *": 0,
+	} {
+		require.InDelta(t, want, StartsPerMonth(expr), 1e-9, expr)
+	}
+}
