@@ -1,5 +1,6 @@
 # make build       the three programs, in bin/, and the wheel's static binaries
-# make demo        the main job on embedded defaults: 30,000 simulated tags to a table
+# make demo        the main job on embedded defaults: 30,000 simulated tags to a table;
+#                  KEEP=1 leaves the simulated PI server running
 # make demo-spark  the same job as Databricks runs it, smaller: the wheel, Spark, Delta
 # make test        everything that is proved, fast tests first
 # make bench       everything that is measured, on Spark too
@@ -16,46 +17,48 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false -trimpath
 STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
-.PHONY: setup build demo demo-spark test test-kill test-spark bench lint release generate-examples clean
+.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-kill test-spark bench lint release generate-examples clean
 
-setup:
-	@scripts/setup.sh
+# Each target installs what it needs itself, and no more.
+setup-build setup-lint setup-spark setup-test: setup-%:
+	@scripts/setup.sh $*
 
-build: setup
-	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
-	GOARCH=amd64 $(STATIC) -o bin/pi-extractor-linux-amd64 ./cmd/pi-extractor
-	GOARCH=arm64 $(STATIC) -o bin/pi-extractor-linux-arm64 ./cmd/pi-extractor
+build: setup-build
+	@echo "building the programs in bin/; the first time takes some minutes"
+	@go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	@GOARCH=amd64 $(STATIC) -o bin/pi-extractor-linux-amd64 ./cmd/pi-extractor
+	@GOARCH=arm64 $(STATIC) -o bin/pi-extractor-linux-arm64 ./cmd/pi-extractor
 
 demo: build
-	@scripts/demo.sh
+	@KEEP=$(KEEP) scripts/demo.sh
 
-demo-spark: build
+demo-spark: setup-spark build
 	@scripts/demo.sh spark
 
 # Packages that need a Spark of their own. A session keeps little more than one processor busy, so two go at once.
 ON_SPARK := ./internal/localspark ./templates ./bundlegen/localrun ./extractor/engine/spark
 
 # Packages first, then the scenarios and kills on the built programs.
-test: build
+test: setup-test build
 	go vet ./...
 	go test -timeout 20m $$(go list ./... | grep -v /test/ | grep -vxF "$$(go list $(ON_SPARK))")
 	go test -timeout 40m -p 2 $(ON_SPARK)
 	go test -timeout 60m -p 2 -count=1 ./test/...
 
 # Kills at random moments, 100 on DuckDB and 40 on Spark, and the tables of what they met.
-test-kill: build
+test-kill: setup-test build
 	go test -timeout 60m -count=1 -v -run 'TestKill$$' ./test/endtoend -kills 100
 	go test -timeout 120m -count=1 -v -run TestKillOnSpark ./test/endtoend -spark-kills 40
 
 # What takes too long for every change: all of the conformance suite and of a plant's life on Spark.
-test-spark: build
+test-spark: setup-test build
 	go test -timeout 60m -count=1 -v -run TestConformance ./extractor/engine/spark -all-cases
 	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
 
-bench: build
+bench: setup-test build
 	@scripts/bench.sh
 
-lint: setup
+lint: setup-lint
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go -C tools build -o ../bin/tools/ honnef.co/go/tools/cmd/staticcheck github.com/OpenPeeDeeP/depguard/v2/cmd/depguard

@@ -6,6 +6,8 @@
 # scripts/demo.sh spark is smaller and lands them in Delta: 6,000 tags in 2
 # partitions, read by the bundle's wheel on the executors of a Spark of this
 # machine, which is set up once. Everything stays in demo-spark/.
+#
+# With KEEP=1 the PI server runs on, and the demo says how to go on with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,20 +17,33 @@ duckdb) tags=30000 folder=demo run=() tables=lake.duckdb ;;
 spark) tags=6000 folder=demo-spark run=(--engine spark) tables=spark/warehouse ;;
 *) echo "error: $engine is no engine; hint: scripts/demo.sh duckdb, or spark" >&2; exit 1 ;;
 esac
+commas() { echo "$1" | sed ':a;s/\B[0-9]\{3\}\>/,&/;ta'; }
+kept=$(cat $folder/simulator.pid 2>/dev/null || true)
+if [ -n "$kept" ] && [ "$(cat "/proc/$kept/comm" 2>/dev/null)" = pi-simulator ]; then
+  echo "Stopping the PI server that the demo before left running."
+  kill "$kept"
+fi
 rm -rf $folder
 mkdir $folder
 cd $folder
 
 export PI_USER=svc_pi
-PI_PLANT_A_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+if [ -n "${KEEP:-}" ]; then
+  PI_PLANT_A_PASSWORD=demo # to be typed, and no secret: the server is simulated, and for this machine only
+  password="'demo'"
+else
+  PI_PLANT_A_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  password="made up for this run"
+fi
 export PI_PLANT_A_PASSWORD
 
 show() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] || show() { printf '\n$ %s\n' "$*"; "$@"; }
 
-echo "A PI Web API server with $tags tags, simulated; its password is made up for this run."
-pi-simulator serve --tags $tags --auth basic --username-env PI_USER --password-env PI_PLANT_A_PASSWORD >simulator.json 2>simulator.log &
+echo "A PI Web API server with $(commas $tags) tags, simulated; its password is $password."
+nohup pi-simulator serve --tags $tags --auth basic --username-env PI_USER --password-env PI_PLANT_A_PASSWORD >simulator.json 2>simulator.log &
 simulator=$!
+echo $simulator >simulator.pid
 trap 'kill $simulator 2>/dev/null; wait $simulator 2>/dev/null || true' EXIT
 for _ in $(seq 100); do
   [ -s simulator.json ] && break
@@ -51,7 +66,6 @@ show bundlegen run --local "${run[@]}" --until "$until" | tee run.txt
 landed=$(awk '$1 == "all" { gsub(",", "", $3); print $3 }' run.txt)
 held=$(pi-simulator oracle --tags $tags --after "$after" --until "$until" --counts | awk -F, 'NR > 1 { n += $NF } END { print n }')
 echo
-commas() { echo "$1" | sed ':a;s/\B[0-9]\{3\}\>/,&/;ta'; }
 echo "PI holds $(commas "$held") events from $first to $until; landed: $(commas "$landed")."
 if [ "$landed" != "$held" ]; then
   echo "error: they differ" >&2
@@ -61,4 +75,15 @@ echo "Every event is accounted for. The tables are in $folder/data/$tables, the 
 if [ $engine = spark ]; then
   echo "Spark itself answers, with one of the queries that come with the bundle:"
   show data/spark/sql -f bundles/osipi_connector/sql/points-per-day.sql 2>sql.log || { cat sql.log >&2; exit 1; }
+fi
+if [ -n "${KEEP:-}" ]; then
+  trap - EXIT
+  cat <<END
+
+The PI server runs on at $url. To go on from here:
+  cd $folder && export PATH=$(cd ../bin && pwd):\$PATH PI_PLANT_A_PASSWORD=demo
+  bundlegen run --local   reads what has come since, and goes on where it was
+  bundlegen status        says what is landed
+To stop the server: kill $simulator
+END
 fi

@@ -1,7 +1,17 @@
 #!/usr/bin/env bash
-# Checks for what the build and the tests need, and installs what Debian has of
-# it when it may. Says the command to run when it may not. Quiet when all is there.
+# Checks for what a purpose needs, and installs what Debian has of it when it may.
+# Says the command to run when it may not. Quiet when all is there. The purpose:
+#   build  compilers: enough for make build and make demo
+#   lint   and git
+#   spark  and Python and Java: for make demo-spark; the rest of a Spark is fetched when it is needed
+#   test   all of it, and a Kerberos realm and a browser
 set -euo pipefail
+purpose=${1:-build}
+case $purpose in build | lint | spark | test) ;; *)
+  echo "error: $purpose; allowed: build, lint, spark, test" >&2
+  exit 1
+  ;;
+esac
 
 need_go=1.26
 if ! command -v go >/dev/null; then
@@ -19,19 +29,23 @@ PATH=$PATH:/usr/sbin # where Debian keeps servers
 want() { command -v "$1" >/dev/null || missing+=("$2"); }
 want gcc gcc
 want g++ g++
-want python3 python3
-want git git
-want mount mount
-want krb5kdc krb5-kdc               # a Kerberos realm for the tests
-want kadmin.local krb5-admin-server
-command -v google-chrome >/dev/null || want chromium chromium # the tests of the plan's page look at it
-if command -v python3 >/dev/null && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-  missing+=(python3-venv)
+case $purpose in lint | test) want git git ;; esac
+if [ $purpose = test ]; then
+  want mount mount
+  want krb5kdc krb5-kdc               # a Kerberos realm for the tests
+  want kadmin.local krb5-admin-server
+  command -v google-chrome >/dev/null || want chromium chromium # the tests of the plan's page look at it
 fi
-# Spark, for its engine's tests and demo; what else it needs the tests fetch themselves.
 java=
 java_version() { "${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p'; }
-if version=$(java_version) && [ "${version:-0}" -ge 17 ]; then :; else java=17; fi
+case $purpose in spark | test)
+  want python3 python3
+  if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    missing+=(python3-venv)
+  fi
+  if version=$(java_version) && [ "${version:-0}" -ge 17 ]; then :; else java=17; fi
+  ;;
+esac
 [ ${#missing[@]} -eq 0 ] && [ -z "$java" ] && exit 0
 
 get="DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"

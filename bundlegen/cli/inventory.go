@@ -301,8 +301,9 @@ func writeInventory(c *cli.Context, cfg *config.Pipeline, found []inventory.Tag,
 			Added: change.Added, Removed: change.Removed, Renamed: change.Renamed, Notes: notesOf(c), Next: next,
 		})
 	}
-	fmt.Fprintf(c.App.Writer, "%s: %s of %s (+%d, -%d, %d renamed)\nnext: %s\n",
-		cfg.Inventory, words.Plural(len(found), "tag"), words.Plural(len(cfg.Sites), "site"), change.Added, change.Removed, change.Renamed, next)
+	fmt.Fprintf(c.App.Writer, "%s: %s of %s (+%s, -%s, %s renamed)\nnext: %s\n",
+		cfg.Inventory, words.Plural(len(found), "tag"), words.Plural(len(cfg.Sites), "site"),
+		words.Count(change.Added), words.Count(change.Removed), words.Count(change.Renamed), next)
 	return nil
 }
 
