@@ -168,6 +168,14 @@ func TestFoldersThatTheCLITakesForPatterns(t *testing.T) {
 	}
 }
 
+// soon is a context for what ends by itself long before, if it keeps to the time that
+// it is given and not to a default: then the error says so, else it is this context's.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestUnreachableWorkspace(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -175,25 +183,21 @@ func TestUnreachableWorkspace(t *testing.T) {
 
 	t.Run("silent from the start", func(t *testing.T) { // accepts, never answers
 		environment(t, host, "dapi0")
-		start := time.Now()
-		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		err := CLI{Hello: 300 * time.Millisecond}.Validate(soon(t), small(t), "prod")
 		require.ErrorIs(t, err, ErrNoAnswer)
 		require.ErrorContains(t, err, host)
 		require.ErrorContains(t, err, "hint: check the network")
-		assert.Less(t, time.Since(start), 5*time.Second)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		environment(t, host, "dapi0")
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		start := time.Now()
-		require.ErrorIs(t, CLI{}.Validate(ctx, small(t), "prod"), context.DeadlineExceeded)
-		assert.Less(t, time.Since(start), 5*time.Second)
+		require.ErrorIs(t, CLI{Hello: time.Hour}.Validate(ctx, small(t), "prod"), context.DeadlineExceeded)
 	})
 	require.NoError(t, listener.Close())
 	t.Run("refuses", func(t *testing.T) {
 		environment(t, host, "dapi0")
-		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		err := CLI{Hello: 2 * time.Second}.Validate(soon(t), small(t), "prod")
 		require.ErrorIs(t, err, ErrNoAnswer)
 		require.ErrorContains(t, err, "refused")
 	})
@@ -203,7 +207,7 @@ func TestUnreachableWorkspace(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 		environment(t, server.URL, "dapi0")
-		err := CLI{Hello: 300 * time.Millisecond}.Validate(t.Context(), small(t), "prod")
+		err := CLI{Hello: 2 * time.Second}.Validate(soon(t), small(t), "prod")
 		require.ErrorContains(t, err, "certificate")
 		require.ErrorContains(t, err, "hint: set SSL_CERT_FILE")
 	})
@@ -240,12 +244,10 @@ func TestWorkspaceFallsSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set(t)
 			dir := small(t)
-			start := time.Now()
-			err := CLI{Patience: 300 * time.Millisecond}.Deploy(t.Context(), dir, "prod", true, nil)
+			err := CLI{Patience: 300 * time.Millisecond}.Deploy(soon(t), dir, "prod", true, nil)
 			require.ErrorIs(t, err, ErrNoAnswer)
 			require.ErrorContains(t, err, "for 300ms")
 			assert.NotContains(t, err.Error(), "a-client-secret")
-			assert.Less(t, time.Since(start), 5*time.Second)
 		})
 	}
 }
@@ -331,11 +333,9 @@ func TestWorkspaceThatNeverAnswersInFull(t *testing.T) {
 				c.answer(conn, r)
 			})
 			environment(t, host, "dapi0")
-			start := time.Now()
-			err := CLI{Patience: time.Second}.Validate(t.Context(), small(t), "prod")
+			err := CLI{Patience: time.Second}.Validate(soon(t), small(t), "prod")
 			require.ErrorContains(t, err, c.says)
 			require.ErrorContains(t, err, "hint: ")
-			assert.Less(t, time.Since(start), 20*time.Second)
 		})
 	}
 }
@@ -366,9 +366,7 @@ func TestCancelledDeployment(t *testing.T) {
 		<-creating
 		cancel()
 	}()
-	start := time.Now()
-	require.ErrorIs(t, CLI{}.Deploy(ctx, dir, "prod", true, nil), context.Canceled)
-	assert.Less(t, time.Since(start), 5*time.Second)
+	require.ErrorIs(t, CLI{Patience: time.Hour}.Deploy(ctx, dir, "prod", true, nil), context.Canceled)
 
 	block = false
 	f.forget()

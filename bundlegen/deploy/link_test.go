@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -26,19 +29,57 @@ func (d *drip) Read(p []byte) (int, error) {
 	return copy(p, "drop"), nil
 }
 
+// wire is a network in memory with one server on it: in a bubble of synctest its
+// connections wait without holding up the clock.
+type wire struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+// newWire serves a handler on a wire until the test ends.
+func newWire(t *testing.T, handler http.HandlerFunc) *wire {
+	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: handler}
+	go func() { assert.ErrorIs(t, server.Serve(w), http.ErrServerClosed) }()
+	t.Cleanup(func() { assert.NoError(t, server.Close()) })
+	return w
+}
+
+func (w *wire) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.conns:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w *wire) Close() error   { close(w.closed); return nil }
+func (w *wire) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (w *wire) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case w.conns <- server:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 func TestUploadThatGoesOnIsNotSilence(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-	}))
-	defer server.Close()
-	var gaveUp atomic.Bool
-	l := newLink(t.Context(), time.Second, func(error) { gaveUp.Store(true) })
-	defer l.close()
-	resp, err := (&http.Client{Transport: l}).Post(server.URL, "text/plain", &drip{chunks: 14})
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	time.Sleep(1100 * time.Millisecond)
-	assert.False(t, gaveUp.Load(), "nor is a workspace silent that is not asked")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+		var gaveUp atomic.Bool
+		l := newLink(t.Context(), time.Second, func(error) { gaveUp.Store(true) })
+		defer l.close()
+		l.next.DialContext = w.dial
+		resp, err := (&http.Client{Transport: l}).Post("http://workspace.example", "text/plain", &drip{chunks: 14})
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		time.Sleep(1100 * time.Millisecond)
+		assert.False(t, gaveUp.Load(), "nor is a workspace silent that is not asked")
+	})
 }
 
 // Lists of pages that are always new end, however fast they come.
@@ -82,22 +123,25 @@ func TestPagesWithoutEnd(t *testing.T) {
 }
 
 func TestTryingAgainDoesNotBeginTheWatchAnew(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close() // refuses from now on
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	l := newLink(ctx, 300*time.Millisecond, func(why error) { cancel(silent(server.URL, why)) })
-	defer l.close()
-	start := time.Now()
-	for ctx.Err() == nil && time.Since(start) < 5*time.Second {
-		resp, err := (&http.Client{Transport: l}).Get(server.URL)
-		if err == nil {
-			resp.Body.Close()
+	synctest.Test(t, func(t *testing.T) {
+		const host, patience = "http://workspace.example", 300 * time.Millisecond
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		l := newLink(ctx, patience, func(why error) { cancel(silent(host, why)) })
+		defer l.close()
+		l.next.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+		start := time.Now()
+		for ctx.Err() == nil {
+			require.LessOrEqual(t, time.Since(start), patience)
+			resp, err := (&http.Client{Transport: l}).Get(host)
+			if err == nil {
+				resp.Body.Close()
+			}
+			require.Error(t, err)
+			time.Sleep(50 * time.Millisecond)
 		}
-		require.Error(t, err)
-		time.Sleep(50 * time.Millisecond)
-	}
-	require.ErrorIs(t, context.Cause(ctx), ErrNoAnswer)
-	_, err := (&http.Client{Transport: l}).Get(server.URL)
-	require.ErrorIs(t, err, ErrNoAnswer, "a verb that has ended asks nothing more")
+		require.ErrorIs(t, context.Cause(ctx), ErrNoAnswer)
+		_, err := (&http.Client{Transport: l}).Get(host)
+		require.ErrorIs(t, err, ErrNoAnswer, "a verb that has ended asks nothing more")
+	})
 }
