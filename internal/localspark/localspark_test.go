@@ -57,9 +57,17 @@ func ensure(t *testing.T) *localspark.Home {
 
 func TestEnsureIsQuickOnceItIsThere(t *testing.T) {
 	ensure(t)
-	begun := time.Now()
-	ensure(t)
-	require.Less(t, time.Since(begun), 50*time.Millisecond)
+	requireNoProgram(t, func() { ensure(t) })
+}
+
+// requireNoProgram runs what is to start no program: that of which takes long.
+func requireNoProgram(t *testing.T, do func()) {
+	t.Helper()
+	var before, after syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_CHILDREN, &before))
+	do()
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_CHILDREN, &after))
+	require.Equal(t, before.Minflt, after.Minflt, "pages of programs that have ended")
 }
 
 // TestServer starts one server for all that a client can ask of it: that takes long.
@@ -106,9 +114,7 @@ print(len(who), all(w.startswith("hello 1.0 hunter2 ") for w in who))
 	out, err = client(t, python, stranger, "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().sql('SELECT 1').collect()")
 	require.Error(t, err, "without the token:\n%s", out)
 
-	begun := time.Now()
 	s.Close()
-	require.Less(t, time.Since(begun), 10*time.Second)
 	requireNoProcess(t, dir)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -179,10 +185,10 @@ func TestVenv(t *testing.T) {
 	t.Logf("made in %s", time.Since(begun))
 	require.Equal(t, "hello 1.0 4.0.1\n", hello())
 
-	begun = time.Now()
-	_, err = home.Venv(t.Context(), dir, fakeWheel(t, "1.0"))
-	require.NoError(t, err)
-	require.Less(t, time.Since(begun), 300*time.Millisecond, "it is there")
+	requireNoProgram(t, func() {
+		_, err := home.Venv(t.Context(), dir, fakeWheel(t, "1.0"))
+		require.NoError(t, err)
+	})
 	_, err = home.Venv(t.Context(), dir, fakeWheel(t, "1.1"))
 	require.NoError(t, err)
 	require.Equal(t, "hello 1.1 4.0.1\n", hello())
@@ -214,7 +220,7 @@ func fakeWheel(t *testing.T, version string) string {
 
 func client(t *testing.T, python string, env []string, script string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, "-c", script)
 	var stderr bytes.Buffer
