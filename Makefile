@@ -2,7 +2,9 @@
 # make demo        the main job on embedded defaults: 30,000 simulated tags to a table;
 #                  KEEP=1 leaves the simulated PI server running
 # make demo-spark  the same job as Databricks runs it, smaller: the wheel, Spark, Delta
+# make test-fast   the inner loop: what is proved in seconds, of what has changed
 # make test        everything that is proved, fast tests first
+# make goldens     writes anew what tests compare with
 # make bench       everything that is measured, on Spark too
 # make lint        gofmt, vet, staticcheck, and the layers
 # make release     an archive of this platform's programs, the wheels, checksums: VERSION=…
@@ -17,7 +19,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false -trimpath
 STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
-.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-kill test-spark bench lint release generate-examples clean
+.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-fast test-kill test-spark bench lint release generate-examples goldens clean
 
 # Each target installs what it needs itself, and no more.
 setup-build setup-lint setup-spark setup-test: setup-%:
@@ -35,15 +37,26 @@ demo: build
 demo-spark: setup-spark build
 	@scripts/demo.sh spark
 
-# Packages that need a Spark of their own. A session keeps little more than one processor busy, so two go at once.
-ON_SPARK := ./internal/localspark ./templates ./bundlegen/localrun ./extractor/engine/spark
+# Packages that need a Spark of their own, and those of the built programs; the
+# longest first.
+ON_SPARK := ./extractor/engine/spark ./internal/localspark ./templates ./bundlegen/localrun
+ON_PROGRAMS := ./test/endtoend ./test/workspace ./test/...
+PLAIN = $$(go list ./... | grep -v /test/ | grep -vxF "$$(go list $(ON_SPARK))")
 
-# Packages first, then the scenarios and kills on the built programs.
+# Tests of the other packages that take seconds each.
+SLOW := TestRenderedBundle|TestWorkspaceThatNever|TestConformance|TestBrokenPromises|FuzzAnswers|TestVerifyFindsAFlippedBit|TestLargeFiles|TestTenWriters|TestBundlesAreWhat|TestInventories|TestPipInstalls
+
+# Of packages that have not changed Go still knows the result.
+test-fast: setup-test
+	go vet ./...
+	go test -skip '$(SLOW)' $(PLAIN)
+
+# Packages first, then what needs Spark or the built programs: a session of Spark
+# keeps little more than one processor busy, so two go at once.
 test: setup-test build
 	go vet ./...
-	go test -timeout 20m $$(go list ./... | grep -v /test/ | grep -vxF "$$(go list $(ON_SPARK))")
-	go test -timeout 40m -p 2 $(ON_SPARK)
-	go test -timeout 60m -p 2 -count=1 ./test/...
+	go test -timeout 20m $(PLAIN)
+	go test -timeout 90m -p 2 -count=1 $(ON_SPARK) $(ON_PROGRAMS)
 
 # Kills at random moments, 100 on DuckDB and 40 on Spark, and the tables of what they met.
 test-kill: setup-test build
@@ -72,6 +85,9 @@ release: build
 # The inventories, bundles and READMEs of examples/ anew, as the test compares them.
 generate-examples:
 	go test -count=1 ./examples -update -large
+
+goldens: setup-test build
+	@scripts/goldens.sh
 
 clean:
 	rm -rf bin
