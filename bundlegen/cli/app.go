@@ -95,9 +95,9 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 
 // Flags that several commands share.
 var (
-	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "the pipeline, `FILE`"}
-	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions of the sites"}, regionNames}
-	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
+	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "read the pipeline from `FILE`"}
+	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions"}, regionNames}
+	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "a deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
 )
 
 // screen says what a stream can show.

@@ -27,8 +27,8 @@ func calibrateCommand() *cli.Command {
 		Usage: "fits the forecast to past runs",
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
-			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs; without another source, data where a local run has landed"},
-			&cli.StringFlag{Name: "metrics", Usage: "monitoring.pipeline_metrics as CSV with a header, a `FILE`"},
+			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs; by default data, if a local run has landed there"},
+			&cli.StringFlag{Name: "metrics", Usage: "a CSV `FILE` with the rows of monitoring.pipeline_metrics and a header"},
 			&cli.BoolFlag{Name: "rates", Usage: "with --data, also write each tag's measured events_per_hour into the inventory"},
 		},
 		Action: func(c *cli.Context) error {

@@ -25,7 +25,7 @@ func fixed(values ...string) func(*config.Pipeline) []string {
 // outputFlag is --output with the given formats, the default first.
 func outputFlag(usage string, formats ...string) cli.Flag {
 	return &choiceFlag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: formats[0], Usage: "as `FORMAT` " + usage},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: formats[0], Usage: "print as `FORMAT`: " + usage},
 		fixed(formats...),
 	}
 }

@@ -14,7 +14,7 @@ func compareCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag, regionFlag,
 			outputFlag("text or json", "text", "json"),
-			&cli.BoolFlag{Name: "all", Usage: "every number of partitions"},
+			&cli.BoolFlag{Name: "all", Usage: "show every number of partitions"},
 		},
 		Action: func(c *cli.Context) error {
 			format, err := outputFormat(c, "the comparison")

@@ -71,7 +71,7 @@ fish:        bundlegen completion fish | source
 powershell:  bundlegen completion powershell | Out-String | Invoke-Expression
 
 Put the line into the shell's start-up file.`,
-		Flags: []cli.Flag{&choiceFlag{&cli.StringFlag{Name: "shell", Value: "bash", Usage: "the `SHELL`"}, fixed(shells()...)}},
+		Flags: []cli.Flag{&choiceFlag{&cli.StringFlag{Name: "shell", Value: "bash", Usage: "the `SHELL` that the script is for"}, fixed(shells()...)}},
 		Before: func(c *cli.Context) error {
 			switch {
 			case c.Args().Len() > 1:

@@ -28,7 +28,7 @@ func explainCommand() *cli.Command {
 with - comes after --. Case does not count where no tag is called exactly so.`,
 		Flags: []cli.Flag{
 			configFlag,
-			&cli.StringFlag{Name: "data", Usage: "the `FOLDER` of local runs: tells when the tag moved, up to when it is landed, and its last error. Without it, data where a local run has landed"},
+			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs, which tells when the tag moved, up to when it is landed, and its last error; by default data, if a local run has landed there"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Before: commandline.OneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
@@ -155,7 +155,7 @@ func noTag(all []*workflow.Region, name string) error {
 	near := suggest.NearestFirst(name, names, 3)
 	if len(near) == 0 {
 		return diag.WithHint(fmt.Errorf("no tag is called %q", name),
-			"the tags are those of %s, %s of them", all[0].Config.Inventory, words.Count(len(names)))
+			"%s lists the pipeline's %s", all[0].Config.Inventory, words.Plural(len(names), "tag"))
 	}
 	for i := range near {
 		near[i] = fmt.Sprintf("%q", near[i])

@@ -22,10 +22,10 @@ import (
 func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "generate",
-		Usage: "writes the bundle",
+		Usage: "writes the bundle into its folder",
 		Flags: []cli.Flag{
 			configFlag, regionFlag, rebalanceFlag,
-			&cli.BoolFlag{Name: "check", Usage: "write nothing; exit with 1 when what is there differs"},
+			&cli.BoolFlag{Name: "check", Usage: "write nothing; exit with 1 if the folder is not up to date"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Action: func(c *cli.Context) error {
@@ -125,8 +125,8 @@ func wheelCommand() *cli.Command {
 		Name:  "wheel",
 		Usage: "makes the wheel that the tasks install",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "dist", Usage: "the `FOLDER` that it goes into"},
-			&choiceFlag{&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor of the clusters: `ARCH` amd64 or arm64"}, fixed(arches...)},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "dist", Usage: "write it into `FOLDER`"},
+			&choiceFlag{&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor `ARCH` of the clusters: amd64 or arm64"}, fixed(arches...)},
 		},
 		Action: func(c *cli.Context) error {
 			arch := c.String("arch")

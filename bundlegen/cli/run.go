@@ -30,8 +30,8 @@ func runCommand() *cli.Command {
 		Usage: "runs the job: on Databricks with -t, or here with --local",
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
-			&cli.BoolFlag{Name: "local", Usage: "run the emitted job on this machine"},
-			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "where a local run's tables live: `ENGINE` duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
+			&cli.BoolFlag{Name: "local", Usage: "run the job on this machine"},
+			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "`ENGINE` of a local run: duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
 			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the `FOLDER` of a local run's tables and staging"},
 			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
 			&choiceFlag{&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"}, tierNames},

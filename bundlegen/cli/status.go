@@ -27,7 +27,7 @@ func statusCommand() *cli.Command {
 warehouse of monitoring.warehouse; where there is none, only the last runs are known.`,
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
-			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the `FOLDER` of local runs"},
+			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the data `FOLDER` of local runs"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Action: func(c *cli.Context) error {
