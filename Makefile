@@ -5,6 +5,7 @@
 # make test-fast   the inner loop: what is proved in seconds, of what has changed
 # make test        everything that is proved, fast tests first
 # make goldens     writes anew what tests compare with
+# make fuzz        every fuzz target for a while: MINUTES=5 of each
 # make bench       everything that is measured, on Spark too
 # make lint        gofmt, vet, staticcheck, and the layers
 # make release     an archive of this platform's programs, the wheels, checksums: VERSION=…
@@ -19,7 +20,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false -trimpath
 STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
-.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-fast test-kill test-spark bench lint release generate-examples goldens clean
+.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-fast test-kill test-spark fuzz bench lint release generate-examples goldens clean
 
 # Each target installs what it needs itself, and no more.
 setup-build setup-lint setup-spark setup-test: setup-%:
@@ -69,6 +70,18 @@ test-spark: setup-test build
 	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
 
 bench: setup-test build
+# Each target for so many minutes, one at a time. What a target finds is a file in its
+# testdata/fuzz, which every go test runs from then on.
+MINUTES ?= 1
+fuzz: setup-build
+	@for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  for target in $$(go test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(MINUTES)m -parallel 1 ./$$package; \
+	  done; \
+	done
+
+bench: build
 	@scripts/bench.sh
 
 lint: setup-lint

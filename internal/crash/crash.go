@@ -1,5 +1,13 @@
 // Package crash is the one place where a program ends over a fault of its own: it
 // says that it is one, where, and how to report it, instead of a stack.
+//
+// Out of its reach is a panic in a goroutine that a library starts (of the databricks
+// CLI, DuckDB's driver, net/http): no other goroutine can recover from it. So are the
+// runtime's fatal errors, such as a map that two goroutines write, no memory left, and
+// a fault in C. These end the program with exit code 2 and the runtime's own stack: a
+// program cannot have less of that than the environment asks for, which is one stack
+// where GOTRACEBACK is not set. net/http recovers from a panic in its own handlers, of
+// which only the simulator has any.
 package crash
 
 import (
@@ -9,7 +17,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
@@ -20,9 +27,6 @@ const exitError = 1
 
 // Main runs a program and returns its exit code: main's own, or 1 where main panics.
 func Main(main func() int) (code int) {
-	// For what cannot be caught: a goroutine of a library, the runtime's own
-	// errors. GOTRACEBACK shows more.
-	debug.SetTraceback("none")
 	defer func() {
 		if fault := recover(); fault != nil {
 			report(os.Stderr, fault, places())
