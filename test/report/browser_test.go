@@ -50,7 +50,7 @@ func withBrowser(run func() int) int {
 	browser, closeBrowser = chromedp.NewContext(allocator)
 	defer closeBrowser()
 	if err := chromedp.Do(browser); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\nhint: the tests of the page need Chromium; scripts/setup.sh installs it\n", err)
+		fmt.Fprintf(os.Stderr, "%v\nhint: the tests of the page need Chromium; scripts/setup.sh test installs it\n", err)
 		return 1
 	}
 	return run()
