@@ -8,6 +8,31 @@ import (
 	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
+// Compute is what the tasks run on.
+type Compute struct {
+	Cloud              string // aws, azure, gcp; by default as the targets' hosts tell, else aws
+	SparkVersion       string // 17.3.x-scala2.13
+	NodeType           string // node_type: workers and driver of extraction clusters
+	OrchestratorType   string `key:"orchestrator_node_type"` // orchestrator_node_type; node_type by default
+	PolicyID           string
+	CustomTags         map[string]string
+	InstanceProfile    string // AWS: its ARN
+	SingleCluster      bool
+	Serverless         bool
+	Photon             bool
+	Layout             string // liquid (default) or zorder
+	MaxConcurrentTasks int    // of the workspace; 1000
+	Pool               Pool
+}
+
+// Pool is a warm instance pool. The zero value is none. Without ids it is one
+// that the bundle makes.
+type Pool struct {
+	WorkerID string `key:"instance_pool_id"`        // instance_pool_id
+	DriverID string `key:"driver_instance_pool_id"` // driver_instance_pool_id; only with instance_pool_id
+	MinIdle  int    `key:",unset"`                  // machines kept warm in each of the two pools
+}
+
 // defaultSparkVersion is the newest long-term release of Databricks Runtime,
 // supported until October 2028.
 const defaultSparkVersion = "17.3.x-scala2.13"
@@ -30,7 +55,7 @@ var workspaceDomains = []struct{ suffix, cloud string }{
 	{".cloud.databricks.us", "aws"},
 }
 
-// cloudOf gives the cloud of a workspace's address, "" if that does not tell.
+// cloudOf returns the cloud of a workspace's address, "" if that does not tell.
 func cloudOf(host string) string {
 	u, err := url.Parse(host)
 	if err != nil {

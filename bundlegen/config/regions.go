@@ -22,7 +22,7 @@ func (p *Pipeline) Regions() []string {
 	return all
 }
 
-// InRegion gives the pipeline of one region: its sites, the targets as they are
+// InRegion returns the pipeline of one region: its sites, the targets as they are
 // there, and a name of its own, NAME_REGION, which its bundle and jobs have. The
 // key of what it lands stays the same, and the ids of partitions are unique in all
 // regions, so that a site that comes from the bundle of no region, or from another
@@ -79,7 +79,7 @@ func (p *Pipeline) OwnSites() []string {
 	return names
 }
 
-// in gives the target as it is in a region.
+// in returns the target as it is in a region.
 func (t Target) in(region string) Target {
 	for _, r := range t.Regions {
 		if r.Region == region {

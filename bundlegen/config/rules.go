@@ -107,7 +107,7 @@ var regionRules = map[string]yamlread.Rule{
 	"gcp":   yamlread.Pattern(`[a-z]+-[a-z]+\d{1,2}`, "a region of GCP", "for instance europe-west4"),
 }
 
-// sameKey gives the form in which two names would collide once they are parts
+// sameKey returns the form in which two names would collide once they are parts
 // of keys and of environment variables.
 func sameKey(name string) string {
 	return strings.ToUpper(strings.ReplaceAll(name, "-", "_"))

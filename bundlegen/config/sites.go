@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,69 @@ import (
 	"github.com/bundlegen/bundlegen/internal/yamlread"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
+
+// Site is one PI Web API endpoint.
+type Site struct {
+	Name       string
+	URL        string // normalized: scheme://host[:port][/prefix]/piwebapi
+	DataServer string
+	Region     string // of the cloud: whose bundle the site belongs to; "" = there is one bundle
+	Auth       Auth
+	TLS        TLS
+	Proxy      string // http, https or socks5; "" = as the environment says
+	Limits     Limits
+	Retry      Retry
+	Points     manifest.Points `json:",omitzero"`  // which points belong into the inventory
+	AdoptNew   bool            `json:",omitempty"` // new points join partitions in a run
+	Task       Task            `json:",omitzero"`
+}
+
+// TLS is what the site's certificate is verified with beside the system's roots.
+type TLS struct {
+	CAFile string `key:",base"`     // PEM; public, so its content is copied into the bundle
+	CA     Secret `key:"ca_secret"` // ca_secret
+}
+
+// Limits is a site's whole request budget.
+type Limits struct {
+	RequestsPerSecond float64 // default 500 (half of the server's 1000: others use it too)
+	Connections       int     // default 32
+	ItemsPerCall      int     // default 150000
+	Points            int     `json:",omitempty" key:",unset"` // the most points that the site may list; 0 = 1,000,000
+}
+
+// Retry is the policy for one request.
+type Retry struct {
+	Attempts int           // default 5
+	Backoff  time.Duration // default 500ms
+	Timeout  time.Duration // default 120s
+}
+
+// Task is how Databricks treats the site's extraction tasks, but for those of
+// continuous tiers, which their jobs start again themselves. The zero value is the
+// default.
+type Task struct {
+	MaxRetries       *int          // nil = 3; 0 = none
+	MinRetryInterval time.Duration `key:",unset"` // from the start of the attempt that failed; 0 = 1m
+	Timeout          time.Duration `key:",unset"` // of one attempt; 0 = made of the forecast
+}
+
+// What a task does where pipeline.yml does not say.
+const (
+	defaultRetries       = 3
+	defaultRetryInterval = time.Minute
+)
+
+// Retries returns how often a task that failed is tried again.
+func (t Task) Retries() int {
+	if t.MaxRetries == nil {
+		return defaultRetries
+	}
+	return *t.MaxRetries
+}
+
+// RetryInterval returns the least time from the start of a failed attempt to the next.
+func (t Task) RetryInterval() time.Duration { return cmp.Or(t.MinRetryInterval, defaultRetryInterval) }
 
 func readSites(o *yamlread.Mapping, cloud string) []Site {
 	items := o.Items("sites")

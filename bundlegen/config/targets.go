@@ -10,6 +10,28 @@ import (
 	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
+// Target is one deployment target.
+type Target struct {
+	Name             string
+	Host             string         // "" = as the environment or the CLI's profile says
+	ServicePrincipal string         // application id; "" = the deploying user
+	Catalog          string         // "" = the pipeline's
+	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
+	Warehouse        string         `json:",omitempty"` // id of the SQL warehouse there; "" = monitoring's
+	Regions          []RegionTarget `json:",omitempty"` // in the file's order
+	Production       bool           `key:"-"`           // prod, or any target with a service principal: schedules are unpaused, mode production
+}
+
+// RegionTarget is what a target says otherwise for one region: a workspace is in
+// one region. What is "" is as the target says.
+type RegionTarget struct {
+	Region           string
+	Host             string
+	ServicePrincipal string
+	Catalog          string
+	Warehouse        string `json:",omitempty"`
+}
+
 // readTargets reads where to deploy, in the file's order; dev and prod if the
 // file names none. A target for production uses the tables as they are named.
 // Any other prefixes the schemas with its own name, so that trying something

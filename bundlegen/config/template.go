@@ -13,7 +13,7 @@ var templateText string
 // plainURL is what may stand in YAML without quotes and without a second thought.
 var plainURL = regexp.MustCompile(`\Ahttps?://[A-Za-z0-9._/-]+(:\d+[A-Za-z0-9._/-]*)?\z`)
 
-// Template gives the pipeline.yml that `init` writes for a PI Web API: short,
+// Template returns the pipeline.yml that `init` writes for a PI Web API: short,
 // with every further key commented out. An address that NormalizeURL accepts is
 // written in its normal form, and the file loads as it stands. Any other is
 // written as one quoted text, without what may be a password in it, and Load

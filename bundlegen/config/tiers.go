@@ -13,6 +13,25 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
+// Sizing is how tags become partitions.
+type Sizing struct {
+	MinTags       int // 2000
+	TargetTags    int // 3000
+	MaxTags       int // 5000
+	TagsPerWorker int // 1000
+}
+
+// Tier is a cadence class; one job each.
+type Tier struct {
+	Name       string
+	Every      time.Duration `key:",unset"` // 0 when Cron is given
+	Cron       string        // Quartz, 6 or 7 fields
+	Sizing     *Sizing       // nil: the general one
+	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
+	Match      []string      `json:",omitempty"` // PI name filters: rows without a tier whose tag one matches are of this tier
+	Partitions int           `key:",unset"`      // > 0: this many partitions for the tier, shared out among its sites by tags
+}
+
 // partJob is how the children of a job with too many tasks are named: a tier
 // of such a name would give two jobs the same key.
 var partJob = regexp.MustCompile(`\Apart_\d+\z`)
@@ -159,4 +178,30 @@ func checkContinuousCompute(root *yamlread.Mapping, p *Pipeline) {
 				"leave one of the two out")
 		}
 	}
+}
+
+// readSizing reads how tags become partitions; what is absent is as in def.
+func readSizing(o *yamlread.Mapping, def Sizing) Sizing {
+	const most = 1_000_000
+	before := o.Count()
+	s := Sizing{
+		MinTags:       o.Int("min_tags", def.MinTags, 1, most),
+		TargetTags:    o.Int("target_tags", def.TargetTags, 1, most),
+		MaxTags:       o.Int("max_tags", def.MaxTags, 1, most),
+		TagsPerWorker: o.Int("tags_per_worker", def.TagsPerWorker, 1, most),
+	}
+	o.Done()
+	if o.Count() == before && (s.MinTags > s.TargetTags || s.TargetTags > s.MaxTags) {
+		at := "target_tags"
+		if !o.Has(at) {
+			at = "max_tags"
+			if s.MinTags > s.TargetTags && o.Has("min_tags") {
+				at = "min_tags"
+			}
+		}
+		o.AddProblem(o.At(at), diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.Path, s.MinTags, s.TargetTags, s.MaxTags),
+			Allowed: "min_tags <= target_tags <= max_tags",
+			Hint:    fmt.Sprintf("give all three; those left out are %d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags)})
+	}
+	return s
 }

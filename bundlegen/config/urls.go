@@ -27,7 +27,7 @@ var hostPattern = regexp.MustCompile(`\A[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?\z`)
 // that YAML cut off: a name, a port of digits, a plain path.
 var showable = regexp.MustCompile(`\A([A-Za-z]+:/*)?[A-Za-z0-9._-]*(:\d{1,5})?(/[A-Za-z0-9._/-]*)?\z`)
 
-// NormalizeURL gives a PI Web API's address as Site.URL holds it:
+// NormalizeURL returns a PI Web API's address as Site.URL holds it:
 // scheme://host[:port][/prefix]/piwebapi. It takes the address with or without
 // /piwebapi and slashes at its end, and refuses one without scheme and host,
 // with a user, a query or a fragment, and plain http beyond loopback. The error
@@ -61,7 +61,7 @@ func NormalizeURL(raw string) (string, error) {
 	return out.String(), nil
 }
 
-// normalizeHost gives a workspace's address: https://host[:port].
+// normalizeHost returns a workspace's address: https://host[:port].
 func normalizeHost(raw string) (string, error) {
 	u, err := parseURL(raw, "https://example.cloud.databricks.com")
 	if err != nil {
@@ -73,7 +73,7 @@ func normalizeHost(raw string) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
-// checkProxy tells whether raw is the address of a proxy.
+// checkProxy reports whether raw is the address of a proxy.
 func checkProxy(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
