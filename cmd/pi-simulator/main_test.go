@@ -151,7 +151,7 @@ func TestBadUse(t *testing.T) {
 		{"--latency may not be negative", []string{"serve", "--latency", "-1s"}},
 		{`"0/1s" is not a rate such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "0/1s"}},
 		{`"5/soon" is not a rate such as 1000 or 1000/1s`, []string{"serve", "--rate-limit", "5/soon"}},
-		{`"rain" is not a fault; allowed: 401, 429, cut, endless, endless-points, hang, html, huge-page, web-exception`, []string{"serve", "--fault", "rain"}},
+		{`"rain" is not a fault; allowed: 401, 429, cut, endless, endless-points, endless-texts, hang, html, huge-page, web-exception`, []string{"serve", "--fault", "rain"}},
 		{`"0" is not a whole number of at least 1`, []string{"serve", "--fault", "html=0"}},
 		{`"ntlm" is not known; allowed: anonymous, basic, bearer`, []string{"serve", "--auth", "ntlm"}},
 		{"the environment variable SIM_UNSET is not set\nhint: export SIM_UNSET first", []string{"serve", "--auth", "basic", "--password-env", "SIM_UNSET"}},
