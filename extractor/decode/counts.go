@@ -43,7 +43,7 @@ type summaryItem struct {
 }
 
 // errNoArray says that a list is none.
-var errNoArray = errors.New("Items is not an array")
+var errNoArray = errors.New("the field Items is not an array")
 
 // eachOf decodes the items of an array one after the other into a fresh T. Nothing,
 // and null, is an array without any.
