@@ -65,3 +65,17 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+var source = regexp.MustCompile("`((?:cmd|bundlegen|extractor|pipeline|internal|templates)/[A-Za-z0-9_./-]+)`")
+
+// Every file that the architecture names is there.
+func TestArchitectureNamesWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile("architecture.md")
+	require.NoError(t, err)
+	named := source.FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(named), 40)
+	for _, m := range named {
+		_, err := os.Stat("../" + m[1])
+		assert.NoError(t, err, m[1])
+	}
+}
