@@ -68,12 +68,12 @@ func warning(p *plan.Plan, w plan.Warning) string {
 	case plan.WarnPrices:
 		return fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", words.List(w.Names, 3))
 	case plan.WarnPointIDs:
-		return partOf(f) + " without a point id: if PI renames one, it looks like a tag removed and another added."
+		return partOf(f, "lacks", "lack") + " a point id: if PI renames one, it looks like a tag removed and another added."
 	case plan.WarnNoTags:
 		return strings.TrimSpace(noTags(w.Tiers, "tier", "there is no job of it", "there are no jobs of them") + " " +
 			noTags(w.Sites, "site", "it is not read", "they are not read"))
 	case plan.WarnRates:
-		return fmt.Sprintf("%s of unknown rate: %s events/h each are assumed.", partOf(f), words.Number(f.EventsPerHour))
+		return fmt.Sprintf("%s no known rate: %s events/h each are assumed.", partOf(f, "has", "have"), words.Number(f.EventsPerHour))
 	case plan.WarnSkew:
 		return fmt.Sprintf("The heaviest partition of %s is %s over the mean: tags stay where they are while the bounds hold.", first(w.Sites), overMean(f.TimesMean))
 	case plan.WarnHeavyTag:
@@ -169,12 +169,15 @@ func noTags(names []string, kind, one, many string) string {
 	return fmt.Sprintf("No tag is of the %ss %s: %s.", kind, text, many)
 }
 
-// partOf words a part of all tags.
-func partOf(f plan.Figures) string {
-	if f.Tags == f.AllTags {
-		return "All " + words.Plural(f.Tags, "tag")
+// partOf words a part of all tags and the verb that follows, which agrees with it.
+func partOf(f plan.Figures, one, many string) string {
+	if f.Tags == 1 {
+		many = one
 	}
-	return fmt.Sprintf("%s of %s", words.Count(f.Tags), words.Plural(f.AllTags, "tag"))
+	if f.Tags == f.AllTags && f.Tags > 1 {
+		return "All " + words.Count(f.Tags) + " tags " + many
+	}
+	return fmt.Sprintf("%s of %s %s", words.Count(f.Tags), words.Plural(f.AllTags, "tag"), many)
 }
 
 // tierOf returns the tier that a warning is about; nil: it is about none, or
