@@ -41,11 +41,12 @@ func TestQueriesGiveTheSameOnBothEngines(t *testing.T) {
 		noon := today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")
 		var queries []templates.Text
 		for prefix, r := range map[string]templates.Reader{"": {}, "p.prod": {Pipelines: []string{"p.prod"}}, "region": {Pipelines: []string{"p.dev", "p.prod"}, Sites: []string{"plant-a"}}} {
-			r.MinCompleteness, r.Now = 0.99, noon
+			r.MinCompleteness, r.Now, r.Overdue = 0.99, noon, overdue
 			for _, q := range allQueries(t, r) {
 				queries = append(queries, templates.Text{Name: path.Join(prefix, q.Name), Data: q.Data})
 			}
 		}
+		queries = append(queries, noRuns(t, noon, overdue))
 		rows := history(today)
 		onSpark := askSpark(t, rows, queries)
 		onDuckDB := askDuckDB(t, rows, queries)
@@ -55,7 +56,7 @@ func TestQueriesGiveTheSameOnBothEngines(t *testing.T) {
 		for _, q := range queries {
 			rows, folder := 3, path.Base(path.Dir(q.Name))
 			switch name := path.Join(folder, path.Base(q.Name)); {
-			case name == "dashboards/now.sql", name == "status/completeness.sql", strings.HasPrefix(q.Name, "region/"):
+			case name == "dashboards/now.sql", name == "status/completeness.sql", strings.HasPrefix(q.Name, "region/"), name == "sql/alert-no-run.sql":
 				rows = 1
 			case name == "dashboards/tiers.sql", name == "sql/freshness.sql": // there are two tiers
 				rows = 2
@@ -80,7 +81,7 @@ func TestQueriesReadTheRowsOfOneBundle(t *testing.T) {
 		{[]string{"p", "p.dev", "p.prod"}, []string{"plant b", "plant c"}},
 	} {
 		for today := midnight(); ; today = midnight() {
-			reader := templates.Reader{MinCompleteness: 0.99, Now: today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")}
+			reader := templates.Reader{MinCompleteness: 0.99, Overdue: overdue, Now: today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")}
 			ofAll := allQueries(t, reader)
 			rows := history(today)
 			everything, alone := askDuckDB(t, rows, ofAll), askDuckDB(t, rows.of(b.pipelines, b.sites), ofAll)
@@ -237,6 +238,7 @@ func history(today time.Time) rowsOf {
 		add(tables.Metrics, "run_id", "u"+number(n), "start_time", at(start), "end_time", at(start.Add(time.Minute)), "duration_seconds", "60", "status", "FAILED",
 			"error", fmt.Sprintf("no table (%d)", n), "pipeline", []string{"p.dev", "p.prod"}[n/8%2], "task", "discover", "tier", []string{"standard", "bulk"}[n/4%2])
 	}
+	silent(today, add)
 	for n, pipeline := range []string{"p.dev", "p.prod"} { // one that failed for good: its run is of no site that anybody knows
 		add(tables.Metrics, "run_id", "v"+number(n), "start_time", at(today), "end_time", at(today.Add(time.Minute)), "duration_seconds", "60", "status", "FAILED",
 			"pipeline", pipeline, "task", "discover", "tier", "standard")
@@ -250,6 +252,89 @@ func history(today time.Time) rowsOf {
 			"incomplete_tags", number(n%3), "checked_at", at(today.Add(time.Duration(n)*time.Minute)), "pipeline", []string{"p.dev", "p.prod"}[n/6%2])
 	}
 	return rows
+}
+
+// overdue is when the tiers of history are: after half an hour, or two days. Nothing is
+// known of one of them; of one that is left out, which is dead, nothing is to be said.
+var overdue = []templates.Overdue{
+	{Tier: "standard", Seconds: 1800}, {Tier: "bulk", Seconds: 2 * 86400}, {Tier: "nightly", Seconds: 2 * 86400},
+	{Tier: "ok", Seconds: 1800}, {Tier: "ok in part", Seconds: 1800}, {Tier: "behind", Seconds: 1800}, {Tier: "catching up", Seconds: 1800},
+	{Tier: "dead", Seconds: 1800}, {Tier: "failing", Seconds: 1800}, {Tier: "never ran", Seconds: 1800}, {Tier: "new", Seconds: 1800}, {Tier: "again", Seconds: 1800},
+	{Tier: "no tags", Seconds: 1800}, {Tier: "no tags yet", Seconds: 1800}, {Tier: "unknown", Seconds: 1800},
+}
+
+// silent is a pipeline's tiers that run, or do not: at noon each is overdue, or has
+// until the next microsecond.
+func silent(today time.Time, add func(table tables.Table, pairs ...string)) {
+	at := func(ago time.Duration) string {
+		return today.Add(12*time.Hour - ago).Format("2006-01-02T15:04:05.000000Z")
+	}
+	attempt := func(tier, task, status string, ended time.Duration) {
+		add(tables.Metrics, "run_id", "x", "partition_id", "50", "start_time", at(ended+time.Minute), "end_time", at(ended), "duration_seconds", "60", "status", status,
+			"pipeline", "q", "task", task, "tier", tier, "site", "plant-a")
+	}
+	const limit, tick, long = 30 * time.Minute, time.Microsecond, 20 * 24 * time.Hour
+	for point, a := range []struct {
+		tier string
+		ago  time.Duration
+	}{
+		{"ok", long}, {"ok in part", long}, {"behind", long}, {"catching up", long}, {"nightly", long}, {"dead", long}, {"failing", long}, {"left out", long},
+		{"never ran", limit + tick}, {"never ran", tick}, {"new", limit}, {"again", time.Minute},
+	} {
+		add(tables.TagPartitions, "tag_webid", "Q"+a.tier, "tag_name", a.tier, "site", "plant-a", "tier", a.tier, "partition_id", "50", "point_id", strconv.Itoa(100+point),
+			"pipeline", "q", "valid_from", at(a.ago))
+	}
+	add(tables.TagPartitions, "tag_webid", "Qagain", "tag_name", "again", "site", "plant-a", "tier", "again", "partition_id", "50", "point_id", "100",
+		"pipeline", "q", "valid_from", at(long), "valid_to", at(time.Hour)) // the tier had tags before
+	attempt("ok", "extract", "SUCCEEDED", limit)
+	attempt("ok", "extract", "SUCCEEDED", long)
+	attempt("ok in part", "extract", "PARTIAL", limit)
+	attempt("behind", "extract", "LAGGING", limit)
+	attempt("catching up", "extract", "CATCHING_UP", limit)
+	attempt("nightly", "extract", "SUCCEEDED", 48*time.Hour)
+	attempt("dead", "extract", "SUCCEEDED", limit+tick)
+	attempt("left out", "extract", "SUCCEEDED", long)
+	attempt("failing", "extract", "SUCCEEDED", 3*time.Hour)
+	attempt("failing", "extract", "FAILED", time.Hour)
+	attempt("failing", "discover", "SUCCEEDED", 2*time.Minute)
+	attempt("failing", "extract", "REFUSED", time.Minute)
+	attempt("again", "extract", "SUCCEEDED", time.Hour)
+	attempt("no tags", "discover", "FAILED", limit-time.Minute+tick)
+	attempt("no tags", "discover", "FAILED", time.Minute)
+	attempt("no tags yet", "discover", "FAILED", limit-time.Minute)
+}
+
+// noRuns is the alert of the pipeline that silent is.
+func noRuns(t *testing.T, now string, overdue []templates.Overdue) templates.Text {
+	t.Helper()
+	texts, err := templates.Queries(templates.Reader{Pipelines: []string{"q"}, Overdue: overdue, Now: now})
+	require.NoError(t, err)
+	i := slices.IndexFunc(texts, func(q templates.Text) bool { return q.Name == templates.NoRunAlert })
+	require.GreaterOrEqual(t, i, 0)
+	return templates.Text{Name: "q/sql/" + templates.NoRunAlert, Data: texts[i].Data}
+}
+
+// The alert tells of the tiers whose jobs are dead, fail, or never ran, and of none
+// before its time: not while a tier is new. Where no tier has a time it tells of none.
+func TestOverdueTiers(t *testing.T) {
+	today := midnight()
+	at := func(ago time.Duration) any {
+		return today.Add(12*time.Hour - ago).Format("2006-01-02 15:04:05.000000")
+	}
+	const limit, tick, long = 30 * time.Minute, time.Microsecond, 20 * 24 * time.Hour
+	noon := today.Add(12 * time.Hour).Format("TIMESTAMP '2006-01-02 15:04:05Z'")
+	alert := noRuns(t, noon, overdue)
+	require.Equal(t, answer{
+		Columns: []string{"pipeline", "tier", "last_success", "last_attempt", "assigned_at", "minutes_allowed"},
+		Rows: [][]any{
+			{"q", "dead", at(limit + tick), at(limit + tick + time.Minute), at(long), 30.0},
+			{"q", "failing", at(3 * time.Hour), at(2 * time.Minute), at(long), 30.0},
+			{"q", "never ran", nil, nil, at(limit + tick), 30.0},
+			{"q", "no tags", nil, at(2 * time.Minute), nil, 30.0},
+		},
+	}, askDuckDB(t, history(today), []templates.Text{alert})[alert.Name])
+	alert = noRuns(t, noon, nil)
+	require.Empty(t, askDuckDB(t, history(today), []templates.Text{alert})[alert.Name].Rows)
 }
 
 // used lists the tables that rows are for.

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -16,19 +17,28 @@ const SlowSeconds = 180
 const (
 	SlowPartitionsAlert = "alert-slow-partitions.sql"
 	CompletenessAlert   = "alert-completeness.sql"
+	NoRunAlert          = "alert-no-run.sql"
 )
 
 // Reader is who reads the tables by a query: it fills the query's placeholders.
 // Its texts are names that pipeline.yml allows, or references to variables of a
 // bundle, neither of which needs escaping within quotes.
 type Reader struct {
-	Catalog         string   // "" = the current one; else schemas are named in full, in the quotes of Databricks
-	SchemaPrefix    string   // before the name of each schema
-	Pipelines       []string // reads their rows only; none = of all pipelines in these schemas
-	Sites           []string // reads the rows of these, and of tasks of all sites unless their run reads none of these; none = of all
-	MinCompleteness float64  // the share of PI's events below which a partition is incomplete
-	SlowSeconds     int      // the average of a partition's extractions above which it is slow; 0 = SlowSeconds
-	Now             string   // SQL of the instant that ages are counted to; "" = the query's own
+	Catalog         string    // "" = the current one; else schemas are named in full, in the quotes of Databricks
+	SchemaPrefix    string    // before the name of each schema
+	Pipelines       []string  // reads their rows only; none = of all pipelines in these schemas
+	Sites           []string  // reads the rows of these, and of tasks of all sites unless their run reads none of these; none = of all
+	MinCompleteness float64   // the share of PI's events below which a partition is incomplete
+	SlowSeconds     int       // the average of a partition's extractions above which it is slow; 0 = SlowSeconds
+	Overdue         []Overdue // when each tier is, for NoRunAlert
+	Now             string    // SQL of the instant that ages are counted to; "" = the query's own
+}
+
+// Overdue says that a tier is overdue once none of its extractions has succeeded, even
+// in part, for longer than some seconds.
+type Overdue struct {
+	Tier    string
+	Seconds int
 }
 
 // Queries gives the queries over the tables, sorted by name. Each runs as it is
@@ -69,6 +79,8 @@ func (r Reader) fill(query string) string {
 		sitesPlaceholder, list(r.Sites),
 		"{now}", now,
 		"{slow_seconds}", strconv.Itoa(cmp.Or(r.SlowSeconds, SlowSeconds)),
+		"{tiers}", tierRows(r.Overdue),
+		"{look_back_days}", strconv.Itoa(lookBack(r.Overdue)),
 		"{min_completeness}", strconv.FormatFloat(r.MinCompleteness, 'f', -1, 64),
 	}
 	for _, s := range tables.Schemas {
@@ -84,6 +96,30 @@ func (r Reader) fill(query string) string {
 		out.WriteString(fill.Replace(line))
 	}
 	return out.String()
+}
+
+// tierRows lists rows of a tier and its seconds for VALUES, which takes no empty list:
+// where there are none it is one row that no tier has.
+func tierRows(all []Overdue) string {
+	if len(all) == 0 {
+		return "(CAST(NULL AS STRING), CAST(NULL AS INT))"
+	}
+	rows := make([]string, len(all))
+	for i, s := range all {
+		rows[i] = fmt.Sprintf("('%s', %d)", s.Tier, s.Seconds)
+	}
+	return strings.Join(rows, ", ")
+}
+
+// lookBack is how many days of attempts tell whether a tier is overdue: the longest
+// that one may take, and a day more.
+func lookBack(all []Overdue) int {
+	const day = 24 * 60 * 60
+	longest := 0
+	for _, s := range all {
+		longest = max(longest, s.Seconds)
+	}
+	return longest/day + 2
 }
 
 // oneOf is the rest of a condition that a column has one of some values.

@@ -23,6 +23,7 @@ func TestQueries(t *testing.T) {
 	behind := math.Floor(midnight().Add(90 * time.Minute).Sub(time.Unix(1_700_000_000, 0)).Minutes())
 	wantLines(t, "sql", map[string][]string{
 		"alert-completeness.sql":    {"share=0.75 expected_events=4 landed_events=3 incomplete_tags=1"},
+		"alert-no-run.sql":          {"pipeline=p tier=standard last_success=2023-11-15 23:15:20"},
 		"alert-slow-partitions.sql": {"pipeline=p tier=standard site=plant-a partition_id=0 extractions=1 average_seconds=181 longest_seconds=181"},
 		"completeness.sql":          {"pipeline=p site=plant-a tier=standard tags_checked=2 incomplete_tags=1 expected_events=9 landed_events=8 worst_partition=0.75"},
 		"freshness.sql":             {"pipeline=p tier=standard tags=2 oldest_tag=2023-11-14 22:13:20 newest_tag=2023-11-14 22:14:20 last_run=2023-11-15 23:15:20 minutes_behind=" + fmt.Sprint(behind)},
@@ -98,7 +99,7 @@ func wantLines(t *testing.T, of string, want map[string][]string, more string) {
 		_, err := lake.DB().ExecContext(t.Context(), statement)
 		require.NoError(t, err, statement)
 	}
-	queries := slices.DeleteFunc(allQueries(t, templates.Reader{MinCompleteness: 0.99, Now: soon}),
+	queries := slices.DeleteFunc(allQueries(t, templates.Reader{MinCompleteness: 0.99, Now: soon, Overdue: overdue[:1]}),
 		func(q templates.Text) bool { return !strings.HasPrefix(q.Name, of+"/") })
 	require.Len(t, queries, len(want))
 	for _, q := range queries {

@@ -11,7 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/templates"
 )
 
-// Alerts ask once an hour, both within the same minutes: each question wakes the
+// Alerts ask once an hour, all within the same minutes: each question wakes the
 // warehouse. While they last, a day is long enough to be told of them again.
 const (
 	alertCron             = "0 5 * * * ?"
@@ -22,20 +22,27 @@ const (
 type alertKind struct {
 	key         string // after the bundle's name
 	query       string // its file
+	counted     string // the column of a row that is something wrong
 	summary     string
 	description string
 }
 
 var alertKinds = []alertKind{
 	{
-		key: "slow_partitions", query: templates.SlowPartitionsAlert,
+		key: "slow_partitions", query: templates.SlowPartitionsAlert, counted: "partition_id",
 		summary:     "a partition is slow",
 		description: "Extractions of these partitions took longer than {slow_seconds} s on average over the last day:",
 	},
 	{
-		key: "completeness", query: templates.CompletenessAlert,
+		key: "completeness", query: templates.CompletenessAlert, counted: "partition_id",
 		summary:     "events are missing",
 		description: "Of these partitions fewer events were landed than PI counts; monitoring.tag_errors says which tags failed:",
+	},
+	{
+		key: "no_run", query: templates.NoRunAlert, counted: "tier",
+		summary: "no run succeeds",
+		description: "No extraction of these tiers has succeeded, even in part, for longer than two cadences and a slow run. " +
+			"If last_attempt is old or missing, the job does not run: check its schedule; otherwise its runs fail, and their errors say why:",
 	},
 }
 
@@ -44,7 +51,7 @@ var alertKinds = []alertKind{
 func alerts(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 	queries, err := templates.Queries(templates.Reader{
 		Catalog: "${var.catalog}", SchemaPrefix: "${var.schema_prefix}", Pipelines: []string{"${var.pipeline}"}, Sites: cfg.OwnSites(),
-		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p),
+		MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p), Overdue: overdue(p),
 	})
 	if err != nil {
 		return nil, err
@@ -72,6 +79,35 @@ func slowSeconds(p *plan.Plan) int {
 	return max(templates.SlowSeconds, wholeMinutes(factor*slowest))
 }
 
+// overdue lists the tiers that the plan extracts, as far as each is overdue at any time.
+func overdue(p *plan.Plan) []templates.Overdue {
+	var all []templates.Overdue
+	for _, t := range p.Tiers {
+		if seconds := overdueAfter(t); seconds > 0 && t.Partitions > 0 {
+			all = append(all, templates.Overdue{Tier: t.Name, Seconds: seconds})
+		}
+	}
+	return all
+}
+
+// overdueAfter is for how long none of a tier's extractions may succeed, in seconds of
+// whole minutes: two cadences, by cron the longest that there is, and a run that is
+// slow by its job's own rule. A continuous tier has no such rule, and begins anew now
+// and then on new clusters. 0 = it is never overdue: its cron fires in some years only.
+func overdueAfter(t plan.Tier) int {
+	cadence, grace := t.Every, t.Forecast.HealthSeconds
+	if cadence == 0 {
+		cadence = config.LongestGapOf(t.Cron)
+	}
+	if t.Continuous {
+		grace = startupAllowance
+	}
+	if cadence == 0 {
+		return 0
+	}
+	return wholeMinutes(2*cadence.Seconds() + float64(grace))
+}
+
 func alertKey(cfg *config.Pipeline, kind alertKind) string { return cfg.Name + "_" + kind.key }
 
 // alert makes one alert. Only a production target unpauses its schedule.
@@ -83,7 +119,7 @@ func (k alertKind) alert(cfg *config.Pipeline, query string) *alert {
 		Warehouse:   "${var." + warehouseVariable + "}",
 		Query:       strings.TrimSuffix(query, ";\n"),
 		Evaluation: &alertEvaluation{
-			Source:    alertColumn{Name: "partition_id", Aggregation: "COUNT"},
+			Source:    alertColumn{Name: k.counted, Aggregation: "COUNT"},
 			Operator:  "GREATER_THAN_OR_EQUAL",
 			Threshold: alertThreshold{alertValue{Double: 1}},
 			WhenEmpty: "OK",

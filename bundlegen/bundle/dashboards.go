@@ -139,16 +139,15 @@ func column(name, title string) lakeview.Column { return lakeview.Column{Name: n
 
 func above(bound float64) *lakeview.Alarm { return &lakeview.Alarm{Operator: ">", Bound: bound} }
 
-// late is how far behind the slowest tier may be before that is a fault: two
-// cadences and a run that is slow by its job's own rule. A tier by cron has no
-// cadence that holds at all hours, so that there is no such bound.
+// late is how far behind the slowest tier may be before it is overdue. A tier by cron
+// has no cadence that holds at all hours, so that there is no such bound.
 func late(p *plan.Plan) *lakeview.Alarm {
 	minutes := 0
 	for _, t := range p.Tiers {
 		if t.Every == 0 {
 			return nil
 		}
-		minutes = max(minutes, wholeMinutes(2*t.Every.Seconds()+float64(t.Forecast.HealthSeconds))/int(time.Minute/time.Second))
+		minutes = max(minutes, overdueAfter(t)/int(time.Minute/time.Second))
 	}
 	return above(float64(minutes))
 }

@@ -112,7 +112,7 @@ func TestAlertsTellThoseWhomMonitoringNames(t *testing.T) {
 	cfg := watched()
 	tree := render(t, cfg, planOf(cfg, 2))
 	alerts := alertsOf(t, tree)
-	require.Len(t, alerts, 2)
+	require.Len(t, alerts, 3)
 	for key, a := range alerts {
 		require.Equal(t, "${var.warehouse}", a.Warehouse, key)
 		require.Equal(t, "PAUSED", a.Schedule["pause_status"], key)
@@ -131,7 +131,7 @@ func TestAlertsTellThoseWhomMonitoringNames(t *testing.T) {
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(text(t, tree, bundle.RootFile)), &root))
 	require.Empty(t, root.Targets["dev"].Resources.Alerts)
-	require.Len(t, root.Targets["prod"].Resources.Alerts, 2)
+	require.Len(t, root.Targets["prod"].Resources.Alerts, 3)
 	for key, a := range root.Targets["prod"].Resources.Alerts {
 		require.Equal(t, map[string]string{"pause_status": "UNPAUSED"}, a.Schedule, key)
 	}
@@ -226,6 +226,21 @@ func TestFreshnessTurnsRed(t *testing.T) {
 	byCron := text(t, render(t, cfg, planOf(cfg, 2)), "dashboards/dev.lvdash.json")
 	require.NotContains(t, byCron, `"value": "130"`)
 	require.NotContains(t, byCron, `"value": "20"`)
+}
+
+// A tier is overdue after two cadences and a slow run: by cron after the longest that
+// it leaves; a continuous tier has no run that could be slow, and new clusters at times.
+func TestTiersAreOverdue(t *testing.T) {
+	cfg := watched()
+	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "weekdays", Cron: "0 0 6 ? * MON-FRI"}, config.Tier{Name: "critical", Every: time.Minute, Continuous: true},
+		config.Tier{Name: "this-year", Cron: "0 0 6 * * ? 2026"}, config.Tier{Name: "idle", Every: time.Hour})
+	p := planOf(cfg, 4) // one in each tier but the last
+	tree := render(t, cfg, p)
+	for _, query := range []string{alertsOf(t, tree)["osipi_connector_no_run"].Query, text(t, tree, "sql/alert-no-run.sql")} {
+		require.Contains(t, query, "VALUES ('standard', 1200), ('weekdays', 519000), ('critical', 1020)) AS", "2 x 5 min and 555 s; 2 x 72 h and 555 s; 2 x 1 min and 15 min")
+		require.Contains(t, query, "INTERVAL '8' DAY")
+	}
+	require.Equal(t, "tier", alertsOf(t, tree)["osipi_connector_no_run"].Evaluation.Source["name"])
 }
 
 // Every statement that is emitted runs on the tables that the tasks make, under

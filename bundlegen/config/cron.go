@@ -287,22 +287,9 @@ func (f cronField) allowed() string {
 // leastGap returns the least time between two firings within a day, or over midnight.
 func (s schedule) leastGap() time.Duration {
 	const day = 24 * time.Hour
-	least, first, last := day, time.Duration(-1), time.Duration(-1)
-	for _, h := range s[2] {
-		for _, m := range s[1] {
-			for _, sec := range s[0] {
-				at := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
-				if last < 0 {
-					first = at
-				} else {
-					least = min(least, at-last)
-				}
-				last = at
-			}
-		}
-	}
+	first, last, least, _ := s.ofDay()
 	if last > first {
 		least = min(least, first+day-last)
 	}
-	return least
+	return min(least, day)
 }

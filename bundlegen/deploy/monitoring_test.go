@@ -46,7 +46,7 @@ func TestMonitoringIsDeployed(t *testing.T) {
 			settled()
 
 			sent := f.sent("POST", "/api/2.0/alerts")
-			require.Len(t, sent, 2)
+			require.Len(t, sent, 3)
 			for _, body := range sent {
 				var alert sql.AlertV2
 				require.NoError(t, json.Unmarshal(body, &alert))
@@ -126,7 +126,7 @@ func TestMonitoringOfARegion(t *testing.T) {
 			}
 			assert.Equal(t, "'osipi_connector."+target+"'", key)
 			sent := append(f.sent("POST", "/api/2.0/alerts"), f.sent("POST", "/api/2.0/lakeview/dashboards")...)
-			require.Len(t, sent, 3)
+			require.Len(t, sent, 4)
 			for _, body := range sent {
 				var asks struct {
 					WarehouseID string `json:"warehouse_id"`
