@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -180,6 +181,10 @@ func tableOf(t *testing.T, stdout string) (events int) {
 // TestInterruptTwice: a second signal ends the program at once, and nothing is lost.
 func TestInterruptTwice(t *testing.T) {
 	t.Parallel()
+	// Whoever runs the tests may ignore a hangup, as nohup does: programs that they start would, too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	p := newPlant(t, simulator.Options{Tags: 60, Latency: 300 * time.Millisecond})
 	p.plan()
 	for _, signals := range [][]os.Signal{{os.Interrupt, os.Interrupt}, {syscall.SIGHUP}, {syscall.SIGTERM}} {
