@@ -19,7 +19,6 @@ func LongestGapOf(expr string) time.Duration {
 	if len(fields) == 7 && fields[6] != "*" {
 		return 0
 	}
-	const day = 24 * time.Hour
 	first, last, _, longest := s.ofDay()
 	previous := time.Time{}
 	gap := time.Duration(0)
