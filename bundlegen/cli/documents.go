@@ -12,7 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// What discover, generate and validate print with --output json. A version stands
+// What discover, generate, validate and run print with --output json. A version stands
 // for what its fields mean; fields are only ever added.
 const documentVersion = 1
 

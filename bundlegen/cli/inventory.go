@@ -64,11 +64,7 @@ func initCommand() *cli.Command {
 
 // wrongServer says what is wrong with --server; its value may hold a password.
 func wrongServer(err error) error {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return diag.WithHint(fmt.Errorf("--server %w", err), "%s", hinted.Hint())
-	}
-	return fmt.Errorf("--server %w", err)
+	return diag.WithHint(fmt.Errorf("--server %w", err), "%s", diag.Hint(err))
 }
 
 // withConfig repeats -c in a next command where it was given, such that a shell takes it.

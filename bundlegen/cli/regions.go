@@ -47,7 +47,7 @@ func planRegions(c *cli.Context, p *workflow.Project, o workflow.Options) error 
 	tuneForPlanning()
 	notes, err := workflow.Plan(p, o)
 	printNotes(c, notes)
-	if err == nil && p.LeftOver != "" {
+	if p.LeftOver != "" {
 		fmt.Fprint(c.App.ErrWriter, leftOver(p.LeftOver))
 	}
 	return err

@@ -162,11 +162,8 @@ func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 	if !c.Bool("frozen") {
 		warnStale(c, project)
 	}
-	document := localDocument{Version: 1, Bundles: []localrun.Summary{}}
-	out := c.App.Writer
-	if asJSON(c) {
-		out = io.Discard
-	}
+	document := localDocument{Version: documentVersion, Bundles: []localrun.Summary{}}
+	out := resultWriter(c)
 	for _, p := range project.Regions {
 		tiers, err := emittedTiers(p.Dir(), tiers, c.IsSet("tier"))
 		if err != nil {
@@ -287,7 +284,7 @@ type remoteRun struct {
 // runRemote runs the jobs of all bundles on Databricks, one after the other. A
 // region that cannot be run stops no other.
 func runRemote(c *cli.Context, parts []*workflow.Region, name string, tiers []string) error {
-	document := remoteDocument{Version: 1, Runs: []remoteRun{}}
+	document := remoteDocument{Version: documentVersion, Runs: []remoteRun{}}
 	worst := deploy.Succeeded
 	err := workflow.Each(c.Context, parts, func(p *workflow.Region) error {
 		return runJobs(c, p, name, tiers, func(run remoteRun) {
@@ -295,9 +292,7 @@ func runRemote(c *cli.Context, parts []*workflow.Region, name string, tiers []st
 				worst = run.Outcome
 			}
 			document.Runs = append(document.Runs, run)
-			if !asJSON(c) {
-				showRun(c.App.Writer, run)
-			}
+			showRun(resultWriter(c), run)
 		})
 	})
 	if err != nil {

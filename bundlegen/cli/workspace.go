@@ -158,10 +158,12 @@ func deployCommand() *cli.Command {
 func rollOut(c *cli.Context, regions []*workflow.Region, name string) error {
 	ws, approved := workspace(c), c.Bool("auto-approve")
 	out, failed := workflow.Preview(c.Context, ws, regions, name)
-	for i, r := range out.Regions {
-		fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", r.Config.Name, name, out.Changes[i])
+	for _, r := range regions {
+		if changes, ok := out.Changes[r]; ok {
+			fmt.Fprintf(c.App.Writer, "%s, target %s: %s\n", r.Config.Name, name, changes)
+		}
 	}
-	if len(out.Regions) == 0 || c.Context.Err() != nil {
+	if len(out.Changes) == 0 || c.Context.Err() != nil {
 		return failed
 	}
 	if out.Any() && !approved {

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+
+	"github.com/fatih/color"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -60,21 +61,20 @@ func CompareText(w io.Writer, p *plan.Plan, tiers []Comparison, o Options) error
 	return t.out.Flush()
 }
 
-// compared are the columns of a comparison.
+// compared are the columns of a comparison, with heads as table takes them.
 var compared = []struct {
-	head  string
-	right bool
-	cell  func(plan.Choice) string
+	head string
+	cell func(plan.Choice) string
 }{
-	{"", false, mark},
-	{"on", false, func(c plan.Choice) string { return kinds[c.Kind] }},
-	{"parts", true, func(c plan.Choice) string { return words.Count(c.Partitions) }},
-	{"one run", true, func(c plan.Choice) string { return words.Clock(c.TotalSeconds) }},
-	{"a run", true, func(c plan.Choice) string { return words.Dollars(c.CostPerRun) }},
-	{"a month", true, func(c plan.Choice) string { return words.Dollars(c.CostPerMonth) }},
-	{"fresh", true, func(c plan.Choice) string { return words.Clock(c.FreshnessSeconds) }},
-	{"limit", false, func(c plan.Choice) string { return c.Limit }},
-	{"holds", false, func(c plan.Choice) string { return map[bool]string{true: "yes", false: "no"}[c.Holds] }},
+	{"", mark},
+	{"on", func(c plan.Choice) string { return kinds[c.Kind] }},
+	{">parts", func(c plan.Choice) string { return words.Count(c.Partitions) }},
+	{">one run", func(c plan.Choice) string { return words.Clock(c.TotalSeconds) }},
+	{">a run", func(c plan.Choice) string { return words.Dollars(c.CostPerRun) }},
+	{">a month", func(c plan.Choice) string { return words.Dollars(c.CostPerMonth) }},
+	{">fresh", func(c plan.Choice) string { return words.Clock(c.FreshnessSeconds) }},
+	{"limit", func(c plan.Choice) string { return c.Limit }},
+	{"holds", func(c plan.Choice) string { return map[bool]string{true: "yes", false: "no"}[c.Holds] }},
 }
 
 // Marks of the plan's own choice and of the recommended one.
@@ -104,48 +104,28 @@ var kinds = map[string]string{
 
 // comparison writes the table of a tier.
 func (t *terminal) comparison(c Comparison) {
-	rows := [][]string{nil}
-	widths := make([]int, len(compared))
+	var heads []string
 	for _, column := range compared {
-		rows[0] = append(rows[0], column.head)
+		heads = append(heads, column.head)
 	}
 	list := telling(c, t.all)
-	for _, choice := range list {
-		var row []string
+	rows := make([][]cell, len(list))
+	for i, choice := range list {
+		var paint *color.Color
+		switch {
+		case choice.Recommended:
+			paint = t.green
+		case choice.Chosen:
+			paint = t.strong
+		}
 		for _, column := range compared {
-			row = append(row, column.cell(choice))
+			rows[i] = append(rows[i], cell{column.cell(choice), paint})
 		}
 		if c.Tier.Continuous && choice.Chosen {
-			row[1] = looping
-		}
-		rows = append(rows, row)
-	}
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], width(cell))
+			rows[i][1].text = looping
 		}
 	}
-	for r, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString("  ")
-			if compared[i].right {
-				line.WriteString(right(cell, widths[i]))
-			} else {
-				line.WriteString(left(cell, widths[i]))
-			}
-		}
-		text := fit(strings.TrimRight(line.String(), " "), t.width)
-		switch {
-		case r == 0:
-			text = t.faint.Sprint(text)
-		case list[r-1].Recommended:
-			text = t.green.Sprint(text)
-		case list[r-1].Chosen:
-			text = t.strong.Sprint(text)
-		}
-		t.line(text)
-	}
+	t.table(heads, rows)
 	legend := "  " + planMark + " the plan   " + bestMark + " recommended"
 	if !t.all && len(list) < len(c.Choices) {
 		legend += "   (--all lists every number of partitions)"

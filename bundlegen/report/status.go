@@ -68,61 +68,6 @@ func (t *terminal) mind(text string) {
 	t.labelled(0, "!", 2, clean(text), t.yellow)
 }
 
-// cell is a text of a table and how it is painted.
-type cell struct {
-	text  string
-	paint *color.Color
-}
-
-// table writes rows in columns, each as wide as its widest cell. The columns whose
-// head begins with > stand at the right. The last one is cut where it is too wide.
-func (t *terminal) table(heads []string, rows [][]cell) {
-	widths, atRight := make([]int, len(heads)), make([]bool, len(heads))
-	first := make([]cell, len(heads))
-	for i, head := range heads {
-		head, atRight[i] = strings.CutPrefix(head, ">")
-		first[i] = cell{head, t.faint}
-	}
-	rows = append([][]cell{first}, rows...)
-	const widest = 28
-	for _, row := range rows {
-		for i, c := range row {
-			row[i].text = clean(c.text)
-			if i < len(row)-1 {
-				row[i].text = fit(row[i].text, widest)
-			}
-			widths[i] = max(widths[i], width(row[i].text))
-		}
-	}
-	for _, row := range rows {
-		line, used := " ", 1
-		for i, c := range row {
-			text := c.text
-			if last := i == len(row)-1; last && !atRight[i] {
-				text = fit(text, max(12, t.width-used-1))
-			}
-			pad := strings.Repeat(" ", max(0, widths[i]-width(text)))
-			paint := c.paint
-			if paint == nil {
-				paint = t.no
-			}
-			switch {
-			case text == "":
-				line += " " + pad
-			case atRight[i]:
-				line += " " + pad + paint.Sprint(text)
-			default:
-				line += " " + paint.Sprint(text) + pad
-			}
-			if i < len(row)-1 {
-				line += " "
-			}
-			used += 2 + widths[i]
-		}
-		t.line(line)
-	}
-}
-
 func (t *terminal) runs(runs []status.Run) {
 	t.line("")
 	if len(runs) == 0 {

@@ -94,11 +94,8 @@ func Each(ctx context.Context, regions []*Region, do func(*Region) error) error 
 	return errors.Join(all...)
 }
 
-// tagList is tags of an inventory.
-type tagList = []inventory.Tag
-
 // tagsOf returns the tags of a region's sites.
-func tagsOf(r *Region, all tagList) tagList {
+func tagsOf(r *Region, all []inventory.Tag) []inventory.Tag {
 	if r.Name() == "" {
 		return all
 	}
@@ -106,7 +103,7 @@ func tagsOf(r *Region, all tagList) tagList {
 	for _, s := range r.Config.Sites {
 		there[s.Name] = true
 	}
-	var out tagList
+	var out []inventory.Tag
 	for _, t := range all {
 		if there[t.Site] {
 			out = append(out, t)

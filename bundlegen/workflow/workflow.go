@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
@@ -28,6 +27,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/internal/words"
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
 // Load reads pipeline.yml and cuts it into regions. Nothing is planned yet.
@@ -46,14 +46,15 @@ func Load(file string) (*Project, error) {
 	return p, nil
 }
 
-// Options says how to plan.
+// Options are the ways to plan.
 type Options struct {
 	Rebalance  bool // from scratch; moves tags
 	Unmeasured bool // as if nothing had been calibrated
 }
 
 // Plan plans each region on top of the bundles that are there: it fills in
-// Previous, Plan and Changes. notes is what a person should know of the inputs.
+// LeftOver and each region's Previous, Plan and Changes. notes is what a person
+// should know of the inputs, also where planning fails after they were read.
 func Plan(p *Project, o Options) (notes []string, err error) {
 	tags, notes, err := Inventory(p.Pipeline)
 	if err != nil {
@@ -61,28 +62,28 @@ func Plan(p *Project, o Options) (notes []string, err error) {
 	}
 	there, err := readEarlier(p.Pipeline)
 	if err != nil {
-		return nil, err
+		return notes, err
 	}
+	p.LeftOver = there.leftOver(p.Pipeline)
 	options := plan.Options{Rebalance: o.Rebalance, FirstID: there.nextID()}
 	if !o.Unmeasured {
 		if options.Calibration, err = Calibration(p.Pipeline); err != nil {
-			return nil, err
+			return notes, err
 		}
 	}
 	for _, r := range p.Regions {
 		if err := r.plan(tagsOf(r, tags), there.of(r), options); err != nil {
-			return nil, err
+			return notes, err
 		}
 		for _, part := range r.Plan.Partitions {
 			options.FirstID = max(options.FirstID, part.ID+1)
 		}
 	}
-	p.LeftOver = there.leftOver(p.Pipeline)
 	return notes, nil
 }
 
 // plan plans one region.
-func (r *Region) plan(tags tagList, previous *plan.Previous, o plan.Options) (err error) {
+func (r *Region) plan(tags []inventory.Tag, previous *plan.Previous, o plan.Options) (err error) {
 	if r.Plan, err = plan.Build(r.Config, tags, previous, o); err != nil {
 		return err
 	}
@@ -152,39 +153,45 @@ func Validate(ctx context.Context, ws deploy.CLI, r *Region, target string) erro
 // change. A region whose workspace fails stops no other: the error is of those
 // that failed, beside the Rollout of the rest.
 func Preview(ctx context.Context, ws deploy.CLI, regions []*Region, target string) (*Rollout, error) {
-	out := &Rollout{target: target}
+	out := &Rollout{Changes: map[*Region]deploy.Changes{}, regions: regions, target: target}
 	err := Each(ctx, regions, func(r *Region) error {
 		if err := Validate(ctx, ws, r, target); err != nil {
 			return err
 		}
 		changes, err := ws.Plan(ctx, r.Dir(), target)
-		if err != nil {
-			return err
+		if err == nil {
+			out.Changes[r] = changes
 		}
-		out.Regions = append(out.Regions, r)
-		out.Changes = append(out.Changes, changes)
-		return nil
+		return err
 	})
 	return out, err
 }
 
-// Deploy deploys just what was previewed. It refuses a workspace that has changed
-// since; approved says that nobody was asked, so that there is nothing to refuse.
+// Deploy deploys just what was previewed: a workspace or a bundle that has changed
+// since is an error. approved lets the CLI make changes that lose data.
 func Deploy(ctx context.Context, ws deploy.CLI, r *Rollout, approved bool) error {
-	return Each(ctx, r.Regions, func(region *Region) error {
-		at := slices.Index(r.Regions, region)
-		return ws.Deploy(ctx, region.Dir(), r.target, approved, &r.Changes[at])
+	return Each(ctx, r.regions, func(region *Region) error {
+		changes, ok := r.Changes[region]
+		if !ok {
+			return nil // its preview has failed, and says so
+		}
+		return ws.Deploy(ctx, region.Dir(), r.target, approved, &changes)
 	})
 }
 
-// Rollout is what a deployment would change, region by region.
+// Rollout is what a deployment would change.
 type Rollout struct {
-	Regions []*Region
-	Changes []deploy.Changes // parallel to Regions
+	Changes map[*Region]deploy.Changes // of the regions whose preview succeeded
+	regions []*Region                  // all that were previewed
 	target  string
 }
 
 // Any reports whether anything would change.
 func (r *Rollout) Any() bool {
-	return slices.ContainsFunc(r.Changes, func(c deploy.Changes) bool { return c.Any() })
+	for _, c := range r.Changes {
+		if c.Any() {
+			return true
+		}
+	}
+	return false
 }

@@ -29,7 +29,6 @@ func refuseEdited(tree *bundle.Tree, dir string) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s was edited by hand, and generate would undo it; nothing was changed\n", dir)
 	for _, e := range byHand {
 		fmt.Fprintln(&b, e)
 		for _, d := range now {
@@ -38,8 +37,7 @@ func refuseEdited(tree *bundle.Tree, dir string) error {
 			}
 		}
 	}
-	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
-		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
+	return handEdited(dir+" was edited by hand, and generate would undo it; nothing was changed", b.String())
 }
 
 // Unedited refuses to run a bundle that somebody changed by hand: deploy would too.
@@ -49,7 +47,6 @@ func Unedited(dir string) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s was edited by hand; nothing was run\n", dir)
 	for i, e := range byHand {
 		if i == maxListed {
 			fmt.Fprintf(&b, "and %d more\n", len(byHand)-i)
@@ -57,7 +54,12 @@ func Unedited(dir string) error {
 		}
 		fmt.Fprintln(&b, e)
 	}
-	return diag.WithHint(errors.New(strings.TrimSuffix(b.String(), "\n")),
+	return handEdited(dir+" was edited by hand; nothing was run", b.String())
+}
+
+// handEdited is the error for a bundle that was edited by hand, with the list of how.
+func handEdited(what, list string) error {
+	return diag.WithHint(errors.New(what+"\n"+strings.TrimSuffix(list, "\n")),
 		"put the change into pipeline.yml, or undo it; bundlegen generate rewrites the folder")
 }
 

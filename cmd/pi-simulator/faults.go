@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
-	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // failTags makes tags fail: TAG=KIND. A tag's name may have any character.
@@ -21,7 +21,7 @@ func failTags(s *simulator.Server, pairs []string) error {
 		}
 		how, err := simulator.ParseTagFault(pair[i+1:])
 		if err != nil {
-			return diag.WithHint(err, "%spi-simulator serve --help", commandline.Meant(pair[i+1:], simulator.TagFaults()))
+			return diag.WithHint(err, "%spi-simulator serve --help", suggest.Lead(pair[i+1:], simulator.TagFaults()))
 		}
 		if err := s.FailTag(pair[:i], how); err != nil {
 			return err
@@ -43,7 +43,7 @@ func faults(pairs []string) (simulator.Faults, error) {
 		if !known {
 			names := slices.Sorted(maps.Keys(kinds))
 			err := fmt.Errorf("%q is not a fault; allowed: %s", kind, strings.Join(names, ", "))
-			return f, diag.WithHint(err, "%spi-simulator serve --help says what each does", commandline.Meant(kind, names))
+			return f, diag.WithHint(err, "%spi-simulator serve --help says what each does", suggest.Lead(kind, names))
 		}
 		*every = 1
 		if given {

@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/extractor/simulator"
-	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -86,7 +86,7 @@ func quirks(names []string) ([]simulator.Quirk, error) {
 			for _, q := range simulator.Quirks() {
 				known = append(known, q.Name)
 			}
-			return nil, diag.WithHint(err, "%spi-simulator quirks says what each does", commandline.Meant(name, known))
+			return nil, diag.WithHint(err, "%spi-simulator quirks says what each does", suggest.Lead(name, known))
 		}
 		list = append(list, q)
 	}

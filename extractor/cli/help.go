@@ -51,11 +51,8 @@ func asked(args []string, engines map[string]OpenEngine) (string, error) {
 
 // noTask refuses the name of no task.
 func noTask(name string) error {
-	meant := ""
-	if near := suggest.Nearest(name, append(manifest.Tasks(), "help", "version")); near != "" {
-		meant = suggest.DidYouMean(near) + " "
-	}
-	return diag.WithHint(fmt.Errorf("no task is called %q", name), "%spi-extractor --help lists all", meant)
+	known := append(manifest.Tasks(), "help", "version")
+	return diag.WithHint(fmt.Errorf("no task is called %q", name), "%spi-extractor --help lists all", suggest.Lead(name, known))
 }
 
 // helpOf says what a task does and which parameters it has.

@@ -42,25 +42,30 @@ type summaryItem struct {
 	}
 }
 
-// errNoArray says that a list is none.
-var errNoArray = errors.New("the field Items is not an array")
+// errEnough ends eachOf before the array does.
+var errEnough = errors.New("enough")
 
 // eachOf decodes the items of an array one after the other into a fresh T. Nothing,
-// and null, is an array without any.
+// and null, is an array without any. The error of use ends it and is returned, unless
+// it is errEnough.
 func eachOf[T any](array json.RawMessage, use func(*T) error) error {
 	if len(array) == 0 || string(array) == "null" {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(array))
 	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
-		return &FormatError{Reason: errNoArray.Error()}
+		return &FormatError{Reason: "Items is not an array"}
 	}
 	for d.More() {
 		var item T
 		if err := d.Decode(&item); err != nil {
 			return &FormatError{Offset: d.InputOffset(), Reason: err.Error()}
 		}
-		if err := use(&item); err != nil {
+		switch err := use(&item); err {
+		case nil:
+		case errEnough:
+			return nil
+		default:
 			return err
 		}
 	}
@@ -137,19 +142,18 @@ func (s *summaryStream) count() (int64, error) {
 	if e := reported(s.WebException, s.Errors); e != nil {
 		return 0, e
 	}
-	n, none := int64(0), ErrAbsent
-	found := errors.New("found")
+	n, absent := int64(0), ErrAbsent
 	err := eachOf(s.Items, func(item *summaryItem) error {
 		if item.Type != "Count" {
 			return nil
 		}
-		n, none = item.count()
-		return found
+		n, absent = item.count()
+		return errEnough
 	})
-	if err != nil && err != found {
+	if err != nil {
 		return 0, err
 	}
-	return n, none
+	return n, absent
 }
 
 // count is the number that an item of the type Count gives.

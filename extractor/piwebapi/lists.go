@@ -316,7 +316,7 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	switch {
 	case l.vain >= maxVainSets:
 		why = "not tried, since others before it failed: " + l.last
-	case l.lists.states.Load() >= maxStates || l.lists.names.Load() >= maxNamed:
+	case l.lists.statesFull():
 		why = errStates.Error()
 	}
 	l.mu.Unlock()

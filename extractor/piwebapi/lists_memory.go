@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -18,8 +17,7 @@ type Lists struct {
 
 	mu            sync.Mutex
 	points, bytes int
-
-	states, names atomic.Int64 // of digital sets, and bytes of their names
+	states, names int // of digital sets, and bytes of their names
 }
 
 // NewLists returns a Lists for some sites: for a million points, for twice as many as
@@ -63,16 +61,27 @@ func (l *Lists) give(points, texts int) {
 
 // takeState counts a state in, and reports whether there is room for it.
 func (l *Lists) takeState(s *State) bool {
-	states, bytes := l.states.Add(1), l.names.Add(int64(len(s.Name)))
-	return states <= maxStates && bytes <= maxNamed
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.states, l.names = l.states+1, l.names+len(s.Name)
+	return l.states <= maxStates && l.names <= maxNamed
 }
 
 // giveStates counts states out again.
 func (l *Lists) giveStates(states []State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.states -= len(states)
 	for i := range states {
-		l.states.Add(-1)
-		l.names.Add(-int64(len(states[i].Name)))
+		l.names -= len(states[i].Name)
 	}
+}
+
+// statesFull reports whether there is no room for another state.
+func (l *Lists) statesFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.states >= maxStates || l.names >= maxNamed
 }
 
 // full is the error of a list that has so many points and found no room for more.

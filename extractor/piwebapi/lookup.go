@@ -109,16 +109,8 @@ func missingIn(points []Point, wanted []Wanted) []Wanted {
 
 // unique drops points that are there already.
 func unique(points []Point) []Point {
-	seen := make(map[identity]bool, len(points))
-	return slices.DeleteFunc(points, func(p Point) bool {
-		key := identity{id: p.ID}
-		if p.ID == 0 {
-			key.webID = p.WebID
-		}
-		again := seen[key]
-		seen[key] = true
-		return again
-	})
+	var seen seenPoints
+	return slices.DeleteFunc(points, func(p Point) bool { return !seen.add(&p) })
 }
 
 // noSource is a point source that no point has.

@@ -213,13 +213,8 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 	return false
 }
 
-// identity tells one point of a data server from another.
-type identity struct {
-	id    int64
-	webID string // where there is no id
-}
-
-// seenPoints are the points that a list had so far. The zero value is ready.
+// seenPoints are the points that a list had so far, told from each other by their
+// ids. The zero value is ready.
 type seenPoints struct {
 	ids    map[int64]struct{}
 	webIDs map[string]struct{} // of points without an id

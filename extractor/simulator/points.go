@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
 // sameName compares names as PI does, without regard to case.
@@ -84,7 +86,7 @@ func (c *call) page(filter, source string, start, limit int, counting bool) (pag
 	filter = strings.ToUpper(cmp.Or(filter, "*"))
 	for i := 0; i < n && (counting || len(page) < limit); i++ {
 		index := c.d.at(i)
-		if !wildcard(filter, strings.ToUpper(c.d.name(index))) || source != "" && !strings.EqualFold(source, pointSource(index)) {
+		if !inventory.Wildcard(filter, strings.ToUpper(c.d.name(index))) || source != "" && !strings.EqualFold(source, pointSource(index)) {
 			continue
 		}
 		if total >= start && len(page) < limit {
@@ -97,32 +99,6 @@ func (c *call) page(filter, source string, start, limit int, counting bool) (pag
 
 // pointSource is where the point with this index gets its events from.
 func pointSource(index int) string { return [...]string{"OPC", "R", "Lab"}[index%3] }
-
-// wildcard matches a name with a pattern of * and ?.
-func wildcard(pattern, name string) bool {
-	p, n := []rune(pattern), []rune(name)
-	star, mark := -1, 0
-	i, j := 0, 0
-	for j < len(n) {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
-}
 
 func (c *call) pageLinks(start, limit, total int) []string {
 	at := func(start int) string { return c.linkTo("startindex", strconv.Itoa(start)) }

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
+	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
 // arranged returns a command line in the order in which the parser wants it: the
@@ -154,7 +155,7 @@ func UsageError(c *cli.Context, err error, _ bool) error {
 			known = append(known, "--"+f.Names()[0])
 		}
 		return diag.WithHint(fmt.Errorf("there is no flag %s", unknown),
-			"%s%s --help lists all", Meant("--"+strings.TrimLeft(unknown, "-"), known), name)
+			"%s%s --help lists all", suggest.Lead("--"+strings.TrimLeft(unknown, "-"), known), name)
 	case noValue.MatchString(text):
 		return diag.WithHint(fmt.Errorf("%s needs a value", as(noValue.FindStringSubmatch(text)[1])), "%s --help", name)
 	case wrongBool.MatchString(text):

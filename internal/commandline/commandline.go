@@ -59,7 +59,7 @@ func Prepare(app *cli.App) *cli.App {
 // noCommand refuses the first argument, which is the name of no command.
 func noCommand(c *cli.Context) error {
 	name := c.Args().First()
-	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%s%s --help lists all", Meant(name, CommandNames(c.App)), c.App.Name)
+	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%s%s --help lists all", suggest.Lead(name, CommandNames(c.App)), c.App.Name)
 }
 
 func helpCommand() *cli.Command {
@@ -108,17 +108,9 @@ func CommandNames(app *cli.App) []string {
 	return names
 }
 
-// Meant begins a hint with the known name that is nearest to a wrong one.
-func Meant(wrong string, known []string) string {
-	if near := suggest.Nearest(wrong, known); near != "" {
-		return suggest.DidYouMean(near) + " "
-	}
-	return ""
-}
-
 // NotAllowed refuses a flag's value. where says what allows just these.
 func NotAllowed(flag, value, where string, allowed []string) error {
-	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", Meant(value, allowed), where)
+	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", suggest.Lead(value, allowed), where)
 }
 
 func noArguments(c *cli.Context) error {

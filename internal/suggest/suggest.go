@@ -29,6 +29,15 @@ func Hint(value string, known []string, otherwise string) string {
 	return otherwise
 }
 
+// Lead begins a hint by asking for the known name that is nearest to value: "did you
+// mean A? " with the space behind it, and "" if none is near.
+func Lead(value string, known []string) string {
+	if name := Nearest(value, known); name != "" {
+		return DidYouMean(name) + " "
+	}
+	return ""
+}
+
 // Nearest returns the known name that takes the fewest edits to reach from value,
 // or "" if none is near: at most a third of the characters may differ (one in
 // short names). Case does not count. Of equally near names the first in known wins.

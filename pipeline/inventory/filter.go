@@ -24,12 +24,12 @@ func (f Filter) First(name string) int {
 		return -1
 	}
 	name = Fold(name)
-	return slices.IndexFunc(f, func(pattern string) bool { return wildcard(pattern, name) })
+	return slices.IndexFunc(f, func(pattern string) bool { return Wildcard(pattern, name) })
 }
 
-// wildcard reports whether a pattern matches a name, character by character. It
-// goes back to the last * only, so that it takes the product of both lengths at most.
-func wildcard(pattern, name string) bool {
+// Wildcard reports whether a pattern of * and ? matches a name as a whole, character by
+// character; case counts. It goes back to the last * only, so that it takes the product of both lengths at most.
+func Wildcard(pattern, name string) bool {
 	p, n := []rune(pattern), []rune(name)
 	star, mark := -1, 0
 	i, j := 0, 0

@@ -85,42 +85,42 @@ func pack(root, file, folder string) error {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
 	t := tar.NewWriter(z)
-	add := func(name, from string, mode int64) error {
-		data, err := os.ReadFile(filepath.Join(root, from))
-		if err != nil {
-			return fmt.Errorf("%w\nhint: make build", err)
-		}
+	add := func(name string, mode int64, data []byte) error {
 		h := &tar.Header{Name: folder + "/" + name, Mode: mode, Size: int64(len(data)), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 		if err := t.WriteHeader(h); err != nil {
 			return err
 		}
-		_, err = t.Write(data)
+		_, err := t.Write(data)
 		return err
 	}
+	copied := func(name string, mode int64) error {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return fmt.Errorf("%w\nhint: make build", err)
+		}
+		return add(name, mode, data)
+	}
 	for _, p := range papers {
-		if err := add(p, p, 0o644); err != nil {
+		if err := copied(p, 0o644); err != nil {
 			return err
 		}
 	}
 	for _, p := range programs {
-		if err := add("bin/"+p, "bin/"+p, 0o755); err != nil {
+		if err := copied("bin/"+p, 0o755); err != nil {
 			return err
 		}
 	}
-	if man, err := exec.Command(filepath.Join(root, "bin", "bundlegen"), "man").Output(); err != nil {
-		return fmt.Errorf("the man page: %w", err)
-	} else if err := errors.Join(t.WriteHeader(&tar.Header{Name: folder + "/man/man1/bundlegen.1", Mode: 0o644, Size: int64(len(man)), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}), write(t, man)); err != nil {
+	man, err := exec.Command(filepath.Join(root, "bin", "bundlegen"), "man").Output()
+	if err != nil {
+		return fmt.Errorf("the manual page: %w", err)
+	}
+	if err := add("man/man1/bundlegen.1", 0o644, man); err != nil {
 		return err
 	}
 	if err := errors.Join(t.Close(), z.Close()); err != nil {
 		return err
 	}
 	return os.WriteFile(file, buf.Bytes(), 0o644)
-}
-
-func write(t *tar.Writer, data []byte) error {
-	_, err := t.Write(data)
-	return err
 }
 
 // sums writes the SHA-256 of each file of a folder, as sha256sum -c reads them.
