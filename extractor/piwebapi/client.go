@@ -58,8 +58,8 @@ type Client struct {
 	attempts int
 	backoff  time.Duration
 	http     *resty.Client
-	pace     *paced
-	gate     *gate
+	pace     *pacedTransport
+	limiter  *limiter
 	width    *width
 	memory   *Memory
 	lists    *Lists
@@ -103,7 +103,7 @@ func New(o Options) (*Client, error) {
 	timeout := seconds(o.Site.Retry.TimeoutSeconds, 60*time.Second)
 	backoff := seconds(o.Site.Retry.BackoffSeconds, time.Second)
 
-	pace := &paced{next: o.Transport, timeout: timeout,
+	pace := &pacedTransport{next: o.Transport, timeout: timeout,
 		// A burst is at most what a second allows and the connections can use.
 		limiter: rate.NewLimiter(limit, max(1, min(connections, int(o.Limits.RequestsPerSecond))))}
 	client := resty.NewWithClient(&http.Client{
@@ -118,7 +118,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
-		http: client, pace: pace, gate: newGate(connections, backoff),
+		http: client, pace: pace, limiter: newLimiter(connections, backoff),
 		width: newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		log:   o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
 		access: o.Access, shared: o.Access != nil, anonymous: o.Site.Auth.Kind == "anonymous",
@@ -185,7 +185,7 @@ func (c *Client) Free(b *columns.Batch) {
 }
 
 // request is one GET: the path below the site's URL, the query as it is sent,
-// how much work it is for the server (see gate.leave), and who reads the body
+// how much work it is for the server (see limiter.release), and who reads the body
 // of a success.
 type request struct {
 	path, query string
@@ -198,7 +198,7 @@ type request struct {
 // All other errors are the caller's business.
 func (c *Client) get(ctx context.Context, r request) *Error {
 	for {
-		if err := c.gate.enter(ctx); err != nil {
+		if err := c.limiter.acquire(ctx); err != nil {
 			return c.at(r).network(ctx, err)
 		}
 		began := time.Now()
@@ -207,15 +207,15 @@ func (c *Client) get(ctx context.Context, r request) *Error {
 		if work > 0 {
 			work += float64(bytes) / bytesOfWork
 		}
-		c.gate.leave(began, work, err)
+		c.limiter.release(began, work, err)
 		if err != nil && err.Kind != Unauthorized { // that one is shared
 			err.began = began
 		}
-		if err == nil || err.Kind != RateLimited || c.gate.hopeless() {
+		if err == nil || err.Kind != RateLimited || c.limiter.throttledTooLong() {
 			return err
 		}
 		c.log.Debug("rate limited", "path", r.path)
-		c.again(err, 0, 0, c.gate.paused())
+		c.again(err, 0, 0, c.limiter.paused())
 	}
 }
 
@@ -241,9 +241,9 @@ func (c *Client) persist(ctx context.Context, r request) error {
 // pauseBefore is how long to wait after so many failed tries.
 func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
 	if err.after > 0 {
-		return min(err.after, patience)
+		return min(err.after, maxThrottling)
 	}
-	return jitter(min(longestPause, c.backoff<<min(tries-1, 10)))
+	return jitter(min(maxPause, c.backoff<<min(tries-1, 10)))
 }
 
 func (c *Client) at(r request) place {

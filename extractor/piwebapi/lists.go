@@ -290,7 +290,7 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 	}
 	l := setListing{Client: c, all: make(map[string][]State, len(sets))}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.gate.most)
+	group.SetLimit(c.limiter.max)
 	for _, set := range sets {
 		group.Go(func() error {
 			defer crash.Exit()

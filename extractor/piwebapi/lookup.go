@@ -176,7 +176,7 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, parameter string, va
 	found := make(map[string]Point, len(values))
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.gate.most)
+	group.SetLimit(c.limiter.max)
 	for _, call := range calls {
 		group.Go(func() error {
 			defer crash.Exit()

@@ -41,7 +41,7 @@ func (c *Client) Recorded(ctx context.Context, streams []batch.Stream, sink Sink
 	// Two more than there are connections: they decode and hand over while the
 	// others wait for the server.
 	var workers sync.WaitGroup
-	for range min(c.gate.most+2, len(streams)) {
+	for range min(c.limiter.max+2, len(streams)) {
 		workers.Go(func() {
 			defer crash.Exit()
 			r.work(ctx)
@@ -486,7 +486,7 @@ func (r *reading) strike(ctx context.Context, err *Error) bool {
 	}
 	r.mu.Lock()
 	r.strikes += weight
-	out := r.strikes >= strikesAnyway+strikesPerConnection*r.gate.most
+	out := r.strikes >= strikesAnyway+strikesPerConnection*r.limiter.max
 	probe := err.Kind == Timeout && r.strikes >= strikesToProbe && !r.probed
 	r.probed = r.probed || probe
 	r.mu.Unlock()

@@ -51,7 +51,7 @@ func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, e
 		}
 	}
 	group, inGroup := errgroup.WithContext(ctx)
-	group.SetLimit(c.gate.most)
+	group.SetLimit(c.limiter.max)
 	limits := c.width.now()
 	for _, key := range order {
 		members := ranges[key]
@@ -60,7 +60,7 @@ func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, e
 			loads[i] = load{need: 1, urlBytes: len(webIDParameter(streams[m].WebID))}
 		}
 		start := 0
-		for _, stop := range cuts(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.gate.most) {
+		for _, stop := range cuts(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.limiter.max) {
 			part := members[start:stop]
 			start = stop
 			group.Go(func() error {
