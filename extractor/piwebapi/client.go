@@ -60,7 +60,7 @@ type Client struct {
 	http     *resty.Client
 	pace     *pacedTransport
 	limiter  *limiter
-	width    *width
+	sizer    *batchSizer
 	memory   *Memory
 	lists    *Lists
 	held     sync.Map // *columns.Batch of the Sink -> its *hold
@@ -119,7 +119,7 @@ func New(o Options) (*Client, error) {
 		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
 		http: client, pace: pace, limiter: newLimiter(connections, backoff),
-		width: newWidth(o.Limits.ItemsPerCall, o.URLBytes, connections),
+		sizer: newBatchSizer(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		log:   o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
 		access: o.Access, shared: o.Access != nil, anonymous: o.Site.Auth.Kind == "anonymous",
 		failFast: o.FailFast, redact: func(s string) string { return s },

@@ -162,22 +162,20 @@ func (c *Client) Lookup(ctx context.Context, ds DataServer, wanted []Wanted) ([]
 
 // lookup finds points by a parameter's values.
 func (c *Client) lookup(ctx context.Context, ds DataServer, parameter string, values []string) (map[string]Point, error) {
-	var calls [][]string
-	limits, size := c.width.now(), 0
-	for _, v := range values {
-		n := len("&") + len(parameter) + len("=") + len(url.QueryEscape(v))
-		if last := len(calls) - 1; last < 0 || len(calls[last]) >= lookupPoints || size+n > limits.urlBytes {
-			calls = append(calls, nil)
-			size = c.urlBytes("/points/multiple", lookupHead)
-		}
-		calls[len(calls)-1] = append(calls[len(calls)-1], v)
-		size += n
+	limits := c.sizer.limits()
+	limits.streams = lookupPoints
+	loads := make([]load, len(values))
+	for i, v := range values {
+		loads[i] = load{urlBytes: len("&") + len(parameter) + len("=") + len(url.QueryEscape(v))}
 	}
 	found := make(map[string]Point, len(values))
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.limiter.max)
-	for _, call := range calls {
+	start := 0
+	for _, stop := range splitCalls(loads, c.urlBytes("/points/multiple", lookupHead), limits, 1) {
+		call := values[start:stop]
+		start = stop
 		group.Go(func() error {
 			defer crash.Exit()
 			points, err := c.lookupCall(ctx, ds, parameter, call)

@@ -21,25 +21,25 @@ import (
 
 // Recorded reads the recorded events of streams, without loss and each once, by
 // as few calls as the server's limits allow, on as many connections as the
-// site's budget gives. It is safe to have several at once on one Client.
+// site's budget allows. It is safe for concurrent use on one Client.
 //
 // Each stream gets exactly one Done. A stream that fails does not stop the
-// others. The error says why the reading as a whole ended early: the context,
+// others. The error is why the reading as a whole ended early: the context,
 // the sink's own error (as it is), wrong credentials, or a site that is down;
 // the streams that were not finished then get a Done with that error. It
 // retries by the site's policy; whoever calls again after an error reads on
-// from To of each outcome. The Index of streams counts for nothing: it is set here.
+// from To of each outcome. The Index of streams is ignored: it is set here.
 func (c *Client) Recorded(ctx context.Context, streams []batch.Stream, sink Sink) error {
 	r := newReading(c, streams, sink)
 	ctx, r.cancel = context.WithCancel(ctx)
 	defer r.cancel()
-	// What wakes those who wait for the queue.
+	// Wakes those who wait for the queue.
 	defer context.AfterFunc(ctx, func() { r.stop(place{site: c.site}.network(ctx, ctx.Err())) })()
 
 	r.start()
 	r.signIn(ctx)
-	// Two more than there are connections: they decode and hand over while the
-	// others wait for the server.
+	// Two more than there are connections: they decode and hand over while the others
+	// wait for the server.
 	var workers sync.WaitGroup
 	for range min(c.limiter.max+2, len(streams)) {
 		workers.Go(func() {
@@ -51,46 +51,42 @@ func (c *Client) Recorded(ctx context.Context, streams []batch.Stream, sink Sink
 	return r.finish()
 }
 
-// reading is one Recorded call: a queue of spans, and workers that each take
+// reading is one Recorded call: a queue of jobs, and workers that each take
 // one, read it, and decide what follows.
 type reading struct {
 	*Client
-	sink   Sink
-	tracks []*track
-	cancel context.CancelFunc
+	sink    Sink
+	cursors []*cursor
+	cancel  context.CancelFunc
+	breaker breaker
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	queue   []*span  // to be read, in order
-	parts   []*span  // parts of calls that failed; after the queue, the newest first
-	waiting []*track // to be made into spans once the queue is empty, so that they share calls
-	open    int      // tracks without Done
-	ended   error    // why the whole reading ended early
-	strikes int      // spans given up one after another
-	probed  bool     // the site was asked for a sign of life since the last success
-	vain    turns    // calls that got no answer in time, or one without an end
-	refused int      // streams refused for good
-	success bool     // a call has succeeded
+	queue   []*job    // to be read, in order
+	parts   []*job    // parts of calls that failed; after the queue, the newest first
+	waiting []*cursor // to be made into jobs once the queue is empty, so that they share calls
+	open    int       // cursors without Done
+	ended   error     // why the whole reading ended early
 }
 
 func newReading(c *Client, streams []batch.Stream, sink Sink) *reading {
-	r := &reading{Client: c, sink: sink, open: len(streams), tracks: make([]*track, len(streams))}
+	r := &reading{Client: c, sink: sink, open: len(streams), breaker: breaker{connections: c.limiter.max, timeout: c.pace.timeout}, cursors: make([]*cursor, len(streams))}
 	r.changed = sync.NewCond(&r.mu)
 	for i, s := range streams {
 		s.Index = int32(i)
-		r.tracks[i] = &track{Stream: s, from: s.After, rate: c.width.rate(s.WebID, s.EventsPerHour), urlBytes: len(webIDParameter(s.WebID))}
+		r.cursors[i] = &cursor{Stream: s, from: s.After, rate: c.sizer.rate(s.WebID, s.EventsPerHour), urlBytes: len(webIDParameter(s.WebID))}
 	}
 	return r
 }
 
 // start queues all streams; those with an empty range are done.
 func (r *reading) start() {
-	var waiting []*track
-	for _, t := range r.tracks {
-		if t.from >= t.Until {
-			r.done(t, nil)
+	var waiting []*cursor
+	for _, c := range r.cursors {
+		if c.from >= c.Until {
+			r.done(c, nil)
 		} else {
-			waiting = append(waiting, t)
+			waiting = append(waiting, c)
 		}
 	}
 	r.wait(waiting...)
@@ -104,8 +100,8 @@ func (r *reading) signIn(ctx context.Context) {
 		return
 	}
 	if r.shared {
-		i := slices.IndexFunc(r.tracks, func(t *track) bool { return !t.done })
-		if err := r.SignIn(ctx, r.tracks[i].Stream); err != nil {
+		i := slices.IndexFunc(r.cursors, func(c *cursor) bool { return !c.done })
+		if err := r.SignIn(ctx, r.cursors[i].Stream); err != nil {
 			r.stop(err)
 		}
 		return
@@ -131,54 +127,54 @@ func (c *Client) probe(ctx context.Context) *Error {
 	return err
 }
 
-// endsAll says which errors concern the site as a whole and are not tried again.
+// endsAll reports whether an error concerns the site as a whole and is not tried again.
 func endsAll(k Kind) bool {
 	return k == Canceled || k == Unauthorized || k == TLS || k == RateLimited
 }
 
-// work reads spans until there are none.
+// work does jobs until there are none.
 func (r *reading) work(ctx context.Context) {
 	decoder := decode.New()
 	var results []decode.Result
 	for {
-		s := r.next()
-		if s == nil {
+		j := r.next()
+		if j == nil {
 			return
 		}
-		results = slices.Grow(results[:0], len(s.tracks))[:len(s.tracks)]
+		results = slices.Grow(results[:0], len(j.cursors))[:len(j.cursors)]
 		clear(results)
 		held := r.memory.hold(r.Client)
-		call := r.call(ctx, s, decoder, results, held)
+		call := r.call(ctx, j, decoder, results, held)
 		if err := r.get(ctx, call.request); err != nil {
 			held.release(false) // what the call has decoded before it failed goes with it
-			r.failed(ctx, s, call, err)
+			r.failed(ctx, j, call, err)
 			continue
 		}
-		r.succeeded(ctx, s, call, results, held)
+		r.succeeded(ctx, j, call, results, held)
 	}
 }
 
-// next waits for a span; nil when all streams are done or the reading has ended.
-func (r *reading) next() *span {
+// next waits for a job; nil when all streams are done or the reading has ended.
+func (r *reading) next() *job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		switch limits := r.width.now(); {
+		switch limits := r.sizer.limits(); {
 		case r.ended != nil || r.open == 0:
 			return nil
 		case len(r.queue) > 0:
-			s := r.queue[0]
+			j := r.queue[0]
 			r.queue = r.queue[1:]
-			if r.fits(s, limits) {
-				return s
+			if r.fits(j, limits) {
+				return j
 			}
-			// Planned before the limits were learned: the same streams in narrower calls.
-			r.queue = append(r.plan(s.tracks, limits), r.queue...)
+			// Planned before the limits were learned: the same streams in smaller calls.
+			r.queue = append(r.plan(j.cursors, limits), r.queue...)
 		case len(r.parts) > 0:
 			last := len(r.parts) - 1
-			s := r.parts[last]
+			j := r.parts[last]
 			r.parts = r.parts[:last]
-			return s
+			return j
 		case len(r.waiting) > 0:
 			r.queue, r.waiting = r.plan(r.waiting, limits), nil
 		default:
@@ -189,8 +185,8 @@ func (r *reading) next() *span {
 	}
 }
 
-func (r *reading) plan(tracks []*track, l limits) []*span {
-	return plan(tracks, r.headBytes(l), l, r.width.connections)
+func (r *reading) plan(cursors []*cursor, l limits) []*job {
+	return plan(cursors, r.headBytes(l), l, r.sizer.connections)
 }
 
 // headBytes is how long the URL of a stream set without streams may get.
@@ -198,17 +194,17 @@ func (r *reading) headBytes(l limits) int {
 	return r.urlBytes(streamSetPath, head("P1", 0, 0, l.items)+"&"+setFields)
 }
 
-func (r *reading) fits(s *span, l limits) bool {
-	from, end := bounds(s.tracks)
+func (r *reading) fits(j *job, l limits) bool {
+	from, end := bounds(j.cursors)
 	bytes, need := r.headBytes(l), 0
-	for _, t := range s.tracks {
-		load := t.load(l, from, end)
+	for _, c := range j.cursors {
+		load := c.load(l, from, end)
 		bytes, need = bytes+load.urlBytes, max(need, load.need)
 	}
-	return l.fit(len(s.tracks), need, bytes)
+	return l.fits(len(j.cursors), need, bytes)
 }
 
-// call is a span as it is sent.
+// call is a job as it is sent.
 type call struct {
 	request
 	maxCount int
@@ -236,8 +232,8 @@ func head(webID string, from, end instant.Ticks, maxCount int) string {
 		"&boundaryType=Inside&maxCount=" + strconv.Itoa(maxCount) + webIDType(webID)
 }
 
-// webIDType asks for answers with ids of the kind that we ask with; with the
-// server's own kind when ours is a WebID 1.0, or whatever else.
+// webIDType asks for answers with WebIDs of the kind that the request has; with the
+// server's own kind where that is a WebID 1.0 or unknown.
 func webIDType(webID string) string {
 	switch {
 	case strings.HasPrefix(webID, "F1"):
@@ -250,25 +246,25 @@ func webIDType(webID string) string {
 	return ""
 }
 
-// absolute is an instant as PI Web API reads it, exact to 100 ns.
+// absolute formats an instant as PI Web API reads it, exact to 100 ns.
 func absolute(t instant.Ticks) string {
 	return t.Time().Format("2006-01-02T15:04:05.0000000Z")
 }
 
-// call makes the request for a span, which decodes into results and b.
-func (r *reading) call(ctx context.Context, s *span, d *decode.Decoder, results []decode.Result, held *hold) call {
-	from, end := bounds(s.tracks)
-	maxCount := r.width.now().maxCount(len(s.tracks))
-	streams := make([]batch.Stream, len(s.tracks))
-	for i, t := range s.tracks {
-		streams[i] = t.Stream
-		streams[i].After, streams[i].Until = t.from, t.end()
+// call makes the request for a job, which decodes into results and the held batch.
+func (r *reading) call(ctx context.Context, j *job, d *decode.Decoder, results []decode.Result, held *hold) call {
+	from, end := bounds(j.cursors)
+	maxCount := r.sizer.limits().maxCount(len(j.cursors))
+	streams := make([]batch.Stream, len(j.cursors))
+	for i, c := range j.cursors {
+		streams[i] = c.Stream
+		streams[i].After, streams[i].Until = c.from, c.end()
 	}
-	q := head(s.tracks[0].WebID, from, end, maxCount)
-	c := call{maxCount: maxCount}
+	q := head(j.cursors[0].WebID, from, end, maxCount)
+	sent := call{maxCount: maxCount}
 	bounded := func(body io.Reader) io.Reader { return &metered{Reader: body, ctx: ctx, hold: held} }
-	if s.tracks[0].alone {
-		c.request = request{path: "/streams/" + url.PathEscape(s.tracks[0].WebID) + "/recorded", query: q + "&" + streamFields,
+	if j.cursors[0].single {
+		sent.request = request{path: "/streams/" + url.PathEscape(j.cursors[0].WebID) + "/recorded", query: q + "&" + streamFields,
 			read: func(body io.Reader, _ http.Header) (err error) {
 				results[0], err = d.Stream(bounded(body), streams[0], maxCount, held.batch)
 				return err
@@ -276,26 +272,24 @@ func (r *reading) call(ctx context.Context, s *span, d *decode.Decoder, results 
 	} else {
 		var query strings.Builder
 		query.WriteString(q + "&" + setFields)
-		for _, t := range s.tracks {
-			query.WriteString(webIDParameter(t.WebID))
+		for _, c := range j.cursors {
+			query.WriteString(webIDParameter(c.WebID))
 		}
-		c.request = request{path: streamSetPath, query: query.String(),
+		sent.request = request{path: streamSetPath, query: query.String(),
 			read: func(body io.Reader, _ http.Header) error {
 				return d.StreamSet(bounded(body), streams, maxCount, held.batch, results)
 			}}
 	}
-	c.work = float64(len(s.tracks) + fewStreams)
-	return c
+	sent.work = float64(len(j.cursors) + minStreams)
+	return sent
 }
 
 // succeeded hands the events of a call over and decides what each stream does next.
-func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []decode.Result, held *hold) {
-	r.mu.Lock()
-	r.strikes, r.probed, r.vain, r.success = 0, false, turns{}, true
-	r.mu.Unlock()
-	r.width.went(len(s.tracks))
+func (r *reading) succeeded(ctx context.Context, j *job, sent call, results []decode.Result, held *hold) {
+	r.breaker.succeeded()
+	r.sizer.succeeded(len(j.cursors))
 
-	// Handed over before a stream counts as read: an outcome is never ahead of the sink.
+	// Handed over before a stream counts as read: no outcome is ahead of the sink.
 	r.redactTexts(held.batch)
 	if held.batch.Len() == 0 {
 		held.release(false)
@@ -303,49 +297,49 @@ func (r *reading) succeeded(ctx context.Context, s *span, sent call, results []d
 		r.stop(err)
 		return
 	}
-	var more, faulty []*track
+	var more, faulty []*cursor
 	var fault *Error
-	for i, t := range s.tracks {
+	for i, c := range j.cursors {
 		g := &results[i]
-		t.events += int64(g.Kept)
+		c.events += int64(g.Kept)
 		switch {
 		case g.Err != nil:
 			switch e := r.at(sent.request).body(g.Err); e.Kind {
 			case Unauthorized, Forbidden, NotFound, BadRequest: // to this stream
-				r.refuse(t, e)
+				r.refuse(c, e)
 			case RateLimited: // amid others that were not: a failure like any other
 				e.Kind = Server
 				fallthrough
 			default:
-				faulty, fault = append(faulty, t), e
+				faulty, fault = append(faulty, c), e
 			}
 		case !g.Present:
-			// A server that leaves out what it cannot give: it must say so of the stream itself.
-			t.alone = true
-			more = append(more, t)
-		case g.Full && !r.turn(t, g, sent.maxCount):
-			r.done(t, r.at(sent.request).fault(TooLarge, 0,
+			// The server leaves out what it cannot read: asked for alone, it returns the error.
+			c.single = true
+			more = append(more, c)
+		case g.Full && !r.turn(c, g, sent.maxCount):
+			r.done(c, r.at(sent.request).fault(TooLarge, 0,
 				fmt.Sprintf("more than %d events at one instant, %s", sent.maxCount, g.Last), false))
 		case g.Full:
-			more = append(more, t)
+			more = append(more, c)
 		default:
-			t.from, t.least = t.end(), 0
-			if t.from >= t.Until {
-				r.width.measured(t.WebID, t.events, t.Until-t.After)
-				r.done(t, nil)
+			c.from, c.minCount = c.end(), 0
+			if c.from >= c.Until {
+				r.sizer.measured(c.WebID, c.events, c.Until-c.After)
+				r.done(c, nil)
 			} else {
-				t.step *= 2 // it went well
-				more = append(more, t)
+				c.step *= 2 // it went well
+				more = append(more, c)
 			}
 		}
 	}
 	r.wait(more...)
 	if len(faulty) > 0 {
-		r.failed(ctx, &span{tracks: faulty, tries: s.tries, part: true}, sent, fault)
+		r.failed(ctx, &job{cursors: faulty, tries: j.tries, part: true}, sent, fault)
 	}
 }
 
-// hand gives the sink the events of a call.
+// hand passes the events of a call to the sink.
 func (r *reading) hand(ctx context.Context, held *hold) error {
 	r.held.Store(held.batch, held)
 	err := r.sink.Events(ctx, held.batch)
@@ -359,67 +353,67 @@ func (r *reading) hand(ctx context.Context, held *hold) error {
 
 // turn moves a stream on to its next page, which begins with the events at the
 // last instant of this one: those were left out. It reports false when no page
-// that the server gives is large enough.
-func (r *reading) turn(t *track, g *decode.Result, maxCount int) bool {
+// that the server allows is large enough.
+func (r *reading) turn(c *cursor, g *decode.Result, maxCount int) bool {
 	if hours := float64(g.Last-g.First) / float64(instant.Hour); hours > 0 {
-		t.rate = float64(g.Items-1) / hours
+		c.rate = float64(g.Items-1) / hours
 	}
-	if next := g.Last - 1; next > t.from {
-		t.from, t.least = next, 0
+	if next := g.Last - 1; next > c.from {
+		c.from, c.minCount = next, 0
 		return true
 	}
 	// A page full of what we have already, or of one instant.
-	most := r.width.now().items
-	t.least = min(most, 4*maxCount)
+	most := r.sizer.limits().items
+	c.minCount = min(most, 4*maxCount)
 	return maxCount < most
 }
 
 // failed decides what follows from a call that failed as a whole.
-func (r *reading) failed(ctx context.Context, s *span, sent call, err *Error) {
-	one, tries, t := len(s.tracks) == 1, s.tries+1, s.tracks[0]
-	r.log.Debug("a call failed", "streams", len(s.tracks), "tries", tries, "error", err.Kind.String(), "status", err.Status, "message", err.Message)
+func (r *reading) failed(ctx context.Context, j *job, sent call, err *Error) {
+	one, tries, c := len(j.cursors) == 1, j.tries+1, j.cursors[0]
+	r.log.Debug("a call failed", "streams", len(j.cursors), "tries", tries, "error", err.Kind.String(), "status", err.Status, "message", err.Message)
 	switch {
 	case endsAll(err.Kind):
 		r.stop(err)
-	case r.hopeless(err, one):
-		r.stop(r.down(err))
-	case one && err.Kind == Timeout && r.quiet(): // what it is asked for does not matter
-		r.refuse(t, err)
-	case err.Kind == TooLarge && r.width.refused(err, r.at(sent.request).urlBytes, sent.maxCount, len(s.tracks)):
+	case r.breaker.hopeless(err, one):
+		r.stop(givenUp(err))
+	case one && err.Kind == Timeout && r.breaker.quiet(): // what it is asked for does not matter
+		r.refuse(c, err)
+	case err.Kind == TooLarge && r.sizer.tooLarge(err, r.at(sent.request).urlBytes, sent.maxCount, len(j.cursors)):
 		r.retries.Add(1)
-		r.wait(s.tracks...) // planned anew, within what has been learned
+		r.wait(j.cursors...) // planned again, within what has been learned
 	case err.Retryable && err.Kind != Timeout && tries < r.attempts:
 		wait := r.pauseBefore(tries, err)
 		r.again(err, tries+1, r.attempts, wait)
-		r.later(&span{tracks: s.tracks, tries: tries, part: s.part}, wait)
-	case (!one || t.step == 0 && !t.alone) && r.strike(ctx, err): // what one stream does after that is its own fault
-		r.stop(r.down(err))
+		r.later(&job{cursors: j.cursors, tries: tries, part: j.part}, wait)
+	case (!one || c.step == 0 && !c.single) && r.down(ctx, err): // what one stream does after that is not the site's fault
+		r.stop(givenUp(err))
 
 	// The same call will not do: it is made smaller, until one stream is to blame.
 	case !one:
-		if !s.part && (err.Kind == Timeout || err.Kind == Server) { // a part is slow for its bad stream
-			r.width.tooSlow(len(s.tracks))
+		if !j.part && (err.Kind == Timeout || err.Kind == Server) { // a part is slow for its bad stream
+			r.sizer.tooSlow(len(j.cursors))
 		}
 		r.smaller(err)
-		r.split(s)
-	case (err.Kind == Timeout || err.Kind == TooLarge) && t.shorten():
+		r.split(j)
+	case (err.Kind == Timeout || err.Kind == TooLarge) && c.shorten():
 		r.smaller(err)
-		if err.Kind == TooLarge && r.succeededOnce() {
-			r.wait(t)
+		if err.Kind == TooLarge && r.breaker.hasSucceeded() {
+			r.wait(c)
 		} else { // alone, since others that do not answer would share the call; and at once
-			r.part(&span{tracks: s.tracks, part: true})
+			r.part(&job{cursors: j.cursors, part: true})
 		}
-	case !t.alone:
+	case !c.single:
 		r.smaller(err)
-		t.alone = true
-		r.part(&span{tracks: s.tracks, part: true})
+		c.single = true
+		r.part(&job{cursors: j.cursors, part: true})
 	default:
-		r.refuse(t, err)
+		r.refuse(c, err)
 	}
 }
 
 // smaller counts a call that is sent again in another form. Only a site that
-// does not work is worth telling of: what one stream is refused is not.
+// fails is worth a notice: a refusal of one stream is not.
 func (r *reading) smaller(err *Error) {
 	if err.Retryable {
 		r.again(err, 0, 0, 0)
@@ -433,15 +427,15 @@ func (r *reading) smaller(err *Error) {
 // whole time, by hardly more calls than halves would take.
 const splitWays = 8
 
-// split queues the parts of a span. They are tried once, a stream by itself as
+// split queues the parts of a job. They are tried once, a stream by itself as
 // often as the policy says.
-func (r *reading) split(s *span) {
-	n := len(s.tracks)
+func (r *reading) split(j *job) {
+	n := len(j.cursors)
 	ways := min(splitWays, n)
 	for i := ways; i > 0; i-- {
 		from, to := (i-1)*n/ways, i*n/ways
-		part := &span{tracks: s.tracks[from:to:to], tries: r.attempts - 1, part: true}
-		if len(part.tracks) == 1 {
+		part := &job{cursors: j.cursors[from:to:to], tries: r.attempts - 1, part: true}
+		if len(part.cursors) == 1 {
 			part.tries = 0
 		}
 		r.part(part)
@@ -451,167 +445,85 @@ func (r *reading) split(s *span) {
 // shortest is the range below which a stream is not asked for less still.
 const shortest = instant.Second
 
-// shorten makes the range shorter that one call asks of a stream; false when it
-// is short already.
-func (t *track) shorten() bool {
-	length := t.end() - t.from
+// shorten makes the range that one call asks of a stream shorter. It reports false
+// when the range is short already.
+func (c *cursor) shorten() bool {
+	length := c.end() - c.from
 	if length <= shortest {
 		return false
 	}
-	t.step = max(shortest, length/splitWays)
+	c.step = max(shortest, length/splitWays)
 	return true
 }
 
-// Strikes: spans that were given up one after another, without a call that
-// succeeded, because the site did not work (not because it refused a stream).
-// The bound leaves room for each connection to search for a bad stream at the
-// same time, which fails a few times in a row.
-const (
-	strikesAnyway        = 6
-	strikesPerConnection = 4
-	strikesToProbe       = 3 // timeouts take long: then the quickest request tells more
-
-	strikeServer = 1 // the server answers, but fails, or not in time: it may be one of its streams
-	strikeAbsent = 4 // what answers is not PI Web API, or nothing does
-)
-
-// strike counts a failure of the site, and says whether the site is down.
-func (r *reading) strike(ctx context.Context, err *Error) bool {
-	weight := strikeServer
-	switch {
-	case err.Kind == NotJSON || err.Kind == Unreachable || err.Kind == Server && err.Retryable && err.Status > http.StatusInternalServerError:
-		weight = strikeAbsent
-	case !err.Retryable:
-		return false
-	}
-	r.mu.Lock()
-	r.strikes += weight
-	out := r.strikes >= strikesAnyway+strikesPerConnection*r.limiter.max
-	probe := err.Kind == Timeout && r.strikes >= strikesToProbe && !r.probed
-	r.probed = r.probed || probe
-	r.mu.Unlock()
-	if !probe || out {
-		return out
+// down counts a failure of the site, and reports whether the site is given up.
+func (r *reading) down(ctx context.Context, err *Error) bool {
+	down, probe := r.breaker.failed(err)
+	if !probe {
+		return down
 	}
 	silent := r.probe(ctx)
 	return silent != nil && silent.Kind != RateLimited
 }
 
-// turns counts calls that were made in turn, and calls at the same time as one.
-type turns struct {
-	n    int
-	last time.Time // when the last that counts had ended
-}
-
-func (t *turns) count(began time.Time) {
-	if !began.Before(t.last) {
-		t.n, t.last = t.n+1, time.Now()
-	}
-}
-
-// A call that gets no answer in time is taken apart down to one stream, and that
-// one's range down to a second, in less than vainTurns. After so many in a row the
-// streams that are left are asked for once more each, and after lastTurns not even
-// that, however many they are: it is not their fault.
-const (
-	vainTurns = 12
-	lastTurns = 36
-)
-
-// hopeless counts a call that got no answer in time, or one that did not end, and
-// reports whether the site is to be given up, though it may answer other requests.
-func (r *reading) hopeless(err *Error, one bool) bool {
-	if err.Kind != Timeout && (err.Kind != TooLarge || err.over != overRange) {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err.Kind == TooLarge && r.success || err.Kind == Timeout && time.Since(err.began) < r.pace.timeout/8 {
-		return false // it is this stream's, or was said at once
-	}
-	r.vain.count(err.began)
-	return r.vain.n >= lastTurns || r.vain.n >= vainTurns && (!one || !r.success)
-}
-
-// quiet reports whether the site has not answered for long.
-func (r *reading) quiet() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.vain.n >= vainTurns
-}
-
-func (r *reading) succeededOnce() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.success
-}
-
-// down is the one error of all streams of a site that is given up.
-func (r *reading) down(last *Error) *Error {
+// givenUp returns the one error of all streams of a site that is given up.
+func givenUp(last *Error) *Error {
 	e := *last
 	e.Retryable = true
 	e.Message = strings.TrimSuffix("the site does not work, so that the streams left were not tried; the last of the failed calls: "+last.Message, ": ")
 	return &e
 }
 
-// hopelessAfter is how many streams may be refused before a single call has succeeded.
-const hopelessAfter = 64
-
 // refuse ends a stream for good. When not one of many could be read, the others
-// are not tried: the fault is not theirs.
-func (r *reading) refuse(t *track, err *Error) {
-	r.done(t, err)
-	r.mu.Lock()
-	r.refused++
-	hopeless := !r.success && r.refused >= hopelessAfter
-	r.mu.Unlock()
-	if hopeless {
+// are not tried: the fault is not in them.
+func (r *reading) refuse(c *cursor, err *Error) {
+	r.done(c, err)
+	if r.breaker.refuse() {
 		e := *err
-		e.Message = fmt.Sprintf("the first %d streams were all refused, so that the others were not tried; the last: %s", hopelessAfter, err.Message)
+		e.Message = fmt.Sprintf("the first %d streams were all refused, so that the others were not tried; the last: %s", maxRefused, err.Message)
 		r.stop(&e)
 	}
 }
 
 // wait puts streams where the next call is planned from.
-func (r *reading) wait(tracks ...*track) {
+func (r *reading) wait(cursors ...*cursor) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waiting = append(r.waiting, tracks...)
+	r.waiting = append(r.waiting, cursors...)
 	r.changed.Broadcast()
 }
 
-// push queues a span as it is.
-func (r *reading) push(s *span) {
+// push queues a job as it is.
+func (r *reading) push(j *job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queue = append(r.queue, s)
+	r.queue = append(r.queue, j)
 	r.changed.Broadcast()
 }
 
-// part queues a part of a span that failed. Whole spans go first, then the
-// newest part: so each call is tried before any is taken apart, and then one
-// is taken apart down to its bad stream, on whose way good parts soon prove that
-// the server is well.
-func (r *reading) part(s *span) {
+// part queues a part of a job that failed. Whole jobs go first, then the newest
+// part: each call is tried before any is taken apart, and then one is taken apart
+// down to its bad stream. The good parts soon prove that the server works.
+func (r *reading) part(j *job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.parts = append(r.parts, s)
+	r.parts = append(r.parts, j)
 	r.changed.Broadcast()
 }
 
-// later queues a span after a while; no worker waits for it meanwhile.
-func (r *reading) later(s *span, after time.Duration) {
-	time.AfterFunc(after, func() { r.push(s) })
+// later queues a job after a while; no worker waits for it meanwhile.
+func (r *reading) later(j *job, after time.Duration) {
+	time.AfterFunc(after, func() { r.push(j) })
 }
 
 // done ends a stream, with an error or well.
-func (r *reading) done(t *track, err error) {
-	t.done = true
+func (r *reading) done(c *cursor, err error) {
+	c.done = true
 	failure := ""
 	if err != nil {
 		failure = err.Error()
 	}
-	r.sink.Done(int(t.Index), t.Outcome(t.from, t.events, failure), err)
+	r.sink.Done(int(c.Index), c.Outcome(c.from, c.events, failure), err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open--
@@ -629,15 +541,15 @@ func (r *reading) stop(err error) {
 	r.changed.Broadcast()
 }
 
-// finish gives the streams that were not finished their Done. No worker runs any more.
+// finish reports Done for the streams that were not finished. No worker runs any more.
 func (r *reading) finish() error {
 	r.mu.Lock()
 	ended := r.ended
 	r.mu.Unlock()
 	if r.open > 0 {
-		for _, t := range r.tracks {
-			if !t.done {
-				r.done(t, ended)
+		for _, c := range r.cursors {
+			if !c.done {
+				r.done(c, ended)
 			}
 		}
 		return ended

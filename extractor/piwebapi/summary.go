@@ -52,7 +52,7 @@ func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, e
 	}
 	group, inGroup := errgroup.WithContext(ctx)
 	group.SetLimit(c.limiter.max)
-	limits := c.width.now()
+	limits := c.sizer.limits()
 	for _, key := range order {
 		members := ranges[key]
 		loads := make([]load, len(members))
@@ -60,7 +60,7 @@ func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, e
 			loads[i] = load{need: 1, urlBytes: len(webIDParameter(streams[m].WebID))}
 		}
 		start := 0
-		for _, stop := range cuts(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.limiter.max) {
+		for _, stop := range splitCalls(loads, c.urlBytes(summaryPath, summaryHead(streams[members[0]])), limits, c.limiter.max) {
 			part := members[start:stop]
 			start = stop
 			group.Go(func() error {
@@ -139,7 +139,7 @@ func (k *counting) count(ctx context.Context, members []int, part bool) error {
 	}
 	var numbers []int64
 	var failures []error
-	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + fewStreams),
+	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + minStreams),
 		read: func(body io.Reader, _ http.Header) (err error) {
 			numbers, failures, err = decode.SummaryCounts(body, asked)
 			return err

@@ -23,7 +23,7 @@ func TestCutsKeepLimits(t *testing.T) {
 		}), 0, 600).Draw(t, "loads")
 
 		first := 0
-		for _, end := range cuts(loads, head, l, connections) {
+		for _, end := range splitCalls(loads, head, l, connections) {
 			if end <= first {
 				t.Fatalf("an empty call at %d", first)
 			}
@@ -49,7 +49,7 @@ func TestCutsAreFewAndEven(t *testing.T) {
 			loads[i] = load{need: need, urlBytes: 39} // &webId= and an IDOnly id
 		}
 		first := 0
-		for _, end := range cuts(loads, 420, limits{urlBytes: defaultURLBytes, items: defaultItems, streams: mostStreams}, connections) {
+		for _, end := range splitCalls(loads, 420, limits{urlBytes: defaultURLBytes, items: defaultItems, streams: maxStreams}, connections) {
 			list = append(list, end-first)
 			first = end
 		}
@@ -82,28 +82,28 @@ func TestNeed(t *testing.T) {
 }
 
 func TestWidthLearns(t *testing.T) {
-	w := newWidth(0, 0, 4)
+	w := newBatchSizer(0, 0, 4)
 	over := func(e excess, limit int) *Error { return &Error{Kind: TooLarge, over: e, limit: limit} }
 
-	assert.True(t, w.refused(over(overItems, 10_000), 9000, 300, 100))
-	assert.Equal(t, 10_000, w.now().items, "what the server says")
-	assert.True(t, w.refused(over(overItems, 0), 9000, 90, 100))
-	assert.Equal(t, 4500, w.now().items, "half of what was refused")
-	assert.True(t, w.refused(over(overItems, 50_000), 9000, 40, 100))
-	assert.Equal(t, 2000, w.now().items, "half, where what the server says is no help")
-	assert.False(t, w.refused(over(overItems, 0), 9000, 1, 1), "there is no smaller")
+	assert.True(t, w.tooLarge(over(overItems, 10_000), 9000, 300, 100))
+	assert.Equal(t, 10_000, w.limits().items, "what the server says")
+	assert.True(t, w.tooLarge(over(overItems, 0), 9000, 90, 100))
+	assert.Equal(t, 4500, w.limits().items, "half of what was refused")
+	assert.True(t, w.tooLarge(over(overItems, 50_000), 9000, 40, 100))
+	assert.Equal(t, 2000, w.limits().items, "half, where what the server says is no help")
+	assert.False(t, w.tooLarge(over(overItems, 0), 9000, 1, 1), "there is no smaller")
 
-	assert.True(t, w.refused(over(overURL, 0), 8000, 10, 100))
-	assert.Equal(t, 6000, w.now().urlBytes)
-	assert.False(t, w.refused(over(overURL, 0), 700, 10, 1), "one long id says nothing of others")
-	assert.False(t, w.refused(over(overRange, 0), 700, 10, 5))
+	assert.True(t, w.tooLarge(over(overURL, 0), 8000, 10, 100))
+	assert.Equal(t, 6000, w.limits().urlBytes)
+	assert.False(t, w.tooLarge(over(overURL, 0), 700, 10, 1), "one long id says nothing of others")
+	assert.False(t, w.tooLarge(over(overRange, 0), 700, 10, 5))
 
 	w.tooSlow(200)
-	assert.Equal(t, 100, w.now().streams)
-	w.went(99)
-	assert.Equal(t, 100, w.now().streams, "no proof that more would do")
-	w.went(100)
-	assert.Equal(t, 125, w.now().streams)
+	assert.Equal(t, 100, w.limits().streams)
+	w.succeeded(99)
+	assert.Equal(t, 100, w.limits().streams, "no proof that more would do")
+	w.succeeded(100)
+	assert.Equal(t, 125, w.limits().streams)
 
 	assert.EqualValues(t, assumedRate, w.rate("a", -1))
 	assert.EqualValues(t, 7, w.rate("a", 7))
@@ -114,19 +114,19 @@ func TestWidthLearns(t *testing.T) {
 }
 
 func TestNear(t *testing.T) {
-	at := func(minutes ...int) (list []*track) {
+	at := func(minutes ...int) (list []*cursor) {
 		for _, m := range minutes {
-			list = append(list, &track{Stream: batch.Stream{Until: instant.Hour}, from: instant.Ticks(m) * instant.Minute})
+			list = append(list, &cursor{Stream: batch.Stream{Until: instant.Hour}, from: instant.Ticks(m) * instant.Minute})
 		}
 		return list
 	}
-	sizes := func(groups [][]*track) (list []int) {
+	sizes := func(groups [][]*cursor) (list []int) {
 		for _, g := range groups {
 			list = append(list, len(g))
 		}
 		return list
 	}
-	from := func(t *track) instant.Ticks { return t.from }
+	from := func(t *cursor) instant.Ticks { return t.from }
 	assert.Equal(t, []int{1, 4, 1}, sizes(near(at(0, 1, 2, 0, -600, 30), from)))
 	assert.Empty(t, near(nil, from))
 }
