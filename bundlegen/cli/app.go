@@ -84,7 +84,7 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
 		Commands: []*cli.Command{
 			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(), generateCommand(), validateCommand(),
-			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), completionCommand(), manCommand(),
+			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), schemaCommand(), completionCommand(), manCommand(),
 		},
 	})
 	for _, c := range app.Commands {

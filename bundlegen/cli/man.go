@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/bundlegen/bundlegen/bundlegen/config"
 )
 
 // manCommand prints the manual page, for whoever packs the program.
@@ -18,6 +20,21 @@ func manCommand() *cli.Command {
 				return err
 			}
 			_, err = fmt.Fprint(c.App.Writer, page)
+			return err
+		},
+	}
+}
+
+// schemaCommand prints the JSON schema of pipeline.yml.
+func schemaCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "schema",
+		Usage: "prints the JSON schema of pipeline.yml, for editors",
+		Description: "bundlegen schema > pipeline.schema.json, and the line\n" +
+			"# yaml-language-server: $schema=pipeline.schema.json\n" +
+			"at the top of pipeline.yml make an editor complete keys and mark mistakes.",
+		Action: func(c *cli.Context) error {
+			_, err := c.App.Writer.Write(config.Schema)
 			return err
 		},
 	}

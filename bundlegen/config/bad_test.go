@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/fixedseed"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected errors")
+var update = flag.Bool("update", false, "write the expected errors, the reference and the schema anew")
 
 // TestMain fixes the seed of the property tests, unless one is given.
 func TestMain(m *testing.M) {

@@ -168,11 +168,14 @@ const emptyHint = "`bundlegen init --server URL` writes a commented pipeline.yml
 
 // read makes a Pipeline of a file's content.
 func read(data []byte, file string) (*Pipeline, error) {
-	o := yamlread.Read(data, file, "a mapping that begins with version: 1", emptyHint)
+	return readPipeline(yamlread.Read(data, file, "a mapping that begins with version: 1", emptyHint))
+}
+
+func readPipeline(o *yamlread.Mapping) (*Pipeline, error) {
 	if o.Node == nil {
 		return nil, o.Err()
 	}
-	p := &Pipeline{File: file, Dir: "."}
+	p := &Pipeline{File: o.File, Dir: "."}
 	if !readVersion(o, p) {
 		return nil, o.Err()
 	}
@@ -205,6 +208,7 @@ func read(data []byte, file string) (*Pipeline, error) {
 // readVersion reports whether the file is of a version that this program reads.
 // What else is wrong with one of another version would only mislead.
 func readVersion(o *yamlread.Mapping, p *Pipeline) bool {
+	o.Note("version", yamlread.Key{Type: yamlread.TypeInt, Allowed: fmt.Sprint(Version), Min: Version, Max: Version, Required: true})
 	n := o.Take("version")
 	if n == nil {
 		o.Missing("version", "write version: 1 as the first line")

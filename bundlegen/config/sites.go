@@ -213,6 +213,7 @@ func checkTasks(root *yamlread.Mapping, tiers []Tier) {
 func readPoints(o *yamlread.Mapping) manifest.Points {
 	const allowed = "all, listed, or a mapping of include, exclude and point_source"
 	n := o.Take("points")
+	o.Note("points", yamlread.Key{Type: yamlread.TypeMapping, Default: manifest.PointsAll, Allowed: allowed, Words: []string{manifest.PointsAll, manifest.PointsListed}})
 	switch {
 	case n == nil:
 		return manifest.Points{}

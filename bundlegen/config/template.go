@@ -10,6 +10,13 @@ import (
 //go:embed template.yml
 var templateText string
 
+// Schema is the JSON schema of pipeline.yml, for editors. It knows each key with its
+// type and bounds; what contradicts what, only Load knows. A test makes it of what Load
+// asks a file for.
+//
+//go:embed pipeline.schema.json
+var Schema []byte
+
 // plainURL is what may stand in YAML without quotes and without a second thought.
 var plainURL = regexp.MustCompile(`\Ahttps?://[A-Za-z0-9._/-]+(:\d+[A-Za-z0-9._/-]*)?\z`)
 

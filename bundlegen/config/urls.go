@@ -152,6 +152,7 @@ func readProxy(o *yamlread.Mapping, key string) string {
 }
 
 func readAddress(o *yamlread.Mapping, key, allowed string, check func(string) (string, error), show bool) string {
+	o.Note(key, yamlread.Key{Type: yamlread.TypeText, Allowed: allowed})
 	n := o.Take(key)
 	if n == nil {
 		return ""

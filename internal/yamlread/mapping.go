@@ -22,6 +22,8 @@ type Mapping struct {
 	Path   string // of the mapping, "" for the file itself
 	Hidden bool   // a secret may stand here: show no value
 	known  []string
+	shape  string // Path as a Key has it
+	named  bool   // the user chooses the names of the keys
 }
 
 // Read parses a file whose root is a mapping. When there is nothing to read, Node is
@@ -45,7 +47,8 @@ func (m *Mapping) Mapping(key string) *Mapping {
 
 // Child returns the mapping that n is; nil is an empty one.
 func (m *Mapping) Child(n *Node, path string, hidden bool) *Mapping {
-	c := &Mapping{Problems: m.Problems, Node: n, Path: path, Hidden: hidden}
+	c := &Mapping{Problems: m.Problems, Node: n, Path: path, Hidden: hidden, shape: m.shapeOf(path)}
+	m.note(Key{Path: c.shape, Type: TypeMapping})
 	if n != nil && n.Kind != Map && n.Kind != Null {
 		c.Wrong(n, "", "a mapping", TypeHint(n, "a mapping"))
 		c.Node = nil
@@ -90,6 +93,7 @@ func (m *Mapping) unknown(e *Entry) {
 
 // Take returns the value of key; nil when it is absent.
 func (m *Mapping) Take(key string) *Node {
+	m.Note(key, Key{})
 	if !slices.Contains(m.known, key) {
 		m.known = append(m.known, key)
 	}
@@ -140,16 +144,18 @@ type Rule struct {
 	OK      func(string) bool
 	Allowed string
 	Hint    string
+	Expr    string // the regular expression that the whole text matches; "" = OK is something else
 }
 
 // Pattern returns the rule of a regular expression that the whole text must match.
 func Pattern(expr, allowed, hint string) Rule {
 	re := regexp.MustCompile(`\A(?:` + expr + `)\z`)
-	return Rule{OK: re.MatchString, Allowed: allowed, Hint: hint}
+	return Rule{OK: re.MatchString, Allowed: allowed, Hint: hint, Expr: expr}
 }
 
 // Text reads a text that keeps rule r; def is the value of an absent key.
 func (m *Mapping) Text(key, def string, r Rule) string {
+	m.Note(key, Key{Type: TypeText, Default: def, Allowed: r.Allowed, Pattern: r.Expr})
 	n := m.Take(key)
 	if n == nil {
 		return def
@@ -167,6 +173,7 @@ func (m *Mapping) Text(key, def string, r Rule) string {
 
 // Required is Text for a key that must be there.
 func (m *Mapping) Required(key string, r Rule) string {
+	defer m.Note(key, Key{Type: TypeText, Allowed: r.Allowed, Pattern: r.Expr, Required: true})
 	if m.Take(key) == nil {
 		m.Missing(key, r.Hint)
 		return ""
@@ -176,6 +183,7 @@ func (m *Mapping) Required(key string, r Rule) string {
 
 // OneOf reads one of a few words.
 func (m *Mapping) OneOf(key, def string, words ...string) string {
+	m.Note(key, Key{Type: TypeText, Default: def, Allowed: strings.Join(words, ", "), Words: words})
 	n := m.Take(key)
 	if n == nil {
 		return def
@@ -196,6 +204,7 @@ func (m *Mapping) OneOf(key, def string, words ...string) string {
 
 // Bool reads true or false; absent is false.
 func (m *Mapping) Bool(key string) bool {
+	m.Note(key, Key{Type: TypeBool, Default: "false", Allowed: "true, false"})
 	n := m.Take(key)
 	if n == nil {
 		return false
@@ -209,13 +218,15 @@ func (m *Mapping) Bool(key string) bool {
 
 // Int reads a whole number from low to high; def is the value of an absent key.
 func (m *Mapping) Int(key string, def, low, high int) int {
+	allowed := fmt.Sprintf("a whole number from %d to %d", low, high)
+	m.Note(key, Key{Type: TypeInt, Default: defaultText(def >= low, strconv.Itoa(def)), Allowed: allowed, Min: float64(low), Max: float64(high)})
 	n := m.Take(key)
 	if n == nil {
 		return def
 	}
 	i, ok := n.Int()
 	if !ok || i < int64(low) || i > int64(high) {
-		m.Wrong(n, key, fmt.Sprintf("a whole number from %d to %d", low, high), defaultHint(def > 0, fmt.Sprint(def)))
+		m.Wrong(n, key, allowed, defaultHint(def > 0, fmt.Sprint(def)))
 		return def
 	}
 	return int(i)
@@ -223,13 +234,15 @@ func (m *Mapping) Int(key string, def, low, high int) int {
 
 // Number reads a number from low to high; def is the value of an absent key.
 func (m *Mapping) Number(key string, def, low, high float64) float64 {
+	allowed := fmt.Sprintf("a number from %s to %s", decimal(low), decimal(high))
+	m.Note(key, Key{Type: TypeNumber, Default: defaultText(def > 0, decimal(def)), Allowed: allowed, Min: low, Max: high})
 	n := m.Take(key)
 	if n == nil {
 		return def
 	}
 	f, ok := n.Float()
 	if !ok || f < low || f > high {
-		m.Wrong(n, key, fmt.Sprintf("a number from %s to %s", decimal(low), decimal(high)), defaultHint(def > 0, decimal(def)))
+		m.Wrong(n, key, allowed, defaultHint(def > 0, decimal(def)))
 		return def
 	}
 	return f
@@ -237,6 +250,8 @@ func (m *Mapping) Number(key string, def, low, high float64) float64 {
 
 // Duration reads a duration from low to high; def is the value of an absent key.
 func (m *Mapping) Duration(key string, def, low, high time.Duration) time.Duration {
+	bounds := fmt.Sprintf("a duration from %s to %s", duration.Format(low), duration.Format(high))
+	m.Note(key, Key{Type: TypeDuration, Default: defaultText(def > 0, duration.Format(def)), Allowed: bounds})
 	n := m.Take(key)
 	if n == nil {
 		return def
@@ -252,7 +267,7 @@ func (m *Mapping) Duration(key string, def, low, high time.Duration) time.Durati
 		case ok:
 			hint = "take one within these bounds"
 		}
-		m.Wrong(n, key, fmt.Sprintf("a duration from %s to %s, such as 30s, 5m, 1h30m or 1d", duration.Format(low), duration.Format(high)), hint)
+		m.Wrong(n, key, bounds+", such as 30s, 5m, 1h30m or 1d", hint)
 		return def
 	}
 	return d
@@ -270,6 +285,11 @@ func defaultHint(has bool, def string) string {
 
 // Items returns the items of a list; none when it is absent or empty.
 func (m *Mapping) Items(key string) []*Node {
+	m.Note(key, Key{Type: TypeList})
+	return m.items(key)
+}
+
+func (m *Mapping) items(key string) []*Node {
 	n := m.Take(key)
 	if n == nil || n.Kind == Null {
 		return nil
@@ -285,6 +305,7 @@ func (m *Mapping) Items(key string) []*Node {
 // Entries returns the entries of a mapping whose keys the user chooses, at most so
 // many: what is beyond is noted, and not read.
 func (m *Mapping) Entries(limit int) []Entry {
+	m.named = true
 	if m.Node == nil {
 		return nil
 	}
@@ -300,8 +321,9 @@ func (m *Mapping) Entries(limit int) []Entry {
 
 // Texts reads a list of at most so many texts that keep rule r, each once.
 func (m *Mapping) Texts(key string, limit int, r Rule) []string {
+	m.Note(key, Key{Type: TypeTexts, Allowed: r.Allowed, Pattern: r.Expr, Max: float64(limit)})
 	var out []string
-	items := m.Items(key)
+	items := m.items(key)
 	if len(items) > limit {
 		m.AddProblem(items[limit], diag.Problem{Text: fmt.Sprintf("%s has %d items", Join(m.Path, key), len(items)),
 			Allowed: fmt.Sprintf("at most %d", limit), Hint: "leave some out"})

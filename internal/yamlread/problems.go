@@ -12,8 +12,9 @@ import (
 
 // Problems collects what is wrong with one file while it is read.
 type Problems struct {
-	File string // as the user named it
-	list []diag.Problem
+	File   string // as the user named it
+	list   []diag.Problem
+	record func(Key)
 }
 
 // Add notes a problem at n; nil is the beginning of the file.
