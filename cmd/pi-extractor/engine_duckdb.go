@@ -16,7 +16,7 @@ import (
 // binary in the wheel is built without cgo, and so without it.
 var engines = map[string]cli.OpenEngine{
 	"spark": openSpark,
-	"duckdb": func(ctx context.Context, p manifest.Parameters, own cli.Own) (engine.Engine, error) {
+	"duckdb": func(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) (engine.Engine, error) {
 		lake, err := duckdb.Open(ctx, own.Data, p.SchemaPrefix)
 		if err != nil {
 			return nil, err

@@ -20,7 +20,7 @@ import (
 const stagingVariable = "PI_EXTRACTOR_STAGING"
 
 // openSpark greets the launcher that started this process.
-func openSpark(ctx context.Context, p manifest.Parameters, own cli.Own) (engine.Engine, error) {
+func openSpark(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) (engine.Engine, error) {
 	replies, requests, err := pipe(own.Pipe)
 	if err != nil {
 		return nil, err

@@ -34,10 +34,10 @@ const (
 
 // OpenEngine opens an engine for a task. An engine that is a shard.Runner too
 // reads on workers.
-type OpenEngine func(ctx context.Context, p manifest.Parameters, own Own) (engine.Engine, error)
+type OpenEngine func(ctx context.Context, p manifest.Parameters, own GlobalFlags) (engine.Engine, error)
 
-// Own are the flags that the emitted job does not give.
-type Own struct {
+// GlobalFlags are the flags that the emitted job does not give.
+type GlobalFlags struct {
 	Engine string // --engine
 	Data   string // --data: DuckDB's data folder
 	Pipe   string // --pipe: the launcher's pipe, as numbers of two file descriptors: R,W
@@ -51,7 +51,7 @@ const resultVariable = "PI_EXTRACTOR_RESULT"
 // Main runs one task and gives the exit code. What the task did goes to
 // stdout, one line; all else to stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) int {
-	if answer, err := asked(args[min(1, len(args)):], engines); err != nil {
+	if answer, err := information(args[min(1, len(args)):], engines); err != nil {
 		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
 		return exitError
 	} else if answer != "" {
@@ -95,7 +95,7 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 		return res, diag.WithHint(errors.New("reconcile is not part of this version"),
 			"events that arrive or change late are not read again yet")
 	}
-	own, rest := ownFlags(args)
+	own, rest := globalFlags(args)
 	own.Getenv = getenv
 	p, err := manifest.Parse(name, rest)
 	if err != nil {
@@ -148,9 +148,9 @@ func leaveResult(r task.Result, getenv func(string) (string, bool)) error {
 	return os.Rename(path+".tmp", path)
 }
 
-// ownFlags takes this program's own flags out of the arguments.
-func ownFlags(args []string) (own Own, rest []string) {
-	own = Own{Engine: "duckdb", Data: "data"}
+// globalFlags takes this program's own flags out of the arguments.
+func globalFlags(args []string) (own GlobalFlags, rest []string) {
+	own = GlobalFlags{Engine: "duckdb", Data: "data"}
 	for _, a := range args {
 		if v, ok := strings.CutPrefix(a, "--engine="); ok {
 			own.Engine = v

@@ -19,10 +19,10 @@ var does = map[string]string{
 	manifest.TaskValidate:    "compares what was landed with what PI counts",
 }
 
-// asked returns what a command line that runs no task asks for: help or the
+// information returns what a command line that runs no task asks for: help or the
 // version; "" where it runs one. The layout is that of the other programs, whose
 // parser of flags the static program does without.
-func asked(args []string, engines map[string]OpenEngine) (string, error) {
+func information(args []string, engines map[string]OpenEngine) (string, error) {
 	name, rest := "help", args
 	if len(args) > 0 {
 		name, rest = args[0], args[1:]

@@ -42,10 +42,10 @@ func start(t *testing.T, o simulator.Options, length instant.Ticks) *worker {
 	url, err := w.server.Start("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.server.Close()) })
-	beat, err := shard.StartBeat("127.0.0.1")
+	heartbeat, err := shard.StartHeartbeat("127.0.0.1")
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, beat.Close()) })
-	w.spec = shard.Spec{Driver: beat.Address(), Site: manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "anonymous"},
+	t.Cleanup(func() { assert.NoError(t, heartbeat.Close()) })
+	w.spec = shard.Spec{Driver: heartbeat.Address(), Site: manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "anonymous"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 8, ItemsPerCall: 150_000}, Retry: manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}
 	for _, tag := range w.server.Oracle().Tags() {
 		w.spec.Streams = append(w.spec.Streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, EventsPerHour: tag.EventsPerHour, After: noon, Until: noon + length})
@@ -62,13 +62,13 @@ func start(t *testing.T, o simulator.Options, length instant.Ticks) *worker {
 }
 
 // read reads the stream to its end; each is told of each batch.
-func (w *worker) read(each func()) (rows int64, closing string, err error) {
-	closing, err = stagetest.ReadArrow(w.stream, shard.Labels(stage.Labels{}, w.spec.Streams), func(b *columns.Batch) error {
+func (w *worker) read(each func()) (rows int64, trailer string, err error) {
+	trailer, err = stagetest.ReadArrow(w.stream, shard.Labels(stage.Labels{}, w.spec.Streams), func(b *columns.Batch) error {
 		rows += int64(b.Len())
 		each()
 		return nil
 	})
-	return rows, closing, err
+	return rows, trailer, err
 }
 
 // end waits for the process and gives its exit code, -1 for a signal.
@@ -85,12 +85,12 @@ func (w *worker) end(t *testing.T) int {
 func TestShardProcess(t *testing.T) {
 	const events, mib = 900_000, 1 << 20
 	w := start(t, simulator.Options{Tags: 1000, Uniform: time.Second}, events/1000*instant.Second)
-	rows, closing, err := w.read(func() {})
+	rows, trailer, err := w.read(func() {})
 	require.Zero(t, w.end(t), "%s", &w.words)
 	require.NoError(t, err)
-	closings, err := shard.Complete([]shard.Spec{w.spec}, []string{closing}, rows)
+	trailers, err := shard.Complete([]shard.Spec{w.spec}, []string{trailer}, rows)
 	require.NoError(t, err)
-	require.Empty(t, closings[0].Failure)
+	require.Empty(t, trailers[0].Failure)
 	require.InDelta(t, events, rows, 1000) // about one in each second
 	require.LessOrEqual(t, w.server.Stats().MaxConcurrent, 8)
 	used, ok := w.ProcessState.SysUsage().(*syscall.Rusage)

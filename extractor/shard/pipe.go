@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dead says whether w is a pipe that nobody reads any more.
+// dead reports whether w is a pipe that nobody reads any more.
 func dead(w io.Writer) bool {
 	f, ok := w.(syscall.Conn)
 	if !ok {
@@ -19,7 +19,7 @@ func dead(w io.Writer) bool {
 	}
 	gone := false
 	err = raw.Control(func(fd uintptr) {
-		state := []unix.PollFd{{Fd: int32(fd)}} // what is wrong with it is told without being asked for
+		state := []unix.PollFd{{Fd: int32(fd)}} // errors are reported without being asked for
 		n, err := unix.Poll(state, 0)
 		gone = err == nil && n > 0 && state[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 	})

@@ -17,18 +17,18 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// RetryVariable is the environment variable that is 1 when Spark has started
-// the shard before.
+// RetryVariable is the environment variable that is 1 if Spark has started the
+// shard before.
 const RetryVariable = "PI_EXTRACTOR_RETRY"
 
 // Run is a shard's process: it reads its Spec from stdin, reads its streams from
 // PI, and writes them as an Arrow stream to stdout, which is never closed.
-// Secrets are found by getenv. A nil error means that the stream is whole, also
-// where the site failed: that is the closing's Failure. After any other it is of
-// no use: the spec was bad, the pipe dead, the driver silent, or ctx ended.
+// Secrets are read by getenv. A nil error means that the stream is whole, even if
+// the site failed: that is the trailer's Failure. After any other error the stream
+// is of no use: the spec was bad, the pipe dead, the driver lost, or ctx ended.
 func Run(ctx context.Context, stdin io.Reader, stdout io.Writer, getenv func(string) (string, bool), log *slog.Logger) error {
 	return process{stdin: stdin, stdout: stdout, getenv: getenv, log: log,
-		silence: Silence, respite: Respite, look: time.Second}.run(ctx)
+		heartbeatTimeout: HeartbeatTimeout, gracePeriod: GracePeriod, look: time.Second}.run(ctx)
 }
 
 type process struct {
@@ -37,17 +37,17 @@ type process struct {
 	getenv func(string) (string, bool)
 	log    *slog.Logger
 
-	silence, respite time.Duration
-	look             time.Duration // how often the pipe is looked at
+	heartbeatTimeout, gracePeriod time.Duration
+	look                          time.Duration // how often the pipe is looked at
 }
 
 func (p process) run(ctx context.Context) error {
-	spec, err := within(ctx, p.silence, func() (Spec, error) { return readSpec(p.stdin) })
+	spec, err := within(ctx, p.heartbeatTimeout, func() (Spec, error) { return readSpec(p.stdin) })
 	if err != nil {
 		return fmt.Errorf("the shard's spec: %w", err)
 	}
 	if spec.Driver != "" {
-		followed, stop, err := follow(ctx, spec.Driver, p.silence)
+		followed, stop, err := follow(ctx, spec.Driver, p.heartbeatTimeout)
 		if err != nil {
 			return err
 		}
@@ -57,18 +57,18 @@ func (p process) run(ctx context.Context) error {
 	ctx, stop := p.watch(ctx)
 	defer stop()
 	if again, _ := p.getenv(RetryVariable); again == "1" {
-		if err := sleep.For(ctx, p.respite); err != nil {
+		if err := sleep.For(ctx, p.gracePeriod); err != nil {
 			return err
 		}
 	}
-	// A pipe that nobody empties holds up whoever writes to it: the process does
-	// not wait for that once it is to end.
+	// A write to a pipe that nobody reads blocks: the process does not wait for it
+	// once it is to end.
 	_, err = within(ctx, 0, func() (struct{}, error) { return struct{}{}, p.stream(ctx, &spec) })
 	return err
 }
 
-// within gives what do gives, or an error when it takes longer, or the context
-// ends and do does not. A timeout of 0 is none.
+// within returns what do returns, or an error if do takes longer than the timeout, or
+// has not returned a second after the context ended. A timeout of 0 is none.
 func within[T any](ctx context.Context, timeout time.Duration, do func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -101,16 +101,16 @@ func within[T any](ctx context.Context, timeout time.Duration, do func() (T, err
 		}
 	}
 	if end.err != nil && ctx.Err() != nil {
-		end.err = context.Cause(ctx) // what ended it tells more than how
+		end.err = context.Cause(ctx) // the cause explains more
 	}
 	return end.value, end.err
 }
 
-// errDeadPipe says that nobody reads the stream any more.
+// errDeadPipe is why a shard ends whose stream nobody reads any more.
 var errDeadPipe = errors.New("the pipe of standard output is dead: nobody reads the stream")
 
-// watch gives a context that ends with errDeadPipe when stdout is a pipe that
-// nobody reads any more: a shard whose site is slow might not write for long,
+// watch returns a context that ends with errDeadPipe when stdout is a pipe that
+// nobody reads any more: a shard with a slow site may not write for a long time,
 // and would not notice.
 func (p process) watch(ctx context.Context) (watched context.Context, stop func()) {
 	watched, cancel := context.WithCancelCause(ctx)
@@ -136,32 +136,32 @@ func (p process) stream(ctx context.Context, spec *Spec) error {
 	if err != nil {
 		return err
 	}
-	closing := Closing{Shard: spec.Shard}
+	trailer := Trailer{Shard: spec.Shard}
 	client, err := p.connect(spec)
 	if err != nil {
-		closing.Streams, closing.Failure = unread(spec, err), err.Error()
+		trailer.Streams, trailer.Failure = unread(spec, err), err.Error()
 	} else {
 		defer client.Close()
 		reading, err := Read(ctx, client, spec.Streams, out, Watch{})
 		if err != nil {
 			return err
 		}
-		closing.Events, closing.Requests, closing.Retries = reading.Events, reading.Requests, reading.Retries
+		trailer.Events, trailer.Requests, trailer.Retries = reading.Events, reading.Requests, reading.Retries
 		for _, o := range reading.Outcomes {
-			closing.Streams = append(closing.Streams, Outcome{Through: o.To, Events: o.Events, Error: o.Error})
+			trailer.Streams = append(trailer.Streams, Outcome{Through: o.To, Events: o.Events, Error: o.Error})
 		}
 		if reading.Failure != nil {
-			closing.Failure = reading.Failure.Error()
+			trailer.Failure = reading.Failure.Error()
 		}
 	}
-	text, err := json.Marshal(closing)
+	text, err := json.Marshal(trailer)
 	if err != nil {
 		return err
 	}
 	return out.Close(string(text))
 }
 
-// unread are the outcomes of streams of which nothing was read.
+// unread returns the outcomes of streams of which nothing was read.
 func unread(spec *Spec, why error) []Outcome {
 	out := make([]Outcome, len(spec.Streams))
 	for i := range out {
@@ -173,7 +173,7 @@ func unread(spec *Spec, why error) []Outcome {
 // connect opens a client with the shard's share of the site's budget.
 func (p process) connect(spec *Spec) (*piwebapi.Client, error) {
 	site := spec.Site
-	// The bundle's files are the driver's, which sends what they hold.
+	// The bundle's files are on the driver, which sends their contents.
 	files := func(name string) ([]byte, error) {
 		switch {
 		case name == site.TLS.CAFile && spec.CA != "":
@@ -187,20 +187,21 @@ func (p process) connect(spec *Spec) (*piwebapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: bounded(site.Limits), Transport: transport, Logger: p.log, Access: piwebapi.NewAccess()})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: bounded(site.Limits), Transport: transport, Logger: p.log,
+		Access: piwebapi.NewAccess()})
 }
 
-// A shard holds so many events at once at most, in what connections are
-// reading and in what waits to be written: about 100 bytes each when all are
-// different texts. A call for less than leastItems would be a bad bargain.
+// maxHeld bounds the events that a shard holds at once, being read or waiting to be
+// written: about 100 bytes each if all are different texts. A call for fewer than
+// minItems costs more than it brings.
 const (
-	mostHeld   = 1_000_000
-	leastItems = 10_000
+	maxHeld  = 1_000_000
+	minItems = 10_000
 )
 
 // bounded keeps the calls of many connections small enough for a worker's memory.
 func bounded(l manifest.Limits) manifest.Limits {
 	const waiting = 5 // batches that no connection is filling
-	l.ItemsPerCall = min(l.ItemsPerCall, max(leastItems, mostHeld/(max(1, l.Connections)+waiting)))
+	l.ItemsPerCall = min(l.ItemsPerCall, max(minItems, maxHeld/(max(1, l.Connections)+waiting)))
 	return l
 }

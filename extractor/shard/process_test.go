@@ -68,7 +68,7 @@ func (p *plant) spec(driver string) Spec {
 func (p *plant) process(t require.TestingT, s Spec, stdout io.Writer) process {
 	line, err := s.Encode()
 	require.NoError(t, err)
-	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), silence: time.Minute, respite: 20 * quick, look: quick,
+	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), heartbeatTimeout: time.Minute, gracePeriod: 20 * quick, look: quick,
 		getenv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok }}
 }
 
@@ -79,9 +79,9 @@ type rows struct {
 }
 
 // read reads a stream of a spec.
-func read(r io.Reader, s *Spec) (got rows, closing string, err error) {
+func read(r io.Reader, s *Spec) (got rows, trailer string, err error) {
 	got.of = make([][]string, len(s.Streams))
-	closing, err = stagetest.ReadArrow(r, Labels(stage.Labels{}, s.Streams), func(b *columns.Batch) error {
+	trailer, err = stagetest.ReadArrow(r, Labels(stage.Labels{}, s.Streams), func(b *columns.Batch) error {
 		for i, stream := range b.Stream {
 			f := b.Flags[i]
 			e := simulator.Event{Ticks: instant.Ticks(b.Ticks[i]), HasValue: f&columns.HasValue != 0, HasText: f&columns.HasText != 0, HasCode: f&columns.HasCode != 0,
@@ -100,13 +100,13 @@ func read(r io.Reader, s *Spec) (got rows, closing string, err error) {
 		}
 		return nil
 	})
-	return got, closing, err
+	return got, trailer, err
 }
 
 func line(e simulator.Event) string { return fmt.Sprintf("%+v %x", e, math.Float64bits(e.Value)) }
 
 // verify holds what a shard wrote and said against the oracle.
-func (p *plant) verify(t *testing.T, s *Spec, got rows, c Closing) {
+func (p *plant) verify(t *testing.T, s *Spec, got rows, c Trailer) {
 	t.Helper()
 	oracle := p.server.Oracle()
 	for i, stream := range s.Streams {
@@ -121,7 +121,7 @@ func (p *plant) verify(t *testing.T, s *Spec, got rows, c Closing) {
 	}
 }
 
-// Shards in lanes, each through a pipe, with a driver's beat: every event that
+// Shards in lanes, each through a pipe, with a driver's heartbeat: every event that
 // the site has, once, within the share of its budget.
 func TestShardsReadASite(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 120, Latency: 2 * time.Millisecond})
@@ -130,14 +130,14 @@ func TestShardsReadASite(t *testing.T) {
 	lanes := Lanes(share, len(parts))
 	require.Len(t, parts, 5)
 	lanes = min(lanes, 2)
-	shares, beat := Share(share, lanes), newBeat(t)
+	shares, heartbeat := Share(share, lanes), newHeartbeat(t)
 	specs, texts, numbers := make([]Spec, len(parts)), make([]string, len(parts)), make([]int64, len(parts))
 	all := make([]rows, len(parts))
 	var running sync.WaitGroup
 	for lane := range lanes {
 		running.Go(func() {
 			for i := lane; i < len(parts); i += lanes {
-				s := p.spec(beat.Address())
+				s := p.spec(heartbeat.Address())
 				s.Shard, s.Site.Limits, s.Streams = i, shares[lane], nil
 				for _, at := range parts[i] {
 					s.Streams = append(s.Streams, p.streams[at])
@@ -148,9 +148,9 @@ func TestShardsReadASite(t *testing.T) {
 					assert.NoError(t, p.process(t, s, w).run(t.Context()))
 					assert.NoError(t, w.Close())
 				})
-				got, closing, err := read(r, &s)
+				got, trailer, err := read(r, &s)
 				assert.NoError(t, err)
-				specs[i], texts[i], all[i], numbers[i] = s, closing, got, got.number
+				specs[i], texts[i], all[i], numbers[i] = s, trailer, got, got.number
 				assert.NoError(t, r.Close())
 			}
 		})
@@ -160,10 +160,10 @@ func TestShardsReadASite(t *testing.T) {
 	for _, n := range numbers {
 		total += n
 	}
-	closings, err := Complete(specs, texts, total)
+	trailers, err := Complete(specs, texts, total)
 	require.NoError(t, err)
 	requests := int64(0)
-	for i, c := range closings {
+	for i, c := range trailers {
 		require.Empty(t, c.Failure)
 		for _, o := range c.Streams {
 			require.Empty(t, o.Error)
@@ -221,16 +221,16 @@ func TestSiteThatGoesDown(t *testing.T) {
 	require.NoError(t, p.process(t, s, out).run(t.Context()))
 	got, text, err := read(out, &s)
 	require.NoError(t, err)
-	closings, err := Complete([]Spec{s}, []string{text}, got.number)
+	trailers, err := Complete([]Spec{s}, []string{text}, got.number)
 	require.NoError(t, err)
-	c := closings[0]
+	c := trailers[0]
 	require.Contains(t, c.Failure, "the site does not work")
 	require.Positive(t, c.Events)
 	require.True(t, slices.ContainsFunc(c.Streams, func(o Outcome) bool { return o.Error != "" }))
 	p.verify(t, &s, got, c)
 }
 
-// What is missing on a worker is said in the closing: Spark's trying again would not help.
+// What is missing on a worker is said in the trailer: Spark's trying again would not help.
 func TestShardWithoutASecret(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 3})
 	p.env = nil
@@ -238,11 +238,11 @@ func TestShardWithoutASecret(t *testing.T) {
 	require.NoError(t, p.process(t, s, out).run(t.Context()))
 	got, text, err := read(out, &s)
 	require.NoError(t, err)
-	closings, err := Complete([]Spec{s}, []string{text}, got.number)
+	trailers, err := Complete([]Spec{s}, []string{text}, got.number)
 	require.NoError(t, err)
-	require.Contains(t, closings[0].Failure, "the environment variable PI_PLANT_A_PASSWORD")
-	for i, o := range closings[0].Streams {
-		require.Equal(t, Outcome{Through: p.streams[i].After, Error: closings[0].Failure}, o)
+	require.Contains(t, trailers[0].Failure, "the environment variable PI_PLANT_A_PASSWORD")
+	for i, o := range trailers[0].Streams {
+		require.Equal(t, Outcome{Through: p.streams[i].After, Error: trailers[0].Failure}, o)
 	}
 	require.Zero(t, p.server.Stats().Requests)
 }
@@ -279,8 +279,8 @@ func TestSilentDriverEndsAShard(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	process := p.process(t, p.spec(l.Addr().String()), io.Discard)
-	process.silence = silence
-	require.ErrorIs(t, process.run(t.Context()), errSilent)
+	process.heartbeatTimeout = timeout
+	require.ErrorIs(t, process.run(t.Context()), errDriverLost)
 	require.Positive(t, p.server.Stats().Requests)
 	waitIdle(t, p.server)
 }
@@ -294,22 +294,22 @@ func waitIdle(t *testing.T, s *simulator.Server) {
 
 func TestAShardWithoutItsDriverAsksForNothing(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 3})
-	b := newBeat(t)
+	b := newHeartbeat(t)
 	require.NoError(t, b.Close())
 	out := new(bytes.Buffer)
-	require.ErrorIs(t, p.process(t, p.spec(b.Address()), out).run(t.Context()), errSilent)
+	require.ErrorIs(t, p.process(t, p.spec(b.Address()), out).run(t.Context()), errDriverLost)
 	require.Zero(t, p.server.Stats().Requests)
 	require.Zero(t, out.Len())
 }
 
 // A reader that stopped reading holds up the writing, but not the shard's end.
 func TestAShardWhosePipeIsFullEndsWithItsDriver(t *testing.T) {
-	p, b := newPlant(t, simulator.Options{Tags: 120}), newBeat(t)
+	p, b := newPlant(t, simulator.Options{Tags: 120}), newHeartbeat(t)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer w.Close()
 	time.AfterFunc(20*quick, func() { assert.NoError(t, b.Close()) })
-	require.ErrorIs(t, p.process(t, p.spec(b.Address()), w).run(t.Context()), errSilent)
+	require.ErrorIs(t, p.process(t, p.spec(b.Address()), w).run(t.Context()), errDriverLost)
 	require.NoError(t, r.Close()) // ends the goroutine that writes, which the process's end would
 }
 
@@ -335,7 +335,7 @@ func TestARetryWaits(t *testing.T) {
 	process := p.process(t, s, out)
 	require.NoError(t, process.run(t.Context()))
 	require.NotEmpty(t, calls)
-	require.GreaterOrEqual(t, (<-calls).Sub(began), process.respite, "before the first call")
+	require.GreaterOrEqual(t, (<-calls).Sub(began), process.gracePeriod, "before the first call")
 	got, text, err := read(out, &s)
 	require.NoError(t, err)
 	_, err = Complete([]Spec{s}, []string{text}, got.number)
@@ -343,11 +343,11 @@ func TestARetryWaits(t *testing.T) {
 
 	t.Log("and ends when its driver does meanwhile")
 	p.server.ResetStats()
-	b := newBeat(t)
+	b := newHeartbeat(t)
 	time.AfterFunc(2*quick, func() { assert.NoError(t, b.Close()) })
 	process = p.process(t, p.spec(b.Address()), out)
-	process.respite = time.Hour
-	require.ErrorIs(t, process.run(t.Context()), errSilent)
+	process.gracePeriod = time.Hour
+	require.ErrorIs(t, process.run(t.Context()), errDriverLost)
 	require.Zero(t, p.server.Stats().Requests)
 }
 
@@ -376,12 +376,12 @@ func TestCertificateAuthority(t *testing.T) {
 			require.NoError(t, p.process(t, s, out).run(t.Context()))
 			_, text, err := read(out, &s)
 			require.NoError(t, err)
-			var closing Closing
-			require.NoError(t, json.Unmarshal([]byte(text), &closing))
+			var trailer Trailer
+			require.NoError(t, json.Unmarshal([]byte(text), &trailer))
 			if c.failed == "" {
-				require.Empty(t, closing.Failure)
+				require.Empty(t, trailer.Failure)
 			} else {
-				require.Contains(t, closing.Failure, c.failed)
+				require.Contains(t, trailer.Failure, c.failed)
 			}
 		})
 	}
@@ -440,7 +440,7 @@ func TestBadSpecs(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	process := p.process(t, p.spec(""), io.Discard)
-	process.stdin, process.silence = r, quick
+	process.stdin, process.heartbeatTimeout = r, quick
 	require.ErrorContains(t, process.run(t.Context()), "nothing came for")
 }
 

@@ -16,29 +16,29 @@ type Writer interface {
 	Write(b *columns.Batch) error
 }
 
-// Watch is told how a reading goes on, from several goroutines. Its functions
-// may be nil.
+// Watch observes a reading. Its functions are called from several goroutines and may
+// be nil.
 type Watch struct {
-	Events func(n int)                       // so many more were read
-	Done   func(stream int, o batch.Outcome) // a stream has come to its end
+	Events func(n int)                       // n more events were read
+	Done   func(stream int, o batch.Outcome) // a stream has ended
 }
 
 // Reading is what became of streams that were read.
 type Reading struct {
 	Outcomes []batch.Outcome // in the streams' order
 	Events   int64           // written
-	Files    []batch.File    // they were written to, where the writer is one of files
+	Files    []batch.File    // that were written, if the writer writes files
 	Requests int64
-	Retries  int64 // requests that were sent again
-	// Failure is why the site as a whole could not be read to the end; what
-	// Outcomes say is right nevertheless. Nil when it was.
+	Retries  int64 // requests sent again
+	// Failure is why the site could not be read to the end, nil if it was. Outcomes
+	// are right either way.
 	Failure error
 }
 
-// Read reads streams by a client into w: in a shard's process, and in a task's
-// that has no shards. One goroutine writes, so that reading and writing go on
-// side by side, with few batches in between. The error is w's or the context's:
-// what was written is of no use then, and of the reading only Requests counts.
+// Read reads streams by a client into w: in a shard's process, and in a task
+// without shards. One goroutine writes while others read, with few batches in
+// between. The error is w's or the context's: what was written is of no use then,
+// and only Requests of the reading is valid.
 func Read(ctx context.Context, client *piwebapi.Client, streams []batch.Stream, w Writer, watch Watch) (Reading, error) {
 	s := &sink{client: client, watch: watch, outcomes: make([]batch.Outcome, len(streams)),
 		batches: make(chan *columns.Batch, 2), failed: make(chan struct{}), done: make(chan struct{})}
@@ -50,7 +50,8 @@ func Read(ctx context.Context, client *piwebapi.Client, streams []batch.Stream, 
 	failure := client.Recorded(ctx, streams, s)
 	close(s.batches)
 	<-s.done
-	out := Reading{Outcomes: s.outcomes, Events: s.events, Requests: client.Requests() - before, Retries: client.Retries() - again, Failure: failure}
+	out := Reading{Outcomes: s.outcomes, Events: s.events, Failure: failure,
+		Requests: client.Requests() - before, Retries: client.Retries() - again}
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
@@ -65,7 +66,7 @@ type sink struct {
 	batches  chan *columns.Batch
 	failed   chan struct{} // closed when writing failed
 	done     chan struct{} // closed when writing has ended
-	events   int64         // written; to be read after done, as err
+	events   int64         // written; valid after done, like err
 	err      error
 }
 
@@ -86,7 +87,7 @@ func (s *sink) write(w Writer) {
 
 // Events implements piwebapi.Sink.
 func (s *sink) Events(ctx context.Context, b *columns.Batch) error {
-	n := b.Len() // b is not ours any more once it is sent
+	n := b.Len() // the writer owns b once it is sent
 	select {
 	case s.batches <- b:
 	case <-s.failed:

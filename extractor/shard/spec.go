@@ -13,20 +13,20 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// maxSpec bounds what a process reads as its spec, in bytes: far more than a
-// thousand tags with the longest names take.
+// maxSpec is the size of the longest spec in bytes: far more than a thousand tags
+// with the longest names take.
 const maxSpec = 64 << 20
 
-// Encode gives the spec as the one line of JSON that a process reads, with the
-// line's end.
+// Encode returns the spec as the line of JSON that a process reads, with the line's
+// end.
 func (s Spec) Encode() ([]byte, error) {
 	s.Version = SpecVersion
 	line, err := json.Marshal(s)
 	return append(line, '\n'), err
 }
 
-// readSpec reads a spec, strictly. It reads one line, not up to the end: the
-// other side may keep its end open.
+// readSpec reads a spec, strictly. It reads one line and no further: the writer may
+// keep the pipe open.
 func readSpec(r io.Reader) (Spec, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, maxSpec)).ReadBytes('\n')
 	switch {
@@ -37,7 +37,7 @@ func readSpec(r io.Reader) (Spec, error) {
 	case err != nil && err != io.EOF:
 		return Spec{}, err
 	}
-	// The version first: what another version wrote may be wrong in our eyes.
+	// The version first: another version's spec may not parse as this one's.
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -57,7 +57,7 @@ func readSpec(r io.Reader) (Spec, error) {
 	return s, s.check()
 }
 
-// check says what a process could not work with.
+// check returns an error if the spec cannot be read by a shard.
 func (s *Spec) check() error {
 	if s.Shard < 0 || len(s.Streams) == 0 {
 		return fmt.Errorf("it is of shard %d with %d streams", s.Shard, len(s.Streams))
@@ -70,7 +70,7 @@ func (s *Spec) check() error {
 	return nil
 }
 
-// Labels adds the streams' own to labels that are the same for all.
+// Labels adds the labels of each stream to those that are the same for all.
 func Labels(common stage.Labels, streams []batch.Stream) stage.Labels {
 	common.WebID, common.Name, common.Units = make([]string, len(streams)), make([]string, len(streams)), make([]string, len(streams))
 	for i := range streams {

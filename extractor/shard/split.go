@@ -10,26 +10,25 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Split divides streams into as few shards of at most most streams as there can
-// be, whose weights are about equal. It gives the streams of each shard, by
-// index, ascending. It is the same at any time: the heaviest goes first, to the
-// lightest shard that has room.
-func Split(streams []batch.Stream, most int) [][]int {
+// Split divides streams into the fewest shards of at most limit streams, with about
+// equal weights. It returns the indexes of each shard's streams, ascending. It is
+// deterministic: the heaviest stream goes first, to the lightest shard with room.
+func Split(streams []batch.Stream, limit int) [][]int {
 	if len(streams) == 0 {
 		return nil
 	}
-	most = max(most, 1)
+	limit = max(limit, 1)
 	weights := Weights(streams)
 	order := make([]int, len(streams))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weights[b], weights[a]) })
-	shards, load := make([][]int, (len(streams)+most-1)/most), make([]float64, (len(streams)+most-1)/most)
+	shards, load := make([][]int, (len(streams)+limit-1)/limit), make([]float64, (len(streams)+limit-1)/limit)
 	for _, i := range order {
 		best := -1
 		for s := range shards {
-			if len(shards[s]) < most && (best < 0 || load[s] < load[best] || load[s] == load[best] && len(shards[s]) < len(shards[best])) {
+			if len(shards[s]) < limit && (best < 0 || load[s] < load[best] || load[s] == load[best] && len(shards[s]) < len(shards[best])) {
 				best = s
 			}
 		}
@@ -41,9 +40,8 @@ func Split(streams []batch.Stream, most int) [][]int {
 	return shards
 }
 
-// Weights gives the number of events that each stream is expected to have. One
-// whose rate is unknown counts as the mean of the others, or as one an hour when
-// none is known.
+// Weights returns the number of events expected of each stream. An unknown rate
+// counts as the mean of the others, or as one event an hour if none is known.
 func Weights(streams []batch.Stream) []float64 {
 	known, sum, n := 1.0, 0.0, 0
 	for i := range streams {
@@ -67,14 +65,13 @@ func Weights(streams []batch.Stream) []float64 {
 
 func usable(rate float64) bool { return rate >= 0 && !math.IsInf(rate, 0) }
 
-// Lanes is how many shards may read at once: each needs a connection of its own.
+// Lanes returns how many shards may read at once: each needs its own connection.
 func Lanes(share manifest.Limits, shards int) int {
 	return min(shards, max(1, share.Connections))
 }
 
-// Share divides a partition's share of its site's budget among lanes, of which
-// there are no more than connections. What the lanes have is never more than
-// the share, and nothing of it is left.
+// Share divides a partition's share of its site's budget among lanes, which are no
+// more than its connections. The sum of the result is exactly the share.
 func Share(share manifest.Limits, lanes int) []manifest.Limits {
 	out := make([]manifest.Limits, lanes)
 	for i := range out {

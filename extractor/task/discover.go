@@ -83,9 +83,9 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	return a.summarize(listings, next)
 }
 
-// mostRaces is how often discover makes its assignment anew when other jobs of
+// maxRaces is how often discover makes its assignment anew when other jobs of
 // the pipeline change it meanwhile: each has its own turn by then.
-const mostRaces = 20
+const maxRaces = 20
 
 // assign gives tags their owners: from the owners as they are, behind fences,
 // in one commit.
@@ -105,7 +105,7 @@ func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, 
 		}
 		err = a.Engine.Assign(ctx, next.change)
 		switch {
-		case errors.Is(err, engine.ErrRaced) && race < mostRaces:
+		case errors.Is(err, engine.ErrRaced) && race < maxRaces:
 			continue
 		case err != nil:
 			return assignment{}, fmt.Errorf("assign tags: %w", err)

@@ -114,7 +114,7 @@ func (x *extraction) fail(o *batch.Outcome) {
 		x.sample = sample(o)
 	}
 	x.failed[o.PointID] = true
-	if len(x.result.TagErrors) < mostTagErrors {
+	if len(x.result.TagErrors) < maxTagErrors {
 		x.result.TagErrors = append(x.result.TagErrors, TagError{o.Name, o.Error})
 	}
 }

@@ -37,16 +37,16 @@ const (
 
 // plant is a site, the bundle of its one partition, and a lake.
 type plant struct {
-	t       *testing.T
-	server  *simulator.Server
-	bundle  string
-	data    string
-	lake    *duckdb.Lake
-	params  manifest.Parameters
-	site    manifest.Site // as the bundle has it
-	env     map[string]string
-	respite time.Duration
-	now     func() time.Time
+	t           *testing.T
+	server      *simulator.Server
+	bundle      string
+	data        string
+	lake        *duckdb.Lake
+	params      manifest.Parameters
+	site        manifest.Site // as the bundle has it
+	env         map[string]string
+	gracePeriod time.Duration
+	now         func() time.Time
 }
 
 // newPlant makes a plant whose tags are in one partition.
@@ -112,7 +112,7 @@ func (p *plant) generate(site manifest.Site) {
 func (p *plant) run(name string, runner *cluster) (task.Result, error) {
 	params := p.params
 	params.Task = name
-	env := task.Env{Engine: p.lake.Engine("plant"), Params: params, Respite: p.respite, Getenv: p.getenv, Now: p.now}
+	env := task.Env{Engine: p.lake.Engine("plant"), Params: params, GracePeriod: p.gracePeriod, Getenv: p.getenv, Now: p.now}
 	if runner != nil {
 		env.Shards = runner
 	}
@@ -348,7 +348,7 @@ func TestExtractFromASiteThatGoesDown(t *testing.T) {
 		require.Contains(t, last[len(last)-1], "FAILED")
 
 		p.server.Down(false)
-		p.params.Attempt, p.params.Limits.ItemsPerCall, p.respite = 2, 2000, time.Millisecond
+		p.params.Attempt, p.params.Limits.ItemsPerCall, p.gracePeriod = 2, 2000, time.Millisecond
 		result, err = p.run(manifest.TaskExtract, runner)
 		require.NoError(t, err)
 		require.Equal(t, batch.Succeeded, result.Status)
@@ -370,7 +370,7 @@ func TestExtractWithATornStream(t *testing.T) {
 	}{
 		"in a message":        {func(a *arrival) { a.stream = io.LimitReader(a.stream, 20_000) }, "the stream broke off"},
 		"at once":             {func(a *arrival) { a.stream = strings.NewReader("") }, "the stream's beginning"},
-		"before its last row": {func(a *arrival) { a.unclosed = true }, "shard 3 did not come to its end"},
+		"before its last row": {func(a *arrival) { a.unclosed = true }, "shard 3 did not end"},
 		"in its rows":         {func(a *arrival) { a.write = func(*columns.Batch) error { return nil } }, "events, and the shards wrote"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -418,7 +418,7 @@ func TestALaterAttemptWaits(t *testing.T) {
 	calls := make(chan time.Time, 1000)
 	p.through(func(*http.Request) { calls <- time.Now() })
 	p.discover()
-	p.params.Attempt, p.respite, p.params.MaxWindow = 2, 600*time.Millisecond, 24*3600
+	p.params.Attempt, p.gracePeriod, p.params.MaxWindow = 2, 600*time.Millisecond, 24*3600
 	for len(calls) > 0 {
 		<-calls // discover's
 	}
@@ -426,7 +426,7 @@ func TestALaterAttemptWaits(t *testing.T) {
 	_, err := p.run(manifest.TaskExtract, &cluster{getenv: p.getenv})
 	require.NoError(t, err)
 	require.NotEmpty(t, calls)
-	require.GreaterOrEqual(t, (<-calls).Sub(began), p.respite, "before the first call")
+	require.GreaterOrEqual(t, (<-calls).Sub(began), p.gracePeriod, "before the first call")
 	require.Positive(t, p.compare())
 }
 

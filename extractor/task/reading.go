@@ -41,7 +41,7 @@ func (a *attempt) reader(name string) (reader, error) {
 		return nil, err
 	}
 	if a.Shards == nil {
-		return alone{client}, nil
+		return inlineReader{client}, nil
 	}
 	w, err := a.workers(site)
 	if err != nil {
@@ -52,10 +52,10 @@ func (a *attempt) reader(name string) (reader, error) {
 	return w, nil
 }
 
-// alone reads in this process.
-type alone struct{ client *piwebapi.Client }
+// inlineReader reads in this process.
+type inlineReader struct{ client *piwebapi.Client }
 
-func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
+func (r inlineReader) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
 	writer, err := folder.CreateWriter(0, shard.Labels(labels, streams))
 	if err != nil {
 		return shard.Reading{}, fmt.Errorf("staging file: %w", err)
@@ -72,20 +72,20 @@ func (r alone) read(ctx context.Context, folder stage.Folder, labels stage.Label
 	return got, nil
 }
 
-func (r alone) close() { r.client.Close() }
+func (r inlineReader) close() { r.client.Close() }
 
 // workers reads by shards.
 type workers struct {
-	runner shard.Runner
-	client *piwebapi.Client // tries the credentials before the shards do, which know nothing of each other
-	spec   shard.Spec       // what is the same in every shard's
-	share  manifest.Limits  // of the partition
-	most   int              // tags a shard
-	begin  time.Time        // no request is made before
+	runner  shard.Runner
+	client  *piwebapi.Client // tries the credentials before the shards do, which know nothing of each other
+	spec    shard.Spec       // what is the same in every shard's
+	share   manifest.Limits  // of the partition
+	maxTags int              // tags a shard
+	begin   time.Time        // no request is made before
 }
 
 func (a *attempt) workers(site manifest.Site) (*workers, error) {
-	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits, most: a.Params.TagsPerShard, begin: a.started}
+	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits, maxTags: a.Params.TagsPerShard, begin: a.started}
 	for _, f := range []struct {
 		what, name string
 		to         *string
@@ -105,7 +105,7 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 	if a.Params.Attempt > 1 {
 		// The shards of an attempt that died read on for a while: their share of
 		// the site's budget is ours only then.
-		w.begin = a.started.Add(cmp.Or(a.Respite, shard.Respite))
+		w.begin = a.started.Add(cmp.Or(a.GracePeriod, shard.GracePeriod))
 	}
 	return w, nil
 }
@@ -118,16 +118,16 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 	if err := w.client.SignIn(ctx, streams[0]); err != nil {
 		return shard.Reading{}, err
 	}
-	parts := shard.Split(streams, w.most)
+	parts := shard.Split(streams, w.maxTags)
 	lanes := shard.Lanes(w.share, len(parts))
-	closings, files, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
+	trailers, files, err := w.runner.RunShards(ctx, folder, labels, w.specs(streams, parts, lanes), lanes)
 	switch {
 	case ctx.Err() != nil:
 		return shard.Reading{}, ctx.Err()
 	case err != nil:
 		return shard.Reading{}, fmt.Errorf("read by shards: %w", err)
 	}
-	got := gather(closings, parts, streams)
+	got := gather(trailers, parts, streams)
 	got.Requests += w.client.Requests() - before
 	got.Files = files
 	watch.Events(int(got.Events))
@@ -156,10 +156,10 @@ func (w *workers) specs(streams []batch.Stream, parts [][]int, lanes int) []shar
 }
 
 // gather makes one reading of what shards say of their parts of the streams.
-func gather(closings []shard.Closing, parts [][]int, streams []batch.Stream) shard.Reading {
+func gather(trailers []shard.Trailer, parts [][]int, streams []batch.Stream) shard.Reading {
 	got := shard.Reading{Outcomes: make([]batch.Outcome, len(streams))}
 	var failures []string
-	for i, c := range closings {
+	for i, c := range trailers {
 		got.Events, got.Requests, got.Retries = got.Events+c.Events, got.Requests+c.Requests, got.Retries+c.Retries
 		for j, stream := range parts[i] {
 			o := &c.Streams[j]

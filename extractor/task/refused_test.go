@@ -55,7 +55,7 @@ func TestARefusedPasswordIsTriedOnce(t *testing.T) {
 			e := task.Env{Engine: p.lake.Engine("plant"), Params: p.params, Getenv: p.getenv}
 			e.Params.Task = manifest.TaskExtract
 			if runner != nil {
-				e.Shards, e.Respite = runner, 1
+				e.Shards, e.GracePeriod = runner, 1
 			}
 			return e
 		}

@@ -32,39 +32,39 @@ type cluster struct {
 type arrival struct {
 	stream   io.Reader
 	write    func(*columns.Batch) error
-	unclosed bool // it was cut between two messages, before the closing row
+	unclosed bool // it was cut between two messages, before the trailer row
 }
 
 // RunShards implements shard.Runner.
-func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Closing, []batch.File, error) {
+func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Trailer, []batch.File, error) {
 	c.mu.Lock()
 	c.asked, c.lanes = append(c.asked, specs), append(c.lanes, lanes)
 	c.mu.Unlock()
 	if c.failed != nil {
 		return nil, nil, c.failed
 	}
-	beat, err := shard.StartBeat("127.0.0.1")
+	heartbeat, err := shard.StartHeartbeat("127.0.0.1")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer beat.Close()
+	defer heartbeat.Close()
 	var g errgroup.Group
-	closings, rows := []string{}, int64(0)
+	trailers, rows := []string{}, int64(0)
 	files := make([]batch.File, len(specs))
 	for lane := range lanes {
 		g.Go(func() error {
 			for i := lane; i < len(specs); i += lanes {
 				s := specs[i]
-				s.Driver = beat.Address()
-				closing, n, file, err := c.run(ctx, folder, labels, s, i)
+				s.Driver = heartbeat.Address()
+				trailer, n, file, err := c.run(ctx, folder, labels, s, i)
 				if err != nil {
 					return err
 				}
 				files[i] = file
 				c.mu.Lock()
 				rows += n
-				if closing != "" {
-					closings = append(closings, closing)
+				if trailer != "" {
+					trailers = append(trailers, trailer)
 				}
 				c.mu.Unlock()
 			}
@@ -74,12 +74,12 @@ func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels sta
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	all, err := shard.Complete(specs, closings, rows)
+	all, err := shard.Complete(specs, trailers, rows)
 	return all, files, err
 }
 
 // run runs one shard, and writes what comes of its stream to a file of its own.
-func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (closing string, rows int64, written batch.File, err error) {
+func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (trailer string, rows int64, written batch.File, err error) {
 	line, err := s.Encode()
 	if err != nil {
 		return "", 0, written, err
@@ -99,14 +99,14 @@ func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Lab
 	if c.spoil != nil {
 		c.spoil(i, &a)
 	}
-	closing, err = stagetest.ReadArrow(a.stream, all, a.write)
+	trailer, err = stagetest.ReadArrow(a.stream, all, a.write)
 	_ = r.Close() // the shard of a stream that was cut ends by it
 	if died := <-ended; err == nil {
 		err = died
 	}
 	if a.unclosed {
-		closing = ""
+		trailer = ""
 	}
 	err = errors.Join(err, file.Close())
-	return closing, file.Events(), file.File(), err
+	return trailer, file.Events(), file.File(), err
 }

@@ -24,17 +24,17 @@ import (
 
 // Env is what a task runs in.
 type Env struct {
-	Engine   engine.Engine
-	Shards   shard.Runner // reads on the workers of a cluster; nil: this process reads
-	Params   manifest.Parameters
-	Getenv   func(string) (string, bool) // where secrets are found
-	Log      *slog.Logger
-	Progress func(Progress)       // called from several goroutines; may be nil
-	Retrying func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
-	Access   *piwebapi.Accesses   // what the tasks of one run know of their credentials; nil = nothing yet
-	Memory   *piwebapi.Memory     // bounds what the tasks of one process hold of PI's answers; nil = this one's own
-	Now      func() time.Time     // this machine's clock; nil = time.Now
-	Respite  time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.Respite
+	Engine      engine.Engine
+	Shards      shard.Runner // reads on the workers of a cluster; nil: this process reads
+	Params      manifest.Parameters
+	Getenv      func(string) (string, bool) // where secrets are found
+	Log         *slog.Logger
+	Progress    func(Progress)       // called from several goroutines; may be nil
+	Retrying    func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
+	Access      *piwebapi.Accesses   // what the tasks of one run know of their credentials; nil = nothing yet
+	Memory      *piwebapi.Memory     // bounds what the tasks of one process hold of PI's answers; nil = this one's own
+	Now         func() time.Time     // this machine's clock; nil = time.Now
+	GracePeriod time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.GracePeriod
 }
 
 // Progress is how far an attempt is.
@@ -92,8 +92,8 @@ type Completeness struct {
 	Reread   bool    `json:"reread"`   // PI could not count: events were read once more instead
 }
 
-// mostTagErrors is how many tags a Result names.
-const mostTagErrors = 5
+// maxTagErrors is how many tags a Result names.
+const maxTagErrors = 5
 
 // ErrRefused is the error of a site that refused the credentials. Another attempt of the same
 // run sends no request, since accounts get locked.

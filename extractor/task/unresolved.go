@@ -69,7 +69,7 @@ func (a *attempt) sortMissing(ctx context.Context, next *assignment, listings []
 		case m.known || before.has(&m.wanted):
 			next.gone = append(next.gone, m.tag.Site+": "+m.tag.Name)
 		case m.tag.Tier == a.Params.Tier: // of another tier's the runs of that tell
-			m.why = reasons[m.tag.Site].of(m.tag.Name, len(next.unresolved) < mostNamed)
+			m.why = reasons[m.tag.Site].of(m.tag.Name, len(next.unresolved) < maxNamed)
 			next.unresolved = append(next.unresolved, *m)
 		}
 	}
@@ -137,8 +137,8 @@ func (next *assignment) errors(runID string) []engine.TagError {
 	return rows
 }
 
-// mostNamed is how many tags a message names.
-const mostNamed = 10
+// maxNamed is how many tags a message names.
+const maxNamed = 10
 
 // note names the tags that no run ever found; "" when there are none.
 func (next *assignment) note() string {
@@ -153,7 +153,7 @@ func (next *assignment) note() string {
 		fmt.Fprintf(&b, "%d tags of the bundle are not on their server, and count as failed:", n)
 	}
 	for i, m := range next.unresolved {
-		if i == mostNamed {
+		if i == maxNamed {
 			fmt.Fprintf(&b, "\n%d more: see monitoring.tag_errors", n-i)
 			break
 		}
@@ -176,7 +176,7 @@ func (x *extraction) unresolvedIn(ctx context.Context, run engine.Run) error {
 		}
 		x.unresolved = rows
 	}
-	for _, t := range x.unresolved[:min(len(x.unresolved), max(0, mostTagErrors-len(x.result.TagErrors)))] {
+	for _, t := range x.unresolved[:min(len(x.unresolved), max(0, maxTagErrors-len(x.result.TagErrors)))] {
 		x.result.TagErrors = append(x.result.TagErrors, TagError{t.Name, t.Error})
 	}
 	x.resolvedBy = run.ID

@@ -34,7 +34,7 @@ func standIn(stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	closing := shard.Closing{Shard: spec.Shard}
+	closing := shard.Trailer{Shard: spec.Shard}
 	var b columns.Batch
 	for i, s := range spec.Streams {
 		b.Reset()

@@ -18,8 +18,8 @@ var _ shard.Runner = (*Engine)(nil)
 
 // RunShards implements shard.Runner: through mapInArrow, so that Spark writes
 // what the shards read, and workers need no access to storage.
-func (e *Engine) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Closing, []batch.File, error) {
-	beat, err := shard.StartBeat(e.session.Hello().Driver)
+func (e *Engine) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Trailer, []batch.File, error) {
+	beat, err := shard.StartHeartbeat(e.session.Hello().Driver)
 	if err != nil {
 		return nil, nil, fmt.Errorf("sign of life for the workers: %w", err)
 	}

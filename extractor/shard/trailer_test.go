@@ -11,10 +11,10 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
-// closings makes specs and what their shards may say of them.
-func closings(t *rapid.T) (specs []Spec, said []Closing, rows int64) {
+// trailers makes specs and what their shards may say of them.
+func trailers(t *rapid.T) (specs []Spec, said []Trailer, rows int64) {
 	for i := range rapid.IntRange(1, 6).Draw(t, "shards") {
-		s, c := Spec{Shard: i}, Closing{Shard: i, Requests: rapid.Int64Range(0, 9).Draw(t, "requests")}
+		s, c := Spec{Shard: i}, Trailer{Shard: i, Requests: rapid.Int64Range(0, 9).Draw(t, "requests")}
 		for range rapid.IntRange(1, 4).Draw(t, "streams") {
 			stream := batch.Stream{Name: "tag", After: 1000, Until: 2000}
 			o := Outcome{Through: stream.Until, Events: rapid.Int64Range(0, 1e6).Draw(t, "events")}
@@ -28,7 +28,7 @@ func closings(t *rapid.T) (specs []Spec, said []Closing, rows int64) {
 	return specs, said, rows
 }
 
-func texts(t require.TestingT, said []Closing) []string {
+func texts(t require.TestingT, said []Trailer) []string {
 	out := make([]string, len(said))
 	for i, c := range said {
 		text, err := json.Marshal(c)
@@ -38,9 +38,9 @@ func texts(t require.TestingT, said []Closing) []string {
 	return out
 }
 
-func TestCompleteGivesTheClosingsInOrder(t *testing.T) {
+func TestCompleteReturnsTheTrailersInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		specs, said, rows := closings(t)
+		specs, said, rows := trailers(t)
 		mixed := texts(t, said)
 		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0)).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 		got, err := Complete(specs, mixed, rows)
@@ -51,30 +51,30 @@ func TestCompleteGivesTheClosingsInOrder(t *testing.T) {
 
 // Anything that is missing or more than it should be is an error.
 func TestCompleteRefuses(t *testing.T) {
-	breaks := map[string]func(t *rapid.T, said *[]Closing, rows *int64){
-		"a closing is missing": func(_ *rapid.T, said *[]Closing, _ *int64) { *said = (*said)[1:] },
-		"a shard without events is missing": func(_ *rapid.T, said *[]Closing, rows *int64) {
+	breaks := map[string]func(t *rapid.T, said *[]Trailer, rows *int64){
+		"a trailer is missing": func(_ *rapid.T, said *[]Trailer, _ *int64) { *said = (*said)[1:] },
+		"a shard without events is missing": func(_ *rapid.T, said *[]Trailer, rows *int64) {
 			*rows -= (*said)[0].Events
 			*said = (*said)[1:]
 		},
-		"a closing is there twice": func(_ *rapid.T, said *[]Closing, _ *int64) { *said = append(*said, (*said)[0]) },
-		"a closing of no shard":    func(_ *rapid.T, said *[]Closing, _ *int64) { *said = append(*said, Closing{Shard: 99}) },
-		"rows are missing":         func(t *rapid.T, _ *[]Closing, rows *int64) { *rows -= rapid.Int64Range(1, 1e9).Draw(t, "missing") },
-		"rows are too many":        func(t *rapid.T, _ *[]Closing, rows *int64) { *rows += rapid.Int64Range(1, 1e9).Draw(t, "more") },
-		"a stream is missing":      func(_ *rapid.T, said *[]Closing, _ *int64) { (*said)[0].Streams = (*said)[0].Streams[1:] },
-		"a stream has other events": func(_ *rapid.T, said *[]Closing, _ *int64) {
+		"a trailer is there twice": func(_ *rapid.T, said *[]Trailer, _ *int64) { *said = append(*said, (*said)[0]) },
+		"a trailer of no shard":    func(_ *rapid.T, said *[]Trailer, _ *int64) { *said = append(*said, Trailer{Shard: 99}) },
+		"rows are missing":         func(t *rapid.T, _ *[]Trailer, rows *int64) { *rows -= rapid.Int64Range(1, 1e9).Draw(t, "missing") },
+		"rows are too many":        func(t *rapid.T, _ *[]Trailer, rows *int64) { *rows += rapid.Int64Range(1, 1e9).Draw(t, "more") },
+		"a stream is missing":      func(_ *rapid.T, said *[]Trailer, _ *int64) { (*said)[0].Streams = (*said)[0].Streams[1:] },
+		"a stream has other events": func(_ *rapid.T, said *[]Trailer, _ *int64) {
 			(*said)[0].Streams[0].Events++
 		},
-		"read too far":   func(_ *rapid.T, said *[]Closing, _ *int64) { (*said)[0].Streams[0].Through = 2001 },
-		"read backwards": func(_ *rapid.T, said *[]Closing, _ *int64) { (*said)[0].Streams[0].Through = 999 },
-		"ended early without reason": func(_ *rapid.T, said *[]Closing, _ *int64) {
+		"read too far":   func(_ *rapid.T, said *[]Trailer, _ *int64) { (*said)[0].Streams[0].Through = 2001 },
+		"read backwards": func(_ *rapid.T, said *[]Trailer, _ *int64) { (*said)[0].Streams[0].Through = 999 },
+		"ended early without reason": func(_ *rapid.T, said *[]Trailer, _ *int64) {
 			(*said)[0].Streams[0] = Outcome{Through: 1999, Events: (*said)[0].Streams[0].Events}
 		},
 	}
 	for name, spoil := range breaks {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				specs, said, rows := closings(t)
+				specs, said, rows := trailers(t)
 				spoil(t, &said, &rows)
 				_, err := Complete(specs, texts(t, said), rows)
 				require.Error(t, err)
