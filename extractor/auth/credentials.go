@@ -28,7 +28,7 @@ func newCredentials(site manifest.Site, getenv func(string) (string, bool)) (cre
 		}
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }, nil
 	default:
-		return nil, complain(site, "auth", fmt.Sprintf("the kind %q is unknown; allowed: basic, bearer, kerberos, anonymous", site.Auth.Kind),
+		return nil, siteError(site, "auth", fmt.Sprintf("the kind %q is unknown; allowed: basic, bearer, kerberos, anonymous", site.Auth.Kind),
 			"correct sites[].auth.kind in pipeline.yml")
 	}
 }
@@ -40,7 +40,7 @@ func secret(site manifest.Site, what, name string, getenv func(string) (string, 
 		return "", err
 	}
 	if strings.ContainsAny(value, "\r\n\x00") {
-		return "", complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, has more than one line", name, what),
+		return "", siteError(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, has more than one line", name, what),
 			"store the value alone, without a header or a comment")
 	}
 	return value, nil
@@ -50,13 +50,13 @@ func secret(site manifest.Site, what, name string, getenv func(string) (string, 
 // and secret stores like to add, are not part of it.
 func required(site manifest.Site, what, name string, getenv func(string) (string, bool)) (string, error) {
 	if name == "" {
-		return "", complain(site, "auth", "no environment variable is named for the "+what,
+		return "", siteError(site, "auth", "no environment variable is named for the "+what,
 			fmt.Sprintf("write sites[].auth.%s: {env: NAME} in pipeline.yml", what))
 	}
 	value, ok := getenv(name)
 	value = strings.TrimRight(value, "\r\n")
 	if !ok || value == "" {
-		return "", complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, is not set", name, what),
+		return "", siteError(site, "auth", fmt.Sprintf("the environment variable %s, which holds the %s, is not set", name, what),
 			fmt.Sprintf("set %s; on Databricks it comes from the secret that sites[].auth.%s names", name, what))
 	}
 	return value, nil

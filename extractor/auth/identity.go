@@ -36,7 +36,7 @@ func newIdentity(site manifest.Site, files Files, getenv func(string) (string, b
 	i := &identity{site: site}
 	at := strings.LastIndex(site.Auth.Principal, "@")
 	if at < 1 || at == len(site.Auth.Principal)-1 {
-		return nil, complain(site, "auth", fmt.Sprintf("the principal %q is not one such as svc_pi@PLANT.EXAMPLE", site.Auth.Principal),
+		return nil, siteError(site, "auth", fmt.Sprintf("the principal %q is not one such as svc_pi@PLANT.EXAMPLE", site.Auth.Principal),
 			"correct sites[].auth.principal in pipeline.yml")
 	}
 	i.user, i.realm = site.Auth.Principal[:at], site.Auth.Principal[at+1:]
@@ -81,11 +81,11 @@ func readKeytab(site manifest.Site, getenv func(string) (string, bool)) (*keytab
 	fill := fmt.Sprintf("give it the file's content, not its path: export %s=$(base64 -w0 FILE.keytab)", name)
 	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
-		return nil, complain(site, "auth", fmt.Sprintf("the environment variable %s, which holds the keytab, is not base64", name), fill)
+		return nil, siteError(site, "auth", fmt.Sprintf("the environment variable %s, which holds the keytab, is not base64", name), fill)
 	}
 	k := keytab.New()
 	if err := safely(func() error { return k.Unmarshal(raw) }); err != nil || len(k.Entries) == 0 {
-		return nil, complain(site, "auth", fmt.Sprintf("what the environment variable %s holds is not a keytab, or is a part of one", name), fill)
+		return nil, siteError(site, "auth", fmt.Sprintf("what the environment variable %s holds is not a keytab, or is a part of one", name), fill)
 	}
 	return k, nil
 }
@@ -104,11 +104,11 @@ func (i *identity) useKeysOfKeytab() error {
 		}
 	}
 	if len(kinds) == 0 {
-		return complain(i.site, "auth", fmt.Sprintf("the keytab has no key of %s; it has keys of %s", i.site.Auth.Principal, strings.Join(others, ", ")),
+		return siteError(i.site, "auth", fmt.Sprintf("the keytab has no key of %s; it has keys of %s", i.site.Auth.Principal, strings.Join(others, ", ")),
 			"correct sites[].auth.principal, upper and lower case too, or store the principal's own keytab")
 	}
 	if kinds = supported(kinds); len(kinds) == 0 {
-		return complain(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of kinds (enctypes) that are not known here", i.site.Auth.Principal),
+		return siteError(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of kinds (enctypes) that are not known here", i.site.Auth.Principal),
 			"create a new keytab with AES keys: ktpass /crypto AES256-SHA1, or kadmin: ktadd")
 	}
 	d := &i.config.LibDefaults
@@ -168,12 +168,12 @@ func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, 
 	if name := site.Auth.Krb5Conf; name != "" {
 		data, err := files(name)
 		if err != nil {
-			return nil, complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err),
+			return nil, siteError(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err),
 				"run bundlegen generate again, which puts the file into the bundle")
 		}
 		c, err := krb5conf.Parse(data, name)
 		if err != nil {
-			return nil, complain(site, "auth", err.Error(), "correct the file that sites[].auth.krb5_conf names, then run bundlegen generate again")
+			return nil, siteError(site, "auth", err.Error(), "correct the file that sites[].auth.krb5_conf names, then run bundlegen generate again")
 		}
 		return c, nil
 	}
@@ -187,7 +187,7 @@ func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, 
 	case named == "" && errors.Is(err, fs.ErrNotExist):
 		return &krb5conf.Config{UDPPreferenceLimit: -1}, nil
 	case err != nil:
-		return nil, complain(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err), hint)
+		return nil, siteError(site, "auth", fmt.Sprintf("the Kerberos configuration cannot be read: %v", err), hint)
 	}
 	return c, nil
 }

@@ -21,7 +21,7 @@ func tlsConfig(site manifest.Site, files Files, getenv func(string) (string, boo
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, complain(site, "tls", fmt.Sprintf("%s holds no certificate in PEM form", where),
+		return nil, siteError(site, "tls", fmt.Sprintf("%s holds no certificate in PEM form", where),
 			"give the certificate of the authority that signed the server's, from -----BEGIN CERTIFICATE----- on")
 	}
 	config.RootCAs = pool
@@ -36,7 +36,7 @@ func authority(site manifest.Site, files Files, getenv func(string) (string, boo
 			return []byte(v), "the environment variable " + t.CAEnv, nil
 		}
 		if t.CAFile == "" {
-			return nil, "", complain(site, "tls", fmt.Sprintf("the environment variable %s, which holds the certificate authority, is not set", t.CAEnv),
+			return nil, "", siteError(site, "tls", fmt.Sprintf("the environment variable %s, which holds the certificate authority, is not set", t.CAEnv),
 				fmt.Sprintf("set %s to the PEM text; on Databricks it comes from the secret that sites[].tls.ca_secret names", t.CAEnv))
 		}
 	}
@@ -45,7 +45,7 @@ func authority(site manifest.Site, files Files, getenv func(string) (string, boo
 	}
 	pem, err = files(t.CAFile)
 	if err != nil {
-		return nil, "", complain(site, "tls", fmt.Sprintf("the certificate authority cannot be read: %v", err),
+		return nil, "", siteError(site, "tls", fmt.Sprintf("the certificate authority cannot be read: %v", err),
 			"run bundlegen generate again, which puts the file into the bundle")
 	}
 	return pem, "the file " + t.CAFile, nil

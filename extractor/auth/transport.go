@@ -29,11 +29,11 @@ import (
 func NewTransport(site manifest.Site, files Files, getenv func(string) (string, bool)) (http.RoundTripper, error) {
 	base, err := url.Parse(site.URL)
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return nil, complain(site, "url", fmt.Sprintf("%q is not a URL such as https://pi.example.com/piwebapi", withoutUser(site.URL)),
+		return nil, siteError(site, "url", fmt.Sprintf("%q is not a URL such as https://pi.example.com/piwebapi", withoutUser(site.URL)),
 			"write the address of PI Web API in sites[].url of pipeline.yml")
 	}
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
-		return nil, complain(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way", base.Host),
+		return nil, siteError(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way", base.Host),
 			"use https; http is for a server on this machine only")
 	}
 	config, err := tlsConfig(site, files, getenv)
@@ -111,7 +111,7 @@ func proxyFunc(site manifest.Site, getenv func(string) (string, bool)) (func(*ht
 	if site.Proxy != "" {
 		proxy, err := url.Parse(site.Proxy)
 		if err != nil || proxy.Host == "" {
-			return nil, complain(site, "proxy", "it is not a URL such as http://proxy.example.com:3128",
+			return nil, siteError(site, "proxy", "it is not a URL such as http://proxy.example.com:3128",
 				"correct sites[].proxy in pipeline.yml")
 		}
 		return http.ProxyURL(proxy), nil
@@ -154,7 +154,7 @@ func withoutUser(raw string) string {
 	return u.String()
 }
 
-// complain makes a user's error: where, what, and what to do.
-func complain(site manifest.Site, what, problem, hint string) error {
+// siteError makes a user's error: where, what, and what to do.
+func siteError(site manifest.Site, what, problem, hint string) error {
 	return diag.WithHint(fmt.Errorf("site %q, %s: %s", site.Name, what, problem), "%s", hint)
 }

@@ -23,7 +23,7 @@ type Decoder struct {
 	index         index
 	after, until  int64  // the range that all its streams are asked for
 	stream        stream // the stream that is being read
-	most          int    // events that it may bring
+	maxEvents     int    // events that it may bring
 	events, texts int    // what the batch held before
 }
 
@@ -122,10 +122,10 @@ const byteOrderMark = "\xef\xbb\xbf"
 // begin opens a body and finds its opening brace. asked is how many events the
 // call asked for at most; 0 when it named no number.
 func (d *Decoder) begin(r io.Reader, asked int, b *columns.Batch) error {
-	d.most = d.limits.events
+	d.maxEvents = d.limits.events
 	if asked > 0 {
 		// A server that ignores maxCount is not followed far: a smaller range will do.
-		d.most = min(d.most, asked+slackEvents)
+		d.maxEvents = min(d.maxEvents, asked+slackEvents)
 	}
 	w := &d.window
 	w.open(r, d.limits.window)

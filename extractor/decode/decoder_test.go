@@ -172,8 +172,8 @@ func TestFlagsBeforeTheValue(t *testing.T) {
 	assert.Equal(t, []uint8{columns.Good, columns.Annotated, columns.Good | columns.Annotated, columns.Good | columns.Annotated, columns.Annotated}, flags)
 }
 
-// Of twins the last counts, whatever was learned from other items.
-func TestTwins(t *testing.T) {
+// The last of two duplicates wins, whatever was learned from other items.
+func TestDuplicates(t *testing.T) {
 	const once, twice = `{"Timestamp":"2016-02-12T12:28:57Z","Value":1}`, `{"Timestamp":"2016-02-12T12:28:57Z","Value":1,"Value":2,"Timestamp":"2016-02-12T12:28:58Z","Value":3}`
 	events := stream(t, strings.Join([]string{once, once, twice, twice, twice}, ","), true)
 	for i, want := range []float64{1, 1, 3, 3, 3} {

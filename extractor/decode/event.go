@@ -15,7 +15,7 @@ func (s span) of(data []byte) []byte { return data[s.from:s.to] }
 // item is one element of a stream's Items, as the generic way finds it.
 type item struct {
 	// Values as they stand, quotes included; empty where the key is missing.
-	// Of twins the last counts.
+	// The last of two duplicates wins.
 	timestamp, value  span
 	errors, exception span
 	flags             uint8

@@ -394,7 +394,7 @@ func document(body []byte) ([]member, bool) {
 	return members(body)
 }
 
-// members reads an object in order, twins included.
+// members reads an object in order, duplicates included.
 func members(raw []byte) (all []member, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

@@ -234,8 +234,8 @@ func (d *Decoder) beside(ticks int64) bool {
 // bounded checks that the call is still within what the decoder holds. As a new
 // window always begins with an item read the generic way, it is asked often enough.
 func (d *Decoder) bounded(b *columns.Batch) error {
-	if b.Len()-d.events > d.most {
-		return fmt.Errorf("a body of more than %d events is %w", d.most, ErrTooLarge)
+	if b.Len()-d.events > d.maxEvents {
+		return fmt.Errorf("a body of more than %d events is %w", d.maxEvents, ErrTooLarge)
 	}
 	if b.Strings.Bytes()-d.texts > d.limits.texts {
 		return fmt.Errorf("a body with more than %d bytes of different texts is %w", d.limits.texts, ErrTooLarge)

@@ -24,8 +24,8 @@ import (
 // What a client may need at most, whatever a server answers. Time is that of a fake
 // clock: what a program sleeps and waits for.
 const (
-	mostRequests = 25_000
-	longestCall  = 2 * time.Hour
+	maxRequests = 25_000
+	longestCall = 2 * time.Hour
 )
 
 // statuses are those that PI Web API, and what stands before it, answers with.
@@ -63,8 +63,8 @@ var wellAnswers = []struct{ path, body string }{
 }
 
 func (s *oddSite) RoundTrip(r *http.Request) (*http.Response, error) {
-	if s.requests.Add(1) > mostRequests {
-		panic(fmt.Sprintf("more than %d requests, the last for %s", mostRequests, r.URL.Path))
+	if s.requests.Add(1) > maxRequests {
+		panic(fmt.Sprintf("more than %d requests, the last for %s", maxRequests, r.URL.Path))
 	}
 	path := strings.TrimPrefix(r.URL.Path, "/piwebapi")
 	time.Sleep(10 * time.Millisecond)

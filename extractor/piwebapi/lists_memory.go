@@ -13,7 +13,7 @@ import (
 // Lists bounds what the lists of all Clients that share it hold together: points, and
 // states of digital sets. All methods are safe for concurrent use.
 type Lists struct {
-	mostPoints, mostBytes int
+	maxPoints, maxBytes int
 
 	mu            sync.Mutex
 	points, bytes int
@@ -29,7 +29,7 @@ func NewLists(known int, sites ...manifest.Site) *Lists {
 		asked += s.Limits.Points
 	}
 	points := max(maxPoints, 2*known, asked)
-	return &Lists{mostPoints: points, mostBytes: maxListed / maxPoints * points}
+	return &Lists{maxPoints: points, maxBytes: maxListed / maxPoints * points}
 }
 
 // What the lists have no room for: another point, or its texts.
@@ -43,9 +43,9 @@ func (l *Lists) take(texts int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.points >= l.mostPoints:
+	case l.points >= l.maxPoints:
 		return errPoints
-	case l.bytes+texts+pointBytes > l.mostBytes:
+	case l.bytes+texts+pointBytes > l.maxBytes:
 		return errTexts
 	}
 	l.points, l.bytes = l.points+1, l.bytes+texts+pointBytes
@@ -86,12 +86,12 @@ func (l *Lists) statesFull() bool {
 
 // full is the error of a list that has so many points and found no room for more.
 func (c *Client) full(r request, here int, why error) *Error {
-	what := fmt.Sprintf("the sites together list more than %d points", c.lists.mostPoints)
+	what := fmt.Sprintf("the sites together list more than %d points", c.lists.maxPoints)
 	switch {
 	case here >= c.maxPoints:
 		what = fmt.Sprintf("it lists more than %d points", c.maxPoints)
 	case errors.Is(why, errTexts):
-		what = fmt.Sprintf("the points that the sites list take more than %d MB of memory", c.lists.mostBytes>>20)
+		what = fmt.Sprintf("the points that the sites list take more than %d MB of memory", c.lists.maxBytes>>20)
 	}
 	e := c.at(r).fault(TooLarge, http.StatusOK, what, false)
 	e.hint = "name the points that you want in sites[].points, or raise sites[].limits.points"

@@ -499,8 +499,8 @@ func readArray(d *json.Decoder, item func(json.RawMessage) error) error {
 	return nil
 }
 
-// mostNamed is how many of the points that were left out are told of.
-const mostNamed = 10
+// maxNotes is how many of the points that were left out are told of.
+const maxNotes = 10
 
 // left is what lists lack.
 type left struct {
@@ -517,7 +517,7 @@ type leftNames struct {
 }
 
 func (l *leftNames) add(name, why string) {
-	if len(l.why) >= mostNamed {
+	if len(l.why) >= maxNotes {
 		l.more++
 		return
 	}
@@ -535,7 +535,7 @@ func (c *Client) leaveOut(position int, why string) {
 		c.left.at = map[int]struct{}{}
 	}
 	c.left.at[position] = struct{}{}
-	if len(c.left.why) < mostNamed {
+	if len(c.left.why) < maxNotes {
 		why = fmt.Sprintf("the one at position %d: %s", position, text.Line(c.redact(why)))
 		c.left.why = append(c.left.why, why)
 		c.log.Debug("a point is left out of the list", "point", why)

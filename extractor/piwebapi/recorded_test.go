@@ -418,7 +418,7 @@ func TestSiteDown(t *testing.T) {
 }
 
 // 429 is nobody's failure.
-func TestRateLimitStorm(t *testing.T) {
+func TestThrottling(t *testing.T) {
 	for _, after := range []string{"", "20"} {
 		t.Run("Retry-After "+after, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

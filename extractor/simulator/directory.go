@@ -181,7 +181,7 @@ func (d *directory) giveOddNames(q quirkSet) {
 	if q.has(OddTexts) {
 		give(7, "tab\tand\u0085line-7")
 	}
-	if q.has(TwinNames) {
+	if q.has(DuplicateNames) {
 		give(10, "Twin-A", "TWIN-a", "\u212a-1", "k-1", "Straße", "STRAẞE", "İ-1", "i-1") // the last two are two
 	}
 }

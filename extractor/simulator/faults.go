@@ -24,11 +24,11 @@ type Faults struct {
 
 // faultState is what goes wrong now. Safe for concurrent use.
 type faultState struct {
-	mu    sync.Mutex
-	set   Faults
-	seen  Faults // how many requests each kind has seen
-	storm int    // so many requests more get 429
-	down  bool
+	mu        sync.Mutex
+	set       Faults
+	seen      Faults // how many requests each kind has seen
+	throttled int    // so many requests more get 429
+	down      bool
 }
 
 // every25 is how often the quirks for faults strike.
@@ -64,15 +64,15 @@ func (s *Server) Down(down bool) {
 	s.faults.down = down
 }
 
-// Storm answers the next n requests with 429.
-func (s *Server) Storm(n int) {
+// Throttle answers the next n requests with 429.
+func (s *Server) Throttle(n int) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	s.faults.storm = n
+	s.faults.throttled = n
 }
 
-// strike counts one more request for a kind of fault and says whether it is struck.
-func strike(seen *int, every int) bool {
+// due counts one more request for a kind of fault and says whether it is struck.
+func due(seen *int, every int) bool {
 	*seen++
 	return every > 0 && *seen%every == 0
 }
@@ -84,14 +84,14 @@ func (f *faultState) request() (down bool, p *problem) {
 	if f.down {
 		return true, nil
 	}
-	if f.storm > 0 {
-		f.storm--
+	if f.throttled > 0 {
+		f.throttled--
 		return false, tooMany()
 	}
-	if strike(&f.seen.TooManyEvery, f.set.TooManyEvery) {
+	if due(&f.seen.TooManyEvery, f.set.TooManyEvery) {
 		return false, tooMany()
 	}
-	if strike(&f.seen.HTMLEvery, f.set.HTMLEvery) {
+	if due(&f.seen.HTMLEvery, f.set.HTMLEvery) {
 		status := http.StatusBadGateway + f.seen.HTMLEvery/f.set.HTMLEvery%2
 		return false, &problem{status: status, html: true,
 			text: "<html><head><title>" + http.StatusText(status) + "</title></head><body><h1>" + http.StatusText(status) + "</h1></body></html>\r\n"}
@@ -103,23 +103,23 @@ func (f *faultState) request() (down bool, p *problem) {
 func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if strike(&f.seen.HangEvery, f.set.HangEvery) {
+	if due(&f.seen.HangEvery, f.set.HangEvery) {
 		return whole, true, nil
 	}
-	if strike(&f.seen.UnauthorizedEvery, f.set.UnauthorizedEvery) {
+	if due(&f.seen.UnauthorizedEvery, f.set.UnauthorizedEvery) {
 		return whole, false, denied()
 	}
-	if strike(&f.seen.EndlessEvery, f.set.EndlessEvery) {
+	if due(&f.seen.EndlessEvery, f.set.EndlessEvery) {
 		return whole, false, &problem{status: http.StatusOK, endless: true}
 	}
-	if strike(&f.seen.EndlessTextsEvery, f.set.EndlessTextsEvery) {
+	if due(&f.seen.EndlessTextsEvery, f.set.EndlessTextsEvery) {
 		return whole, false, &problem{status: http.StatusOK, endless: true, texts: true}
 	}
-	if strike(&f.seen.WebExceptionEvery, f.set.WebExceptionEvery) {
+	if due(&f.seen.WebExceptionEvery, f.set.WebExceptionEvery) {
 		return whole, false, &problem{status: http.StatusInternalServerError, hidden: true,
 			errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call."}}
 	}
-	if strike(&f.seen.CutEvery, f.set.CutEvery) {
+	if due(&f.seen.CutEvery, f.set.CutEvery) {
 		if f.seen.CutEvery/f.set.CutEvery%2 == 1 {
 			return cutHard, false, nil
 		}
@@ -132,5 +132,5 @@ func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 func (f *faultState) page() (huge, endless bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return strike(&f.seen.HugePageEvery, f.set.HugePageEvery), strike(&f.seen.EndlessPointsEvery, f.set.EndlessPointsEvery)
+	return due(&f.seen.HugePageEvery, f.set.HugePageEvery), due(&f.seen.EndlessPointsEvery, f.set.EndlessPointsEvery)
 }

@@ -57,7 +57,7 @@ func TestFaults(t *testing.T) {
 	}
 	require.Equal(t, map[int]bool{502: true, 503: true}, statuses)
 	s.SetFaults(simulator.Faults{})
-	s.Storm(2)
+	s.Throttle(2)
 	require.Equal(t, []bool{false, false, true}, []bool{sound(s, path), sound(s, path), sound(s, path)})
 	s.Down(true)
 	require.False(t, sound(s, path))

@@ -13,8 +13,8 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 )
 
-// mostAnswered is more than any answer of a server with a few tags takes, in bytes.
-const mostAnswered = 32 << 20
+// maxAnswered is more than any answer of a server with a few tags takes, in bytes.
+const maxAnswered = 32 << 20
 
 // fuzzedServers are two servers: as one is by default, and with what may be read
 // otherwise turned on.
@@ -28,7 +28,7 @@ func fuzzedServers() []*simulator.Server {
 // answered wants an answer that is whole.
 func answered(t *testing.T, w *httptest.ResponseRecorder) {
 	require.True(t, w.Code >= 200 && w.Code < 600, w.Code)
-	require.Less(t, w.Body.Len(), mostAnswered)
+	require.Less(t, w.Body.Len(), maxAnswered)
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && w.Body.Len() > 0 {
 		require.True(t, json.Valid(w.Body.Bytes()), "%s", w.Body)
 	}

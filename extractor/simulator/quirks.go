@@ -53,7 +53,7 @@ const (
 	OddNames
 	BatchCap
 	OddTexts
-	TwinNames
+	DuplicateNames
 	NoSourceFilter
 	LargePagesFail
 	IgnoresMaxCount
@@ -112,7 +112,7 @@ var quirkTable = [quirkCount]QuirkInfo{
 	{OddNames, "odd-names", true, "a few tags have names with commas, quotes, ../, emoji, or 400 characters"},
 	{BatchCap, "batch-cap", false, "a batch of more than 500 requests is refused with 400"},
 	{OddTexts, "odd-texts", false, "some descriptors and units have tabs, line breaks, NUL, DEL or C1 characters, and so has one name"},
-	{TwinNames, "twin-names", false, "some points have names that differ only in case, beyond ASCII too"},
+	{DuplicateNames, "twin-names", false, "some points have names that differ only in case, beyond ASCII too"},
 	{NoSourceFilter, "no-source-filter", false, "a list of points passes over sourceFilter, as old servers do"},
 	{LargePagesFail, "large-pages-fail", false, "a page of more than 500 points gets 504 with HTML, as from a gateway"},
 	{IgnoresMaxCount, "ignores-max-count", false, "recorded values are given to the end of the range, whatever maxCount says"},

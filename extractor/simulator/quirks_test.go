@@ -401,7 +401,7 @@ func TestQuirksOfRefusals(t *testing.T) {
 
 	on, off = pair(simulator.Options{}, simulator.RetryAfter)
 	for s, want := range map[*simulator.Server]string{on: "1", off: ""} {
-		s.Storm(1)
+		s.Throttle(1)
 		a := get(s, "/system")
 		require.Equal(t, 429, a.status)
 		require.Contains(t, string(a.body), "Rate limit was reached")

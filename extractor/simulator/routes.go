@@ -24,7 +24,7 @@ type route struct {
 // newRoutes is the list of endpoints.
 func newRoutes() []route {
 	return []route{
-		{pattern: "", name: "home", handle: (*call).home},
+		{pattern: "", name: "home", handle: (*call).root},
 		{pattern: "system", name: "system", handle: (*call).system},
 		{pattern: "system/versions", name: "system-admin", handle: (*call).adminOnly},
 		{pattern: "system/status", name: "system-admin", handle: (*call).adminOnly},

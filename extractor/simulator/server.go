@@ -81,7 +81,7 @@ func (s *Server) Start(addr string) (string, error) {
 	}
 	scheme := "http"
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: log.New(io.Discard, "", 0)} // clients that go away are none of ours
+		ErrorLog: log.New(io.Discard, "", 0)} // disconnected clients are not errors
 	if s.ca != nil {
 		certificate, err := s.ca.issue(l.Addr())
 		if err != nil {
@@ -141,7 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p = s.answer(r, b)
 	}
 	if p != nil {
-		s.refuse(b, p, s.echoOf(r))
+		s.writeProblem(b, p, s.echoOf(r))
 	}
 	b.finish()
 }
@@ -233,8 +233,8 @@ func (s *Server) offers() []string {
 	return list
 }
 
-// refuse writes a problem, and echo with it.
-func (s *Server) refuse(b *body, p *problem, echo string) {
+// writeProblem writes a problem, and echo with it.
+func (s *Server) writeProblem(b *body, p *problem, echo string) {
 	if echo != "" {
 		q := *p
 		if p.text != "" || p.errors == nil {

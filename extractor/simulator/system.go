@@ -8,7 +8,7 @@ import (
 // Version is what /system says the product's version is.
 const Version = "1.13.0.6518"
 
-func (c *call) home() *problem {
+func (c *call) root() *problem {
 	o := c.out.object(c.sel)
 	o.links("Self", c.base+"/", "AssetServers", c.base+"/assetservers", "DataServers", c.base+"/dataservers",
 		"Search", c.base+"/search", "System", c.base+"/system")

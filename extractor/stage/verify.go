@@ -190,14 +190,14 @@ func (f Folder) DataFiles() ([]string, error) {
 	return out, nil
 }
 
-// mostReadAtOnce is how many files are read at once for their digests: a mount
+// maxOpenFiles is how many files are read at once for their digests: a mount
 // that reads over the network is slow with one alone.
-const mostReadAtOnce = 4
+const maxOpenFiles = 4
 
 // digests reads files, and hands over the digest of each.
 func (f Folder) digests(files []batch.File, each func(i int, sha256 string) error) error {
 	var g errgroup.Group
-	g.SetLimit(mostReadAtOnce)
+	g.SetLimit(maxOpenFiles)
 	for i := range files {
 		g.Go(func() error {
 			defer crash.Exit()

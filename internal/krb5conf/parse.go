@@ -280,9 +280,9 @@ func (p *parser) note(what string) {
 
 // quote returns a value as an error shows it.
 func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
+	const max = 60
+	if len(s) > max {
+		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:max], ""))
 	}
 	return fmt.Sprintf("%q", s)
 }
