@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/internal/commandline"
 	"github.com/bundlegen/bundlegen/internal/program"
 	"github.com/bundlegen/bundlegen/internal/text"
@@ -30,7 +31,12 @@ const (
 	exitCancelled = 130
 )
 
-// exit ends a command with a code other than 0 that is no error.
+// exitCodes are those of runs.
+var exitCodes = map[outcome.Outcome]int{
+	outcome.OK: exitOK, outcome.Partial: exitPartial, outcome.Failed: exitError, outcome.Cancelled: exitCancelled,
+}
+
+// exit ends a command with this exit code, without an error message.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }

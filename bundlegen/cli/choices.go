@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
-	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/history"
 	"github.com/bundlegen/bundlegen/internal/commandline"
 )
 
@@ -52,7 +52,7 @@ func dataOf(c *cli.Context, cfg *config.Pipeline) string {
 	if c.IsSet("data") {
 		return cfg.Path(c.String("data"))
 	}
-	if folder := cfg.Path(defaultData); localrun.HasTables(folder) {
+	if folder := cfg.Path(defaultData); history.Exists(folder) {
 		return folder
 	}
 	return ""

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/history"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
@@ -65,12 +65,12 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 // explain gives what the plans of all bundles, and the data folder if there is one,
 // know of a name, and whether a data folder was asked.
 func explain(c *cli.Context, all []*workflow.Region, name string) (list []report.Explanation, asked bool, err error) {
-	var keys []localrun.TagKey
+	var keys []history.Key
 	for _, p := range all {
 		for _, place := range p.Plan.Explain(p.Previous, name) {
 			list = append(list, report.Explanation{Place: place})
 			if place.PointID != 0 {
-				keys = append(keys, localrun.TagKey{Site: place.Site, PointID: place.PointID})
+				keys = append(keys, history.Key{Site: place.Site, PointID: place.PointID})
 			}
 		}
 	}
@@ -83,8 +83,8 @@ func explain(c *cli.Context, all []*workflow.Region, name string) (list []report
 	if len(list) > 0 {
 		tag = list[0].Tag // as it is really written
 	}
-	histories, err := localrun.Histories(c.Context, data, cfg.Key(), tag, keys)
-	if errors.Is(err, localrun.ErrInUse) && !c.IsSet("data") {
+	histories, err := history.Tags(c.Context, data, cfg.Key(), tag, keys)
+	if errors.Is(err, history.ErrInUse) && !c.IsSet("data") {
 		fmt.Fprintf(c.App.ErrWriter, "note: a run has %s: what it has landed is left out\n", text.Line(data))
 		return list, false, nil
 	}
@@ -104,7 +104,7 @@ func explain(c *cli.Context, all []*workflow.Region, name string) (list []report
 }
 
 // isOf says whether a history is that of a place's tag.
-func isOf(h *localrun.TagHistory, p *plan.Place) bool {
+func isOf(h *history.Tag, p *plan.Place) bool {
 	if h.Key.Site != p.Site {
 		return false
 	}
@@ -112,7 +112,7 @@ func isOf(h *localrun.TagHistory, p *plan.Place) bool {
 }
 
 // onlyLanded gives the place of a tag that the plan does not know, but the tables do.
-func onlyLanded(h *localrun.TagHistory) plan.Place {
+func onlyLanded(h *history.Tag) plan.Place {
 	last := h.Owners[len(h.Owners)-1]
 	place := plan.Place{Site: h.Key.Site, Tag: h.Name, PointID: h.Key.PointID, Tier: last.Tier, Partition: last.Partition, Before: -1}
 	switch {
@@ -126,7 +126,7 @@ func onlyLanded(h *localrun.TagHistory) plan.Place {
 	return place
 }
 
-func historyOf(h *localrun.TagHistory) *report.History {
+func historyOf(h *history.Tag) *report.History {
 	out := &report.History{Pinned: h.Pinned && h.Landed != 0}
 	for _, o := range h.Owners {
 		owned := report.Owned{Partition: o.Partition, Tier: o.Tier, Name: o.Name, From: o.From}

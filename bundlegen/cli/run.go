@@ -11,10 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/deploy"
 	"github.com/bundlegen/bundlegen/bundlegen/localrun"
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/bundlegen/workflow"
 	"github.com/bundlegen/bundlegen/internal/commandline"
@@ -104,12 +104,9 @@ func asJSON(c *cli.Context) bool { return c.String("output") == "json" }
 // printJSON prints a document as one indented JSON value.
 func printJSON(c *cli.Context, document any) error { return report.WriteJSON(c.App.Writer, document) }
 
+// tiers returns the tier that --tier names, else all of them.
 func tiers(c *cli.Context, cfg *config.Pipeline) ([]string, error) {
-	var names []string
-	for _, t := range cfg.Tiers {
-		names = append(names, t.Name)
-	}
-	want := c.String("tier")
+	names, want := tierNames(cfg), c.String("tier")
 	if want == "" {
 		return names, nil
 	}
@@ -137,7 +134,7 @@ func untilFlag(c *cli.Context) error {
 // localDocument is what run --local --output json prints. Fields are only ever added.
 type localDocument struct {
 	Version  int                `json:"version"`
-	Outcome  localrun.Outcome   `json:"outcome"`
+	Outcome  outcome.Outcome    `json:"outcome"`
 	ExitCode int                `json:"exit_code"`
 	Bundles  []localrun.Summary `json:"bundles"` // one for each region
 	Next     string             `json:"next"`
@@ -163,11 +160,14 @@ func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 		warnStale(c, project)
 	}
 	document := localDocument{Version: documentVersion, Bundles: []localrun.Summary{}}
+	var outcomes []outcome.Outcome
 	out := resultWriter(c)
 	for _, p := range project.Regions {
-		tiers, err := emittedTiers(p.Dir(), tiers, c.IsSet("tier"))
-		if err != nil {
-			return err
+		if !c.IsSet("tier") {
+			var err error
+			if tiers, err = p.TiersWithJobs(tierNames(project.Pipeline)); err != nil {
+				return err
+			}
 		}
 		if p.Name() != "" {
 			fmt.Fprintf(out, "region %s\n", p.Name())
@@ -183,12 +183,13 @@ func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 		}
 		sum.Region = p.Name()
 		sum.Text(out)
-		document.Outcome = together(document.Outcome, sum.Outcome, p == project.Regions[0])
+		outcomes = append(outcomes, sum.Outcome)
 		document.Bundles = append(document.Bundles, sum)
-		if sum.Outcome == localrun.Interrupted {
+		if sum.Outcome == outcome.Cancelled {
 			break
 		}
 	}
+	document.Outcome = outcome.Across(outcomes...)
 	document.Next = nextOfRun(c, project.Pipeline, document.Outcome)
 	failed := document.end(c)
 	if asJSON(c) {
@@ -199,10 +200,10 @@ func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 	return failed
 }
 
-// end says how it ended, and returns what decides the exit code.
+// end prints how it ended, and returns what decides the exit code.
 func (d *localDocument) end(c *cli.Context) error {
-	if d.Outcome == localrun.Interrupted {
-		d.ExitCode = exitCancelled
+	d.ExitCode = exitCodes[d.Outcome]
+	if d.Outcome == outcome.Cancelled {
 		cancelled := &localrun.CancelledError{}
 		for _, b := range d.Bundles {
 			cancelled.Landed, cancelled.Read = cancelled.Landed+b.Events, cancelled.Read+b.Read
@@ -212,22 +213,17 @@ func (d *localDocument) end(c *cli.Context) error {
 	if !asJSON(c) {
 		fmt.Fprintf(c.App.Writer, "next: %s\n", d.Next)
 	}
-	switch d.Outcome {
-	case localrun.OK:
+	if d.Outcome == outcome.OK {
 		fmt.Fprintf(c.App.ErrWriter, "landed in %s\n", d.Bundles[len(d.Bundles)-1].Tables)
 		return nil
-	case localrun.PartlyDone:
-		d.ExitCode = exitPartial
-	default:
-		d.ExitCode = exitError
 	}
 	return exit(d.ExitCode)
 }
 
-// nextOfRun is the command that a person would give after a run here.
-func nextOfRun(c *cli.Context, whole *config.Pipeline, outcome localrun.Outcome) string {
+// nextOfRun returns the command to give after a local run.
+func nextOfRun(c *cli.Context, whole *config.Pipeline, ended outcome.Outcome) string {
 	given := withConfig(c) + withRegion(c)
-	if outcome == localrun.OK {
+	if ended == outcome.OK {
 		return fmt.Sprintf("bundlegen deploy%s -t %s", given, whole.Targets[len(whole.Targets)-1].Name)
 	}
 	for _, name := range []string{"engine", "data", "until", "tier", "retry-wait"} {
@@ -236,34 +232,6 @@ func nextOfRun(c *cli.Context, whole *config.Pipeline, outcome localrun.Outcome)
 		}
 	}
 	return "bundlegen run" + given + " --local"
-}
-
-// together gives the outcome of several bundles' runs: where something was landed
-// and something was not, it is done in part.
-func together(before, now localrun.Outcome, first bool) localrun.Outcome {
-	if first || before == now {
-		return now
-	}
-	return localrun.PartlyDone
-}
-
-// emittedTiers leaves out tiers that have no job because they have no tag,
-// unless one was asked for by name.
-func emittedTiers(dir string, tiers []string, named bool) ([]string, error) {
-	if named {
-		return tiers, nil
-	}
-	b, err := bundle.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, tier := range tiers {
-		if slices.ContainsFunc(b.Roots(), func(j bundle.Job) bool { return j.Tier == tier }) {
-			out = append(out, tier)
-		}
-	}
-	return out, nil
 }
 
 // remoteDocument is what run -t --output json prints. Fields are only ever added.
@@ -278,28 +246,31 @@ type remoteDocument struct {
 type remoteRun struct {
 	Region string `json:"region,omitempty"`
 	Job    string `json:"job"`
+	Code   int    `json:"outcome"` // as an exit code
 	deploy.RunResult
 }
 
+// inWords are the outcomes of runs on Databricks.
+var inWords = map[outcome.Outcome]string{outcome.OK: "succeeded", outcome.Partial: "succeeded with failures", outcome.Failed: "failed"}
+
 // runRemote runs the jobs of all bundles on Databricks, one after the other. A
 // region that cannot be run stops no other.
-func runRemote(c *cli.Context, parts []*workflow.Region, name string, tiers []string) error {
+func runRemote(c *cli.Context, regions []*workflow.Region, target string, tiers []string) error {
 	document := remoteDocument{Version: documentVersion, Runs: []remoteRun{}}
-	worst := deploy.Succeeded
-	err := workflow.Each(c.Context, parts, func(p *workflow.Region) error {
-		return runJobs(c, p, name, tiers, func(run remoteRun) {
-			if worst == deploy.Succeeded || run.Outcome == deploy.Failed {
-				worst = run.Outcome
-			}
+	worst := outcome.OK
+	err := workflow.Each(c.Context, regions, func(r *workflow.Region) error {
+		return workflow.Run(c.Context, workspace(c), r, target, c.String("until"), tiers, func(job string, result deploy.RunResult) {
+			worst = outcome.Worse(worst, result.Outcome)
+			run := remoteRun{Region: r.Name(), Job: job, Code: exitCodes[result.Outcome], RunResult: result}
 			document.Runs = append(document.Runs, run)
 			showRun(resultWriter(c), run)
 		})
 	})
 	if err != nil {
-		worst = deploy.Failed
+		worst = outcome.Failed
 	}
 	if asJSON(c) && len(document.Runs) > 0 {
-		document.Outcome, document.ExitCode = worst.String(), int(worst)
+		document.Outcome, document.ExitCode = inWords[worst], exitCodes[worst]
 		if err := printJSON(c, document); err != nil {
 			return err
 		}
@@ -307,38 +278,8 @@ func runRemote(c *cli.Context, parts []*workflow.Region, name string, tiers []st
 	if err != nil {
 		return err
 	}
-	if worst != deploy.Succeeded {
-		return exit(worst)
-	}
-	return nil
-}
-
-// runJobs runs the jobs of a bundle's tiers, and tells of each that has ended.
-func runJobs(c *cli.Context, p *workflow.Region, name string, tiers []string, tell func(remoteRun)) error {
-	b, err := bundle.Read(p.Dir())
-	if err != nil {
-		return err
-	}
-	params := map[string]string{}
-	if until := c.String("until"); until != "" {
-		params["until"] = until
-	}
-	for _, tier := range tiers {
-		for _, j := range b.Roots() {
-			if j.Tier != tier || !j.Lands() {
-				continue
-			}
-			if j.Continuous {
-				params[bundle.ParameterLoopSeconds] = "0" // a run that somebody waits for ends
-			} else {
-				delete(params, bundle.ParameterLoopSeconds)
-			}
-			res, err := workspace(c).Run(c.Context, p.Dir(), name, j.Key, params)
-			if err != nil {
-				return err
-			}
-			tell(remoteRun{Region: p.Name(), Job: j.Key, RunResult: res})
-		}
+	if worst != outcome.OK {
+		return exit(exitCodes[worst])
 	}
 	return nil
 }
@@ -350,8 +291,8 @@ const (
 
 // showRun says how a run on Databricks ended, and why each task failed that did.
 func showRun(w io.Writer, run remoteRun) {
-	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, run.Outcome, words.Span(run.Duration.Seconds()), text.Line(run.URL))
-	if run.Outcome != deploy.Succeeded && run.Message != "" {
+	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, inWords[run.Outcome], words.Span(run.Duration.Seconds()), text.Line(run.URL))
+	if run.Outcome != outcome.OK && run.Message != "" {
 		indent(w, "  ", run.Message)
 	}
 	shown, more := 0, 0

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 
 	"github.com/databricks/cli/libs/testserver"
@@ -84,6 +85,38 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	require.EqualValues(t, 42, document.Runs[0].RunID)
 	require.Equal(t, page("3"), document.Runs[0].Tasks[2].URL)
 	require.Contains(t, document.Runs[0].Tasks[2].Error, "unauthorized (401)")
+}
+
+// TestExitCodesOfRuns runs a job that ends in each way.
+func TestExitCodesOfRuns(t *testing.T) {
+	var ends atomic.Value
+	w := newWalk(t, func(s *testserver.Server) {
+		s.Handle("POST", "/api/2.2/jobs/run-now", func(testserver.Request) any { return jobs.RunNowResponse{RunId: 42} })
+		s.Handle("GET", "/api/2.2/jobs/runs/get", func(testserver.Request) any {
+			return jobs.Run{RunId: 42, State: &jobs.RunState{LifeCycleState: jobs.RunLifeCycleStateTerminated, ResultState: ends.Load().(jobs.RunResultState)}}
+		})
+	})
+	w.bundlegen(0, "generate")
+	w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
+	for end, want := range map[jobs.RunResultState]struct {
+		code  int
+		words string
+	}{
+		jobs.RunResultStateSuccess:             {0, "succeeded"},
+		jobs.RunResultStateSuccessWithFailures: {3, "succeeded with failures"},
+		jobs.RunResultStateFailed:              {1, "failed"},
+		jobs.RunResultStateCanceled:            {1, "failed"},
+	} {
+		ends.Store(end)
+		printed := w.bundlegen(want.code, "run", "-t", "prod", "-o", "json")
+		var document struct {
+			Outcome string
+			Runs    []struct{ Outcome int }
+		}
+		require.NoError(t, json.Unmarshal([]byte(printed[lastDocument(printed):]), &document), printed)
+		require.Equal(t, want.words, document.Outcome)
+		require.Equal(t, want.code, document.Runs[0].Outcome)
+	}
 }
 
 // lastDocument is where the JSON begins in what was printed to both streams.

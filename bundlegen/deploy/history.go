@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/jobs"
+
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 )
 
 // PastRun is a run of a job, as the workspace lists it.
@@ -16,7 +18,7 @@ type PastRun struct {
 	URL     string
 	Started time.Time
 	Ended   time.Time // zero: it goes on
-	Outcome Outcome
+	Outcome outcome.Outcome
 	State   string // as Databricks says it: SUCCESS, FAILED, TIMEDOUT, SKIPPED, RUNNING …
 	Message string // why, where Databricks says it
 }
@@ -58,7 +60,7 @@ func (s *session) runs(jobKeys []string, most int) ([]PastRun, error) {
 }
 
 func pastRun(key string, run *jobs.BaseRun) PastRun {
-	p := PastRun{JobKey: key, RunID: run.RunId, URL: run.RunPageUrl, Started: instantOf(run.StartTime), State: stateOf(run.State), Outcome: Failed}
+	p := PastRun{JobKey: key, RunID: run.RunId, URL: run.RunPageUrl, Started: instantOf(run.StartTime), State: stateOf(run.State), Outcome: outcome.Failed}
 	if run.State == nil {
 		return p
 	}
@@ -71,9 +73,9 @@ func pastRun(key string, run *jobs.BaseRun) PastRun {
 	}
 	switch run.State.ResultState {
 	case jobs.RunResultStateSuccess:
-		p.Outcome = Succeeded
+		p.Outcome = outcome.OK
 	case jobs.RunResultStateSuccessWithFailures:
-		p.Outcome = Partial
+		p.Outcome = outcome.Partial
 	}
 	return p
 }

@@ -15,45 +15,20 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/jobs"
 	"github.com/google/uuid"
 
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
-// Outcome is how a run of a job ended. Its values are the exit codes of
-// `bundlegen run`.
-type Outcome int
-
-const (
-	// Succeeded: every task did what it should.
-	Succeeded Outcome = 0
-	// Failed: the run failed, timed out, was skipped or was cancelled.
-	Failed Outcome = 1
-	// Partial: some tasks failed; what the others read is landed
-	// (SUCCESS_WITH_FAILURES).
-	Partial Outcome = 3
-)
-
-// String is the outcome in words.
-func (o Outcome) String() string {
-	switch o {
-	case Succeeded:
-		return "succeeded"
-	case Partial:
-		return "succeeded with failures"
-	default:
-		return "failed"
-	}
-}
-
 // RunResult is a run that has ended.
 type RunResult struct {
-	RunID    int64         `json:"run_id"`
-	URL      string        `json:"url"`
-	Outcome  Outcome       `json:"outcome"`
-	State    string        `json:"state"`   // as Databricks says it: SUCCESS, FAILED, TIMEDOUT, ...
-	Message  string        `json:"message"` // why, where Databricks says it
-	Duration time.Duration `json:"duration_ns"`
-	Tasks    []TaskResult  `json:"tasks"` // by task key; of a task that was tried again, the last attempt
+	RunID    int64           `json:"run_id"`
+	URL      string          `json:"url"`
+	Outcome  outcome.Outcome `json:"-"`
+	State    string          `json:"state"`   // as Databricks says it: SUCCESS, FAILED, TIMEDOUT, ...
+	Message  string          `json:"message"` // why, where Databricks says it
+	Duration time.Duration   `json:"duration_ns"`
+	Tasks    []TaskResult    `json:"tasks"` // by task key; of a task that was tried again, the last attempt
 }
 
 // TaskResult is one task of a run that has ended.
@@ -231,11 +206,11 @@ func resultOf(run *jobs.Run) RunResult {
 	}
 	switch run.State.ResultState {
 	case jobs.RunResultStateSuccess:
-		r.Outcome = Succeeded
+		r.Outcome = outcome.OK
 	case jobs.RunResultStateSuccessWithFailures:
-		r.Outcome = Partial
+		r.Outcome = outcome.Partial
 	default:
-		r.Outcome = Failed
+		r.Outcome = outcome.Failed
 	}
 	for _, t := range latestAttempts(run.Tasks) {
 		r.Tasks = append(r.Tasks, TaskResult{

@@ -13,6 +13,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/jobs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 )
 
 // scripted makes the workspace answer a run's polls with the given states, the
@@ -44,16 +46,15 @@ func TestRunOutcomes(t *testing.T) {
 	}}
 	for _, c := range []struct {
 		state   *jobs.RunState
-		outcome Outcome
-		exit    int
+		outcome outcome.Outcome
 	}{
-		{ending(over, jobs.RunResultStateSuccess), Succeeded, 0},
-		{ending(over, jobs.RunResultStateSuccessWithFailures), Partial, 3},
-		{ending(over, jobs.RunResultStateFailed), Failed, 1},
-		{ending(over, jobs.RunResultStateTimedout), Failed, 1},
-		{ending(over, jobs.RunResultStateCanceled), Failed, 1},
-		{ending(jobs.RunLifeCycleStateSkipped, ""), Failed, 1},
-		{ending(jobs.RunLifeCycleStateInternalError, jobs.RunResultStateFailed), Failed, 1},
+		{ending(over, jobs.RunResultStateSuccess), outcome.OK},
+		{ending(over, jobs.RunResultStateSuccessWithFailures), outcome.Partial},
+		{ending(over, jobs.RunResultStateFailed), outcome.Failed},
+		{ending(over, jobs.RunResultStateTimedout), outcome.Failed},
+		{ending(over, jobs.RunResultStateCanceled), outcome.Failed},
+		{ending(jobs.RunLifeCycleStateSkipped, ""), outcome.Failed},
+		{ending(jobs.RunLifeCycleStateInternalError, jobs.RunResultStateFailed), outcome.Failed},
 	} {
 		t.Run(fmt.Sprint(c.state.LifeCycleState, c.state.ResultState), func(t *testing.T) {
 			var polls atomic.Int64
@@ -73,7 +74,6 @@ func TestRunOutcomes(t *testing.T) {
 			result, err := cli.Run(t.Context(), dir, "prod", "small_orchestrator", map[string]string{"until_ms": "1700000000000"})
 			require.NoError(t, err)
 			assert.Equal(t, c.outcome, result.Outcome)
-			assert.Equal(t, c.exit, int(result.Outcome))
 			assert.Equal(t, time.Minute, result.Duration)
 			assert.Equal(t, "https://example.test/run/42", result.URL)
 			assert.Equal(t, []TaskResult{

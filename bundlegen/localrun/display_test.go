@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
@@ -153,7 +154,7 @@ func TestSummary(t *testing.T) {
 	v.take(task.Result{Completeness: &task.Completeness{Tags: 20, Expected: 1000, Share: 0.999}})
 	why := func(err error) string { return err.Error() }
 	sum := Summary{}
-	sum.add(summarize("job", "standard", "r", PartlyDone, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, 200*time.Second).Totals)
+	sum.add(summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, 200*time.Second).Totals)
 	sum.finish(200 * time.Second)
 	var out bytes.Buffer
 	sum.Text(&out)
@@ -169,7 +170,7 @@ func TestSummary(t *testing.T) {
 `, out.String())
 
 	out.Reset()
-	writeTable(&out, summarize("job", "standard", "r", PartlyDone, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, time.Second))
+	writeTable(&out, summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, time.Second))
 	require.Equal(t, `partition  site            tags     events  events/s  retries  seconds  status
      0000  plant-a           20  1,234,567   100,371       30     12.3  partial
      0001  a site of a v…     0         11         0        0    200.0  failed

@@ -1,10 +1,10 @@
-// Package localrun runs an emitted job on this machine: the same tasks with the
-// same parameters in the same order as Databricks would, read from the bundle's
-// YAML and nothing else. Its tables live in DuckDB, and then the tasks run in
-// this process, or in Delta, and then they are those of the bundle's wheel, each
-// in a process of its own, on a Spark of this machine. It also asks the sites for
-// their points (bundlegen discover). It is the only package of bundlegen that
-// uses the extractor.
+// Package localrun runs an emitted job on this machine: the same tasks with the same
+// parameters in the same order as on Databricks, from nothing but the bundle's YAML.
+// Run loads the bundle (load.go), runs its graph of tasks (scheduler.go) on an engine
+// (lake.go), and shows the run as it goes (display.go) and at its end (summary.go).
+//
+// On DuckDB, tasks run in this process. On Delta, each is a process of the bundle's
+// wheel (process.go) with a Spark of this machine (sparklake.go).
 package localrun
 
 import (
@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
+	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
@@ -49,24 +50,6 @@ type Options struct {
 // own interval leaves time for a cluster to start, and here there is none.
 const DefaultRetryWait = 5 * time.Second
 
-// Outcome is how a run ended.
-type Outcome int
-
-// The outcomes, from good to bad.
-const (
-	OK          Outcome = iota
-	PartlyDone          // some tags or partitions failed, the rest is landed
-	NothingOK           // no partition ended well, or the run could not begin
-	Interrupted         // a person ended it; what was landed until then stays
-)
-
-var outcomes = [...]string{"ok", "partial", "failed", "cancelled"}
-
-func (o Outcome) String() string { return outcomes[o] }
-
-// MarshalText implements encoding.TextMarshaler.
-func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
-
 // softMemory is from how many bytes on the collector works harder during a run:
 // many calls are decoded at once, and their batches are garbage soon.
 const softMemory = 256 << 20
@@ -79,7 +62,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softMemory))
 	}
 	begun := time.Now()
-	sum := Summary{Outcome: NothingOK, Tables: o.Tables(), Jobs: []JobSummary{}}
+	sum := Summary{Outcome: outcome.Failed, Tables: o.Tables(), Jobs: []JobSummary{}}
 	sum.TagErrors = []TagError{}
 	screen := newDisplay(o.Stderr, o.Terminal, o.Size)
 	defer screen.close()
@@ -93,7 +76,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	sum.finish(time.Since(begun))
 	if ctx.Err() != nil && len(sum.Jobs) == 0 {
-		sum.Outcome, err = Interrupted, nil // it had hardly begun: nothing failed
+		sum.Outcome, err = outcome.Cancelled, nil // it had hardly begun: nothing failed
 	}
 	return sum, err
 }
@@ -118,10 +101,10 @@ func runIn(ctx context.Context, o Options, screen *display, sum *Summary) error 
 
 // runTiers runs the tiers' jobs one after the other; the worst outcome is the run's.
 func runTiers(ctx context.Context, o Options, screen *display, lake lake, jobs emitted, sum *Summary) error {
-	worst := OK
+	worst := outcome.OK
 	for _, tier := range o.Tiers {
 		if ctx.Err() != nil {
-			worst = Interrupted
+			worst = outcome.Cancelled
 			break
 		}
 		for again := true; again; {
@@ -137,7 +120,7 @@ func runTiers(ctx context.Context, o Options, screen *display, lake lake, jobs e
 				return err
 			}
 			sum.Jobs = append(sum.Jobs, done)
-			worst = max(worst, done.Outcome)
+			worst = outcome.Worse(worst, done.Outcome)
 			if again = job.Continuous && o.Endless && ctx.Err() == nil; again {
 				// As on Databricks, the job begins anew, with the bundle that is there now.
 				if jobs, err = load(o.Bundle, o.Pipeline, o.catalog()); err != nil {
@@ -206,11 +189,11 @@ func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emi
 	for i := range graph {
 		states[i] = endOf(graph[i].state, endless)
 	}
-	outcome := judge(tasks, states)
+	result := judge(tasks, states)
 	if slices.ContainsFunc(states, func(s State) bool { return s == Cancelled || !s.ended() }) {
-		outcome = Interrupted
+		result = outcome.Cancelled
 	}
-	sum := summarize(job.Key, job.Tier, values[runID], outcome, tasks, states, func(err error) string { return why(err, o.Data, lake.trouble) }, time.Since(begun))
+	sum := summarize(job.Key, job.Tier, values[runID], result, tasks, states, func(err error) string { return why(err, o.Data, lake.trouble) }, time.Since(begun))
 	writeTable(o.Stdout, sum)
 	writeTroubles(o.Stderr, tasks, states, o.Data, lake.trouble)
 	return sum, nil
@@ -263,7 +246,7 @@ const runID = "job.run_id"
 
 // judge gives the run's outcome. A failed validation says that an extraction
 // failed, which is known already, or that events are missing, which is not.
-func judge(tasks []*scheduled, states []State) Outcome {
+func judge(tasks []*scheduled, states []State) outcome.Outcome {
 	var good, bad, odd int
 	broken := false
 	for i, t := range tasks {
@@ -288,13 +271,13 @@ func judge(tasks []*scheduled, states []State) Outcome {
 	}
 	switch {
 	case good+odd == 0 && (bad > 0 || broken):
-		return NothingOK
+		return outcome.Failed
 	case bad > 0 || odd > 0:
-		return PartlyDone
+		return outcome.Partial
 	case broken:
-		return NothingOK
+		return outcome.Failed
 	default:
-		return OK
+		return outcome.OK
 	}
 }
 

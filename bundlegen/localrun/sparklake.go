@@ -14,8 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bundlegen/bundlegen/bundlegen/history"
 	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/stage"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/localspark"
@@ -61,14 +63,13 @@ type sparkLake struct {
 // lockFile is held by the run that has the folder.
 const lockFile = "lock"
 
-func sparkFolder(data string) string    { return filepath.Join(data, "spark") }
-func sparkWarehouse(data string) string { return filepath.Join(sparkFolder(data), "warehouse") }
+func sparkWarehouse(data string) string { return filepath.Join(history.SparkFolder(data), "warehouse") }
 
 // openSpark makes everything ready for tasks.
 func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 	l := &sparkLake{o: o, grace: endGrace}
 	l.remote, _ = o.Getenv(remoteVariable)
-	if l.dir, err = filepath.Abs(sparkFolder(o.Data)); err != nil {
+	if l.dir, err = filepath.Abs(history.SparkFolder(o.Data)); err != nil {
 		return nil, err
 	}
 	if err := localspark.CheckPath(l.dir); err != nil {
@@ -223,4 +224,61 @@ func (l *sparkLake) close() error {
 		l.server.Close()
 	}
 	return l.unlock()
+}
+
+// prepareStaging chooses the staging folder. In one of its own it removes what
+// killed runs left: the data folder's lock says that nobody writes there.
+func (l *sparkLake) prepareStaging() error {
+	if own, ok := l.o.Getenv(stagingVariable); ok && own != "" {
+		l.staging = own // others may be at work in it
+		return nil
+	}
+	l.staging = filepath.Join(l.dir, "staging")
+	if err := sweep(l.staging, l.o.Pipeline); err != nil {
+		return fmt.Errorf("staging of an earlier run: %w", err)
+	}
+	return nil
+}
+
+// sweep removes torn folders and all leases of a pipeline. Whole folders stay:
+// the tasks publish them. What cannot be read stays, too: they say why.
+func sweep(root, pipeline string) error {
+	folders, err := stage.All(root, pipeline)
+	if err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if _, whole, err := f.Header(); !whole && err == nil {
+			if err := f.Remove(); err != nil {
+				return err
+			}
+		}
+	}
+	partitions, err := stage.Partitions(root, pipeline)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		if err := removeLeases(filepath.Dir(stage.New(root, pipeline, p, 0, "").Dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeLeases removes the leases in a partition's folder; a writer may have
+// died between its lease and its folder.
+func removeLeases(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".lease" && !e.IsDir() {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -1,4 +1,6 @@
-package localrun
+// Package discover asks the sites of a pipeline for their points, as tags of an
+// inventory.
+package discover
 
 import (
 	"context"
@@ -19,55 +21,58 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Source is a site that is asked for its points.
+// Source is a site to ask for its points.
 type Source struct {
 	Site  manifest.Site
 	Files func(name string) ([]byte, error) // reads the files that Site names: a certificate, a Kerberos configuration
 }
 
-// Discovery is what Discover asks, and how.
-type Discovery struct {
+// Options are the sites to ask, and who is told how it goes.
+type Options struct {
 	Sources  []Source
-	Old      *inventory.File // the inventory that is there; nil: none
+	Old      *inventory.File // the present inventory; nil: none
 	Getenv   func(string) (string, bool)
 	Log      *slog.Logger
-	Progress func(site string, points int) // told the number of a site's points so far, from several goroutines
-	Trouble  func(line string)             // told, as a line, of a site whose requests are sent again, and that it works again; so, too
+	Progress func(site string, points int) // called with the number of a site's points so far, from several goroutines
+	Trouble  func(line string)             // called, from several goroutines, with a line about a site that fails or works again
+}
 
+// discovery is one call of Points.
+type discovery struct {
+	Options
 	retrying func(piwebapi.Retry)
 	lists    *piwebapi.Lists
 }
 
-// listMemory is from how many bytes on the collector works harder while points are
-// listed: a million of them take less.
+// listMemory is the soft memory limit, in bytes, while points are listed: a million
+// of them take less.
 const listMemory = 352 << 20
 
-// Discover asks every site for its points, side by side, and returns them as
-// tags without a tier or a rate, which PI does not know. notes says what was left
-// out of an inventory, a sentence each.
-func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []string, err error) {
+// Points asks all sites for their points at the same time, and returns them as tags
+// without a tier or a rate, which PI does not know. notes has a sentence for
+// everything that an inventory cannot hold.
+func Points(ctx context.Context, o Options) (found []inventory.Tag, notes []string, err error) {
 	if _, chosen := os.LookupEnv("GOMEMLIMIT"); !chosen {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(listMemory))
 	}
-	results := make([]discovered, len(d.Sources))
-	var notices piwebapi.Notices
-	d.retrying = func(r piwebapi.Retry) {
-		if line := notices.Line(r); line != "" {
-			d.Trouble(line)
-		}
-	}
-	sites := make([]manifest.Site, len(d.Sources))
-	for i, source := range d.Sources {
+	results := make([]discovered, len(o.Sources))
+	sites := make([]manifest.Site, len(o.Sources))
+	for i, source := range o.Sources {
 		sites[i] = source.Site
 	}
 	known := 0
-	if d.Old != nil {
-		known = len(d.Old.Tags)
+	if o.Old != nil {
+		known = len(o.Old.Tags)
 	}
-	d.lists = piwebapi.NewLists(known, sites...)
+	var notices piwebapi.Notices
+	d := discovery{Options: o, lists: piwebapi.NewLists(known, sites...), retrying: func(r piwebapi.Retry) {
+		if line := notices.Line(r); line != "" {
+			o.Trouble(line)
+		}
+	}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
-	for i, source := range d.Sources {
+	for i, source := range o.Sources {
 		g.Go(func() error {
 			defer crash.Exit()
 			results[i].site = source.Site.Name
@@ -80,29 +85,29 @@ func Discover(ctx context.Context, d Discovery) (found []inventory.Tag, notes []
 	for i := range results {
 		r := &results[i]
 		if r.incomplete {
-			r.keep(d.Old)
+			r.keep(o.Old)
 		}
 		var twins []inventory.Twin
-		r.tags, twins = inventory.Unique(r.tags, d.Old)
+		r.tags, twins = inventory.Unique(r.tags, o.Old)
 		found = append(found, r.tags...)
 		notes = append(notes, r.notes(twins)...)
 	}
 	return found, notes, nil
 }
 
-// discovered is what a site answered.
+// discovered is the answer of a site.
 type discovered struct {
 	site      string
 	tags      []inventory.Tag
 	nameless  []string // points whose names an inventory cannot hold
 	described []string // points that had a text cleaned
-	unlisted  []string // what the server's own list lacks, a sentence each
+	unlisted  []string // what the server could not list, a sentence each
 
-	incomplete bool     // it lacks points that the server has
+	incomplete bool     // the server has more points than it listed
 	lost       []string // rows of a list that the server does not have
 }
 
-func (d Discovery) points(ctx context.Context, source Source, into *discovered) error {
+func (d discovery) points(ctx context.Context, source Source, into *discovered) error {
 	site := source.Site
 	transport, err := auth.NewTransport(site, source.Files, d.Getenv)
 	if err != nil {
@@ -148,8 +153,8 @@ func (d Discovery) points(ctx context.Context, source Source, into *discovered) 
 	return nil
 }
 
-// rows are the site's rows of the inventory that is there.
-func (d Discovery) rows(site string) []inventory.Tag {
+// rows returns the site's rows of the present inventory.
+func (d discovery) rows(site string) []inventory.Tag {
 	var rows []inventory.Tag
 	for i := 0; d.Old != nil && i < len(d.Old.Tags); i++ {
 		if d.Old.Tags[i].Site == site {
@@ -159,8 +164,8 @@ func (d Discovery) rows(site string) []inventory.Tag {
 	return rows
 }
 
-// onlyListed takes the rows of a list as what belongs into the inventory: none is added,
-// and those that the server does not have stay as they are.
+// onlyListed keeps just the rows of a list: no point is added, and rows that the
+// server does not have stay as they are.
 func (d *discovered) onlyListed(rows []inventory.Tag) {
 	d.nameless, d.described = nil, nil // of points that nobody asked for
 	found, lost := inventory.Resolve(rows, d.tags)
@@ -171,9 +176,9 @@ func (d *discovered) onlyListed(rows []inventory.Tag) {
 	d.tags = append(found, lost...)
 }
 
-// add takes a point as an inventory can hold it. A text that only describes is
-// cleaned; a name or an id must not be changed, so that a point with one that
-// cannot be written is left out.
+// add adds a point in the form that an inventory can hold. Descriptive texts are
+// cleaned. A name or an id must not be changed, so a point with one that cannot be
+// written is left out.
 func (d *discovered) add(p *piwebapi.Point) {
 	t := inventory.Tag{Site: d.site, Name: p.Name, WebID: p.WebID, PointType: inventory.Clean(p.PointType), Units: inventory.Clean(p.Units),
 		DigitalSet: inventory.Clean(p.DigitalSet), Descriptor: inventory.Clean(p.Descriptor), EventsPerHour: -1, Future: p.Future, PointID: p.ID}
@@ -187,8 +192,8 @@ func (d *discovered) add(p *piwebapi.Point) {
 	d.tags = append(d.tags, t)
 }
 
-// keep keeps the rows of an inventory whose points the server did not list, as it
-// could not list all: they may be there.
+// keep keeps the rows whose points a server that could not list all did not list:
+// they may exist.
 func (d *discovered) keep(old *inventory.File) {
 	if old == nil {
 		return
@@ -208,7 +213,7 @@ func (d *discovered) keep(old *inventory.File) {
 	}
 }
 
-// notes says what a person should know of the site's points.
+// notes returns what a person should know about the site's points.
 func (d *discovered) notes(twins []inventory.Twin) []string {
 	notes := slices.Clone(d.unlisted)
 	note := func(names []string, one, many string) {
@@ -236,7 +241,7 @@ func (d *discovered) notes(twins []inventory.Twin) []string {
 	return notes
 }
 
-// few quotes some names.
+// few joins names in quotes, at most ten.
 func few(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
@@ -245,7 +250,7 @@ func few(names []string) string {
 	return listed(quoted)
 }
 
-// listed joins some texts, at most ten.
+// listed joins texts, at most ten.
 func listed(all []string) string {
 	const most = 10
 	if len(all) > most {
