@@ -8,6 +8,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -93,14 +94,14 @@ func overdue(p *plan.Plan) []templates.Overdue {
 // overdueAfter is for how long none of a tier's extractions may succeed, in seconds of
 // whole minutes: two cadences, by cron the longest that there is, and a run that is
 // slow by its job's own rule. A continuous tier has no such rule, and begins anew now
-// and then on new clusters. 0 = it is never overdue: its cron fires in some years only.
+// and then on new clusters, which rarely take a quarter of an hour. 0 = it is never overdue: its cron fires in some years only.
 func overdueAfter(t plan.Tier) int {
 	cadence, grace := t.Every, t.Forecast.HealthSeconds
 	if cadence == 0 {
 		cadence = config.LongestGapOf(t.Cron)
 	}
 	if t.Continuous {
-		grace = startupAllowance
+		grace = manifest.StartAllowance / 2
 	}
 	if cadence == 0 {
 		return 0

@@ -20,7 +20,18 @@ const (
 	JobsFile = "databricks-loadbalanced.yml" // included by it
 )
 
-const cliVersion = ">= 1.3.0" // the first whose default engine is the direct one
+// cliVersion returns the oldest CLI that deploys the bundle as it is meant: 1.3 was the
+// first whose default engine is the direct one; 1.9 knows pools of a bundle; before 1.11
+// webhooks showed as changed in every plan.
+func cliVersion(cfg *config.Pipeline) string {
+	switch {
+	case len(cfg.Monitoring.Webhooks) > 0:
+		return ">= 1.11.0"
+	case makesPools(cfg):
+		return ">= 1.9.0"
+	}
+	return ">= 1.3.0"
+}
 
 const written = "Written by `bundlegen generate`: change pipeline.yml, not this file."
 
@@ -33,7 +44,7 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan, include []string) (File, error
 	}
 	var y yamlFile
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
-	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion})
+	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion(cfg)})
 	includes, variables := []string{JobsFile}, ordered{
 		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: rowKey(cfg, "${bundle.target}")}},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
@@ -43,6 +54,8 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan, include []string) (File, error
 		includes = append(includes, MonitoringFile)
 		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: warehouseOfMost(cfg)}})
 	}
+	y.section("A run that began before a deploy still needs its wheel: `bundlegen deploy` removes those that are old.",
+		"experimental", experimental{SkipArtifactCleanup: true})
 	y.section("", "include", includes)
 	y.section("What the tasks read is uploaded, whatever a .gitignore above this folder says.", "sync", syncFiles{include})
 	y.section("", "variables", variables)

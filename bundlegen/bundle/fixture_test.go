@@ -30,7 +30,7 @@ func pipeline(dir string) *config.Pipeline {
 		Tiers:   []config.Tier{{Name: "standard", Every: 5 * time.Minute}},
 		Extract: config.Extract{Backfill: time.Hour, Settle: 30 * time.Second, MaxWindow: 6 * time.Hour, FailAbove: 0.05},
 		Compute: config.Compute{
-			Cloud: "aws", SparkVersion: "16.4.x-scala2.12", NodeType: "i3.xlarge", OrchestratorType: "i3.large",
+			Cloud: "aws", SparkVersion: "17.3.x-scala2.13", NodeType: "i3.xlarge", OrchestratorType: "i3.large",
 			Layout: "liquid", MaxConcurrentTasks: 1000,
 		},
 		Targets: []config.Target{

@@ -20,13 +20,12 @@ const (
 	environmentKey = "default"
 	environment4   = "4" // serverless environment version
 
-	maxRetries       = 3 // of the orchestrator's tasks; those of extraction are as their site says
-	retryInterval    = time.Minute
-	sampleTags       = 100 // tags a partition that validate counts against PI
-	ownTasks         = 3   // discover, consolidate, validate
-	minTaskSeconds   = 1800
-	slackFactor      = 4 // how much slower than its forecast an orchestrator's task may be
-	startupAllowance = 900
+	maxRetries     = 3 // of the orchestrator's tasks; those of extraction are as their site says
+	retryInterval  = time.Minute
+	sampleTags     = 100 // tags a partition that validate counts against PI
+	ownTasks       = 3   // discover, consolidate, validate
+	minTaskSeconds = 1800
+	slackFactor    = 4 // how much slower than its forecast an orchestrator's task may be
 
 	taskDiscover    = "discover_tags"
 	taskConsolidate = "consolidate"
@@ -313,7 +312,7 @@ func (b *jobBuilder) wheelTask(key, clusterKey string, p manifest.Parameters) ta
 	t := task{
 		Key:            key,
 		PythonWheel:    &pythonWheel{Package: wheel.Package, EntryPoint: p.Task, Parameters: p.Args(references)},
-		TimeoutSeconds: p.TimeoutSecs,
+		TimeoutSeconds: p.TimeoutSecs + manifest.StartAllowance,
 	}
 	t.retried(maxRetries, retryInterval)
 	switch {
@@ -368,7 +367,7 @@ func (b *jobBuilder) jobClusters(tasks []task) []jobCluster {
 // ownTimeout is the timeout of one of the orchestrator's tasks, in seconds: far
 // enough from its forecast that only a task that hangs meets it.
 func (b *jobBuilder) ownTimeout(forecast float64) int {
-	return max(minTaskSeconds, wholeMinutes(startupAllowance+slackFactor*forecast))
+	return max(minTaskSeconds, wholeMinutes(slackFactor*forecast))
 }
 
 // shards says where an extraction's shards run: beside the driver on serverless

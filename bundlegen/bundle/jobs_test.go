@@ -137,8 +137,8 @@ func TestExtractionsAreRetriedAsTheirSiteSays(t *testing.T) {
 		againAfterTimeout bool
 	}
 	want := map[string]policy{
-		"extract_timeseries_partition_0": {0, 0, time.Hour, false},
-		"extract_timeseries_partition_1": {8, 5 * time.Minute, 45 * time.Minute, true},
+		"extract_timeseries_partition_0": {0, 0, 90 * time.Minute, false},
+		"extract_timeseries_partition_1": {8, 5 * time.Minute, 75 * time.Minute, true},
 	}
 	for _, task := range readBack(t, render(t, cfg, p)).Jobs[0].Tasks {
 		w, ok := want[task.Key]
@@ -186,7 +186,8 @@ func TestTaskArgumentsAreThoseOfTheProgram(t *testing.T) {
 			require.Equal(rt, "/a b/c", got.Bundle)
 			require.Equal(rt, "", got.SchemaPrefix)
 			require.Equal(rt, 2, got.Attempt)
-			require.Equal(rt, task.Timeout, time.Duration(got.TimeoutSecs)*time.Second)
+			require.Equal(rt, task.Timeout, time.Duration(got.TimeoutSecs+manifest.StartAllowance)*time.Second,
+				"a cluster's start is on top of the task's own timeout")
 			switch task.Key {
 			case "discover_tags":
 				require.InDelta(rt, cfg.Extract.Settle.Seconds(), got.Settle, 1e-9)

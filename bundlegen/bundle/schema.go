@@ -10,6 +10,10 @@ type header struct {
 	CLIVersion string `yaml:"databricks_cli_version"`
 }
 
+type experimental struct {
+	SkipArtifactCleanup bool `yaml:"skip_artifact_cleanup"`
+}
+
 type syncFiles struct {
 	Include []string `yaml:"include"`
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -100,6 +101,7 @@ func readCompute(root *yamlread.Mapping, targets []Target) Compute {
 		Pool:               readPool(o.Mapping("pool")),
 	}
 	o.Done()
+	checkSpark(o, c.SparkVersion)
 	checkCompute(o, c)
 	for _, h := range hosts {
 		if other := cloudOf(h.host); other != "" && other != c.Cloud {
@@ -163,6 +165,17 @@ func readCustomTags(parent *yamlread.Mapping, cloud string) map[string]string {
 		tags[e.Key] = o.Text(e.Key, "", r.value)
 	}
 	return tags
+}
+
+// checkSpark notes a Databricks Runtime that the wheel's launcher would refuse, after
+// its cluster had started.
+func checkSpark(o *yamlread.Mapping, version string) {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d.", &major, &minor); err != nil || major > 17 || major == 17 && minor >= 3 {
+		return
+	}
+	o.Wrong(o.At("spark_version"), "spark_version", "Databricks Runtime 17.3 LTS or newer",
+		"the tasks need Spark 4, which no older long-term release has; leave the key out for "+defaultSparkVersion)
 }
 
 // checkCompute notes keys that contradict each other.

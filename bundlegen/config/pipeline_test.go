@@ -86,7 +86,7 @@ tiers:
 extract: {backfill: 1d12h, settle: 0s, max_window: 12h, fail_above: 0}
 compute:
   cloud: azure
-  spark_version: 16.4.x-scala2.12
+  spark_version: 17.3.x-scala2.13
   node_type: Standard_D8ds_v5
   orchestrator_node_type: Standard_D4ds_v5
   policy_id: 0123ABCDEF
@@ -139,7 +139,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Extract: Extract{36 * time.Hour, 0, 12 * time.Hour, 0},
 		Compute: Compute{
-			Cloud: "azure", SparkVersion: "16.4.x-scala2.12", NodeType: "Standard_D8ds_v5", OrchestratorType: "Standard_D4ds_v5",
+			Cloud: "azure", SparkVersion: "17.3.x-scala2.13", NodeType: "Standard_D8ds_v5", OrchestratorType: "Standard_D4ds_v5",
 			PolicyID: "0123ABCDEF", CustomTags: map[string]string{"cost center": "5"}, Pool: Pool{MinIdle: 3},
 			SingleCluster: true, Photon: true, Layout: "zorder", MaxConcurrentTasks: 50,
 		},

@@ -56,7 +56,7 @@ type Retry struct {
 type Task struct {
 	MaxRetries       *int          // nil = 3; 0 = none
 	MinRetryInterval time.Duration `key:",unset"` // from the start of the attempt that failed; 0 = 1m
-	Timeout          time.Duration `key:",unset"` // of one attempt; 0 = made of the forecast
+	Timeout          time.Duration `key:",unset"` // of one attempt, from when its cluster is ready; 0 = made of the forecast
 }
 
 // What a task does where pipeline.yml does not say.

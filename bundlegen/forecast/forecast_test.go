@@ -234,8 +234,8 @@ func TestModelOfConstants(t *testing.T) {
 
 func TestTimeouts(t *testing.T) {
 	m := forecast.Default()
-	assert.Equal(t, 900, m.TimeoutSeconds(config.Compute{}, 60))
-	assert.Equal(t, 1200, m.TimeoutSeconds(config.Compute{}, 300), "260 + 3 x 300, rounded up to 5 minutes")
+	assert.Equal(t, 900, m.TimeoutSeconds(60))
+	assert.Equal(t, 1200, m.TimeoutSeconds(310), "3 x 310, rounded up to 5 minutes")
 }
 
 // Whatever the job, times and costs are finite and positive. More events, or a

@@ -212,9 +212,9 @@ func (m Model) atOnce(connections int) float64 {
 	return max(1, min(float64(connections), m.Threads))
 }
 
-// TimeoutSeconds gives an extraction task's timeout: its cluster's start-up and
-// several times its forecast, since it also catches up after an outage.
-func (m Model) TimeoutSeconds(c config.Compute, extract float64) int {
-	seconds := max(m.TimeoutAtLeast, m.Startup(c)+m.TimeoutFactor*extract)
+// TimeoutSeconds returns an extraction task's timeout, counted from when its cluster
+// is ready: several times its forecast, since it also catches up after an outage.
+func (m Model) TimeoutSeconds(extract float64) int {
+	seconds := max(m.TimeoutAtLeast, m.TimeoutFactor*extract)
 	return int(math.Ceil(seconds/m.TimeoutMultiple) * m.TimeoutMultiple)
 }

@@ -392,11 +392,11 @@ func TestWarnings(t *testing.T) {
 	})
 	t.Run("a site's own timeout that no extraction meets", func(t *testing.T) {
 		cfg := pipeline(1)
-		cfg.Sites[0].Task.Timeout = 4 * time.Minute
+		cfg.Sites[0].Task.Timeout = 20 * time.Second
 		p := build(t, cfg, tags("a", 3000), nil)
-		require.Equal(t, 240, p.Partitions[0].TimeoutSecs)
+		require.Equal(t, 20, p.Partitions[0].TimeoutSecs)
 		w := find(p, plan.WarnTimeout)
-		assert.Equal(t, 240.0, w.Figures.AllowedSeconds)
+		assert.Equal(t, 20.0, w.Figures.AllowedSeconds)
 		assert.Equal(t, []plan.Advice{{Settings: []plan.Setting{{Key: "sites.a.task.timeout", Value: "15m"}}, Effect: plan.Effect{Kind: plan.EffectDefault}}}, w.Advice)
 		cfg.Sites[0].Task.Timeout = 15 * time.Minute
 		assert.NotContains(t, codes(build(t, cfg, tags("a", 3000), nil)), plan.WarnTimeout)

@@ -38,7 +38,7 @@ func (b *builder) makeTiers() error {
 		}
 		for i, p := range cells {
 			p.Seconds = round(f.Partitions[i], 2)
-			p.TimeoutSecs = b.model.TimeoutSeconds(b.cfg.Compute, f.Partitions[i])
+			p.TimeoutSecs = b.model.TimeoutSeconds(f.Partitions[i])
 			if own := b.cfg.Sites[job.Partitions[i].Site].Task.Timeout; own > 0 {
 				p.TimeoutSecs = int(own.Seconds())
 			}
@@ -79,10 +79,9 @@ func (b *builder) firstRun(tier config.Tier, job forecast.Job, cells []*Partitio
 	back := b.cfg.Extract.Backfill.Seconds()
 	f := b.model.First(job, b.prices, back, tier.Continuous)
 	first := FirstRun{BackSeconds: back, Events: round(f.Events, 0), Seconds: round(f.Total, 2), Runs: 1, CostUSD: round(f.CostPerRun, 4)}
-	start := b.model.Startup(b.cfg.Compute)
 	for i, p := range cells {
 		timeout := float64(p.TimeoutSecs)
-		left := max(1, min(manifest.LastStart*timeout, timeout-start)) // the cluster's start-up is in the timeout, too
+		left := max(1, manifest.LastStart*timeout)
 		if runs := int(math.Ceil(f.Partitions[i] / left)); runs > first.Runs || first.TimeoutSeconds == 0 {
 			first.Runs, first.TimeoutSeconds = max(first.Runs, runs), p.TimeoutSecs
 		}

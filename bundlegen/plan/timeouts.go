@@ -16,10 +16,10 @@ func (b *builder) taskTimeout() (Warning, bool) {
 		}
 		for i, p := range b.jobs[t].Partitions {
 			own := b.cfg.Sites[p.Site].Task.Timeout.Seconds()
-			seconds := b.model.Startup(b.cfg.Compute) + b.results[t].Partitions[i]
+			seconds := b.results[t].Partitions[i]
 			if own > 0 && seconds-own > worst {
 				worst, site, need = seconds-own, p.Site, seconds
-				enough = b.model.TimeoutSeconds(b.cfg.Compute, b.results[t].Partitions[i])
+				enough = b.model.TimeoutSeconds(seconds)
 			}
 		}
 	}

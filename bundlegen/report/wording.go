@@ -80,7 +80,7 @@ func warning(p *plan.Plan, w plan.Warning) string {
 		return fmt.Sprintf("One tag of %s, %q, is expected to bring %s events/h, %s x the mean of a partition. A tag cannot be divided, so its partition is slower than the others.",
 			first(w.Sites), first(w.Names), words.Short(f.EventsPerHour), words.Number(f.TimesMean))
 	case plan.WarnTimeout:
-		return fmt.Sprintf("An extraction of %s takes %s with start-up, and its task.timeout ends it after %s: no attempt gets through.",
+		return fmt.Sprintf("An extraction of %s takes %s, and its task.timeout ends it after %s: no attempt gets through.",
 			first(w.Sites), words.Span(f.Seconds), words.Span(f.AllowedSeconds))
 	}
 	return w.Code // of a later version

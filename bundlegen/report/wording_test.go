@@ -82,7 +82,7 @@ func TestEveryWarningIsWorded(t *testing.T) {
 		{one, plan.Warning{Code: plan.WarnHeavyTag, Sites: []string{"a"}, Names: []string{"T 17"}, Figures: plan.Figures{EventsPerHour: 36e6, TimesMean: 1.94}},
 			`One tag of a, "T 17", is expected to bring 36 M events/h, 1.94 x the mean of a partition. A tag cannot be divided, so its partition is slower than the others.`},
 		{one, plan.Warning{Code: plan.WarnTimeout, Sites: []string{"a"}, Figures: plan.Figures{Seconds: 300, AllowedSeconds: 240}},
-			"An extraction of a takes 5 min with start-up, and its task.timeout ends it after 4 min: no attempt gets through."},
+			"An extraction of a takes 5 min, and its task.timeout ends it after 4 min: no attempt gets through."},
 	} {
 		said[c.w.Code] = true
 		assert.Equal(t, c.says, report.Warnings(&plan.Plan{Tiers: c.tiers, Warnings: []plan.Warning{c.w}})[0].Message)

@@ -32,8 +32,17 @@ func openSpark(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) 
 	staging, _ := own.Getenv(stagingVariable)
 	return hungUp{spark.New(session, spark.Options{
 		Pipeline: p.Pipeline, Catalog: p.Catalog, SchemaPrefix: p.SchemaPrefix, Layout: p.Layout, Staging: staging,
-		RunID: p.RunID, Attempt: p.Attempt, Timeout: time.Duration(p.TimeoutSecs) * time.Second,
+		RunID: p.RunID, Attempt: p.Attempt, Timeout: lease(p),
 	}), replies, requests}, nil
+}
+
+// lease returns how long another process has to take this one for alive: a task that
+// waits for its cluster lives as long as the job's own timeout.
+func lease(p manifest.Parameters) time.Duration {
+	if p.TimeoutSecs == 0 {
+		return 0
+	}
+	return time.Duration(p.TimeoutSecs+manifest.StartAllowance) * time.Second
 }
 
 // pipe opens the launcher's pipe. The processes that this one starts do not get it.

@@ -18,6 +18,11 @@ const (
 // further batch: the rest is the next run's.
 const LastStart = 0.8
 
+// StartAllowance is what a job's timeout_seconds has beyond the task's own timeout, in
+// seconds: Databricks counts from the request for a cluster, which under load may stay
+// PENDING for half an hour.
+const StartAllowance = 1800
+
 // Parameters is everything that a task is told by the emitted job. One struct
 // serves all tasks; Args leaves out what a task has no use for.
 type Parameters struct {
@@ -30,7 +35,7 @@ type Parameters struct {
 	RunID        string // one a run of the job, the same for each attempt and repair
 	UntilMillis  int64  // start of the job, ms since 1970; the run reads up to this less Settle
 	Until        string // RFC 3339; "" = from UntilMillis; else used as given, without settle lag
-	TimeoutSecs  int    // the task's timeout; 0 = none
+	TimeoutSecs  int    // from the start of the process; 0 = none. The job's own timeout is StartAllowance longer
 	Attempt      int    // 1, 2, 3 …: the task's execution count
 
 	// extract

@@ -38,7 +38,7 @@ type Options struct {
 	Staging string
 	RunID   string
 	Attempt int
-	Timeout time.Duration // of the task: how long its staging folders are under lease; 0 is an hour
+	Timeout time.Duration // of the task, start-up included: how long its staging folders are under lease; 0 is an hour
 	Steps   engine.Steps  // for tests
 }
 
