@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,7 +59,8 @@ type Client struct {
 	attempts int
 	backoff  time.Duration
 	http     *resty.Client
-	pace     *pacedTransport
+	timeout  time.Duration // of a request
+	sent     atomic.Int64  // requests
 	limiter  *limiter
 	sizer    *batchSizer
 	memory   *Memory
@@ -103,28 +105,33 @@ func New(o Options) (*Client, error) {
 	timeout := seconds(o.Site.Retry.TimeoutSeconds, 60*time.Second)
 	backoff := seconds(o.Site.Retry.BackoffSeconds, time.Second)
 
-	pace := &pacedTransport{next: o.Transport, timeout: timeout,
-		// A burst is at most what a second allows and the connections can use.
-		limiter: rate.NewLimiter(limit, max(1, min(connections, int(o.Limits.RequestsPerSecond))))}
-	client := resty.NewWithClient(&http.Client{
-		Transport: pace,
+	client := resty.NewWithClient(&http.Client{Transport: o.Transport}).
+		SetBaseURL(base.String()).SetTimeout(timeout). // of a request, body included
+		SetDoNotParseResponse(true).SetDisableWarn(true).
+		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json").
 		// A redirect leads to a sign-in page or to another host. Neither is
 		// PI Web API, so it is an answer like any other wrong one.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
-	client.SetDoNotParseResponse(true).SetDisableWarn(true).
-		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json")
+		SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }))
 
 	c := &Client{
 		site: o.Site.Name, base: base, kerberos: o.Site.Auth.Kind == "kerberos",
 		attempts: max(1, o.Site.Retry.Attempts), backoff: backoff,
-		http: client, pace: pace, limiter: newLimiter(connections, backoff),
+		http: client, timeout: timeout, limiter: newLimiter(connections, backoff),
 		sizer: newBatchSizer(o.Limits.ItemsPerCall, o.URLBytes, connections),
 		log:   o.Logger.With("site", o.Site.Name), retrying: o.Retrying,
 		access: o.Access, shared: o.Access != nil, anonymous: o.Site.Auth.Kind == "anonymous",
 		failFast: o.FailFast, redact: func(s string) string { return s },
 		maxPoints: cmp.Or(o.Site.Limits.Points, maxPoints),
 	}
+	// A burst is at most what a second allows and the connections can use.
+	perSecond := rate.NewLimiter(limit, max(1, min(connections, int(o.Limits.RequestsPerSecond))))
+	client.OnBeforeRequest(func(_ *resty.Client, r *resty.Request) error {
+		if err := perSecond.Wait(r.Context()); err != nil {
+			return errNoTurn
+		}
+		c.sent.Add(1)
+		return nil
+	})
 	if c.access == nil {
 		c.access = NewAccess()
 	}
@@ -142,6 +149,17 @@ func New(o Options) (*Client, error) {
 	}
 	c.troubled.Store(true) // another Client of the site may have told of trouble
 	return c, nil
+}
+
+// errNoTurn is why a request was not sent: the budget of requests per second has no
+// turn for it before the caller's deadline.
+var errNoTurn = errors.New("no request may be sent before the deadline")
+
+// timedOut reports whether an error is that of a request, body included, that took
+// longer than it may. A dial or a handshake has a time limit of its own.
+func timedOut(err error) bool {
+	var dial *net.OpError
+	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &dial)
 }
 
 // redactor is a Transport that knows the site's secrets.
@@ -172,7 +190,7 @@ func seconds(s float64, otherwise time.Duration) time.Duration {
 }
 
 // Requests is the number of requests that the Client has sent, retries included.
-func (c *Client) Requests() int64 { return c.pace.sent.Load() }
+func (c *Client) Requests() int64 { return c.sent.Load() }
 
 // Close closes the connections that no request uses. The Client may be used again.
 func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
@@ -272,7 +290,7 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 	// Until the status is known: a body may take its time.
 	leave = sync.OnceFunc(leave)
 	defer leave()
-	target := c.base.String() + r.path
+	target := r.path
 	if r.query != "" {
 		target += "?" + r.query
 	}
@@ -317,7 +335,7 @@ func (p place) unread(ctx context.Context, connection, reader error) *Error {
 	switch {
 	case ctx.Err() != nil:
 		return p.network(ctx, ctx.Err())
-	case errors.Is(connection, errRequestTimeout):
+	case timedOut(connection):
 		return p.network(ctx, connection)
 	case connection == nil || connection == io.EOF:
 		return p.body(reader)

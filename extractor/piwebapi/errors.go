@@ -177,16 +177,16 @@ func (p place) network(ctx context.Context, err error) *Error {
 	case ctx.Err() != nil:
 		e = p.fault(Canceled, 0, "", false)
 		err = ctx.Err()
-	case errors.Is(err, errRequestTimeout):
-		e = p.fault(Timeout, 0, "no whole answer in time", true)
-	case errors.Is(err, context.DeadlineExceeded): // the budget has no turn before the caller's deadline
-		e = p.fault(Canceled, 0, "", false)
 	case errors.As(err, &login):
 		e = p.fault(Unreachable, 0, login.Problem, true)
 		if login.Lasting {
 			e.Kind, e.Retryable = Unauthorized, false
 		}
 		e.hint = diag.Hint(err)
+	case timedOut(err):
+		e = p.fault(Timeout, 0, "no whole answer in time", true)
+	case errors.Is(err, errNoTurn):
+		e = p.fault(Canceled, 0, "", false)
 	default:
 		e = p.unconnected(err)
 	}

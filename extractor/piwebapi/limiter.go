@@ -2,79 +2,12 @@ package piwebapi
 
 import (
 	"context"
-	"errors"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/bundlegen/bundlegen/internal/sleep"
 )
-
-// errRequestTimeout is why a request ended that took longer than it may.
-var errRequestTimeout = errors.New("the request took too long")
-
-// pacedTransport is a RoundTripper that waits for the site's requests-per-second budget
-// and then gives the request, body included, its time.
-type pacedTransport struct {
-	next    http.RoundTripper
-	limiter *rate.Limiter
-	timeout time.Duration
-	sent    atomic.Int64 // requests that were sent
-}
-
-func (p *pacedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := p.limiter.Wait(r.Context()); err != nil {
-		if r.Context().Err() == nil {
-			err = context.DeadlineExceeded // no turn before the caller's deadline
-		}
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), p.timeout, errRequestTimeout)
-	p.sent.Add(1)
-	resp, err := p.next.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		defer cancel()
-		if context.Cause(ctx) == errRequestTimeout {
-			err = errRequestTimeout
-		}
-		return nil, err
-	}
-	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
-	return resp, nil
-}
-
-// CloseIdleConnections closes those of the transport below.
-func (p *pacedTransport) CloseIdleConnections() {
-	if c, ok := p.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
-
-// timedBody is a body that belongs to a request with a time limit.
-type timedBody struct {
-	io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && context.Cause(b.ctx) == errRequestTimeout {
-		err = errRequestTimeout
-	}
-	return n, err
-}
-
-func (b *timedBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.cancel()
-	return err
-}
 
 // limiter bounds the requests in flight at once, by additive increase and
 // multiplicative decrease (AIMD): more with each success, half on 429, 5xx and

@@ -70,7 +70,8 @@ type reading struct {
 }
 
 func newReading(c *Client, streams []batch.Stream, sink Sink) *reading {
-	r := &reading{Client: c, sink: sink, open: len(streams), breaker: breaker{connections: c.limiter.max, timeout: c.pace.timeout}, cursors: make([]*cursor, len(streams))}
+	r := &reading{Client: c, sink: sink, open: len(streams), cursors: make([]*cursor, len(streams)),
+		breaker: breaker{connections: c.limiter.max, timeout: c.timeout}}
 	r.changed = sync.NewCond(&r.mu)
 	for i, s := range streams {
 		s.Index = int32(i)
