@@ -1,5 +1,3 @@
-// Package cli is the command line of pi-extractor: a task's parameters as the
-// emitted job gives them, and two of its own, --engine and --data.
 package cli
 
 import (
@@ -91,10 +89,6 @@ func plural[N int | int64](n N, noun string) string {
 }
 
 func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) (res task.Result, err error) {
-	if name == "reconcile" {
-		return res, diag.WithHint(errors.New("reconcile is not part of this version"),
-			"events that arrive or change late are not read again yet")
-	}
 	own, rest := globalFlags(args)
 	own.Getenv = getenv
 	p, err := manifest.Parse(name, rest)

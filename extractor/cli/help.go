@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,8 +39,11 @@ func information(args []string, engines map[string]OpenEngine) (string, error) {
 		return fmt.Sprintf("pi-extractor version %s\n", program.Version()), nil
 	case slices.Contains(rest, "--help"), slices.Contains(rest, "-h"):
 		return helpOf(name, engines)
-	case name == shardCommand && len(rest) == 0, name == "reconcile":
+	case name == shardCommand && len(rest) == 0:
 		return "", nil
+	case name == "reconcile":
+		return "", diag.WithHint(errors.New("reconcile is not part of this version"),
+			"events that arrive or change late are not read again yet")
 	case strings.HasPrefix(name, "-"):
 		return "", diag.WithHint(fmt.Errorf("the first argument is a task, and %q is none", name),
 			"pi-extractor TASK %s; pi-extractor --help lists the tasks", name)

@@ -196,9 +196,12 @@ func (c *call) writeBackwards(format *itemFormat, cur *cursor, limit int) {
 	c.out.events += int64(len(events))
 }
 
-// one opens the stream of a call for one.
+// one opens and reads the stream of a call for one.
 func (c *call) one() (stream, *problem) {
 	s := c.open(c.path[0])
+	if gone := c.read(1); gone != nil {
+		return s, gone
+	}
 	return s, s.bad
 }
 
@@ -208,9 +211,6 @@ func (c *call) streamRecorded() *problem {
 		return p
 	}
 	s, p := c.one()
-	if gone := c.read(1); gone != nil {
-		return gone
-	}
 	if p != nil {
 		return p
 	}
@@ -277,9 +277,6 @@ func (c *call) end(p *profile) instant.Ticks {
 
 func (c *call) oneValue(at func(p *profile) instant.Ticks) *problem {
 	s, p := c.one()
-	if gone := c.read(1); gone != nil {
-		return gone
-	}
 	if p != nil {
 		return p
 	}

@@ -201,9 +201,6 @@ func (c *call) streamSummary() *problem {
 		return p
 	}
 	s, p := c.one()
-	if gone := c.read(1); gone != nil {
-		return gone
-	}
 	if p != nil {
 		return p
 	}

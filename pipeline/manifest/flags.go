@@ -109,7 +109,8 @@ func (p Parameters) Args(refs map[string]string) []string {
 // Parse reads the arguments of a task, as Args writes them, in any order. It is
 // strict: an unknown flag, one of another task, one given twice, a value that
 // is not allowed and a missing flag are errors, and all of them are reported at
-// once. That is why this is not flag.FlagSet, which stops at the first error, lets
+// once, but the missing ones only if no flag is unknown: a misspelt flag is mostly
+// the missing one. That is why this is not flag.FlagSet, which stops at the first error, lets
 // the last of two values win, and takes a value from the next argument. An empty
 // --until= counts as absent; one of until and until-ms is required.
 func Parse(task string, args []string) (Parameters, error) {
@@ -119,52 +120,57 @@ func Parse(task string, args []string) (Parameters, error) {
 	}
 	flags := p.flags()
 	var problems []error
-	given := map[string]bool{}
+	given, misspelt := map[string]bool{}, false
 	for _, first := range []bool{true, false} { // whether there is a loop decides which flags are allowed
 		for _, arg := range args {
 			if strings.HasPrefix(arg, "--"+everyFlag+"=") != first {
 				continue
 			}
-			if err := p.parseArg(arg, flags, given); err != nil {
+			known, err := p.parseArg(arg, flags, given)
+			if err != nil {
 				problems = append(problems, err)
 			}
+			misspelt = misspelt || !known
 		}
 	}
-	problems = append(problems, p.missing(flags, given)...)
+	if !misspelt {
+		problems = append(problems, p.missing(flags, given)...)
+	}
 	if len(problems) > 0 {
 		return Parameters{}, errors.Join(problems...)
 	}
 	return p, nil
 }
 
-// parseArg reads one token into p and marks its flag as given.
-func (p *Parameters) parseArg(arg string, flags []flag, given map[string]bool) error {
+// parseArg reads one token into p and marks its flag as given. It reports whether
+// there is such a flag.
+func (p *Parameters) parseArg(arg string, flags []flag, given map[string]bool) (known bool, err error) {
 	rest, isFlag := strings.CutPrefix(arg, "--")
 	name, text, hasValue := strings.Cut(rest, "=")
 	if !isFlag {
-		return diag.WithHint(fmt.Errorf("argument %s is not of the form --name=value", quote(arg)),
+		return false, diag.WithHint(fmt.Errorf("argument %s is not of the form --name=value", quote(arg)),
 			"join a flag and its value by =, without a space")
 	}
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.name == name })
 	switch {
 	case i < 0:
-		return unknown("flag", "--"+name, p.flagNames(flags))
+		return false, unknown("flag", "--"+name, p.flagNames(flags))
 	case !flags[i].usedBy(p):
 		owners := flags[i].tasks
 		if flags[i].loop {
 			owners = append(slices.Clone(owners), "an extract with --"+everyFlag)
 		}
-		return diag.WithHint(fmt.Errorf("flag --%s is not one of %s", name, p.Task), "it belongs to %s", strings.Join(owners, ", "))
+		return true, diag.WithHint(fmt.Errorf("flag --%s is not one of %s", name, p.Task), "it belongs to %s", strings.Join(owners, ", "))
 	case !hasValue:
-		return diag.WithHint(fmt.Errorf("flag --%s has no value; allowed: %s", name, flags[i].allowed), "write --%s=VALUE", name)
+		return true, diag.WithHint(fmt.Errorf("flag --%s has no value; allowed: %s", name, flags[i].allowed), "write --%s=VALUE", name)
 	case given[name]:
-		return diag.WithHint(fmt.Errorf("flag --%s is there twice", name), "leave one of them out")
+		return true, diag.WithHint(fmt.Errorf("flag --%s is there twice", name), "leave one of them out")
 	}
 	given[name] = true
 	if !flags[i].value.set(text) {
-		return diag.WithHint(fmt.Errorf("flag --%s: %s is not allowed", name, quote(text)), "allowed is %s", flags[i].allowed)
+		return true, diag.WithHint(fmt.Errorf("flag --%s: %s is not allowed", name, quote(text)), "allowed is %s", flags[i].allowed)
 	}
-	return nil
+	return true, nil
 }
 
 // missing reports the flags that the task needs and was not given.

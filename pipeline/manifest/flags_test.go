@@ -201,6 +201,9 @@ func TestParseRefuses(t *testing.T) {
 	_, err := manifest.Parse("extrakt", nil)
 	require.EqualError(t, err, "there is no task \"extrakt\"\nhint: did you mean extract?")
 
+	_, err = manifest.Parse("extract", []string{"--partitoin=1"})
+	require.EqualError(t, err, "there is no flag \"--partitoin\"\nhint: did you mean --partition?", "what is missing may only be misspelt")
+
 	args := slices.DeleteFunc(valid("validate").Args(nil), func(a string) bool { return strings.HasPrefix(a, "--until-ms") })
 	_, err = manifest.Parse("validate", args)
 	require.ErrorContains(t, err, "--until is empty and --until-ms is missing")
