@@ -1,8 +1,3 @@
-// Command pi-extractor is what the tasks of the job run: it reads PI Web API
-// and lands every event exactly once.
-//
-// Exit codes: 0 done, 1 failed, 3 done in part (some tags or sites failed, the
-// rest is landed), 130 cancelled.
 package main
 
 import (

@@ -18,8 +18,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Name:  "pi-simulator",
 		Usage: "serves a simulated PI Web API for tests, benchmarks and demos",
 		Description: "The archive is a pure function of seed, tag and time: nothing is stored, and a\n" +
-			"million tags cost nothing. The same flags give the same events, so that\n" +
-			"'pi-simulator oracle' tells exactly what 'pi-simulator serve' holds.\n\n" +
+			"million tags cost nothing. The same flags produce the same events, so\n" +
+			"'pi-simulator oracle' prints exactly what 'pi-simulator serve' serves.\n\n" +
 			"Exit codes: 0 ok (also when serve is ended by SIGINT or SIGTERM), 1 error,\n" +
 			"130 cancelled (oracle).",
 		Version:              program.Version(),

@@ -12,7 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
-// failTags makes tags fail: TAG=KIND. A tag's name may have any character.
+// failTags makes tags fail, as TAG=KIND. A tag's name may have any character.
 func failTags(s *simulator.Server, pairs []string) error {
 	for _, pair := range pairs {
 		i := strings.LastIndexByte(pair, '=')
@@ -30,7 +30,7 @@ func failTags(s *simulator.Server, pairs []string) error {
 	return nil
 }
 
-// faults reads what goes wrong: KIND, for every request, or KIND=N, for every N-th.
+// faults reads faults: KIND, for every request, or KIND=N, for every N-th.
 func faults(pairs []string) (simulator.Faults, error) {
 	var f simulator.Faults
 	kinds := map[string]*int{

@@ -14,20 +14,20 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// archiveFlags say what the archive holds: serve and oracle share them.
+// archiveFlags define the archive: serve and oracle share them.
 func archiveFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "tags", Value: 1000, Usage: "number of PI points"},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the archive: another seed, other events"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "seed of the archive: another seed, other events"},
 		&cli.StringFlag{Name: "data-server", Value: "PISRV1", Usage: "name of the PI Data Archive"},
-		&cli.Float64Flag{Name: "events-per-hour", Usage: "mean of all tags; 0 keeps the natural mix of about 146"},
-		&cli.DurationFlag{Name: "uniform", Usage: "exactly one event a tag in each interval of this length (1s), instead"},
-		&cli.StringSliceFlag{Name: "point-type", Usage: "`TYPE=WEIGHT` such as Float32=9; may be given several times; default is a mix"},
-		&cli.IntFlag{Name: "burst-size", Value: 1200, Usage: "events with one timestamp in a burst"},
-		&cli.StringFlag{Name: "web-id-type", Value: "Full", Usage: "kind of WebID given out: Full, IDOnly, PathOnly"},
-		&cli.StringFlag{Name: "now", Usage: "stops the server's clock at this `INSTANT`, such as 2026-01-31T12:00:00Z"},
-		&cli.StringSliceFlag{Name: "quirk", Usage: "turns a quirk on; may be given several times (see pi-simulator quirks)"},
-		&cli.StringSliceFlag{Name: "no-quirk", Usage: "turns a quirk off; may be given several times"},
+		&cli.Float64Flag{Name: "events-per-hour", Usage: "mean over all tags; 0 keeps the natural mix of about 146"},
+		&cli.DurationFlag{Name: "uniform", Usage: "exactly one event per tag in each interval of this length, such as 1s"},
+		&cli.StringSliceFlag{Name: "point-type", Usage: "`TYPE=WEIGHT`, such as Float32=9; repeatable; default is a mix of all types"},
+		&cli.IntFlag{Name: "burst-size", Value: 1200, Usage: "events that share one timestamp in a burst"},
+		&cli.StringFlag{Name: "web-id-type", Value: "Full", Usage: "kind of the WebIDs: Full, IDOnly, PathOnly"},
+		&cli.StringFlag{Name: "now", Usage: "stop the server's clock at this `INSTANT`, such as 2026-01-31T12:00:00Z"},
+		&cli.StringSliceFlag{Name: "quirk", Usage: "turn a quirk on; repeatable (see pi-simulator quirks)"},
+		&cli.StringSliceFlag{Name: "no-quirk", Usage: "turn a quirk off; repeatable"},
 	}
 }
 

@@ -1,4 +1,3 @@
-// Command pi-simulator serves a simulated PI Web API, and tells what is in it.
 package main
 
 import (
@@ -25,7 +24,7 @@ const (
 	exitCancelled = 130
 )
 
-// report prints an error the way a user should see it and gives the exit code.
+// report prints an error for the user and returns the exit code.
 func report(stderr interface{ Write([]byte) (int, error) }, err error) int {
 	switch {
 	case err == nil:
@@ -37,7 +36,7 @@ func report(stderr interface{ Write([]byte) (int, error) }, err error) int {
 	return exitError
 }
 
-// badFlag says where flags are explained, unless err has a better hint already.
+// badFlag adds a hint to the help of the command, unless err has a better one.
 func badFlag(c *cli.Context, err error) error {
 	if diag.Hint(err) != "" {
 		return err

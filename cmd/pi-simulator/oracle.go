@@ -18,14 +18,14 @@ func oracleCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "oracle",
 		Usage: "prints what a server with these flags holds, as CSV",
-		Description: "With --counts a row a tag, otherwise a row an event, of the range (after, until].\n" +
-			"It needs no server. It knows no clock: events later than a server's now are\n" +
-			"those that it will show then. Exit codes: 0 ok, 1 error, 130 cancelled.",
+		Description: "Prints a row per event of the range (after, until], or with --counts a row per\n" +
+			"tag. It needs no server and has no clock: events later than now are those that\n" +
+			"a server will show then. Exit codes: 0 ok, 1 error, 130 cancelled.",
 		Flags: append(archiveFlags(),
-			&cli.StringFlag{Name: "after", Usage: "`INSTANT` that is before the first event"},
-			&cli.StringFlag{Name: "until", Usage: "`INSTANT` of the last event, at most"},
-			&cli.StringSliceFlag{Name: "tag", Usage: "`NAME` of a tag; may be given several times; default is all"},
-			&cli.BoolFlag{Name: "counts", Usage: "the number of events of each tag instead of the events"},
+			&cli.StringFlag{Name: "after", Usage: "`INSTANT` after which the range begins"},
+			&cli.StringFlag{Name: "until", Usage: "`INSTANT` at which the range ends, included"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "`NAME` of a tag; repeatable; default is all tags"},
+			&cli.BoolFlag{Name: "counts", Usage: "print the number of events of each tag instead of the events"},
 		),
 		Action: printOracle,
 	}
@@ -65,7 +65,7 @@ func printOracle(c *cli.Context) error {
 	return w.Error()
 }
 
-// timeRange reads what --after and --until say.
+// timeRange reads --after and --until.
 func timeRange(c *cli.Context) (after, until instant.Ticks, err error) {
 	for _, name := range []string{"after", "until"} {
 		if !c.IsSet(name) {
@@ -119,8 +119,8 @@ func printEvents(ctx context.Context, w *csv.Writer, oracle *simulator.Oracle, t
 	return err
 }
 
-// row is an event in CSV; what an event does not have is empty. A text that is
-// empty and none at all look alike.
+// row returns an event as CSV. What an event does not have is empty, like an empty
+// text.
 func row(tag simulator.Tag, e simulator.Event) []string {
 	value, code := "", ""
 	if e.HasValue {

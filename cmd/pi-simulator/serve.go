@@ -22,26 +22,27 @@ func serveCommand() *cli.Command {
 		Usage: "serves a simulated server until SIGINT or SIGTERM",
 		Description: "Prints one line of JSON when it is ready: url, auth, username and password or\n" +
 			"token, ca_file (with --tls), tags, data_server. Credentials are made up unless\n" +
-			"environment variables name them. With --stats, prints one more line at its end:\n" +
-			"what it was asked. Exit codes: 0 ended by a signal, 1 error.",
+			"they come from environment variables. With --stats, a second line at the end\n" +
+			"counts the requests. Exit codes: 0 ended by a signal, 1 error.",
 		Flags: append(archiveFlags(),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "`HOST:PORT` to listen on; port 0 is any free one"},
-			&cli.DurationFlag{Name: "latency", Usage: "of each call (910ms)"},
-			&cli.DurationFlag{Name: "tag-latency", Usage: "and of each tag that a call reads (50ms)"},
-			&cli.IntFlag{Name: "threads", Usage: "calls worked on at once, others queue; 0 is no bound"},
-			&cli.StringFlag{Name: "rate-limit", Usage: "`N[/DURATION]` requests of a client, such as 1000/1s; default none"},
-			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` befalls every N-th request, or each: 429, html; of those that read streams: 401, cut, endless, hang, web-exception; of those for points: endless-points, huge-page"},
-			&cli.StringSliceFlag{Name: "tag-fault", Usage: "`TAG=KIND` befalls each read of a tag: " + strings.Join(simulator.TagFaults(), ", ")},
-			&cli.StringFlag{Name: "server-time", Usage: "what the data server calls its time, an `INSTANT`, whatever --now says"},
-			&cli.IntFlag{Name: "max-items", Value: 150_000, Usage: "MaxReturnedItemsPerCall"},
-			&cli.IntFlag{Name: "max-url", Value: 16 << 10, Usage: "bytes of a URL"},
+			&cli.DurationFlag{Name: "latency", Usage: "delay of each call, such as 910ms"},
+			&cli.DurationFlag{Name: "tag-latency", Usage: "added delay for each tag that a call reads, such as 50ms"},
+			&cli.IntFlag{Name: "threads", Usage: "calls served at once; more are queued; 0 is no limit"},
+			&cli.StringFlag{Name: "rate-limit", Usage: "`N[/DURATION]` requests allowed to a client, such as 1000/1s; default is no limit"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "`KIND[=N]` fails every N-th request, or each one: 429, html; " +
+				"of those that read streams: 401, cut, endless, endless-texts, hang, web-exception; of those for points: endless-points, huge-page"},
+			&cli.StringSliceFlag{Name: "tag-fault", Usage: "`TAG=KIND` fails each read of a tag: " + strings.Join(simulator.TagFaults(), ", ")},
+			&cli.StringFlag{Name: "server-time", Usage: "the `INSTANT` that the data server reports as its time, independent of --now"},
+			&cli.IntFlag{Name: "max-items", Value: 150_000, Usage: "most items returned by a call (MaxReturnedItemsPerCall)"},
+			&cli.IntFlag{Name: "max-url", Value: 16 << 10, Usage: "longest URL accepted, in bytes"},
 			&cli.StringFlag{Name: "auth", Value: "anonymous", Usage: "anonymous, basic or bearer"},
 			&cli.StringFlag{Name: "username-env", Usage: "`NAME` of the environment variable with the user name, for basic"},
 			&cli.StringFlag{Name: "password-env", Usage: "`NAME` of the environment variable with the password, for basic"},
 			&cli.StringFlag{Name: "token-env", Usage: "`NAME` of the environment variable with the token, for bearer"},
-			&cli.BoolFlag{Name: "stats", Usage: "prints a line of JSON at the end: requests, by_endpoint, by_status, events, max_concurrent, max_per_second"},
-			&cli.BoolFlag{Name: "tls", Usage: "serves https with a certificate of a CA made for this run"},
-			&cli.StringFlag{Name: "ca-file", Usage: "where to write that CA's certificate; default is a temporary file, removed at the end"},
+			&cli.BoolFlag{Name: "stats", Usage: "print a line of JSON at the end: requests, by_endpoint, by_status, events, max_concurrent, max_per_second"},
+			&cli.BoolFlag{Name: "tls", Usage: "serve https with a certificate of a CA made for this run"},
+			&cli.StringFlag{Name: "ca-file", Usage: "write that CA's certificate to this `FILE`; default is a temporary file, removed at the end"},
 		),
 		Action: serve,
 	}
@@ -162,8 +163,8 @@ func rateLimit(text string) (simulator.RateLimit, error) {
 	return limit, nil
 }
 
-// auth reads who may call. Values come from the environment or are made up: a
-// command line is for everybody to see.
+// auth reads the credentials that the server accepts. They come from the environment
+// or are made up: every user of the machine can see a command line.
 func auth(c *cli.Context) (simulator.Auth, error) {
 	a := simulator.Auth{Kind: simulator.AuthKind(c.String("auth"))}
 	uses := map[simulator.AuthKind][]string{simulator.Anonymous: {}, simulator.Basic: {"username-env", "password-env"}, simulator.Bearer: {"token-env"}}

@@ -30,11 +30,11 @@ const (
 	exitCancelled = 130
 )
 
-// OpenEngine opens an engine for a task. An engine that is a shard.Runner too
-// reads on workers.
+// OpenEngine opens an engine for a task. An engine that is also a shard.Runner reads
+// on workers.
 type OpenEngine func(ctx context.Context, p manifest.Parameters, own GlobalFlags) (engine.Engine, error)
 
-// GlobalFlags are the flags that the emitted job does not give.
+// GlobalFlags are the flags of the program itself, which the emitted job does not pass.
 type GlobalFlags struct {
 	Engine string // --engine
 	Data   string // --data: DuckDB's data folder
@@ -42,12 +42,12 @@ type GlobalFlags struct {
 	Getenv func(string) (string, bool)
 }
 
-// resultVariable names a file for what the task did, as JSON: for a program that
-// started this one. Nothing is written when it is not set.
+// resultVariable names a file for the task's result as JSON, which the program that
+// started this one reads. Nothing is written if it is not set.
 const resultVariable = "PI_EXTRACTOR_RESULT"
 
-// Main runs one task and gives the exit code. What the task did goes to
-// stdout, one line; all else to stderr.
+// Main runs one task and returns the exit code. It prints one line of result to
+// stdout, all else to stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) int {
 	if answer, err := information(args[min(1, len(args)):], engines); err != nil {
 		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
@@ -60,7 +60,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		return runShard(ctx, os.Stdin, stdout, stderr, getenv)
 	}
 	result, err := run(ctx, args[1], args[2:], stderr, getenv, engines)
-	err = errors.Join(err, leaveResult(result, getenv))
+	err = errors.Join(err, writeResult(result, getenv))
 	for _, n := range result.Notes {
 		fmt.Fprintln(stderr, "note:", text.Lines(n))
 	}
@@ -126,8 +126,8 @@ func run(ctx context.Context, name string, args []string, stderr io.Writer, gete
 	return task.Run(ctx, env)
 }
 
-// leaveResult writes what the task did where the starting program wants it.
-func leaveResult(r task.Result, getenv func(string) (string, bool)) error {
+// writeResult writes the result to the file that resultVariable names.
+func writeResult(r task.Result, getenv func(string) (string, bool)) error {
 	path, ok := getenv(resultVariable)
 	if !ok || path == "" {
 		return nil
@@ -142,7 +142,7 @@ func leaveResult(r task.Result, getenv func(string) (string, bool)) error {
 	return os.Rename(path+".tmp", path)
 }
 
-// globalFlags takes this program's own flags out of the arguments.
+// globalFlags takes the program's own flags out of the arguments.
 func globalFlags(args []string) (own GlobalFlags, rest []string) {
 	own = GlobalFlags{Engine: "duckdb", Data: "data"}
 	for _, a := range args {

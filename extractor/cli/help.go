@@ -12,17 +12,17 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// does says what each task does, in one line.
+// does describes each task in one line.
 var does = map[string]string{
-	manifest.TaskDiscover:    "claims the tables, recovers, assigns tags to partitions, records the run",
+	manifest.TaskDiscover:    "claims the tables, recovers pending batches, assigns tags to partitions, records the run",
 	manifest.TaskExtract:     "lands a partition's events up to the run's instant",
-	manifest.TaskConsolidate: "compacts watermarks and lays out bronze for readers",
+	manifest.TaskConsolidate: "compacts watermarks and optimizes bronze for readers",
 	manifest.TaskValidate:    "compares what was landed with what PI counts",
 }
 
-// information returns what a command line that runs no task asks for: help or the
-// version; "" where it runs one. The layout is that of the other programs, whose
-// parser of flags the static program does without.
+// information returns the help or the version, if the command line asks for one, and
+// "" if it runs a task. The layout is that of the other programs, whose flag parser
+// the static binary does without.
 func information(args []string, engines map[string]OpenEngine) (string, error) {
 	name, rest := "help", args
 	if len(args) > 0 {
@@ -53,13 +53,13 @@ func information(args []string, engines map[string]OpenEngine) (string, error) {
 	return "", nil
 }
 
-// noTask refuses the name of no task.
+// noTask returns the error for the name of no task.
 func noTask(name string) error {
 	known := append(manifest.Tasks(), "help", "version")
 	return diag.WithHint(fmt.Errorf("no task is called %q", name), "%spi-extractor --help lists all", suggest.Lead(name, known))
 }
 
-// helpOf says what a task does and which parameters it has.
+// helpOf returns the help of a task: what it does and its parameters.
 func helpOf(task string, engines map[string]OpenEngine) (string, error) {
 	if !slices.Contains(manifest.Tasks(), task) {
 		return "", noTask(task)
@@ -71,13 +71,13 @@ USAGE:
    pi-extractor %[1]s [--engine=ENGINE] [--data=FOLDER] --NAME=VALUE…
 
 OPTIONS:
-%[3]s   --engine=              where the tables are: %[4]s (optional)
-   --data=                DuckDB's folder (optional)
+%[3]s   --engine=              engine that holds the tables: %[4]s (optional)
+   --data=                folder of DuckDB's tables (optional)
    --help, -h             show help
 `, task, does[task], manifest.Usage(task), names(engines)), nil
 }
 
-// help says what the program does.
+// help returns the help of the program.
 func help(engines map[string]OpenEngine) string {
 	var tasks strings.Builder
 	for _, task := range manifest.Tasks() {
@@ -93,17 +93,17 @@ VERSION:
    %s
 
 DESCRIPTION:
-   The parameters of a task are those that the emitted job gives it.
+   The parameters of a task are those that the generated job passes.
    bundlegen run --local runs all tasks of a job on this machine.
-   On a cluster's workers Spark starts pi-extractor %s, which reads its work from
+   Spark starts pi-extractor %s on a cluster's workers: it reads its work from
    standard input and writes an Arrow stream to standard output.
 
-   Engines of this build: %s. DuckDB's tables are in the folder of --data.
+   Engines of this build: %s. DuckDB keeps its tables in the folder of --data.
 
    Exit codes: 0 ok, 1 error, 3 partial success, 130 cancelled.
 
 COMMANDS:
-%s   help         shows all tasks, or the parameters of one
+%s   help         shows all tasks, or the parameters of one task
    version      prints the program's version
 
 GLOBAL OPTIONS:
