@@ -6,10 +6,10 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -53,29 +53,13 @@ func readmeData(cfg *config.Pipeline, p *plan.Plan, queries []templates.Text) (t
 	return data, nil
 }
 
-// cadence says in words when a tier's job runs.
+// cadence returns when a tier's job runs.
 func cadence(t plan.Tier) string {
 	if t.Continuous {
-		return "without an end, a loop " + every(t)
+		return "without an end, a loop " + words.Every(t.Every)
 	}
 	if t.Every == 0 {
 		return fmt.Sprintf("by cron `%s`, UTC", t.Cron)
 	}
-	return every(t)
-}
-
-func every(t plan.Tier) string {
-	units := []struct {
-		length time.Duration
-		name   string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
-	for _, u := range units {
-		if n := t.Every / u.length; t.Every%u.length == 0 {
-			if n == 1 {
-				return "every " + u.name
-			}
-			return fmt.Sprintf("every %d %ss", n, u.name)
-		}
-	}
-	return "every " + t.Every.String()
+	return words.Every(t.Every)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // PlanFile is the name of the file that holds the plan a bundle was made from.
@@ -33,7 +34,7 @@ func recordFile(p *plan.Plan, files []File) (File, error) {
 	for _, f := range files {
 		r.Files[f.Path] = hash(f.Data)
 	}
-	data, err := jsonFile(r)
+	data, err := text.Indented(r)
 	if err != nil {
 		return File{}, err
 	}

@@ -3,7 +3,6 @@ package bundle
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -133,7 +132,7 @@ func serverlessSecrets(cfg *config.Pipeline) (File, error) {
 			secrets[s.Env] = s.Secret
 		}
 	}
-	data, err := jsonFile(struct {
+	data, err := text.Indented(struct {
 		Version int               `json:"version"`
 		Secrets map[string]string `json:"secrets"` // environment variable -> scope/key
 	}{1, secrets})
@@ -203,16 +202,4 @@ func referred(cfg *config.Pipeline, site, key, name string, err error) error {
 			"correct the file, or leave the key out: the realm's KDCs are then looked up in DNS")
 	}
 	return fmt.Errorf("%s %w", place, err)
-}
-
-// jsonFile gives v as a JSON file that people can read.
-func jsonFile(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
 	"github.com/bundlegen/bundlegen/internal/suggest"
+	"github.com/bundlegen/bundlegen/internal/text"
 	"github.com/bundlegen/bundlegen/internal/words"
 )
 
@@ -50,14 +51,9 @@ type Constant struct {
 	Samples int     `json:"samples"`
 }
 
-// Encode gives the file's bytes: the same calibration, the same bytes.
+// Encode returns the file's bytes: the same calibration, the same bytes.
 func (c *Calibration) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	err := e.Encode(c)
-	return b.Bytes(), err
+	return text.Indented(c)
 }
 
 // Overrides gives the constants as a plan takes them, with where they are from:

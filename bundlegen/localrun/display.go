@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cheggaaa/pb/v3"
-	"github.com/mattn/go-runewidth"
 
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/task"
@@ -146,7 +145,7 @@ func (d *display) fit(line string) string {
 		columns, _ := d.size()
 		width = max(1, min(width, columns-1))
 	}
-	return runewidth.Truncate(line, width, "…")
+	return text.Fit(line, width)
 }
 
 func (d *display) started(t *scheduled) {
@@ -333,8 +332,8 @@ const barTemplate = `{{string . "name"}} {{bar . "▕" "█" "▌" " " "▏"}} {
 func bar(name string, share float64, events, step string) string {
 	const cells = 1000
 	b := pb.ProgressBarTemplate(barTemplate).New(cells)
-	b.Set("name", runewidth.FillRight(runewidth.Truncate(name, 15, "…"), 15))
-	b.Set("share", percent(share)).Set("events", runewidth.FillLeft(events, 18)+"  "+runewidth.FillRight(runewidth.Truncate(step, 9, "…"), 9))
+	b.Set("name", text.Left(text.Fit(name, 15), 15))
+	b.Set("share", percent(share)).Set("events", text.Right(events, 18)+"  "+text.Left(text.Fit(step, 9), 9))
 	return strings.TrimRight(b.SetCurrent(int64(share*cells)).SetWidth(widest).String(), " ")
 }
 

@@ -165,8 +165,8 @@ func TestSummary(t *testing.T) {
   tasks         2 failed, 1 took more than one attempt
   completeness  99.90% of 1,000 events of 20 tags, as PI counts them
   failed        2 tags, see monitoring.tag_errors
-    "SINUSOID": site "plant-a": forbidden (403) at /piwebapi/streams/x: no read
-      access to this point, and none to its security either
+    "SINUSOID": site "plant-a": forbidden (403) at /piwebapi/streams/x: no
+      read access to this point, and none to its security either
 `, out.String())
 
 	out.Reset()

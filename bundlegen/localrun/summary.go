@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/bundlegen/bundlegen/bundlegen/outcome"
 	"github.com/bundlegen/bundlegen/extractor/task"
 	"github.com/bundlegen/bundlegen/internal/diag"
@@ -242,27 +240,11 @@ func (s Summary) Text(w io.Writer) {
 		say("failed", "%s, see monitoring.tag_errors", words.Plural(s.TagsFailed, "tag"))
 		for _, e := range s.TagErrors[:min(len(s.TagErrors), mostReasons)] {
 			first, _, _ := strings.Cut(e.Error, "\n")
-			wrap(w, "    ", fmt.Sprintf("%q: %s", e.Tag, text.Line(first)))
+			for i, line := range text.Wrap(fmt.Sprintf("%q: %s", e.Tag, text.Line(first)), widest-6) {
+				fmt.Fprintf(w, "    %s%s\n", strings.Repeat("  ", min(i, 1)), line)
+			}
 		}
 	}
-}
-
-// wrap writes a text in lines that do not wrap, as far as its words allow; those
-// after the first are indented once more.
-func wrap(w io.Writer, indent, said string) {
-	line := indent
-	for i, word := range strings.Fields(said) {
-		switch {
-		case i == 0:
-			line += word
-		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > widest:
-			fmt.Fprintln(w, line)
-			line = indent + "  " + word
-		default:
-			line += " " + word
-		}
-	}
-	fmt.Fprintln(w, line)
 }
 
 // rangeOf is a range of time, to the second.
@@ -309,54 +291,33 @@ func (e *CancelledError) Error() string {
 	return fmt.Sprintf("cancelled: %s of %s %s landed; run again to go on", events(e.Landed), words.Count(int(max(e.Read, e.Landed))), is)
 }
 
-// column of the closing table.
-type column struct {
-	head  string
-	right bool
-}
+// heads are those of the closing table; names of sites are cut where a line would
+// not fit.
+var heads = []string{">partition", "site", ">tags", ">events", ">events/s", ">retries", ">seconds", "status"}
 
-var columns = []column{{"partition", true}, {"site", false}, {"tags", true}, {"events", true}, {"events/s", true}, {"retries", true}, {"seconds", true}, {"status", false}}
+const siteColumn = 1
 
-// writeTable writes what a person wants to know of a job's run: a line for each
-// partition, and the whole.
+// writeTable writes a line for each partition, and the totals.
 func writeTable(w io.Writer, j JobSummary) {
-	rows := [][]string{nil}
-	for _, c := range columns {
-		rows[0] = append(rows[0], c.head)
-	}
+	table := text.Table{Heads: heads, Width: widest, Elastic: siteColumn}
 	var retries int64
 	for _, t := range j.Tasks {
 		if t.Partition == nil {
 			continue
 		}
-		rows = append(rows, []string{
-			fmt.Sprintf("%04d", *t.Partition), text.Line(t.Site), words.Count(t.Tags), thousands(t.Events),
-			rate(t.Events, t.Seconds), thousands(t.Retries), fmt.Sprintf("%.1f", t.Seconds), t.State,
+		rate := 0.0
+		if t.Seconds > 0 {
+			rate = float64(t.Events) / t.Seconds
+		}
+		table.Rows = append(table.Rows, []string{
+			fmt.Sprintf("%04d", *t.Partition), t.Site, words.Count(t.Tags), words.Count(int(t.Events)),
+			words.Count(int(rate)), words.Count(int(t.Retries)), fmt.Sprintf("%.1f", t.Seconds), t.State,
 		})
 		retries += t.Retries
 	}
-	rows = append(rows, []string{"all", "", words.Count(j.Tags), thousands(j.Events), "", thousands(retries), "", ""})
-	shorten(rows)
-	widths := make([]int, len(columns))
-	for _, r := range rows {
-		for i, cell := range r {
-			widths[i] = max(widths[i], runewidth.StringWidth(cell))
-		}
-	}
-	for _, r := range rows {
-		var line strings.Builder
-		for i, cell := range r {
-			if i > 0 {
-				line.WriteString("  ")
-			}
-			pad := strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell))
-			if columns[i].right {
-				line.WriteString(pad + cell)
-			} else {
-				line.WriteString(cell + pad)
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	table.Rows = append(table.Rows, []string{"all", "", words.Count(j.Tags), words.Count(int(j.Events)), "", words.Count(int(retries)), "", ""})
+	for _, line := range table.Lines(nil) {
+		fmt.Fprintln(w, line)
 	}
 }
 
@@ -391,35 +352,3 @@ func why(err error, data string, trouble func(error) string) string {
 	}
 	return err.Error()
 }
-
-// siteColumn is the column that gives way where a line would wrap.
-const siteColumn = 1
-
-// shorten cuts the names of sites such that no line wraps.
-func shorten(rows [][]string) {
-	others, longest := 2*(len(columns)-1), 0
-	for i := range columns {
-		most := 0
-		for _, r := range rows {
-			most = max(most, runewidth.StringWidth(r[i]))
-		}
-		if i == siteColumn {
-			longest = most
-		} else {
-			others += most
-		}
-	}
-	for _, r := range rows {
-		r[siteColumn] = runewidth.Truncate(r[siteColumn], min(longest, max(len(columns[siteColumn].head), widest-others)), "…")
-	}
-}
-
-func rate(events int64, seconds float64) string {
-	if seconds <= 0 {
-		return "0"
-	}
-	return thousands(int64(float64(events) / seconds))
-}
-
-// thousands writes a number with commas.
-func thousands(n int64) string { return words.Count(int(n)) }

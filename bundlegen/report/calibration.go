@@ -27,20 +27,22 @@ func CalibrationText(w io.Writer, m Measured, o Options) error {
 		words.Plural(c.Runs, "run"), c.Pipeline, c.From.Format("2006-01-02 15:04"), c.To.Format("2006-01-02 15:04")), t.strong)
 	t.line("")
 	was := map[string]constants.Constant{}
-	nameWidth := len("constant")
+	nameWidth := 0
 	for _, old := range m.Was {
 		was[old.Name] = old
 	}
 	for _, k := range m.Kept {
 		nameWidth = max(nameWidth, width(k.Name))
 	}
-	row := func(name, before, now, spread, samples string) string {
-		return "  " + left(name, nameWidth) + "  " + right(before, 9) + "  " + right(now, 9) + "  " + right(spread, 19) + "  " + right(samples, 7)
+	rows := make([][]cell, len(c.Constants))
+	for i, x := range c.Constants {
+		for _, text := range []string{
+			x.Name, digits(was[x.Name].Value), digits(x.Value), digits(x.Low) + " to " + digits(x.High), words.Count(x.Samples), x.Unit,
+		} {
+			rows[i] = append(rows[i], cell{text: text})
+		}
 	}
-	t.line(t.faint.Sprint(row("constant", "was", "measured", "10% to 90%", "samples")))
-	for _, x := range c.Constants {
-		t.line(row(x.Name, digits(was[x.Name].Value), digits(x.Value), digits(x.Low)+" to "+digits(x.High), words.Count(x.Samples)) + "  " + x.Unit)
-	}
+	t.table([]string{"constant", ">was", ">measured", ">10% to 90%", ">samples", ""}, rows)
 	if len(m.Kept) > 0 {
 		t.line("")
 		t.line("  not measured, so it stays")

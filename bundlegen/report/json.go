@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
@@ -48,14 +46,11 @@ func JSON(w io.Writer, reports ...Report) error {
 // WriteJSON writes a document for programs, and for the terminal that it may be
 // read on.
 func WriteJSON(w io.Writer, document any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(document); err != nil {
+	data, err := text.Indented(document)
+	if err != nil {
 		return err
 	}
-	_, err := w.Write(text.JSON(b.Bytes()))
+	_, err = w.Write(text.JSON(data))
 	return err
 }
 

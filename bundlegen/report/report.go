@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -244,26 +243,15 @@ func server(p *plan.Plan, t *plan.Tier, parts []*plan.Partition) string {
 	return text + ", " + between(fmt.Sprint(least), words.Plural(most, "connection")) + " a partition"
 }
 
-// cadence words how often a tier runs.
+// cadence returns how often a tier runs.
 func cadence(t *plan.Tier) string {
-	if t.Every == 0 {
+	switch {
+	case t.Every == 0:
 		return "cron " + t.Cron
+	case t.Continuous:
+		return "continuous, " + words.Every(t.Every)
 	}
-	if t.Continuous {
-		return "continuous, every " + words.Span(t.Every.Seconds())
-	}
-	if t.Every%(24*time.Hour) == 0 && t.Every > 24*time.Hour {
-		return "every " + words.Plural(int(t.Every/(24*time.Hour)), "day")
-	}
-	switch t.Every {
-	case time.Minute:
-		return "every minute"
-	case time.Hour:
-		return "every hour"
-	case 24 * time.Hour:
-		return "every day"
-	}
-	return "every " + words.Span(t.Every.Seconds())
+	return words.Every(t.Every)
 }
 
 // headline is the answer in one line: what is planned, in tags, sites, tiers and partitions.

@@ -7,9 +7,11 @@ import (
 	"math"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/internal/words"
 	"github.com/fatih/color"
+
+	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/internal/text"
+	"github.com/bundlegen/bundlegen/internal/words"
 )
 
 // Options says how a report looks on a terminal.
@@ -245,51 +247,54 @@ type cell struct {
 	paint *color.Color
 }
 
-// table writes rows in columns, each as wide as its widest cell. The columns whose
-// head begins with > stand at the right. The last one is cut where it is too wide.
+// table writes rows in columns; the heads are as in text.Table.
 func (t *terminal) table(heads []string, rows [][]cell) {
-	widths, atRight := make([]int, len(heads)), make([]bool, len(heads))
-	first := make([]cell, len(heads))
-	for i, head := range heads {
-		head, atRight[i] = strings.CutPrefix(head, ">")
-		first[i] = cell{head, t.faint}
-	}
-	rows = append([][]cell{first}, rows...)
-	const widest = 28
+	table := text.Table{Heads: heads, Indent: 2, Width: t.width, MaxCell: maxCell, Elastic: len(heads) - 1}
 	for _, row := range rows {
+		texts := make([]string, len(row))
 		for i, c := range row {
-			row[i].text = clean(c.text)
-			if i < len(row)-1 {
-				row[i].text = fit(row[i].text, widest)
-			}
-			widths[i] = max(widths[i], width(row[i].text))
+			texts[i] = c.text
 		}
+		table.Rows = append(table.Rows, texts)
 	}
-	for _, row := range rows {
-		line, used := " ", 1
-		for i, c := range row {
-			text := c.text
-			if last := i == len(row)-1; last && !atRight[i] {
-				text = fit(text, max(12, t.width-used-1))
-			}
-			pad := strings.Repeat(" ", max(0, widths[i]-width(text)))
-			paint := c.paint
-			if paint == nil {
-				paint = t.no
-			}
-			switch {
-			case text == "":
-				line += " " + pad
-			case atRight[i]:
-				line += " " + pad + paint.Sprint(text)
-			default:
-				line += " " + paint.Sprint(text) + pad
-			}
-			if i < len(row)-1 {
-				line += " "
-			}
-			used += 2 + widths[i]
+	for _, line := range table.Lines(func(row, column int, cell string) string {
+		switch {
+		case row < 0:
+			return t.faint.Sprint(cell)
+		case rows[row][column].paint != nil:
+			return rows[row][column].paint.Sprint(cell)
 		}
+		return cell
+	}) {
 		t.line(line)
 	}
+}
+
+// maxCell is the most columns of a table's cell.
+const maxCell = 28
+
+// These are short names of what every line is made with.
+var (
+	width = text.Width
+	fit   = text.Fit
+	left  = text.Left
+	right = text.Right
+	wrap  = text.Wrap
+)
+
+// clean escapes what a terminal would act on.
+func clean(s string) string { return text.Line(s) }
+
+// bar draws a share (0 to 1) of a number of columns in eighths of a column.
+func bar(share float64, columns int) string {
+	eighths := int(share*float64(columns*8) + 0.5)
+	if share > 0 {
+		eighths = max(1, eighths)
+	}
+	eighths = min(eighths, columns*8)
+	text := strings.Repeat("█", eighths/8)
+	if rest := eighths % 8; rest > 0 {
+		text += string([]rune("▏▎▍▌▋▊▉")[rest-1])
+	}
+	return text
 }

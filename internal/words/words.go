@@ -7,14 +7,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 )
 
-// Count gives a whole number with thousands separators: 30,000.
+// Count returns a whole number with thousands separators: 30,000.
 func Count(n int) string { return humanize.Comma(int64(n)) }
 
-// Plural gives a count and its noun: 1 tag, 30,000 tags.
+// Plural returns a count and its noun: 1 tag, 30,000 tags.
 func Plural(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -22,7 +23,7 @@ func Plural(n int, noun string) string {
 	return Count(n) + " " + noun
 }
 
-// Either returns a count and its noun, where the plural takes more than an s:
+// Either is Plural for nouns whose plural takes more than an s:
 // 1 batch, 2 batches.
 func Either(n int, one, many string) string {
 	if n == 1 {
@@ -31,7 +32,7 @@ func Either(n int, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Number gives a quantity with as many digits as tell something: 0.25, 3.7, 541, 12,345.
+// Number returns a quantity with its significant digits: 0.25, 3.7, 541, 12,345.
 func Number(x float64) string {
 	switch a := math.Abs(x); {
 	case a >= 100 || x == math.Trunc(x):
@@ -43,7 +44,7 @@ func Number(x float64) string {
 	}
 }
 
-// Short gives a large quantity in thousands (k), millions (M) or billions (G): 541 k, 1.2 M.
+// Short returns a large quantity in thousands (k), millions (M) or billions (G): 541 k, 1.2 M.
 func Short(x float64) string {
 	for _, u := range []struct {
 		size float64
@@ -60,7 +61,7 @@ func Short(x float64) string {
 	return strconv.FormatFloat(math.Round(x), 'f', 0, 64)
 }
 
-// trim cuts zeros behind the decimal point.
+// trim cuts zeros after the decimal point.
 func trim(s string) string {
 	if strings.Contains(s, ".") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
@@ -68,7 +69,7 @@ func trim(s string) string {
 	return s
 }
 
-// Span gives a length of time in its two greatest units: 45 s, 6 min 10 s, 2 h 5 min, 3 d 4 h.
+// Span returns a length of time in its two greatest units: 45 s, 6 min 10 s, 2 h 5 min, 3 d 4 h.
 func Span(seconds float64) string {
 	s := int64(math.Round(seconds))
 	switch {
@@ -83,6 +84,22 @@ func Span(seconds float64) string {
 	}
 }
 
+// Every returns how often something happens: every minute, every 15 min, every 2 days.
+func Every(d time.Duration) string {
+	for _, u := range []struct {
+		length time.Duration
+		name   string
+	}{{time.Minute, "minute"}, {time.Hour, "hour"}, {24 * time.Hour, "day"}} {
+		if d == u.length {
+			return "every " + u.name
+		}
+	}
+	if d > 24*time.Hour && d%(24*time.Hour) == 0 {
+		return "every " + Plural(int(d/(24*time.Hour)), "day")
+	}
+	return "every " + Span(d.Seconds())
+}
+
 func two(s, large int64, largeName string, small int64, smallName string) string {
 	whole, rest := s/large, s%large/small
 	if rest == 0 {
@@ -91,7 +108,7 @@ func two(s, large int64, largeName string, small int64, smallName string) string
 	return fmt.Sprintf("%s %s %d %s", humanize.Comma(whole), largeName, rest, smallName)
 }
 
-// Clock gives a length of time as minutes:seconds, or hours:minutes:seconds from an hour on: 4:20.
+// Clock returns a length of time as minutes:seconds, or hours:minutes:seconds from an hour on: 4:20.
 func Clock(seconds float64) string {
 	s := int64(math.Round(seconds))
 	if s < 3600 {
@@ -100,7 +117,7 @@ func Clock(seconds float64) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// Dollars gives an amount in USD: cents below 100, whole dollars from there on.
+// Dollars returns an amount in USD: cents below 100, whole dollars from there on.
 func Dollars(usd float64) string {
 	sign := ""
 	if usd < 0 {
@@ -117,7 +134,7 @@ func Dollars(usd float64) string {
 	return sign + "$" + humanize.Comma(int64(math.Round(usd)))
 }
 
-// List names at most most things: "a, b and 3 more".
+// List names at most so many things: "a, b and 3 more".
 func List(names []string, most int) string {
 	switch {
 	case len(names) == 0:

@@ -8,9 +8,9 @@
 package lakeview
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
+
+	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // Columns is how many columns the grid of a canvas has.
@@ -54,12 +54,7 @@ func (d Dashboard) JSON() ([]byte, error) {
 	for _, p := range d.Widgets {
 		out.Pages[0].Placed = append(out.Pages[0].Placed, placed{p.Widget.json(), position{p.X, p.Y, p.Width, p.Height}})
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // queries compare
-	e.SetIndent("", "  ")
-	err := e.Encode(out)
-	return b.Bytes(), err
+	return text.Indented(out)
 }
 
 // json gives a widget as it is written.
