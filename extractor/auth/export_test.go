@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SetClock gives a Kerberos transport another clock.
+// SetClock replaces the clock of a Kerberos transport.
 func SetClock(transport http.RoundTripper, now func() time.Time) {
 	transport.(*siteTransport).next.(*kerberos).now = now
 }

@@ -192,7 +192,7 @@ func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, 
 	return c, nil
 }
 
-// service gives the service's name and realm: as pipeline.yml says, else HTTP/ and
+// service returns the service's name and realm: as pipeline.yml says, else HTTP/ and
 // the URL's host as it stands there. No DNS alias is followed.
 func service(site manifest.Site, realm string, c *krb5conf.Config) (spn, serviceRealm string) {
 	spn, serviceRealm, _ = strings.Cut(site.Auth.SPN, "@")

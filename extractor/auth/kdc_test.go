@@ -136,7 +136,7 @@ func (k *kdc) adminOf(t *testing.T, realm string, commands ...string) {
 	}
 }
 
-// keytab gives the keys of a principal as they are now.
+// keytab returns the keys of a principal as they are now.
 func (k *kdc) keytab(t *testing.T, principal string, options ...string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keytab")
@@ -165,7 +165,7 @@ lines:
 	return n
 }
 
-// site gives a site behind Kerberos and the environment that it needs, for svc's own keytab.
+// site returns a site behind Kerberos and the environment that it needs, for svc's own keytab.
 func (k *kdc) site(t *testing.T, url string) (manifest.Site, environment) {
 	t.Helper()
 	return manifest.Site{Name: "plant-a", URL: url, Limits: manifest.Limits{Connections: 64},

@@ -119,7 +119,7 @@ func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// OffersKerberos says whether the headers of a 401 offer Kerberos. Offers come as
+// OffersKerberos reports whether the headers of a 401 offer Kerberos. Offers come as
 // several lines or as one joined by commas, in any order.
 func OffersKerberos(h http.Header) bool {
 	for _, line := range h.Values("WWW-Authenticate") {
@@ -133,7 +133,7 @@ func OffersKerberos(h http.Header) bool {
 	return false
 }
 
-// ticket gives a ticket that is valid and is not the stale one, which the server
+// ticket returns a ticket that is valid and is not the stale one, which the server
 // has refused. The first request that finds none asks the KDC; all others wait
 // for what it gets, or until their context ends.
 func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
@@ -195,7 +195,7 @@ type ticket struct {
 	stamping sync.Mutex
 }
 
-// header gives a value of Authorization, for one request.
+// header returns a value of Authorization, for one request.
 func (t *ticket) header() (string, error) {
 	t.stamping.Lock()
 	defer t.stamping.Unlock()

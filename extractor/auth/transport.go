@@ -143,7 +143,7 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// withoutUser gives the URL without user and password; a URL that cannot be
+// withoutUser returns the URL without user and password; a URL that cannot be
 // read is shown only when it cannot hold any.
 func withoutUser(raw string) string {
 	u, err := url.Parse(raw)

@@ -1,10 +1,3 @@
-// Package batch holds the nouns of landing and the arithmetic of its ranges.
-//
-// A batch is one extraction of one partition up to an instant. It has a number,
-// taken once when the batch is decided, and a batch_id of its own attempt. What
-// a batch says of each tag is its outcome: the range that was read, or why not.
-// The protocol that keeps every event exactly once is in the package engine,
-// which states what each step promises.
 package batch
 
 import (

@@ -1,4 +1,3 @@
-// Package columns holds events column by column, in memory that is used again.
 package columns
 
 import "slices"

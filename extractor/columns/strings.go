@@ -29,7 +29,7 @@ const (
 	ownString  = 8 << 10  // a text of this size is worth an allocation of its own
 )
 
-// ID gives the id of s, making one when it is new. s is copied then, and only then.
+// ID returns the id of s, making one when it is new. s is copied then, and only then.
 func (t *Strings) ID(s []byte) uint32 {
 	if int(t.last) < len(t.text) && t.text[t.last] == string(s) {
 		return t.last
@@ -53,7 +53,7 @@ func (t *Strings) ID(s []byte) uint32 {
 	return id
 }
 
-// Text gives the text of an id.
+// Text returns the text of an id.
 func (t *Strings) Text(id uint32) string { return t.text[id] }
 
 // Replace has another text stand for an id from here on.

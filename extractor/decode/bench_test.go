@@ -85,7 +85,7 @@ func benchBody(k kind) (body []byte, all []batch.Stream) {
 	return out.Bytes(), all
 }
 
-// report gives the figures of one event.
+// report returns the figures of one event.
 func report(b *testing.B, body []byte) {
 	b.ReportAllocs()
 	events := float64(b.N) * benchStreams * benchEvents

@@ -124,7 +124,7 @@ func failure(raw []byte) *WebException {
 	return e
 }
 
-// noErrors says whether the value of a key "Errors" is null or an empty array.
+// noErrors reports whether the value of a key "Errors" is null or an empty array.
 func noErrors(raw []byte) bool {
 	if len(raw) == 0 || string(raw) == "null" {
 		return true

@@ -240,7 +240,7 @@ func plainState(data []byte, p int) (name []byte, code int32, next int) {
 	return nil, 0, 0
 }
 
-// at says whether what stands at data[p:] begins with s.
+// at reports whether what stands at data[p:] begins with s.
 func at(data []byte, p int, s string) bool {
 	return len(data)-p >= len(s) && string(data[p:p+len(s)]) == s
 }
@@ -318,7 +318,7 @@ func (d *Decoder) note(text []byte) {
 	}
 }
 
-// plain gives the text of a string from what is between its quotes. It is good
+// plain returns the text of a string from what is between its quotes. It is good
 // until the next call.
 func (d *Decoder) plain(raw []byte) []byte {
 	if plainASCII(raw, 0) == len(raw) {

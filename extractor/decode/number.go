@@ -107,7 +107,7 @@ func leadingZeros(s []byte) (n int) {
 	return n
 }
 
-// eightDigits says whether all eight bytes of x are digits.
+// eightDigits reports whether all eight bytes of x are digits.
 func eightDigits(x uint64) bool {
 	const zeros, tops = 0x3030303030303030, 0x8080808080808080
 	x ^= zeros
@@ -130,7 +130,7 @@ var (
 		1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 )
 
-// scale gives the float64 nearest to m x 10^exponent, ties to even. It knows all
+// scale returns the float64 nearest to m x 10^exponent, ties to even. It knows all
 // that PI prints for usual magnitudes; ok is false for the rest.
 func scale(m uint64, exponent int) (f float64, ok bool) {
 	switch {
@@ -150,7 +150,7 @@ func scale(m uint64, exponent int) (f float64, ok bool) {
 	return 0, false
 }
 
-// quotient gives the float64 nearest to m/d, by a division of 128 bits.
+// quotient returns the float64 nearest to m/d, by a division of 128 bits.
 func quotient(m, d uint64) float64 {
 	lm, ld := bits.LeadingZeros64(m), bits.LeadingZeros64(d)
 	m, d = m<<lm, d<<ld
@@ -164,7 +164,7 @@ func quotient(m, d uint64) float64 {
 	return round(q, rest != 0, exponent)
 }
 
-// product gives the float64 nearest to m*d.
+// product returns the float64 nearest to m*d.
 func product(m, d uint64) float64 {
 	hi, lo := bits.Mul64(m, d)
 	if hi == 0 {
@@ -175,7 +175,7 @@ func product(m, d uint64) float64 {
 	return round(hi<<n|lo>>(64-n), lo<<n != 0, 64-n)
 }
 
-// round gives the float64 nearest to q x 2^exponent, ties to even. The top bit
+// round returns the float64 nearest to q x 2^exponent, ties to even. The top bit
 // of q is set; more says that the true value is a little above q. The result
 // must be a normal number.
 func round(q uint64, more bool, exponent int) float64 {

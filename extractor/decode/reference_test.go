@@ -27,7 +27,7 @@ type event struct {
 	Code   int32
 }
 
-// rows gives the events of a batch.
+// rows returns the events of a batch.
 func rows(b *columns.Batch) []event {
 	events := make([]event, b.Len())
 	for i := range events {
@@ -345,7 +345,7 @@ func namedNumber(text string) (float64, bool) {
 	return 0, false
 }
 
-// reports says whether a member reports an error.
+// reports reports whether a member reports an error.
 func reports(m member) bool {
 	switch m.key {
 	case "WebException":
@@ -421,7 +421,7 @@ func elements(raw []byte) (all []json.RawMessage, ok bool) {
 	return all, ok
 }
 
-// tooDeep says whether a value nests deeper than the decoder follows.
+// tooDeep reports whether a value nests deeper than the decoder follows.
 func tooDeep(raw []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	for depth := 0; ; {

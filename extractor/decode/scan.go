@@ -176,7 +176,7 @@ func skipString(data []byte, p int) (int, error) {
 	}
 }
 
-// plainASCII gives the position of the first byte from p on that is a quote, a
+// plainASCII returns the position of the first byte from p on that is a quote, a
 // backslash, a control character or not ASCII, or len(data).
 func plainASCII(data []byte, p int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080

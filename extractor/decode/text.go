@@ -69,7 +69,7 @@ func appendUTF8(dst, s []byte) []byte {
 	return dst
 }
 
-// plainText gives the text of a JSON string whose opening quote is at p, and the
+// plainText returns the text of a JSON string whose opening quote is at p, and the
 // position behind its closing quote, when the text stands there as it is: ASCII
 // without escapes. next is 0 otherwise.
 func plainText(data []byte, p int) (text []byte, next int) {

@@ -14,7 +14,7 @@ var lasting = []error{errTwice, errNoItems, errOrder, errNotArray, errNotItem, e
 // The methods here walk over the containers of a body, which need not fit the
 // window. What they hand out from the window is good until they are called again.
 
-// peek gives the next byte that is no space, without stepping over it.
+// peek returns the next byte that is no space, without stepping over it.
 func (d *Decoder) peek() (byte, error) {
 	w := &d.window
 	for {

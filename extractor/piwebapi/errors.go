@@ -51,7 +51,7 @@ var kindNames = [...]string{
 	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Malformed: "malformed", Timeout: "timeout", Canceled: "canceled",
 }
 
-// String gives the kind in words.
+// String returns the kind in words.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {
 		return kindNames[k]
@@ -134,7 +134,7 @@ func (e *Error) Hint() string {
 	return e.hint
 }
 
-// Unwrap gives the network's or the context's error, when there is one.
+// Unwrap returns the network's or the context's error, when there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
 // ErrNotSupported is in the chain of errors about a function that this server does not have.

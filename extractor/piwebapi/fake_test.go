@@ -183,7 +183,7 @@ func id(i int) string { return fmt.Sprintf("I1DP%028d", i) }
 
 var epoch, _ = instant.Parse("2026-01-31T12:00:00Z")
 
-// regular gives one event each step in (from, until].
+// regular returns one event each step in (from, until].
 func regular(from, until, step instant.Ticks) (list []instant.Ticks) {
 	for t := from + step; t <= until; t += step {
 		list = append(list, t)

@@ -239,7 +239,7 @@ func fields(prefix string, names []string, others ...string) string {
 	return "selectedFields=" + strings.Join(all, "%3B")
 }
 
-// smallerThan gives the server's limit when it is one, else half.
+// smallerThan returns the server's limit when it is one, else half.
 func smallerThan(n, limit int) int {
 	if limit > 0 && limit < n {
 		return limit

@@ -113,8 +113,8 @@ func (h *hold) may(more int64) bool {
 	return false
 }
 
-// release gives back what the call holds, and the batch for another call to fill
-// unless the Sink has kept it.
+// release frees what the call holds, and keeps the batch for another call unless the
+// Sink has kept it.
 func (h *hold) release(kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

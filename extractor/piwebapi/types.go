@@ -1,6 +1,3 @@
-// Package piwebapi speaks to one PI Web API server: lists, streams and stream
-// sets, paged without loss, inside a request budget, with errors sorted into
-// those worth another try and those that are final.
 package piwebapi
 
 import (

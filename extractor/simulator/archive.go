@@ -49,7 +49,7 @@ type cursor struct {
 	e      *event // the current event, until next is called again
 }
 
-// events gives a cursor before the first event of p in [lo, hi].
+// events returns a cursor before the first event of p in [lo, hi].
 func (a *archive) events(p *profile, lo, hi instant.Ticks) *cursor {
 	c := &cursor{a: a, p: p, lo: lo, hi: hi, last: -1, buf: make([]event, 0, 8)}
 	if lo > hi {
@@ -115,7 +115,7 @@ func createdEvent(p *profile) event {
 	return event{at: p.created, hash: ptCreated, kind: system}
 }
 
-// before gives the last event at or before t; a point always has one from its creation on.
+// before returns the last event at or before t; a point always has one from its creation on.
 func (a *archive) before(p *profile, t instant.Ticks) (event, bool) {
 	if t < p.created {
 		return event{}, false
@@ -177,7 +177,7 @@ func (a *archive) open(p *profile, slot int64, buf []event) []event {
 	return buf
 }
 
-// fullHour says whether a full hour lies in the slot.
+// fullHour reports whether a full hour lies in the slot.
 func (a *archive) fullHour(p *profile, slot int64) bool {
 	start := instant.Ticks(slot) * p.period
 	return start/instant.Hour != (start+p.period-1)/instant.Hour || start%instant.Hour == 0

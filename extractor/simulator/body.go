@@ -99,7 +99,7 @@ func (b *body) finish() {
 	}
 }
 
-// newBody gives a body for a writer; free it afterwards.
+// newBody returns a body for a writer; free it afterwards.
 func newBody(w http.ResponseWriter, compressed bool) *body {
 	b := &body{w: w, status: http.StatusOK, buf: (*buffers.Get().(*[]byte))[:0]}
 	h := w.Header()
@@ -113,7 +113,7 @@ func newBody(w http.ResponseWriter, compressed bool) *body {
 	return b
 }
 
-// free gives the memory back.
+// free makes the memory available to other bodies.
 func (b *body) free() {
 	if b.zip != nil {
 		zips.Put(b.zip)

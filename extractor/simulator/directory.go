@@ -56,7 +56,7 @@ type directory struct {
 // len is the number of points.
 func (d *directory) len() int { return d.total - len(d.removed) }
 
-// at gives the index of the n-th point, 0 <= n < len.
+// at returns the index of the n-th point, 0 <= n < len.
 func (d *directory) at(n int) int {
 	for _, r := range d.removed {
 		if r > n {
@@ -67,7 +67,7 @@ func (d *directory) at(n int) int {
 	return n
 }
 
-// exists says whether there is a point with this index.
+// exists reports whether there is a point with this index.
 func (d *directory) exists(index int) bool {
 	if index < 0 || index >= d.total {
 		return false
@@ -76,7 +76,7 @@ func (d *directory) exists(index int) bool {
 	return !removed
 }
 
-// name gives the present name of the point with this index.
+// name returns the present name of the point with this index.
 func (d *directory) name(index int) string {
 	if name, ok := d.names[index]; ok {
 		return name
@@ -84,7 +84,7 @@ func (d *directory) name(index int) string {
 	return baseName(index, d.odd)
 }
 
-// find gives the index of the point with this name, in any case.
+// find returns the index of the point with this name, in any case.
 func (d *directory) find(name string) (int, bool) {
 	name = strings.ToUpper(name)
 	if index, ok := d.byName[name]; ok {
@@ -143,7 +143,7 @@ func (s *Server) RemoveTag(name string) error {
 	})
 }
 
-// RenameTag gives a point another name. It keeps its point id and its archive;
+// RenameTag renames a point. It keeps its point id and its archive;
 // WebIDs that are made of the path alone change with it, and a Full one still
 // leads to it.
 func (s *Server) RenameTag(name, to string) error {
@@ -168,7 +168,7 @@ func (d *directory) rename(index int, to string) {
 	d.names[index], d.byName[strings.ToUpper(to)] = to, index
 }
 
-// giveOddNames gives a few of the first points names that no PI Data Archive
+// giveOddNames names a few of the first points in ways that no PI Data Archive
 // should have, or that its comparison of names holds to be one.
 func (d *directory) giveOddNames(q quirkSet) {
 	give := func(index int, names ...string) {

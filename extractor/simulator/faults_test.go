@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// sound says whether a call gets a whole answer without an error of any kind.
+// sound reports whether a call gets a whole answer without an error of any kind.
 func sound(s http.Handler, path string) (ok bool) {
 	defer func() {
 		if recover() != nil { // the connection was broken off

@@ -46,7 +46,7 @@ func (s *selection) add(path string) {
 	s.fields = append(s.fields, f)
 }
 
-// in gives what is selected below a field, and whether the field is selected.
+// in returns what is selected below a field, and whether the field is selected.
 func (s *selection) in(name string) (*selection, bool) {
 	if s == nil {
 		return nil, true

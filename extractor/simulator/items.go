@@ -62,7 +62,7 @@ func newItemLayout(q quirkSet, sel *selection) *itemLayout {
 	return l
 }
 
-// of gives a format for the events of one point.
+// of returns a format for the events of one point.
 func (l *itemLayout) of(p *profile) itemFormat {
 	f := itemFormat{itemLayout: l, p: p, stamp: newStampWriter(l.before, l.after, !l.q.has(MixedFractions))}
 	if p.typ == Timestamp {

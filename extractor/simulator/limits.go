@@ -44,7 +44,7 @@ type window struct {
 	n      int
 }
 
-// count gives how many happenings the window that ends now has.
+// count returns how many happenings the window that ends now has.
 func (w *window) count(now time.Time) int {
 	for w.n > 0 && now.Sub(w.times[w.head]) >= w.length {
 		w.head = (w.head + 1) % len(w.times)
@@ -73,7 +73,7 @@ type limiter struct {
 	clients map[string]*window
 }
 
-// allow says whether a client may make a request now, and counts it if so.
+// allow reports whether a client may make a request now, and counts it if so.
 func (l *limiter) allow(client string, now time.Time) bool {
 	if l.limit.Requests <= 0 {
 		return true

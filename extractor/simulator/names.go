@@ -33,7 +33,7 @@ var (
 // longName stands for a name of 400 characters.
 const longName = "LONG-%d-"
 
-// oddName gives which odd name the point with this index has, if any: one in
+// oddName returns which odd name the point with this index has, if any: one in
 // five among the first 65, so that a small server has them all, then 1 in 997.
 func oddName(index int) (pattern string, odd bool) {
 	switch {
@@ -68,7 +68,7 @@ func baseName(index int, odd bool) string {
 	return string(append(b, ".PV"...))
 }
 
-// indexesIn gives the numbers that stand in a name, last first: one of them is
+// indexesIn returns the numbers that stand in a name, last first: one of them is
 // the index of a generated name.
 func indexesIn(name string) []int {
 	var list []int

@@ -40,12 +40,12 @@ type Oracle struct {
 	current func() *directory
 }
 
-// Oracle gives the oracle of this server. It follows the server's runtime changes.
+// Oracle returns the oracle of this server. It follows the server's runtime changes.
 func (s *Server) Oracle() *Oracle {
 	return &Oracle{a: s.archive, ids: s.ids, current: s.directory}
 }
 
-// NewOracle gives the oracle of a server with these options that has not been
+// NewOracle returns the oracle of a server with these options that has not been
 // changed at run time, without a server.
 func NewOracle(o Options) *Oracle { return New(o).Oracle() }
 
@@ -59,7 +59,7 @@ func (o *Oracle) Tags() []Tag {
 	return list
 }
 
-// Find gives the tag with this name (in any case), if there is one.
+// Find returns the tag with this name (in any case), if there is one.
 func (o *Oracle) Find(name string) (Tag, bool) {
 	d := o.current()
 	index, ok := d.find(name)
@@ -69,7 +69,7 @@ func (o *Oracle) Find(name string) (Tag, bool) {
 	return o.tag(d, index), true
 }
 
-// WebID gives the id of the point with this index, of the given kind.
+// WebID returns the id of the point with this index, of the given kind.
 func (o *Oracle) WebID(index int, kind WebIDType) string {
 	return string(o.ids.appendPoint(nil, kind, index, o.current().name(index)))
 }
@@ -100,7 +100,7 @@ func (o *Oracle) tag(d *directory, index int) Tag {
 	}
 }
 
-// Events gives the events in (after, until] of the point with this index, in the
+// Events returns the events in (after, until] of the point with this index, in the
 // order in which the server returns them. It knows no clock: events after the
 // server's now are those that it will show then. A removed point keeps its events.
 func (o *Oracle) Events(index int, after, until instant.Ticks) []Event {

@@ -65,7 +65,7 @@ func (c *call) points() *problem {
 	return nil
 }
 
-// page gives the indexes of a page of points, and how many match when that is asked for.
+// page returns the indexes of a page of points, and how many match when that is asked for.
 func (c *call) page(filter, source string, start, limit int, counting bool) (page []int, total int) {
 	n := c.d.len()
 	if source == "" && (filter == "" || filter == "*") {

@@ -142,7 +142,7 @@ type profile struct {
 	set     *digitalSet
 }
 
-// profile gives what is true of the point with this index.
+// profile returns what is true of the point with this index.
 func (a *archive) profile(index int) profile {
 	seed := mix(a.seed ^ mix(uint64(index)))
 	p := profile{

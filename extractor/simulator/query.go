@@ -35,7 +35,7 @@ func parseQuery(raw string) (query, *problem) {
 	return q, nil
 }
 
-// get gives the first value of a parameter, "" when there is none.
+// get returns the first value of a parameter, "" when there is none.
 func (q query) get(name string) string {
 	for i := range q {
 		if q[i].name == name {
@@ -45,7 +45,7 @@ func (q query) get(name string) string {
 	return ""
 }
 
-// all gives all values of a parameter.
+// all returns all values of a parameter.
 func (q query) all(name string) []string {
 	var list []string
 	for i := range q {

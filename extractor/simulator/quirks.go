@@ -123,7 +123,7 @@ var quirkTable = [quirkCount]QuirkInfo{
 // Quirks lists all quirks, in a fixed order.
 func Quirks() []QuirkInfo { return append([]QuirkInfo(nil), quirkTable[:]...) }
 
-// String gives the quirk's name.
+// String returns the quirk's name.
 func (q Quirk) String() string {
 	if q < quirkCount {
 		return quirkTable[q].Name
@@ -155,7 +155,7 @@ func (s quirkSet) with(q Quirk, on bool) quirkSet {
 	return s &^ (1 << q)
 }
 
-// quirks gives the set that the options describe.
+// quirks returns the set that the options describe.
 func (o Options) quirks() quirkSet {
 	var s quirkSet
 	for _, q := range quirkTable {

@@ -25,7 +25,7 @@ func pair(o simulator.Options, q simulator.Quirk) (on, off *simulator.Server) {
 	return simulator.New(with), simulator.New(without)
 }
 
-// tag gives the first tag that is so.
+// tag returns the first tag that is so.
 func tag(t testing.TB, s *simulator.Server, is func(simulator.Tag) bool) simulator.Tag {
 	t.Helper()
 	for _, tag := range s.Oracle().Tags() {
@@ -63,7 +63,7 @@ func recorded(t testing.TB, s *simulator.Server, webID string, hours int, more s
 	return page.Items, page.Links, string(a.body)
 }
 
-// all gives the oracle's events of all tags in the last hour, for a server with q and one without.
+// all returns the oracle's events of all tags in the last hour, for a server with q and one without.
 func all(o simulator.Options, q simulator.Quirk) (on, off []simulator.Event) {
 	collect := func(s *simulator.Server) (list []simulator.Event) {
 		for _, tag := range s.Oracle().Tags() {

@@ -56,7 +56,7 @@ func newRoutes() []route {
 // nowhere is the route of paths that no endpoint has.
 var nowhere = &route{name: "other"}
 
-// findRoute gives the endpoint of an escaped path and what stands at its *.
+// findRoute returns the endpoint of an escaped path and what stands at its *.
 func (s *Server) findRoute(path string) (*route, []string) {
 	path = strings.TrimSuffix(path, "/")
 	if len(path) < len(Root) || !strings.EqualFold(path[:len(Root)], Root) {

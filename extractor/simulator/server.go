@@ -113,7 +113,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// CA gives the certificate, in PEM, of the authority that signed the server's own;
+// CA returns the certificate, in PEM, of the authority that signed the server's own;
 // nil without TLS.
 func (s *Server) CA() []byte {
 	if s.ca == nil {
@@ -146,7 +146,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.finish()
 }
 
-// acceptsGzip says whether the client takes gzip.
+// acceptsGzip reports whether the client takes gzip.
 func acceptsGzip(r *http.Request) bool {
 	for _, h := range r.Header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(h, ",") {

@@ -75,7 +75,7 @@ func (c *counters) count(update func(s *Stats)) {
 	update(&c.s)
 }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (s *Server) Stats() Stats {
 	s.counters.mu.Lock()
 	defer s.counters.mu.Unlock()

@@ -104,7 +104,7 @@ func roundDown(t instant.Ticks) instant.Ticks {
 	return second*instant.Second + (units*instant.Second+65535)/65536
 }
 
-// cursor gives the events of a span that have happened.
+// cursor returns the events of a span that have happened.
 func (c *call) cursor(p *profile, s span) *cursor {
 	hi := s.hi
 	if !p.future {

@@ -123,7 +123,7 @@ func (c *call) summarize(p *profile, a summaryAsk) summary {
 	return s
 }
 
-// value gives a summary value of a type: its time, and NaN when there is none.
+// value returns a summary value of a type: its time, and NaN when there is none.
 func (s *summary) value(typ string, a summaryAsk, goodOnly bool) (float64, instant.Ticks) {
 	switch typ {
 	case "Count":

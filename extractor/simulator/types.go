@@ -21,7 +21,7 @@ const (
 
 var pointTypeNames = [pointTypes]string{"Float16", "Float32", "Float64", "Int16", "Int32", "Digital", "String", "Timestamp", "Blob"}
 
-// String gives PI's name of the type.
+// String returns PI's name of the type.
 func (t PointType) String() string {
 	if t < pointTypes {
 		return pointTypeNames[t]
@@ -39,10 +39,10 @@ func ParsePointType(name string) (PointType, error) {
 	return 0, fmt.Errorf("there is no point type %q; allowed: %v", name, pointTypeNames)
 }
 
-// float says whether values are floating-point numbers.
+// float reports whether values are floating-point numbers.
 func (t PointType) float() bool { return t <= Float64 }
 
-// number says whether values are numbers.
+// number reports whether values are numbers.
 func (t PointType) number() bool { return t <= Int32 }
 
 // defaultMix is the types of an ordinary plant, in shares of 40.

@@ -148,7 +148,7 @@ func appendText(dst []byte, p *profile, e *event, stamp *stampWriter, asJSON boo
 	return dst
 }
 
-// state gives the state that the event's value is, for system states and digital points.
+// state returns the state that the event's value is, for system states and digital points.
 func (p *profile) state(e *event) (set *digitalSet, position int) {
 	if e.kind == system {
 		return systemSet, int(e.hash)

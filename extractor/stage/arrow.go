@@ -234,7 +234,7 @@ func (a *ArrowWriter) open(t arrow.DataType) arrow.Array {
 	return a.some(t, never, arrow.Int32Traits.CastToBytes(a.empty.offsets), nil)
 }
 
-// bitmap gives a bit for every row: whether it has the flag.
+// bitmap returns a bit for every row: whether it has the flag.
 func (a *ArrowWriter) bitmap(flag uint8) []byte {
 	b := &a.bitmaps[bits.TrailingZeros8(flag)]
 	*b = bitmapOf(*b, a.flags, flag)

@@ -56,7 +56,7 @@ func arrowSchema() (*arrow.Schema, error) {
 	return arrow.NewSchema(fields, nil), nil
 }
 
-// ArrowSchema gives the schema of an Arrow stream as Spark's DDL: what
+// ArrowSchema returns the schema of an Arrow stream as Spark's DDL: what
 // mapInArrow is told.
 func ArrowSchema() string {
 	var columns []string
@@ -66,7 +66,7 @@ func ArrowSchema() string {
 	return strings.Join(columns, ", ")
 }
 
-// ArrowSelect gives expressions of Spark SQL over a stream's columns: bronze's
+// ArrowSelect returns expressions of Spark SQL over a stream's columns: bronze's
 // columns in their order, with literals for those that are the same in every
 // row, and then the closing, which is null in the rows of events. Of l it takes
 // what is not by stream.

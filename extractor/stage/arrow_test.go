@@ -273,7 +273,7 @@ func TestTornStreams(t *testing.T) {
 	}
 }
 
-// messages gives where each message of a stream ends.
+// messages returns where each message of a stream ends.
 func messages(t *testing.T, stream []byte) []int {
 	in := &counted{r: bytes.NewReader(stream)}
 	r := ipc.NewMessageReader(in)

@@ -95,7 +95,7 @@ func (t *texts) repeat(text string, n int) {
 	}
 }
 
-// array gives the texts, at least one, until the next reset.
+// array returns the texts, at least one, until the next reset.
 func (t *texts) array() arrow.Array {
 	data := array.NewData(arrow.BinaryTypes.String, len(t.offsets)-1,
 		[]*memory.Buffer{nil, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(t.offsets)), memory.NewBufferBytes(t.bytes)}, nil, 0, 0)

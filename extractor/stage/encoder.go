@@ -197,7 +197,7 @@ func some[T any](e *encoder, column file.ColumnChunkWriter, r *rows, flag uint8,
 	return nil
 }
 
-// levelsOf gives 1 for every row with the flag and 0 for the others, and the
+// levelsOf returns 1 for every row with the flag and 0 for the others, and the
 // number of ones. The levels are good until the next call.
 func (e *encoder) levelsOf(flags []uint8, flag uint8) (levels []int16, n int) {
 	levels = e.levels[:len(flags)]
@@ -211,7 +211,7 @@ func (e *encoder) levelsOf(flags []uint8, flag uint8) (levels []int16, n int) {
 	return levels, n
 }
 
-// flag gives what writes one of the flags as a column.
+// flag returns what writes one of the flags as a column.
 func (e *encoder) flag(flag uint8) func(file.ColumnChunkWriter, *rows) error {
 	return func(column file.ColumnChunkWriter, r *rows) error {
 		w, err := typed[*file.BooleanColumnChunkWriter](column)
@@ -223,7 +223,7 @@ func (e *encoder) flag(flag uint8) func(file.ColumnChunkWriter, *rows) error {
 	}
 }
 
-// bitmapOf gives a bit for every row: whether it has the flag. The bits are good
+// bitmapOf returns a bit for every row: whether it has the flag. The bits are good
 // until the next call.
 func (e *encoder) bitmapOf(flags []uint8, flag uint8) []byte {
 	if e.bitmap == nil {
@@ -233,7 +233,7 @@ func (e *encoder) bitmapOf(flags []uint8, flag uint8) []byte {
 	return e.bitmap
 }
 
-// bitmapOf gives a bit for every row: whether it has the flag. It uses the
+// bitmapOf returns a bit for every row: whether it has the flag. It uses the
 // memory of into where there is enough.
 func bitmapOf(into []byte, flags []uint8, flag uint8) []byte {
 	size := (len(flags) + 7) / 8
@@ -256,7 +256,7 @@ func gather(eight uint64) byte {
 	return byte(eight & 0x0101010101010101 * 0x0102040810204080 >> 56)
 }
 
-// indicesFor gives room for an index a row, good until the next call.
+// indicesFor returns room for an index a row, good until the next call.
 func (e *encoder) indicesFor(r *rows) []int32 {
 	if cap(e.indices) < r.Len() {
 		e.indices = make([]int32, max(r.Len(), min(rowGroup, 2*cap(e.indices))))

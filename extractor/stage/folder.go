@@ -1,21 +1,3 @@
-// Package stage writes a batch to disk before it is published: Parquet files
-// of its events and one marker with everything else. The folder is the
-// write-ahead log of landing, so its rules are those of a log:
-//
-//   - a folder is whole only when its marker is there, and the marker is made
-//     (by rename) only after every file before it was synced to disk;
-//   - the marker holds the batch's number and every tag's outcome, so that any
-//     later process can publish the batch without asking PI again;
-//   - the marker holds the name, size and digest of every data file, as its writer
-//     knows them, and a digest of itself: a folder is believed as far as it is what
-//     was staged (Verify), and else set aside, since PI can be asked again;
-//   - a folder without a marker is torn: nothing in it is ever read.
-//
-// A folder stands at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/, and one that was set
-// aside at ROOT/PIPELINE/set-aside/PARTITION/NUMBER-BATCH_ID/. Its data are the
-// files data-*.parquet, which Writer writes, and data/*.parquet, which Spark does.
-// Where several processes share ROOT, a lease beside the folder says how long its
-// writer may be at work: a torn folder without a lease in force is dead.
 package stage
 
 import (
@@ -73,7 +55,7 @@ func partitionName(partition int) string { return fmt.Sprintf("p%04d", partition
 
 func folderName(number int64, batchID string) string { return fmt.Sprintf("%012d-%s", number, batchID) }
 
-// All gives the folders of every partition of a pipeline, by partition, then as List.
+// All returns the folders of every partition of a pipeline, by partition, then as List.
 func All(root, pipeline string) ([]Folder, error) {
 	partitions, err := Partitions(root, pipeline)
 	if err != nil {
@@ -111,7 +93,7 @@ func Partitions(root, pipeline string) ([]int, error) {
 	return out, nil
 }
 
-// List gives the folders of a partition in order of number, then batch_id.
+// List returns the folders of a partition in order of number, then batch_id.
 // Names that are not a folder's are passed over.
 func List(root, pipeline string, partition int) ([]Folder, error) {
 	dir := partitionDir(root, pipeline, partition)
@@ -157,7 +139,7 @@ func (f Folder) Create() error {
 	return os.MkdirAll(f.Dir, 0o700)
 }
 
-// ReadLease gives the folder's lease; ok is false when there is none that can be read.
+// ReadLease returns the folder's lease; ok is false when there is none that can be read.
 func (f Folder) ReadLease() (l Lease, ok bool) {
 	data, err := os.ReadFile(f.Dir + leaseSuffix)
 	return l, err == nil && json.Unmarshal(data, &l) == nil

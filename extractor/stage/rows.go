@@ -67,7 +67,7 @@ func (r *rows) addTexts(b *columns.Batch, at, to int) int {
 	return to
 }
 
-// full says whether the row group is to be written.
+// full reports whether the row group is to be written.
 func (r *rows) full() bool { return r.Len() == rowGroup || r.textBytes >= maxTextBytes }
 
 // forget ends the batch that was added: the ids of the next one are others.

@@ -198,7 +198,7 @@ func (a *assignment) describe(l *listing, p *piwebapi.Point) {
 		Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
 }
 
-// join gives points that no manifest has, and that may join, to the lightest
+// join returns points that no manifest has, and that may join, to the lightest
 // partition of their site, in the first tier that the site has.
 func (a *assignment) join(l *listing, manifests []wanted, owners map[int64]engine.Owner, next map[int64]engine.Owner) {
 	if len(manifests) == 0 {

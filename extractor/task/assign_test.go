@@ -30,7 +30,7 @@ func listed(points ...piwebapi.Point) []listing {
 	return []listing{{site: "a", points: points, moment: moment{until: until}}}
 }
 
-// owned gives what the engine would hold after a change.
+// owned returns what the engine would hold after a change.
 func owned(before []engine.Owner, c engine.Change) []engine.Owner {
 	closed := map[engine.Key]bool{}
 	for _, k := range c.Close {

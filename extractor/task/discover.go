@@ -87,7 +87,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 // the pipeline change it meanwhile: each has its own turn by then.
 const maxRaces = 20
 
-// assign gives tags their owners: from the owners as they are, behind fences,
+// assign returns tags their owners: from the owners as they are, behind fences,
 // in one commit.
 func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
 	for race := 1; ; race++ {
@@ -146,7 +146,7 @@ func (a *attempt) recover(ctx context.Context, partition int) error {
 	return nil
 }
 
-// later gives an instant of assignment: now, in whole microseconds, and after any before it.
+// later returns an instant of assignment: now, in whole microseconds, and after any before it.
 func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
 	at := max(instant.FromTime(time.Now()), changed+instant.Microsecond)
 	for _, r := range earlier {

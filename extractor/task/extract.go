@@ -76,7 +76,7 @@ func (x *extraction) catchUp(ctx context.Context) error {
 	}
 }
 
-// run gives what discover recorded for this run and site.
+// run returns what discover recorded for this run and site.
 func (a *attempt) run(ctx context.Context) (engine.Run, error) {
 	runs, err := a.Engine.Runs(ctx, a.Params.RunID)
 	if err != nil {

@@ -144,7 +144,7 @@ func ways(t *testing.T, o simulator.Options, test func(t *testing.T, p *plant, r
 	})
 }
 
-// table gives what bronze has of each tag, by name.
+// table returns what bronze has of each tag, by name.
 func (p *plant) table() map[string][]string {
 	rows, err := p.lake.DB().Query(`SELECT tag_name, tag_webid, epoch_us("timestamp") * 10 + timestamp_100ns, value, value_text, value_code, quality_good, quality_questionable,
 quality_substituted, quality_annotated, units, site = 'plant-a' AND pipeline = 'plant' AND partition_date = "timestamp"::DATE AND batch_id IS NOT NULL FROM bronze.pi_timeseries`)
@@ -216,7 +216,7 @@ func (p *plant) watermarks() map[string]instant.Ticks {
 	return out
 }
 
-// metrics gives the rows of the extractions in pipeline_metrics.
+// metrics returns the rows of the extractions in pipeline_metrics.
 func (p *plant) metrics() []string {
 	rows, err := p.lake.DB().Query(`SELECT concat_ws(' ', status, tags_processed, tags_failed, points_ingested, batch_seq, CASE WHEN requests > 0 THEN 'asked' END, left(error, 30))
 FROM monitoring.pipeline_metrics WHERE task = 'extract' ORDER BY end_time`)

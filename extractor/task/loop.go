@@ -190,12 +190,12 @@ func (l *looping) noteClock(m moment) {
 	}
 }
 
-// over says whether the loop that would begin at next is none of this run's any more.
+// over reports whether the loop that would begin at next is none of this run's any more.
 func (l *looping) over(next time.Time) bool {
 	return l.Params.Loops == 0 || l.Params.Until != "" || next.After(l.end)
 }
 
-// planChanged says whether another plan was deployed: the job begins anew with it.
+// planChanged reports whether another plan was deployed: the job begins anew with it.
 // A file that cannot be read is being replaced: the next loop looks again.
 func (l *looping) planChanged() bool {
 	id, err := l.planID()

@@ -26,7 +26,7 @@ type reader interface {
 	close()
 }
 
-// reader gives what reads a site: the workers of a cluster, or else this process.
+// reader returns what reads a site: the workers of a cluster, or else this process.
 func (a *attempt) reader(name string) (reader, error) {
 	sites, err := a.sites()
 	if err != nil {

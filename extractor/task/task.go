@@ -1,6 +1,3 @@
-// Package task is what a task of the job does: discover, extract, consolidate,
-// validate. Each is one list of steps, in the order in which they must be
-// durable; what each step promises is said where the engine defines it.
 package task
 
 import (
@@ -252,7 +249,7 @@ func (a *attempt) sites() (map[string]manifest.Site, error) {
 	return out, nil
 }
 
-// owners gives the assignment in force at an instant, without the sites that other
+// owners returns the assignment in force at an instant, without the sites that other
 // bundles of the pipeline land.
 func (a *attempt) owners(ctx context.Context, at instant.Ticks) (owners []engine.Owner, changed instant.Ticks, err error) {
 	sites, err := a.sitesFile()

@@ -128,7 +128,7 @@ func alike(name string, names []string) []string {
 	return out
 }
 
-// errors gives the rows of monitoring.tag_errors for tags that no run ever found.
+// errors returns the rows of monitoring.tag_errors for tags that no run ever found.
 func (next *assignment) errors(runID string) []engine.TagError {
 	var rows []engine.TagError
 	for _, m := range next.unresolved {

@@ -28,7 +28,7 @@ func (p *plant) lists(n int, names ...string) {
 	p.write(manifest.Folder+"/"+manifest.FileName(n), text.String())
 }
 
-// tagErrors gives the names in monitoring.tag_errors of a run and a partition.
+// tagErrors returns the names in monitoring.tag_errors of a run and a partition.
 func (p *plant) tagErrors(run string, partition int) (out []string) {
 	rows, err := p.lake.DB().Query(`SELECT tag_name || ': ' || error FROM monitoring.tag_errors WHERE run_id = ? AND partition_id = ? AND point_id IS NULL AND tag_webid IS NULL
 AND watermark_ticks IS NULL AND site = 'plant-a' ORDER BY tag_name`, run, partition)

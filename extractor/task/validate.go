@@ -60,7 +60,7 @@ type part struct {
 	site     string
 }
 
-// partitions gives the partitions that the run's tier has by the run's own assignment.
+// partitions returns the partitions that the run's tier has by the run's own assignment.
 func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, error) {
 	at := runs[0].Assigned
 	owners, _, err := a.owners(ctx, at)

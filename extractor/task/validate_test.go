@@ -15,7 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// checked gives the only row of monitoring.completeness of a run.
+// checked returns the only row of monitoring.completeness of a run.
 func (p *plant) checked(run string) (tags, uncounted int, share float64, method, compares string) {
 	require.NoError(p.t, p.lake.DB().QueryRow(`SELECT tags_checked, uncounted_tags, completeness, method, compares FROM monitoring.completeness WHERE run_id = ?`, run).
 		Scan(&tags, &uncounted, &share, &method, &compares))

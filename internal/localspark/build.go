@@ -159,7 +159,7 @@ func (h *Home) run(ctx context.Context, env []string, program string, args ...st
 	return string(text), errors.Join(err, readErr)
 }
 
-// lastLines gives the last lines of a text that are not empty.
+// lastLines returns the last lines of a text that are not empty.
 func lastLines(text string, n int) string {
 	var lines []string
 	for line := range strings.Lines(text) {

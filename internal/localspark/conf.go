@@ -167,7 +167,7 @@ func CheckPath(path string) error {
 // session into another one; those that begin with SPARK_ and PYSPARK_ are too.
 var misleading = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "HADOOP_CONF_DIR", "HADOOP_HOME", "YARN_CONF_DIR", "HIVE_CONF_DIR", "HIVE_HOME", "MASTER"}
 
-// environment gives this process's environment, without what misleads, with a
+// environment returns this process's environment, without what misleads, with a
 // SPARK_HOME and a Python first on PATH.
 func (h *Home) environment(sparkHome, python string) []string {
 	var out []string

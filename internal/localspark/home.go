@@ -1,8 +1,3 @@
-// Package localspark is a Spark of one's own on this machine: open Spark and
-// Delta Lake in the versions that Databricks' runtime 17 LTS has, pinned and
-// cached, a Spark Connect server on them with real executor processes, and
-// virtual environments that run wheels as a cluster would. It serves local runs
-// and tests, and knows nothing of pipelines.
 package localspark
 
 import (
@@ -32,7 +27,7 @@ type Home struct {
 	site string // the virtual environment's site-packages
 }
 
-// Ensure gives the environment, and makes it where it is missing: some 825 MB,
+// Ensure returns the environment, and makes it where it is missing: some 825 MB,
 // a minute or two, and the only time that the network is used. What it does is
 // said on log, at level Info. Processes that need it at the same time wait for
 // the one that makes it. It fails where Java or Python are missing or too old,
@@ -91,7 +86,7 @@ type stamp struct {
 
 func (h *Home) stampFile() string { return filepath.Join(h.dir, "complete.json") }
 
-// complete says whether all is there, and reads where it is. It starts no
+// complete reports whether all is there, and reads where it is. It starts no
 // program: it is on the way of every run.
 func (h *Home) complete() bool {
 	data, err := os.ReadFile(h.stampFile())

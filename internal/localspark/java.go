@@ -23,7 +23,7 @@ const (
 
 const javaHint = "sudo apt-get install -y openjdk-17-jre-headless, or set JAVA_HOME to a Java of version 17 to 23"
 
-// findJava gives the home folder of the first Java that Spark runs on: that of
+// findJava returns the home folder of the first Java that Spark runs on: that of
 // JAVA_HOME, then the one on PATH.
 func findJava(ctx context.Context) (string, error) {
 	var seen []string
@@ -116,7 +116,7 @@ func askJava(ctx context.Context, program string) (home string, version int, err
 	return string(at[1]), version, err
 }
 
-// major gives the first number of a version: 17 of 17.0.15, 8 of 1.8.0_402.
+// major returns the first number of a version: 17 of 17.0.15, 8 of 1.8.0_402.
 func major(version string) (int, error) {
 	version = strings.TrimPrefix(version, "1.")
 	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })

@@ -15,7 +15,7 @@ const (
 	newestPython = 13
 )
 
-// findPython gives a Python 3 that can make virtual environments.
+// findPython returns a Python 3 that can make virtual environments.
 func findPython(ctx context.Context) (string, error) {
 	var seen []string
 	for _, name := range []string{"python3", "python3.13", "python3.12", "python3.11"} {

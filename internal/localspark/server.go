@@ -106,7 +106,7 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// answers says whether an HTTP/2 server is at an address: it greets whoever greets it.
+// answers reports whether an HTTP/2 server is at an address: it greets whoever greets it.
 func answers(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
@@ -129,7 +129,7 @@ func answers(address string) bool {
 // in Env.
 func (s *Server) Remote() string { return "sc://localhost:" + s.port }
 
-// Env gives the whole environment of a client process: this process's own,
+// Env returns the whole environment of a client process: this process's own,
 // without what would mislead Spark, and where the server is. What such a process
 // leaves in its temporary folder goes with the server.
 func (s *Server) Env() []string {

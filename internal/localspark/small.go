@@ -1,6 +1,6 @@
 package localspark
 
-// Small gives settings, for Options.Conf, that let jobs of a few thousand rows
+// Small returns settings, for Options.Conf, that let jobs of a few thousand rows
 // cost a small machine little: plans are interpreted, not compiled, and the
 // virtual machine compiles once. It halves what a statement costs there, and
 // more than halves what a million rows get.

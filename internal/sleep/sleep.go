@@ -1,4 +1,3 @@
-// Package sleep waits, no longer than a context lives.
 package sleep
 
 import (

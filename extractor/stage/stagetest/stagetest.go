@@ -1,5 +1,3 @@
-// Package stagetest reads what stage.ArrowWriter writes, for tests: in production
-// only Spark reads it.
 package stagetest
 
 import (
@@ -137,7 +135,7 @@ func (a *arrowBatch) read(b *columns.Batch) (closing string, closed bool, err er
 	return closing, closed, nil
 }
 
-// column gives a column of the schema that was checked.
+// column returns a column of the schema that was checked.
 func column[A arrow.Array](a *arrowBatch, name string) A {
 	return a.record.Column(a.record.Schema().FieldIndices(name)[0]).(A)
 }

@@ -1,0 +1,3 @@
+// Package sleep waits for a duration or for the end of a context, whichever comes
+// first.
+package sleep
