@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,4 +75,64 @@ func shown(all []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
 	}
 	return strings.Join(all, ", ")
+}
+
+// report notes a problem. Of those with the same kind only the first is told, and
+// the others counted; "" is the same as no other.
+func (r *reader) report(p diag.Problem, kind string) {
+	if i, again := r.same[kind]; again && kind != "" {
+		first := &r.problems[i]
+		if len(first.again) < maxAgain {
+			first.again = append(first.again, p.Line)
+		} else {
+			first.more++
+		}
+		return
+	}
+	if len(r.problems) == maxShown {
+		r.more++
+		return
+	}
+	if r.same == nil {
+		r.same = map[string]int{}
+	}
+	r.same[kind] = len(r.problems)
+	p.File = r.file
+	r.problems = append(r.problems, problem{Problem: p})
+}
+
+// err is what was reported, in order of place.
+func (r *reader) err() error {
+	slices.SortStableFunc(r.problems, func(a, b problem) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	list := &diag.List{Problems: make([]diag.Problem, len(r.problems)), More: r.more}
+	for i := range r.problems {
+		list.Problems[i] = r.problems[i].Problem
+		list.Problems[i].Also = r.problems[i].also()
+	}
+	return list
+}
+
+// reportEncoding says where data stops being UTF-8.
+func (r *reader) reportEncoding(data string) {
+	hint := "save it as UTF-8 (in Excel: CSV UTF-8)"
+	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {
+		r.report(diag.Problem{Line: 1, Column: 1, Text: "the file is UTF-16; allowed is UTF-8", Hint: hint}, "")
+		return
+	}
+	at := 0
+	for {
+		c, size := utf8.DecodeRuneInString(data[at:])
+		if c == utf8.RuneError && size <= 1 {
+			break
+		}
+		at += size
+	}
+	start := strings.LastIndexByte(data[:at], '\n') + 1
+	r.report(diag.Problem{Line: 1 + strings.Count(data[:at], "\n"), Column: columnAt(data[start:], at-start),
+		Text: fmt.Sprintf("byte 0x%02X is not UTF-8", data[at]), Hint: hint}, "")
 }

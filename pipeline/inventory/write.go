@@ -2,13 +2,9 @@ package inventory
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Write writes the header and a row for each tag, in the order given; Read
@@ -120,52 +116,4 @@ func appendQuoted(dst []byte, s string) []byte {
 		dst = append(dst, s[i])
 	}
 	return append(dst, '"')
-}
-
-// Check tells what Read would refuse of a tag as it stands alone: a name that
-// is empty, a text that is not UTF-8 or has control characters, a number out of
-// range.
-func Check(t *Tag) error {
-	if t.Name == "" {
-		return fmt.Errorf("a tag of site %s has no name", quote(t.Site))
-	}
-	for column, text := range [...]string{t.Site, t.Name, t.WebID, t.PointType, t.Units, t.DigitalSet, t.Descriptor, t.Tier} {
-		if !clean(text) {
-			return fmt.Errorf("tag %s: %s is %s: it has control characters, or is not UTF-8", quote(t.Name), columnNames()[column], quote(text))
-		}
-	}
-	if t.EventsPerHour > MaxEventsPerHour || t.EventsPerHour != t.EventsPerHour {
-		return fmt.Errorf("tag %s: %v events per hour; allowed: 0 to %d, or below 0 for unknown", quote(t.Name), t.EventsPerHour, MaxEventsPerHour)
-	}
-	if t.PointID < 0 {
-		return fmt.Errorf("tag %s: point id %d; allowed: at least 1, or 0 for unknown", quote(t.Name), t.PointID)
-	}
-	return nil
-}
-
-// Clean gives s as it may stand in an inventory: each control character, and
-// each byte that is not UTF-8, is a space. It is for descriptors and units as a
-// server gives them; a name must not be changed.
-func Clean(s string) string {
-	if clean(s) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-func clean(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for i := range len(s) {
-		if stops[s[i]] && isControl(s, i) {
-			return false
-		}
-	}
-	return true
 }

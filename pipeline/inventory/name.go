@@ -1,6 +1,49 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Fold returns a form of a name that is the same for names that PI holds to be
+// one: those that strings.EqualFold takes for equal, and no others. Upper or
+// lower case alone is not such a form, since some characters have several.
+func Fold(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return strings.Map(least, name)
+		}
+	}
+	return strings.ToUpper(name) // which in ASCII are the lesser characters
+}
+
+// appendFold appends Fold of a name to dst.
+func appendFold(dst []byte, name string) []byte {
+	start := len(dst)
+	for i := range len(name) {
+		c := name[i]
+		if c >= utf8.RuneSelf {
+			return append(dst[:start], Fold(name)...)
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// least returns the smallest of the characters that differ only in case, which
+// for some characters beyond ASCII is an ASCII letter.
+func least(r rune) rune {
+	smallest := r
+	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
+		smallest = min(smallest, o)
+	}
+	return smallest
+}
 
 // Filter is a list of name filters as PI has them: * stands for any text, also
 // none, ? for one character, and case does not count.

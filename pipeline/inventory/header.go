@@ -9,6 +9,9 @@ import (
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
+// Header is the first line of an inventory and of a manifest, as this package writes it.
+const Header = "site,tag,web_id,point_type,engineering_units,digital_set,descriptor,tier,events_per_hour,future,point_id"
+
 // The columns, in the order of Header.
 const (
 	colSite = iota
