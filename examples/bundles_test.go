@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/lint"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -123,7 +124,7 @@ func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *pl
 			own = append(own, tag)
 		}
 	}
-	p, err := plan.Build(cfg, own, previous, plan.Options{FirstID: first})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, own), previous, plan.Options{FirstID: first})
 	require.NoError(t, err)
 	require.NoError(t, bundle.CheckRequests(cfg, p))
 	tree, err := bundle.Render(cfg, p)

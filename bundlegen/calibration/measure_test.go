@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/calibration"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/internal/fixedseed"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/stretchr/testify/assert"
@@ -45,7 +46,7 @@ func planned(t require.TestingT, change func(*config.Pipeline), tags ...int) *pl
 	if change != nil {
 		change(cfg)
 	}
-	p, err := plan.Build(cfg, list, nil, plan.Options{})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), nil, plan.Options{})
 	require.NoError(t, err)
 	return p
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/bundlegen/bundlegen/bundlegen/bundle"
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -82,7 +83,7 @@ func (p *project) grow(t *testing.T, tags int) {
 	}
 	prev, err := plan.ReadPrevious(p.dir)
 	require.NoError(t, err)
-	built, err := plan.Build(p.cfg, p.tags, prev, plan.Options{})
+	built, err := plan.Build(p.cfg, plantest.Inventory(p.cfg, p.tags), prev, plan.Options{})
 	require.NoError(t, err)
 	p.plan = built
 	tree, err := bundle.Render(p.cfg, built)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -14,7 +15,7 @@ func TestWhereConstantsAreFrom(t *testing.T) {
 	cfg := pipeline(1)
 	cfg.Forecast = map[string]float64{"pi_tag": 0.01}
 	measured := &plan.Calibration{File: "calibration.json", Constants: constants.Of(map[string]float64{"pi_request": 0.2, "pi_tag": 0.02}, "calibration.json, measured over 7 runs")}
-	p, err := plan.Build(cfg, tags("a", 30000), nil, plan.Options{Calibration: measured})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, tags("a", 30000)), nil, plan.Options{Calibration: measured})
 	require.NoError(t, err)
 	assert.Equal(t, "calibration.json", p.Assumed.Calibration)
 	for _, c := range p.Assumed.Constants {

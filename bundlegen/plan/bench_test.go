@@ -6,6 +6,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/stretchr/testify/require"
 )
@@ -21,7 +22,7 @@ func million() (*config.Pipeline, []inventory.Tag) {
 		cfg.Sites = append(cfg.Sites, site)
 		list = append(list, tags(site.Name, 5000)...)
 	}
-	return cfg, list
+	return cfg, plantest.Inventory(cfg, list)
 }
 
 func BenchmarkMillionTagsFirst(b *testing.B) {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -48,9 +47,10 @@ func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
 // long that takes, what it costs, and what an expert would warn about. prev is
 // the bundle that is there, or nil.
 //
-// It is pure and uses all processors; the order of tags does not matter. Tags
-// that name no site belong to the only one, those that name no tier to that whose
-// patterns match, else to the first; those of tier none stay out. The plan keeps no reference to tags, but their texts.
+// It is pure and uses all processors. tags are as inventory.Parse returns them with the
+// pipeline's sites and tiers: each has its site and tier, and they are sorted by site and
+// name, each once. Those of tier none stay out. The plan keeps no reference to tags, but
+// their texts.
 //
 // Partition ids: a partition keeps its id as long as its site and tier have so
 // many partitions; a new one gets the next number above all that the previous
@@ -82,7 +82,7 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		Catalog:     cfg.Catalog,
 		Tags:        len(b.tags),
 		LeftOut:     len(b.left),
-		Left:        leftOut(cfg, b.left),
+		Left:        b.left,
 		Sites:       b.sites,
 		Tiers:       withTags(b.tiers),
 		Partitions:  b.partitions(),
@@ -96,20 +96,6 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 	p.Forecast = p.Tiers[0].Forecast
 	p.ID = planID(p)
 	return p, nil
-}
-
-// leftOut puts the rows that are left out into order, with their site.
-func leftOut(cfg *config.Pipeline, left []inventory.Tag) []inventory.Tag {
-	left = slices.Clone(left)
-	for i := range left {
-		if left[i].Site == "" {
-			left[i].Site = cfg.Sites[0].Name
-		}
-	}
-	slices.SortFunc(left, func(a, b inventory.Tag) int {
-		return cmp.Or(strings.Compare(a.Site, b.Site), strings.Compare(a.Name, b.Name), cmp.Compare(a.PointID, b.PointID))
-	})
-	return left
 }
 
 // withTags leaves out tiers that no tag is of: there is nothing for a job to do.
@@ -128,7 +114,7 @@ type builder struct {
 	model     forecast.Model
 	prices    forecast.Prices
 
-	origins [][]origin // for each site, parallel to grouped.site
+	origins [][]origin // for each site, parallel to the tags of grouped.site
 	groups  [][]cell
 	jobs    []forecast.Job
 	results []forecast.Forecast
@@ -169,7 +155,8 @@ func (b *builder) findOrigins() {
 	}
 	b.origins = make([][]origin, len(b.cfg.Sites))
 	_ = each(len(b.cfg.Sites), func(s int) error {
-		b.origins[s] = match(b.tags, b.site(s), b.prev, b.prev.site(b.cfg.Sites[s].Name))
+		tags, _ := b.site(s)
+		b.origins[s] = match(tags, b.prev, b.prev.site(b.cfg.Sites[s].Name))
 		return nil
 	})
 }
@@ -241,8 +228,9 @@ func (b *builder) survivors() []int {
 	}
 	counts := make([]int, len(b.prev.Partitions))
 	for s := range b.cfg.Sites {
+		_, tiers := b.site(s)
 		for i, o := range b.origins[s] {
-			if o.part >= 0 && b.prev.Partitions[o.part].Tier == b.cfg.Tiers[b.tier[b.site(s)[i]]].Name {
+			if o.part >= 0 && b.prev.Partitions[o.part].Tier == b.cfg.Tiers[tiers[i]].Name {
 				counts[o.part]++
 			}
 		}
@@ -269,21 +257,22 @@ func (b *builder) assignGroup(t, s int) error {
 			slotOf[int32(from)] = i
 		}
 	}
-	order := b.site(s)
+	tags, tiers := b.site(s)
 	positions := make([]int32, 0, b.counts[t][s])
 	items := make([]partition.Item, 0, b.counts[t][s])
-	for i, tag := range order {
-		if int(b.tier[tag]) != t {
+	for i := range tags {
+		tag := &tags[i]
+		if int(tiers[i]) != t {
 			continue
 		}
 		previous := -1
 		if slot, ok := slotOf[b.origins[s][i].part]; ok {
 			previous = slot
 		}
-		if b.tags[tag].EventsPerHour < 0 {
+		if tag.EventsPerHour < 0 {
 			c.unknown++
 		}
-		item := partition.Item{Key: b.tags[tag].Name, Weight: weight(&b.tags[tag], b.model.EventsPerHour), Previous: previous}
+		item := partition.Item{Key: tag.Name, Weight: weight(tag, b.model.EventsPerHour), Previous: previous}
 		if item.Weight > c.heaviest.Weight {
 			c.heaviest = item
 		}
@@ -306,8 +295,7 @@ func (b *builder) assignGroup(t, s int) error {
 	}
 	for i, position := range positions {
 		p := &c.slots[result.Of[i]]
-		tag := b.tags[order[position]]
-		tag.Site, tag.Tier = site, tier
+		tag := tags[position]
 		p.Members = append(p.Members, tag)
 		p.origins = append(p.origins, b.origins[s][position])
 		p.Weight += items[i].Weight

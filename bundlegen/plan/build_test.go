@@ -11,6 +11,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/partition"
 	"github.com/stretchr/testify/assert"
@@ -46,7 +47,7 @@ func tags(site string, n int) []inventory.Tag {
 }
 
 func build(t require.TestingT, cfg *config.Pipeline, list []inventory.Tag, prev *plan.Previous) *plan.Plan {
-	p, err := plan.Build(cfg, list, prev, plan.Options{})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), prev, plan.Options{})
 	require.NoError(t, err)
 	return p
 }
@@ -137,14 +138,6 @@ func TestOrderOfTheInventoryNeverMatters(t *testing.T) {
 	}
 }
 
-func TestTheOnlySiteNeedsNoName(t *testing.T) {
-	list := tags("", 10)
-	p := build(t, pipeline(1), list, nil)
-	assert.Equal(t, "a", p.Partitions[0].Members[0].Site)
-	_, err := plan.Build(pipeline(2), list, nil, plan.Options{})
-	require.ErrorContains(t, err, `site "" is not in pipeline.yml; allowed: a, b`)
-}
-
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(cfg *config.Pipeline, list []inventory.Tag) []inventory.Tag
@@ -157,7 +150,11 @@ func TestRefusals(t *testing.T) {
 		"unknown tier, nearly right": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1].Tier = "standart"; return l },
 			[]string{`tier "standart"`, "allowed: standard", "hint: did you mean standard?"}},
 		"a tag twice": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1].Name = l[0].Name; return l },
-			[]string{"site a has tag", "twice", "hint: "}},
+			[]string{`tag "a.T000000" of site a is out of order or there twice`}},
+		"tags out of order": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { l[1], l[2] = l[2], l[1]; return l },
+			[]string{`tag "a.T000001" of site a is out of order`}},
+		"sites out of order": {func(_ *config.Pipeline, l []inventory.Tag) []inventory.Tag { return append(l[200:], l[:200]...) },
+			[]string{`tag "a.T000000" of site a is out of order`}},
 		"a cadence without a cron expression": {func(c *config.Pipeline, l []inventory.Tag) []inventory.Tag {
 			c.Tiers[0].Every = 7 * time.Minute
 			return l
@@ -173,7 +170,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := pipeline(2)
-			list := c.change(cfg, slices.Concat(tags("a", 200), tags("b", 10)))
+			list := c.change(cfg, plantest.Inventory(cfg, slices.Concat(tags("a", 200), tags("b", 10))))
 			_, err := plan.Build(cfg, list, nil, plan.Options{})
 			require.Error(t, err)
 			for _, text := range c.want {
@@ -487,7 +484,7 @@ func TestSingleClusterBearsSoManyTasks(t *testing.T) {
 	cfg.Compute.SingleCluster = true
 	cfg.Sizing = config.Sizing{MinTags: 1, TargetTags: 1, MaxTags: 1, TagsPerWorker: 1}
 	require.Len(t, build(t, cfg, tags("a", plan.SingleMaxTasks), nil).Partitions, 140)
-	_, err := plan.Build(cfg, tags("a", plan.SingleMaxTasks+1), nil, plan.Options{})
+	_, err := plan.Build(cfg, plantest.Inventory(cfg, tags("a", plan.SingleMaxTasks+1)), nil, plan.Options{})
 	require.ErrorContains(t, err, "tier standard has 141 partitions; allowed: at most 140 tasks on one cluster\nhint: ")
 }
 
@@ -522,6 +519,6 @@ func TestContinuousTier(t *testing.T) {
 
 	cfg.Sizing = config.Sizing{MinTags: 1, TargetTags: 1, MaxTags: 1, TagsPerWorker: 1}
 	cfg.Tiers[0].Partitions = 0
-	_, err := plan.Build(cfg, tags("a", 1001), nil, plan.Options{})
+	_, err := plan.Build(cfg, plantest.Inventory(cfg, tags("a", 1001)), nil, plan.Options{})
 	require.ErrorContains(t, err, "tier critical has 1001 partitions; allowed: at most 1,000 in a continuous tier")
 }

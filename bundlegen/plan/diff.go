@@ -243,14 +243,14 @@ func (p *Plan) originsIn(prev *Previous) [][]origin {
 		}
 	}
 	for site, all := range places {
-		tags, order := make([]inventory.Tag, len(all)), make([]int32, len(all))
+		member := func(at place) *inventory.Tag { return &p.Partitions[at.part].Members[at.member] }
+		slices.SortFunc(all, func(a, b place) int { return strings.Compare(member(a).Name, member(b).Name) })
+		tags := make([]inventory.Tag, len(all))
 		for i, at := range all {
-			tags[i], order[i] = p.Partitions[at.part].Members[at.member], int32(i)
+			tags[i] = *member(at)
 		}
-		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(tags[a].Name, tags[b].Name) })
-		for i, o := range match(tags, order, prev, prev.site(site)) {
-			at := all[order[i]]
-			origins[at.part][at.member] = o
+		for i, o := range match(tags, prev, prev.site(site)) {
+			origins[all[i].part][all[i].member] = o
 		}
 	}
 	return origins

@@ -15,23 +15,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// grouped is the inventory in order of site and name, as indices: a million
-// tags are sorted without copying one.
+// grouped is the inventory by site and tier: ranges and numbers beside the tags, none of
+// which is copied.
 type grouped struct {
-	tags   []inventory.Tag
-	left   []inventory.Tag // rows of tier none, as they came
-	tiers  int
-	order  []int32 // indices into tags, by site, then name
-	starts []int   // order[starts[s]:starts[s+1]] is site s
-	tier   []uint16
-	counts [][]int // counts[tier][site]: tags
+	tags   []inventory.Tag // by site, then name
+	left   []inventory.Tag // rows of tier none
+	starts []int           // tags[starts[s]:starts[s+1]] are those of site s
+	tier   []uint16        // of each tag
+	counts [][]int         // counts[tier][site]: tags
 }
 
-// site gives the indices of a site's tags, by name.
-func (g *grouped) site(s int) []int32 { return g.order[g.starts[s]:g.starts[s+1]] }
+// site returns the tags of a site, by name, and the tier of each.
+func (g *grouped) site(s int) (tags []inventory.Tag, tiers []uint16) {
+	return g.tags[g.starts[s]:g.starts[s+1]], g.tier[g.starts[s]:g.starts[s+1]]
+}
 
-// group sorts the inventory by site and name. It refuses sites and tiers that
-// pipeline.yml does not have, and names that a site has twice.
+// group finds the site and tier of each tag. It refuses sites and tiers that
+// pipeline.yml does not have, and tags that are not in the order of inventory.Parse.
 func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 	tags, left := withoutNone(tags)
 	switch {
@@ -42,41 +42,33 @@ func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 		return nil, diag.WithHint(fmt.Errorf("%s: no tags, so there is nothing to plan", cfg.Inventory),
 			"`bundlegen discover` fills it from the PI servers")
 	}
-	g := &grouped{tags: tags, left: left, tiers: len(cfg.Tiers), tier: make([]uint16, len(tags))}
+	g := &grouped{tags: tags, left: left, starts: make([]int, len(cfg.Sites)+1), tier: make([]uint16, len(tags))}
 	g.counts = make([][]int, len(cfg.Tiers))
 	for t := range g.counts {
 		g.counts[t] = make([]int, len(cfg.Sites))
 	}
-	siteOf := make([]uint32, len(tags))
-	sites, tiers := newLookup(len(cfg.Sites)), newLookup(len(cfg.Tiers))
-	for i, s := range cfg.Sites {
-		sites.add(s.Name, i)
-	}
-	for i, t := range cfg.Tiers {
-		tiers.add(t.Name, i)
-	}
-	tierOf := cfg.TierOf()
-	if len(cfg.Sites) == 1 {
-		sites.add("", 0)
-	}
+	sites, tiers := newLookup(siteNames(cfg)), newLookup(tierNames(cfg))
+	last := 0
 	for i := range tags {
 		s, ok := sites.find(tags[i].Site)
 		if !ok {
 			return nil, unknown(cfg, tags[i].Name, "site", tags[i].Site, siteNames(cfg))
 		}
-		name := tags[i].Tier
-		if name == "" {
-			name = tierOf(tags[i].Name)
-		}
-		t, ok := tiers.find(name)
+		t, ok := tiers.find(tags[i].Tier)
 		if !ok {
 			return nil, unknown(cfg, tags[i].Name, "tier", tags[i].Tier, tierNames(cfg))
 		}
-		siteOf[i], g.tier[i] = uint32(s), uint16(t)
+		if s < last || i > 0 && s == last && tags[i].Name <= tags[i-1].Name {
+			return nil, fmt.Errorf("%s: tag %q of site %s is out of order or there twice", cfg.Inventory, tags[i].Name, tags[i].Site)
+		}
+		g.tier[i], last = uint16(t), s
 		g.counts[t][s]++
+		g.starts[s+1] = i + 1
 	}
-	g.sortBySite(siteOf, len(cfg.Sites))
-	return g, g.sortByName(cfg)
+	for s := range cfg.Sites {
+		g.starts[s+1] = max(g.starts[s+1], g.starts[s]) // a site without tags
+	}
+	return g, nil
 }
 
 // withoutNone parts rows of tier none from the others; where there are none of them
@@ -96,38 +88,8 @@ func withoutNone(tags []inventory.Tag) (rest, left []inventory.Tag) {
 	return rest, left
 }
 
-// sortBySite fills order and starts: a counting sort.
-func (g *grouped) sortBySite(siteOf []uint32, sites int) {
-	g.starts = make([]int, sites+1)
-	for _, s := range siteOf {
-		g.starts[s+1]++
-	}
-	for s := range sites {
-		g.starts[s+1] += g.starts[s]
-	}
-	next := slices.Clone(g.starts)
-	g.order = make([]int32, len(siteOf))
-	for i, s := range siteOf {
-		g.order[next[s]] = int32(i)
-		next[s]++
-	}
-}
-
-func (g *grouped) sortByName(cfg *config.Pipeline) error {
-	return each(len(cfg.Sites), func(s int) error {
-		order := g.site(s)
-		slices.SortFunc(order, func(a, b int32) int { return strings.Compare(g.tags[a].Name, g.tags[b].Name) })
-		for i := 1; i < len(order); i++ {
-			if name := g.tags[order[i]].Name; name == g.tags[order[i-1]].Name {
-				return diag.WithHint(fmt.Errorf("%s: site %s has tag %q twice", cfg.Inventory, cfg.Sites[s].Name, name),
-					"a tag stands in one row, and so in one tier")
-			}
-		}
-		return nil
-	})
-}
-
-// lookup finds an index by name; inventories have long runs of one name, so the last answer is tried first.
+// lookup finds an index by name. Inventories have long runs of one name, so the last
+// answer is tried first.
 type lookup struct {
 	byName map[string]int
 	last   string
@@ -135,9 +97,13 @@ type lookup struct {
 	ok     bool
 }
 
-func newLookup(n int) *lookup { return &lookup{byName: make(map[string]int, n+1)} }
-
-func (l *lookup) add(name string, index int) { l.byName[name] = index }
+func newLookup(names []string) *lookup {
+	l := &lookup{byName: make(map[string]int, len(names))}
+	for i, name := range names {
+		l.byName[name] = i
+	}
+	return l
+}
 
 func (l *lookup) find(name string) (int, bool) {
 	if !l.ok || name != l.last {
@@ -174,7 +140,7 @@ func tierNames(cfg *config.Pipeline) []string {
 }
 
 // each calls f for 0 to n-1, as many at once as there are processors. Of several
-// errors it returns that of the least index, so that the answer is the same each time.
+// errors it returns that of the lowest index, so that the answer is the same each time.
 func each(n int, f func(i int) error) error {
 	errs := make([]error, n)
 	var workers errgroup.Group

@@ -13,14 +13,14 @@ type origin struct{ part, tag int32 }
 
 var nowhere = origin{part: -1}
 
-// match finds for each tag of one site where it was: result[i] belongs to
-// tags[order[i]], order being sorted by name, as before is: the site's previous tags.
+// match finds for each tag of one site where it was. tags are sorted by name, and so is
+// before: the site's previous tags.
 //
 // A tag is the previous one with the same point id, where both know it: a
 // renamed point stays where it was, and another point that took over a name is
 // a new tag. Where one of the two knows no id, the name tells.
-func match(tags []inventory.Tag, order []int32, prev *Previous, before []origin) []origin {
-	result := make([]origin, len(order))
+func match(tags []inventory.Tag, prev *Previous, before []origin) []origin {
+	result := make([]origin, len(tags))
 	for i := range result {
 		result[i] = nowhere
 	}
@@ -34,12 +34,12 @@ func match(tags []inventory.Tag, order []int32, prev *Previous, before []origin)
 	i := 0
 	for k, o := range before {
 		was := prev.tag(o)
-		for i < len(order) && tags[order[i]].Name < was.Name {
+		for i < len(tags) && tags[i].Name < was.Name {
 			openTags = append(openTags, int32(i))
 			i++
 		}
-		if i < len(order) && tags[order[i]].Name == was.Name {
-			is := tags[order[i]].PointID
+		if i < len(tags) && tags[i].Name == was.Name {
+			is := tags[i].PointID
 			switch {
 			case is == was.PointID && is != 0:
 				certain[k] = true
@@ -56,18 +56,18 @@ func match(tags []inventory.Tag, order []int32, prev *Previous, before []origin)
 			openBefore = append(openBefore, int32(k))
 		}
 	}
-	for ; i < len(order); i++ {
+	for ; i < len(tags); i++ {
 		openTags = append(openTags, int32(i))
 	}
-	matchByID(tags, order, prev, before, openTags, openBefore, result)
+	matchByID(tags, prev, before, openTags, openBefore, result)
 	return result
 }
 
 // matchByID settles renames: of the tags and previous tags that are still open,
 // those with the same point id belong together, whatever their names are.
-func matchByID(tags []inventory.Tag, order []int32, prev *Previous, before []origin,
+func matchByID(tags []inventory.Tag, prev *Previous, before []origin,
 	openTags, openBefore []int32, result []origin) {
-	id := func(i int32) int64 { return tags[order[i]].PointID }
+	id := func(i int32) int64 { return tags[i].PointID }
 	wasID := func(k int32) int64 { return prev.tag(before[k]).PointID }
 	openTags = slices.DeleteFunc(openTags, func(i int32) bool { return id(i) == 0 })
 	openBefore = slices.DeleteFunc(openBefore, func(k int32) bool { return wasID(k) == 0 })

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
@@ -230,7 +231,7 @@ func TestPlanningAgainChangesNothing(t *testing.T) {
 		for range 3 {
 			prev := again(t, dir, p)
 			plants.change(t, where(p))
-			p, err = plan.Build(plants.cfg, plants.tags(), prev, plan.Options{Rebalance: rapid.Bool().Draw(t, "rebalance")})
+			p, err = plan.Build(plants.cfg, plantest.Inventory(plants.cfg, plants.tags()), prev, plan.Options{Rebalance: rapid.Bool().Draw(t, "rebalance")})
 			require.NoError(t, err)
 
 			prev = again(t, dir, p)
@@ -259,7 +260,7 @@ func TestOrderNeverMattersLaterEither(t *testing.T) {
 			if i > 0 {
 				list = rapid.Permutation(list).Draw(t, "order")
 			}
-			p, err := plan.Build(plants.cfg, list, prev, opt)
+			p, err := plan.Build(plants.cfg, plantest.Inventory(plants.cfg, list), prev, opt)
 			require.NoError(t, err)
 			text[i], changes[i] = asJSON(t, p), asJSON(t, plan.Diff(prev, p))
 		}

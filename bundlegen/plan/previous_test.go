@@ -14,6 +14,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/stretchr/testify/assert"
@@ -286,7 +287,7 @@ func TestRebalance(t *testing.T) {
 	assert.Zero(t, c.Moved, "stability wins")
 	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: 1.9802}}, c.Balance, "3,000 x 1,000 of a mean of 3,000 x 505")
 	assert.Contains(t, codes(stable), plan.WarnSkew)
-	even, err := plan.Build(cfg, list, prev, plan.Options{Rebalance: true})
+	even, err := plan.Build(cfg, plantest.Inventory(cfg, list), prev, plan.Options{Rebalance: true})
 	require.NoError(t, err)
 	c = plan.Diff(prev, even)
 	assert.Equal(t, []plan.Balance{{Tier: "standard", Before: 1.9802, After: c.Balance[0].After, Moved: c.Moved}}, c.Balance)
@@ -349,7 +350,7 @@ func TestDamagedBundles(t *testing.T) {
 		}, []string{"partitions/partition-0001.csv:1:1: the earlier bundle is damaged: the file was cut off in this line"}},
 		"a manifest mixes tiers": {func(dir string) error {
 			return os.WriteFile(manifestFile(dir, one), []byte("site,tag,tier\na,x,standard\na,y,bulk\n"), 0o644)
-		}, []string{"partitions/partition-0001.csv: the earlier bundle is damaged: it mixes site a, tier bulk with site a, tier standard"}},
+		}, []string{"partitions/partition-0001.csv: the earlier bundle is damaged: it mixes site a, tier standard with site a, tier bulk"}},
 		"a row of a manifest is damaged": {func(dir string) error {
 			return rewrite(manifestFile(dir, one), ",false,", ",maybe,")
 		}, []string{`partitions/partition-0001.csv:2:30: the earlier bundle is damaged: future is "maybe"; allowed: true, false or nothing`}},

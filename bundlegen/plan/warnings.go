@@ -388,7 +388,7 @@ func (b *builder) noTags() (Warning, bool) {
 		}
 	}
 	for s, site := range b.cfg.Sites {
-		if len(b.site(s)) == 0 {
+		if tags, _ := b.site(s); len(tags) == 0 {
 			sites = append(sites, site.Name)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -40,7 +41,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func first(t require.TestingT, cfg *config.Pipeline, list []inventory.Tag) report.Report {
-	p, err := plan.Build(cfg, list, nil, plan.Options{})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), nil, plan.Options{})
 	require.NoError(t, err)
 	return report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate"}
 }
@@ -59,7 +60,7 @@ func after(t require.TestingT, dir string, r report.Report, cfg *config.Pipeline
 	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), record, 0o644))
 	prev, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
-	p, err := plan.Build(cfg, list, prev, plan.Options{})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), prev, plan.Options{})
 	require.NoError(t, err)
 	return report.Report{Plan: p, Changes: plan.Diff(prev, p), Next: "bundlegen generate"}
 }
@@ -155,7 +156,7 @@ func TestGoldenRebalance(t *testing.T) {
 
 	prev, err := plan.ReadPrevious(dir)
 	require.NoError(t, err)
-	p, err := plan.Build(cfg, list, prev, plan.Options{Rebalance: true})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), prev, plan.Options{Rebalance: true})
 	require.NoError(t, err)
 	even := report.Report{Plan: p, Changes: plan.Diff(prev, p), Next: "bundlegen generate --rebalance"}
 	golden(t, "rebalance.txt", text(t, even, report.Options{}))

@@ -65,7 +65,7 @@ func inOrder(tags []inventory.Tag) []inventory.Tag {
 }
 
 func rank(t inventory.Tag) []string {
-	return []string{fmt.Sprint(slices.Index(sites, t.Site)), fmt.Sprint(slices.Index(tiers, t.Tier)), t.Name, fmt.Sprintf("%20d", t.PointID)}
+	return []string{fmt.Sprint(slices.Index(sites, t.Site)), t.Name, fmt.Sprintf("%20d", t.PointID)}
 }
 
 func written(t require.TestingT, tags []inventory.Tag) string {
@@ -269,11 +269,11 @@ func TestFormats(t *testing.T) {
 		f, err := inventory.ReadFile(strings.NewReader(text), "f.csv", opt)
 		require.NoError(t, err, name)
 		require.Equal(t, []inventory.Tag{
-			{Site: "plant-a", Name: "B;2", Tier: "critical", EventsPerHour: 1200, Future: true, PointID: 7},
 			{Site: "plant-a", Name: "A,1", Tier: "bulk", EventsPerHour: 0.5},
+			{Site: "plant-a", Name: "B;2", Tier: "critical", EventsPerHour: 1200, Future: true, PointID: 7},
 		}, f.Tags, name)
 		require.Equal(t, []string{"Bereich"}, f.Columns, name)
-		require.Equal(t, [][]string{{"y; z"}, {"x"}}, f.Others, name)
+		require.Equal(t, [][]string{{"x"}, {"y; z"}}, f.Others, name)
 		slices.Reverse(f.Tags)
 		slices.Reverse(f.Others)
 		var b bytes.Buffer
@@ -308,9 +308,9 @@ func TestTierOf(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.Equal(t, []inventory.Tag{
-		{Site: "s", Name: "C.PV", Tier: "critical", EventsPerHour: -1},
-		{Site: "s", Name: "B", Tier: "standard", EventsPerHour: -1},
 		{Site: "s", Name: "A.PV", Tier: "bulk", EventsPerHour: -1},
+		{Site: "s", Name: "B", Tier: "standard", EventsPerHour: -1},
+		{Site: "s", Name: "C.PV", Tier: "critical", EventsPerHour: -1},
 	}, got)
 }
 

@@ -22,8 +22,8 @@ type rows struct {
 
 // key is what a row is sorted and compared by.
 type key struct {
-	site, tier int32  // numbers of their names
-	hash       uint32 // of the folded name
+	site int32  // number of its name
+	hash uint32 // of the folded name
 }
 
 // newRows makes room for n rows, and for their fields of others if those are kept.
@@ -157,12 +157,12 @@ func (r rows) explain(d duplicate) (text, hint string) {
 	return fmt.Sprintf("%s%s is there twice, first in line %d", what, where, r.lines[d.first]), hint
 }
 
-// sort sorts the rows by site, tier and name. No site has a name twice.
-func (r rows) sort(s *sorter, sites, tiers *names) {
-	siteRank, tierRank := sites.ranks(), tiers.ranks()
+// sort sorts the rows by site and name. No site has a name twice.
+func (r rows) sort(s *sorter, sites *names) {
+	rank := sites.ranks()
 	order, ordered := s.entries[:0], true
 	for i, k := range r.keys {
-		order = append(order, radix.Entry{Key: siteRank[k.site]<<32 | tierRank[k.tier], Index: int32(i)})
+		order = append(order, radix.Entry{Key: rank[k.site], Index: int32(i)})
 		ordered = ordered && (i == 0 || order[i-1].Key < order[i].Key ||
 			order[i-1].Key == order[i].Key && r.tags[i-1].Name < r.tags[i].Name)
 	}
@@ -179,7 +179,7 @@ func (r rows) sort(s *sorter, sites, tiers *names) {
 	arrange(r.tags, order)
 }
 
-// sortNames sorts rows of one site and tier whose names have the same first bytes,
+// sortNames sorts rows of one site whose names have the same first bytes,
 // so many of them. Names are all over the memory and often begin alike: comparing
 // them with each other is slow. Instead, the first eight bytes in which they differ
 // make numbers, which are sorted; rows with the same number are sorted by what follows.

@@ -16,9 +16,9 @@ import (
 
 // Options is what a pipeline knows about its inventory.
 type Options struct {
-	// Sites and Tiers are the names that may occur, and the order of the
-	// result. An empty slice means that any name may occur; their order is then
-	// bytewise.
+	// Sites and Tiers are the names that may occur; Sites is also the order of the
+	// result. An empty slice means that any name may occur; sites are then in
+	// bytewise order.
 	Sites []string
 	Tiers []string
 	// TierOf returns the tier of a tag whose row names none; nil means the first
@@ -26,9 +26,9 @@ type Options struct {
 	TierOf func(tag string) string
 }
 
-// Parse returns the tags of an inventory or a manifest, sorted by site, tier and
-// name (bytewise): the order of the rows does not matter. Sites and tiers are in
-// the order of opt.
+// Parse returns the tags of an inventory or a manifest, sorted by site, in the order of
+// opt, and by name (bytewise): the order of the rows does not matter. A plan rests on
+// that order, and on each point being there once.
 //
 // The first line names the columns, in any order and case. The column tag is
 // required, and site where opt has several sites; columns that are not in Header
@@ -128,7 +128,7 @@ func (r *reader) quick(data string) (*File, bool) {
 		return nil, false
 	}
 	numbering := &chunks[0] // the only chunk if names are open; otherwise all are alike
-	return r.whole(all, s, &numbering.sites, &numbering.tiers), true
+	return r.whole(all, s, &numbering.sites), true
 }
 
 // explained reads an inventory that quick refused, and reports what is wrong.
@@ -157,15 +157,15 @@ func (r *reader) explained(data string) (*File, error) {
 		return nil, r.err()
 	}
 	r.format.DecimalComma = c.decimalComma
-	return r.whole(c.rows, s, &c.sites, &c.tiers), nil
+	return r.whole(c.rows, s, &c.sites), nil
 }
 
 // keepsOthers reports whether fields of columns that are not ours are kept.
 func (r *reader) keepsOthers() bool { return r.keep && len(r.columns) > 0 }
 
 // whole returns the file that the rows make.
-func (r *reader) whole(all rows, s *sorter, sites, tiers *names) *File {
-	all.sort(s, sites, tiers)
+func (r *reader) whole(all rows, s *sorter, sites *names) *File {
+	all.sort(s, sites)
 	f := &File{Tags: all.tags, Others: all.others, Format: r.format, Notes: r.notes}
 	if r.keepsOthers() {
 		f.Columns = r.columns

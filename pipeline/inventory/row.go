@@ -165,12 +165,12 @@ func (c *chunk) tag(n, line int, text string, f *fields) bool {
 	if of := c.reader.opt.TierOf; tier == "" && of != nil {
 		tier = of(t.Name)
 	}
-	k := key{site: c.sites.of(site), tier: c.tiers.of(tier)}
+	k := key{site: c.sites.of(site)}
 	if k.site < 0 {
 		wrong = true
 		c.failName(line, text, f, colSite, "site", site, c.sites.known)
 	}
-	if k.tier < 0 {
+	if c.tiers.of(tier) < 0 {
 		wrong = true
 		c.failName(line, text, f, colTier, "tier", tier, c.tiers.known)
 	}

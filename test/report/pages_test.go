@@ -12,6 +12,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
+	"github.com/bundlegen/bundlegen/bundlegen/plan/plantest"
 	"github.com/bundlegen/bundlegen/bundlegen/report"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -54,7 +55,7 @@ func tags(cfg *config.Pipeline, n int) []inventory.Tag {
 // build plans on top of what is there.
 func build(t *testing.T, cfg *config.Pipeline, list []inventory.Tag, prev *plan.Previous) report.Report {
 	t.Helper()
-	p, err := plan.Build(cfg, list, prev, plan.Options{})
+	p, err := plan.Build(cfg, plantest.Inventory(cfg, list), prev, plan.Options{})
 	require.NoError(t, err)
 	r := report.Report{Plan: p, Changes: plan.Diff(prev, p), Next: "bundlegen generate"}
 	for _, tier := range p.Tiers {
