@@ -259,7 +259,7 @@ hint: close them; a line break is a control character, which no value may contai
 // written again in the same way.
 func TestFormats(t *testing.T) {
 	opt := inventory.Options{Sites: []string{"plant-a"}, Tiers: tiers}
-	const wantRows = "plant-a;A,1;;;;;;bulk;0,5;;;x\nplant-a;\"B;2\";;;;;;critical;1200;true;7;\"y; z\"\n"
+	const wantRows = "plant-a;\"B;2\";;;;;;critical;1200;true;7;\"y; z\"\nplant-a;A,1;;;;;;bulk;0,5;;;x\n"
 	for name, text := range map[string]string{
 		"a German Excel":  "\ufeffTag;Tier;events_per_hour;Bereich;future;point_id\r\nA,1;bulk;0,5;x;;\r\n\"B;2\";;1200;\"y; z\";WAHR;7\r\n",
 		"the same by tab": "\ufefftag\ttier\tevents_per_hour\tBereich\tfuture\tpoint_id\nA,1\tbulk\t0,5\tx\t\t\nB;2\t\t1200\ty; z\tTRUE\t7\n",
