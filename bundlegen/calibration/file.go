@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,13 +61,10 @@ func (c *Calibration) Overrides(file string) map[string]constants.Override {
 	all := map[string]constants.Override{}
 	for _, m := range c.Constants {
 		all[m.Name] = constants.Override{Value: m.Value, Source: fmt.Sprintf("%s, measured over %s, spread %s to %s (10-90%%)",
-			file, words.Plural(c.Runs, "run"), short(m.Low), short(m.High))}
+			file, words.Plural(c.Runs, "run"), words.Digits(m.Low), words.Digits(m.High))}
 	}
 	return all
 }
-
-// short writes a number with the digits that tell something.
-func short(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
 
 // Read reads a file that Encode wrote. The error is an fs.ErrNotExist where
 // there is none.

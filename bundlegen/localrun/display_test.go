@@ -163,7 +163,7 @@ func TestSummary(t *testing.T) {
   landed        1,234,578 events of 20 tags in 3 min 20 s, 6,173 events/s
   PI server     40 requests, 30 of them sent again
   tasks         2 failed, 1 took more than one attempt
-  completeness  99.90% of 1,000 events of 20 tags, as PI counts them
+  completeness  99.9% of 1,000 events of 20 tags, as PI counts them
   failed        2 tags, see monitoring.tag_errors
     "SINUSOID": site "plant-a": forbidden (403) at /piwebapi/streams/x: no
       read access to this point, and none to its security either

@@ -234,7 +234,7 @@ func (s Summary) Text(w io.Writer) {
 		if c.Method == "reread" {
 			how = "as they are when read once more"
 		}
-		say("completeness", "%s of %s of %s, %s", share(c.Share), events(c.Expected), words.Plural(c.Tags, "tag"), how)
+		say("completeness", "%s of %s of %s, %s", words.Share(c.Share), events(c.Expected), words.Plural(c.Tags, "tag"), how)
 	}
 	if s.TagsFailed > 0 {
 		say("failed", "%s, see monitoring.tag_errors", words.Plural(s.TagsFailed, "tag"))
@@ -258,17 +258,6 @@ func rangeOf(from, until instant.Ticks) string {
 }
 
 func seconds(t instant.Ticks) time.Time { return t.Time().UTC().Round(time.Second) }
-
-// share shows 100% only where nothing is missing.
-func share(x float64) string {
-	switch {
-	case x >= 1:
-		return "100%"
-	case x > 0.9999:
-		return "99.99%"
-	}
-	return fmt.Sprintf("%.2f%%", 100*x)
-}
 
 func took(seconds float64) string {
 	if seconds < 60 {

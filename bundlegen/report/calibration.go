@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/bundlegen/bundlegen/bundlegen/calibration"
 	"github.com/bundlegen/bundlegen/bundlegen/forecast/constants"
@@ -37,7 +36,7 @@ func CalibrationText(w io.Writer, m Measured, o Options) error {
 	rows := make([][]cell, len(c.Constants))
 	for i, x := range c.Constants {
 		for _, text := range []string{
-			x.Name, digits(was[x.Name].Value), digits(x.Value), digits(x.Low) + " to " + digits(x.High), words.Count(x.Samples), x.Unit,
+			x.Name, words.Digits(was[x.Name].Value), words.Digits(x.Value), words.Digits(x.Low) + " to " + words.Digits(x.High), words.Count(x.Samples), x.Unit,
 		} {
 			rows[i] = append(rows[i], cell{text: text})
 		}
@@ -68,6 +67,3 @@ func CalibrationText(w io.Writer, m Measured, o Options) error {
 	}
 	return t.out.Flush()
 }
-
-// digits writes a number with the three digits that tell something.
-func digits(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }

@@ -87,7 +87,7 @@ func (t *terminal) explain(e *Explanation, data bool) {
 		fact("was called", "%s", e.Was)
 	}
 	if e.PartitionWeight > 0 {
-		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), share(e.Weight/e.PartitionWeight), weightFrom(&e.Place))
+		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), words.Share(e.Weight/e.PartitionWeight), weightFrom(&e.Place))
 		fact("partition", "%s, %s events/h", words.Plural(e.PartitionTags, "tag"), words.Short(e.PartitionWeight))
 	}
 	if e.Partition >= 0 && e.Before >= 0 && e.Before != e.Partition {
@@ -101,14 +101,6 @@ func (t *terminal) explain(e *Explanation, data bool) {
 	default:
 		t.history(e.History, fact)
 	}
-}
-
-// share words a part of a whole.
-func share(x float64) string {
-	if x < 0.0001 {
-		return "under 0.01%"
-	}
-	return words.Number(100*x) + "%"
 }
 
 // fewOwners is how many stretches of a history are shown.

@@ -140,7 +140,7 @@ func (t *terminal) completeness(list []status.Completeness) {
 	}
 	rows := make([][]cell, len(list))
 	for i, c := range list {
-		share := cell{percentage(c.Share), nil}
+		share := cell{words.Share(c.Share), nil}
 		if c.Share < 1 {
 			share.paint = t.yellow
 		}
@@ -151,15 +151,6 @@ func (t *terminal) completeness(list []status.Completeness) {
 	}
 	t.line("")
 	t.table([]string{"tier", "site", ">complete", ">landed", ">PI counts", ">of tags", "checked, UTC"}, rows)
-}
-
-// percentage words a share such that only all of it is 100%.
-func percentage(share float64) string {
-	text := words.Number(100*share) + "%"
-	if share < 1 && text == "100%" {
-		return "99.99%"
-	}
-	return text
 }
 
 // fewFailed is how many failed tags are named.

@@ -61,6 +61,22 @@ func Short(x float64) string {
 	return strconv.FormatFloat(math.Round(x), 'f', 0, 64)
 }
 
+// Digits returns a number with three significant digits: 0.00123, 45.6, 1.23e+06.
+func Digits(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+
+// Share returns a part of a whole, 0 to 1, in percent. Only all of it is 100%, and only
+// none of it is 0%.
+func Share(x float64) string {
+	percent := Number(100 * x)
+	switch {
+	case x < 1 && percent == "100":
+		return "99.99%"
+	case x > 0 && percent == "0":
+		return "under 0.01%"
+	}
+	return percent + "%"
+}
+
 // trim cuts zeros after the decimal point.
 func trim(s string) string {
 	if strings.Contains(s, ".") {
