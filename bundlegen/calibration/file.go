@@ -1,4 +1,4 @@
-// Package calibration is what earlier runs tell of the forecast's constants: the
+// Package calibration measures the forecast's constants from earlier runs: the
 // rows that they left in monitoring.pipeline_metrics, what can be measured by
 // them and what cannot, and the file in which a plan finds it.
 //
@@ -55,7 +55,7 @@ func (c *Calibration) Encode() ([]byte, error) {
 	return text.Indented(c)
 }
 
-// Overrides gives the constants as a plan takes them, with where they are from:
+// Overrides returns the constants as a plan takes them, with where they are from:
 // file is the name that reports call the file by.
 func (c *Calibration) Overrides(file string) map[string]constants.Override {
 	all := map[string]constants.Override{}

@@ -131,7 +131,7 @@ func (m *measurer) server() {
 	m.model.Request, m.model.Tag = a, b
 }
 
-// samples gives the batches that tell of the PI server: those that were neither
+// samples returns the batches that show how fast the PI server is: those that were neither
 // held back by the budget of requests a second nor read in less than a tenth of a second.
 func (m *measurer) samples() []sample {
 	var list []sample
@@ -176,11 +176,11 @@ func (m *measurer) together(u *run, r *Row) float64 {
 }
 
 // tellingWidths is how much wider the widest calls must be than the narrowest, so that
-// what a request takes can be told from what its tags take.
+// the time of a request can be separated from that of its tags.
 const tellingWidths = 2.0
 
-// fit gives the request and tag that fit the samples best, by least squares of
-// the relative errors; not ok where the samples do not tell one from the other.
+// fit returns the request and tag that fit the samples best, by least squares of
+// the relative errors; not ok if the samples cannot separate the two.
 func fit(list []sample) (request, tag float64, ok bool) {
 	widths := make([]float64, len(list))
 	for i, s := range list {
@@ -263,7 +263,7 @@ func (m *measurer) tasks() {
 	}
 }
 
-// quantile gives the value below which a share of the list is, of a list that is not empty.
+// quantile returns the value below which a share of the list is, of a list that is not empty.
 func quantile(list []float64, share float64) float64 {
 	sorted := slices.Sorted(slices.Values(list))
 	at := share * float64(len(sorted)-1)

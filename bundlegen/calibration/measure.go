@@ -16,7 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Result is what a history tells.
+// Result is what was measured from a history.
 type Result struct {
 	Calibration Calibration
 	Kept        []Kept   // constants that decide forecasts and could not be measured
@@ -40,18 +40,18 @@ const (
 	slowFactor  = 3.0
 )
 
-// ErrNothing says that a history has nothing to measure by.
+// ErrNothing means that a history has nothing to measure.
 var ErrNothing = errors.New("no extraction of this plan has ended with events in the history")
 
 // Measure compares the history of a pipeline, by the name that its rows have, with
 // the plan whose tasks wrote it: the plan's constants are what is not measured, so it is to be made without a calibration.
 //
-// What the rows can tell is when each batch began and ended, how many tags,
-// events and requests it had. That gives what a request and a tag take of the PI
+// The rows have when each batch began and ended, how many tags,
+// events and requests it had. From this follows what a request and a tag take of the PI
 // server (both where calls differ in width, else one factor for the two), the
 // rate of tags, the fixed part of the other tasks, a statement's time where
 // tasks have several batches, and on Databricks the start-up of clusters. How
-// many calls a server works on at once, and its events a second, cannot be told
+// many calls a server works on at once, and its events a second, cannot be measured
 // from slower calls: they stay. Order of the rows does not matter.
 func Measure(p *plan.Plan, pipeline string, rows []Row) (*Result, error) {
 	h, err := newHistory(p, pipeline, rows)
@@ -225,7 +225,7 @@ func (h *history) slow() []Slow {
 	return all
 }
 
-// alike says whether two partitions should take about as long.
+// alike reports whether two partitions should take about as long.
 func alike(a, b *plan.Partition) bool {
 	return a.Tier == b.Tier && a.Tags <= 2*b.Tags && b.Tags <= 2*a.Tags
 }

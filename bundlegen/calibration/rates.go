@@ -8,10 +8,10 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
-// leastHours is the shortest time that tells a tag's rate.
-const leastHours = 0.5
+// minHours is the shortest time from which a rate is measured.
+const minHours = 0.5
 
-// RatesQuery gives the SQL that reads, for each tag of a pipeline, its site, its
+// RatesQuery returns the SQL that reads, for each tag of a pipeline, its site, its
 // name and its events an hour: what was landed over how long a time. Tags that
 // were read for less than half an hour are left out.
 func RatesQuery(pipeline string) string {
@@ -22,10 +22,10 @@ func RatesQuery(pipeline string) string {
   FROM checkpoints.tag_watermarks WHERE %[1]s AND point_id IS NOT NULL AND batch_seq > 0 GROUP BY site, point_id),
 landed AS (SELECT site, tag_webid, count(*) AS events FROM bronze.pi_timeseries WHERE %[1]s GROUP BY site, tag_webid)
 SELECT r.site, r.tag_name, CAST(round(coalesce(l.events, 0) / r.hours, 2) AS STRING)
-FROM read r LEFT JOIN landed l ON l.site = r.site AND l.tag_webid = r.tag_webid WHERE r.hours >= %[2]g`, of, leastHours)
+FROM read r LEFT JOIN landed l ON l.site = r.site AND l.tag_webid = r.tag_webid WHERE r.hours >= %[2]g`, of, minHours)
 }
 
-// SetRates writes measured rates, as RatesQuery gives them, into tags, and says
+// SetRates writes measured rates, the rows of RatesQuery, into tags, and returns
 // how many tags have another rate now. Tags that were not measured keep theirs.
 // onlySite is the site of tags that name none.
 func SetRates(tags []inventory.Tag, measured [][]string, onlySite string) (changed int, err error) {

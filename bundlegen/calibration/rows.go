@@ -65,7 +65,7 @@ var columns = []column{
 	{"requests", true, func(r *Row, s string) (err error) { r.Requests, err = large(s); return err }},
 }
 
-// whole reads a count that is not negative; absent gives what an empty cell stands for.
+// whole reads a count that is not negative; absent is the value of an empty cell.
 func whole(s string, absent int) (int, error) {
 	if s == "" {
 		return absent, nil
@@ -92,7 +92,7 @@ func large(s string) (int64, error) {
 var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07"}
 
 // instantOf reads a timestamp: microseconds since 1970, or a date and time,
-// which is UTC where it does not say.
+// which is UTC without a zone.
 func instantOf(s string) (time.Time, error) {
 	if micros, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return time.UnixMicro(micros).UTC(), nil
@@ -105,7 +105,7 @@ func instantOf(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q; allowed: a timestamp such as 2026-01-31T12:00:00.123Z, or microseconds since 1970", s)
 }
 
-// Query gives the SQL that reads a pipeline's rows as texts, in the order of
+// Query returns the SQL that reads a pipeline's rows as texts, in the order of
 // Header. table is the qualified name of pipeline_metrics, micros the engine's
 // function from a timestamp to microseconds since 1970.
 func Query(table, micros, pipeline string) string {
@@ -137,7 +137,7 @@ const (
 )
 
 // ReadCSV reads rows from a CSV with a header, as an export of the table has it:
-// columns in any order, others beside them. The errors name file, line and column.
+// columns in any order, others are ignored. The errors name file, line and column.
 func ReadCSV(in io.Reader, file string) ([]Row, error) {
 	r := csv.NewReader(regular.Limit(in, maxCSV))
 	header, err := r.Read()
@@ -181,7 +181,7 @@ func ReadCSV(in io.Reader, file string) ([]Row, error) {
 	}
 }
 
-// Parse reads rows as Query gives them; where names what they are of.
+// Parse reads the rows of Query; where is their source, for errors.
 func Parse(records [][]string, where string) ([]Row, error) {
 	at, err := places(Header())
 	if err != nil {

@@ -48,7 +48,7 @@ type Env struct {
 	Stderr io.Writer
 }
 
-// Main runs bundlegen and gives the exit code.
+// Main runs bundlegen and returns the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
 	app := application(env)
 	if last := len(args) - 1; last > 0 && args[last] == completeFlag {
@@ -102,11 +102,11 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 // Flags that several commands share.
 var (
 	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "read the pipeline from `FILE`"}
-	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; without it, those of all regions"}, regionNames}
+	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; by default those of all regions"}, regionNames}
 	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "a deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
 )
 
-// screen says what a stream can show.
+// screen is what a stream can show.
 type screen struct {
 	terminal bool
 	color    bool

@@ -199,7 +199,7 @@ func valuesOf(f cli.Flag, words []string) []string {
 	}
 	pipeline, err := config.Load(path)
 	if err != nil {
-		return nil // a file that cannot be read has nothing to offer; the command says why
+		return nil // a file that cannot be read has nothing to offer; the command reports why
 	}
 	return choice.values(pipeline)
 }

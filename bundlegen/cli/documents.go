@@ -19,7 +19,7 @@ const documentVersion = 1
 // discovered is `discover --output json`.
 type discovered struct {
 	Version   int              `json:"version"`
-	Inventory string           `json:"inventory"` // as pipeline.yml names it
+	Inventory string           `json:"inventory"` // its name in pipeline.yml
 	Written   bool             `json:"written"`   // false: the file was so already
 	Tags      int              `json:"tags"`
 	Sites     []discoveredSite `json:"sites"`
@@ -90,7 +90,7 @@ type validated struct {
 	Valid   bool              `json:"valid"`
 	Bundles []validatedBundle `json:"bundles"` // one for each region
 	Notes   []string          `json:"notes"`
-	Next    string            `json:"next,omitempty"` // where it is valid; else the findings' hints tell
+	Next    string            `json:"next,omitempty"` // if valid; else see the findings' hints
 }
 
 type validatedBundle struct {
@@ -100,7 +100,7 @@ type validatedBundle struct {
 	Findings []diag.Problem `json:"findings"`
 }
 
-// cliPlace is where the databricks CLI says that something is, on a line of its own.
+// cliPlace is how the databricks CLI writes a place, on a line of its own.
 var cliPlace = regexp.MustCompile(`(?m)^\s*in (\S+?):(\d+):(\d+)$`)
 
 // findings returns an error piece by piece, with the place that the databricks CLI

@@ -22,13 +22,13 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "says where a tag is and why",
+		Usage:     "shows where a tag is and why",
 		ArgsUsage: "TAG",
 		Description: `A name that several sites have is explained for each. A name that begins
-with - comes after --. Case does not count where no tag is called exactly so.`,
+with - comes after --. If no tag has exactly this name, case is ignored.`,
 		Flags: []cli.Flag{
 			configFlag,
-			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs, which tells when the tag moved, up to when it is landed, and its last error; by default data, if a local run has landed there"},
+			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs: when the tag moved, up to when it is landed, and its last error; by default data, if a local run has landed there"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Before: commandline.OneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
@@ -62,7 +62,7 @@ with - comes after --. Case does not count where no tag is called exactly so.`,
 	}
 }
 
-// explain gives what the plans of all bundles, and the data folder if there is one,
+// explain returns what the plans of all bundles, and the data folder if there is one,
 // know of a name, and whether a data folder was asked.
 func explain(c *cli.Context, all []*workflow.Region, name string) (list []report.Explanation, asked bool, err error) {
 	var keys []history.Key
@@ -103,7 +103,7 @@ func explain(c *cli.Context, all []*workflow.Region, name string) (list []report
 	return list, true, nil
 }
 
-// isOf says whether a history is that of a place's tag.
+// isOf reports whether a history is that of a place's tag.
 func isOf(h *history.Tag, p *plan.Place) bool {
 	if h.Key.Site != p.Site {
 		return false
@@ -111,7 +111,7 @@ func isOf(h *history.Tag, p *plan.Place) bool {
 	return h.Key.PointID == p.PointID || p.PointID == 0 && h.Name == p.Tag
 }
 
-// onlyLanded gives the place of a tag that the plan does not know, but the tables do.
+// onlyLanded returns the place of a tag that the plan does not know, but the tables do.
 func onlyLanded(h *history.Tag) plan.Place {
 	last := h.Owners[len(h.Owners)-1]
 	place := plan.Place{Site: h.Key.Site, Tag: h.Name, PointID: h.Key.PointID, Tier: last.Tier, Partition: last.Partition, Before: -1}
@@ -146,7 +146,7 @@ func historyOf(h *history.Tag) *report.History {
 
 func pointer(t time.Time) *time.Time { return &t }
 
-// noTag refuses a name that nothing is known of.
+// noTag is the error for an unknown name.
 func noTag(all []*workflow.Region, name string) error {
 	var names []string
 	for _, p := range all {

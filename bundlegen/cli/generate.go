@@ -90,7 +90,7 @@ func generate(c *cli.Context, p *workflow.Region, into *generated) error {
 		if c.Context.Err() != nil {
 			return err
 		}
-		// The folder is whole without it: deploying needs it, and says so.
+		// Not an error: only deploying needs it.
 		fmt.Fprintf(c.App.ErrWriter, "no wheel was made: %s\n", text.Lines(err.Error()))
 		b.NoWheel = diag.Problems(err)
 	}
@@ -98,12 +98,12 @@ func generate(c *cli.Context, p *workflow.Region, into *generated) error {
 	return nil
 }
 
-// tell returns what tells a person of something that takes its time.
+// tell returns a function that prints what takes a while.
 func tell(c *cli.Context) func(line string) {
 	return func(line string) { fmt.Fprintln(c.App.ErrWriter, line) }
 }
 
-// check says how a folder differs from what generate would write.
+// check prints how a folder differs from what generate would write.
 func check(c *cli.Context, out io.Writer, dir string, differences []bundle.Difference) error {
 	if len(differences) == 0 {
 		return nil

@@ -13,13 +13,12 @@ import (
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
-// notForGit is what bundlegen leaves beside a pipeline.yml and nobody commits: what
+// notForGit are files next to pipeline.yml that are not to be committed: what
 // run --local has landed, wheels, and the databricks CLI's own state.
 var notForGit = []string{"/" + defaultData + "/", "lake.duckdb*", workflow.DistFolder + "/", ".databricks/"}
 
-// writeGitignore writes a .gitignore beside a new pipeline.yml. It returns what a
-// person should know: where there is one already it is left as it is, and the lines
-// that it lacks are named.
+// writeGitignore writes a .gitignore beside a new pipeline.yml. An existing
+// one stays as it is: notes name the lines that it lacks.
 func writeGitignore(pipeline string) (wrote string, notes []string) {
 	path := filepath.Join(filepath.Dir(pipeline), ".gitignore")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)

@@ -57,12 +57,12 @@ func initCommand() *cli.Command {
 	}
 }
 
-// wrongServer says what is wrong with --server; its value may hold a password.
+// wrongServer is an error about --server without its value, which may hold a password.
 func wrongServer(err error) error {
 	return diag.WithHint(fmt.Errorf("--server %w", err), "%s", diag.Hint(err))
 }
 
-// withConfig repeats -c in a next command where it was given, such that a shell takes it.
+// withConfig repeats -c in a next command if it was given, quoted for a shell.
 func withConfig(c *cli.Context) string {
 	if !c.IsSet("config") {
 		return ""
@@ -70,7 +70,7 @@ func withConfig(c *cli.Context) string {
 	return " -c " + quoted(c.String("config"))
 }
 
-// quoted is a word such that a shell takes it.
+// quoted quotes a word for a shell.
 func quoted(word string) string {
 	if plain.MatchString(word) {
 		return word
@@ -78,17 +78,17 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// plain is what shells take without quotes.
+// plain is what needs no quotes.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:+-]+$`)
 
 func discoverCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "discover",
 		Usage: "lists every site's points in the inventory",
-		Description: `Which points those are, sites[].points says: all that the user may see, those
-that filters of PI select, or the rows that are listed and no others. Tiers, rates
-and columns of your own are kept; rows that their server does not have any more
-are dropped, unless they are listed.`,
+		Description: `The key sites[].points selects the points: all that the user may see, those that
+match filters, or the rows of the inventory and no others. Tiers, rates and columns
+of your own are kept. Rows whose points no longer exist are dropped, unless the
+points are listed.`,
 		Flags: []cli.Flag{configFlag, regionFlag, outputFlag("text or json", "text", "json")},
 		Action: func(c *cli.Context) error {
 			if _, err := outputFormat(c, "what was found"); err != nil {
@@ -172,7 +172,7 @@ func notesOf(c *cli.Context) []string {
 	return append([]string{}, notes...)
 }
 
-// printNotes tells what a person should know and need not do anything about.
+// printNotes prints notes, which need no action.
 func printNotes(c *cli.Context, notes []string) {
 	c.App.Metadata[notesKey] = append(notesOf(c), notes...)
 	for _, n := range notes {

@@ -102,7 +102,7 @@ func changesExit(p *workflow.Region) error {
 	return nil
 }
 
-// next is the command that a person would give now.
+// next returns the command to give now.
 func next(c *cli.Context, all []*workflow.Region) string {
 	if !slices.ContainsFunc(all, func(p *workflow.Region) bool { return !p.Changes.Empty() }) {
 		targets := all[0].Config.Targets

@@ -37,7 +37,7 @@ func withProblems(action func(*cli.Context) error) func(*cli.Context) error {
 	}
 }
 
-// noProblem reports whether a command ended with an exit code that says it all, or
+// noProblem reports whether a command ended with an exit code that needs no message, or
 // because it was cancelled.
 func noProblem(c *cli.Context, err error) bool {
 	var code exit

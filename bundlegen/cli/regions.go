@@ -33,7 +33,7 @@ func load(c *cli.Context) (*workflow.Project, error) {
 	return p, nil
 }
 
-// planned reads the pipeline and plans each of its regions on what is there.
+// planned reads the pipeline and plans each of its regions.
 func planned(c *cli.Context, o workflow.Options) (*workflow.Project, error) {
 	p, err := load(c)
 	if err != nil {
@@ -42,7 +42,7 @@ func planned(c *cli.Context, o workflow.Options) (*workflow.Project, error) {
 	return p, planRegions(c, p, o)
 }
 
-// planRegions plans each region, and tells what a person should know of it.
+// planRegions plans each region and prints notes.
 func planRegions(c *cli.Context, p *workflow.Project, o workflow.Options) error {
 	tuneForPlanning()
 	notes, err := workflow.Plan(p, o)
@@ -69,7 +69,7 @@ func tuneForPlanning() {
 	}
 }
 
-// oneRegion refuses several bundles where a command is about one.
+// oneRegion is an error where a command is about one bundle and there are several.
 func oneRegion(parts []*workflow.Region, what string) error {
 	if len(parts) == 1 {
 		return nil
@@ -90,8 +90,8 @@ func withRegion(c *cli.Context) string {
 	return " --region " + c.String("region")
 }
 
-// leftOver says of a bundle without regions that is still there beside those of
-// regions: its jobs, if they are deployed, would take the tags back.
+// leftOver is the warning about a bundle from before there were regions: its jobs, if
+// deployed, would take the tags back.
 func leftOver(dir string) string {
 	return strings.Join([]string{
 		"! " + dir + " is the bundle from before there were regions. Where it is deployed, its jobs and",

@@ -31,12 +31,12 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
 			&cli.BoolFlag{Name: "local", Usage: "run the job on this machine"},
-			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "`ENGINE` of a local run: duckdb, or spark: Delta on a Spark that is set up here, or the one of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
+			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "`ENGINE` of a local run: duckdb, or spark for Delta on a Spark that is set up here, or on that of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
 			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the `FOLDER` of a local run's tables and staging"},
-			&cli.StringFlag{Name: "until", Usage: "read up to this `INSTANT` exactly, such as 2026-01-31T12:00:00Z, instead of up to now less extract.settle"},
-			&choiceFlag{&cli.StringFlag{Name: "tier", Usage: "the `TIER` whose job runs; without it, all of them in order. A continuous tier that is named here runs until Ctrl-C with --local, unless --until is given"}, tierNames},
-			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest that a local run waits between two attempts; the job's own interval leaves time for a cluster to start"},
-			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning when pipeline.yml or the inventory would give another"},
+			&cli.StringFlag{Name: "until", Usage: "read up to exactly this `INSTANT`, such as 2026-01-31T12:00:00Z; by default up to now minus extract.settle"},
+			&choiceFlag{&cli.StringFlag{Name: "tier", Usage: "run only the job of `TIER`; by default those of all tiers, in order. With --local, the job of a continuous tier then runs until Ctrl-C, unless --until is given"}, tierNames},
+			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest `WAIT` of a local run between two attempts of a task"},
+			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning that pipeline.yml or the inventory has changed"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Action: func(c *cli.Context) error {
@@ -74,8 +74,8 @@ func runCommand() *cli.Command {
 	}
 }
 
-// here checks that flags say where the job runs, here or on Databricks, and that
-// they belong to that, before anything is read.
+// here checks that the flags name one place to run, here or on Databricks, and belong
+// to it, before anything is read.
 func here(c *cli.Context) error {
 	switch {
 	case c.Bool("local") && c.IsSet("target"):
@@ -289,7 +289,7 @@ const (
 	mostErrorLines  = 6  // of each
 )
 
-// showRun says how a run on Databricks ended, and why each task failed that did.
+// showRun prints how a run on Databricks ended, and why tasks failed.
 func showRun(w io.Writer, run remoteRun) {
 	fmt.Fprintf(w, "%s %s in %s: %s\n", run.Job, inWords[run.Outcome], words.Span(run.Duration.Seconds()), text.Line(run.URL))
 	if run.Outcome != outcome.OK && run.Message != "" {

@@ -16,10 +16,9 @@ import (
 	"github.com/bundlegen/bundlegen/internal/words"
 )
 
-// warnStale warns of bundles that are not what pipeline.yml and the inventory
-// would give now, as generate --check does, before they are run as they are. A
-// clone that has a bundle and no inventory runs it, and there is nothing to
-// compare it with; where another thing keeps from comparing, that is said.
+// warnStale warns before a run of bundles that generate would change. A clone with a
+// bundle and no inventory has nothing to compare with, and runs it without a warning;
+// anything else that prevents comparing is a warning.
 func warnStale(c *cli.Context, project *workflow.Project) {
 	now := &workflow.Project{Pipeline: project.Pipeline} // planned, compared and forgotten
 	for _, p := range project.Regions {
@@ -52,7 +51,7 @@ func warnStale(c *cli.Context, project *workflow.Project) {
 }
 
 // firstDifference names the first file that differs, and its first line that does.
-// plan.json, which has the hashes of all others, stands back.
+// plan.json, which has the hashes of all others, comes last.
 func firstDifference(differences []bundle.Difference) string {
 	first := differences[0]
 	for _, d := range differences {

@@ -19,8 +19,8 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "shows the last runs, how far each tier and site is behind, and what failed",
-		Description: `Without -t it is about local runs. With -t the tables are asked by the SQL
-warehouse of monitoring.warehouse; where there is none, only the last runs are known.`,
+		Description: `Without -t, the status of local runs. With -t, that of a target: the SQL warehouse
+of monitoring.warehouse reads the tables; without one, only the last runs are known.`,
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
 			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the data `FOLDER` of local runs"},

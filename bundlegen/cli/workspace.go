@@ -19,7 +19,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// target gives the deployment target, which must be one of the pipeline's.
+// target returns the deployment target, which must be one of the pipeline's.
 func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	var names []string
 	for _, t := range cfg.Targets {
@@ -36,10 +36,10 @@ func target(c *cli.Context, cfg *config.Pipeline) (string, error) {
 	return name, nil
 }
 
-// toldKey is where an application keeps what its verbs have told.
+// toldKey is where an application keeps what it has printed already.
 const toldKey = "told"
 
-// workspace gives the verbs on a workspace, which print where this command does.
+// workspace returns the databricks CLI, which prints where this command does.
 func workspace(c *cli.Context) deploy.CLI {
 	told, ok := c.App.Metadata[toldKey].(*deploy.Told)
 	if !ok {
@@ -50,14 +50,14 @@ func workspace(c *cli.Context) deploy.CLI {
 }
 
 // lintBundle makes the checks that the databricks CLI does not, and notes what git
-// will not take.
+// ignores.
 func lintBundle(c *cli.Context, r *workflow.Region) error {
 	noteIgnored(c, r.Dir())
 	return workflow.Lint(r)
 }
 
-// noteIgnored tells what of a bundle would be missing in a clone. It is a note, since
-// some want it so: the tasks get these files all the same.
+// noteIgnored prints which of a bundle's files git ignores: a clone would lack them,
+// which some intend. Tasks get these files all the same.
 func noteIgnored(c *cli.Context, dir string) {
 	var notes []string
 	for _, i := range lint.IgnoredByGit(c.Context, dir, c.String("config")) {
@@ -178,7 +178,7 @@ func rollOut(c *cli.Context, regions []*workflow.Region, name string) error {
 	return nil
 }
 
-// ask wants a yes from a person; where there is none to ask it says how to do without.
+// ask asks for approval; without a terminal it returns an error that names --auto-approve.
 func ask(c *cli.Context, what string) error {
 	in, ok := c.App.Reader.(*os.File)
 	if !ok || !screenOf(in).terminal {

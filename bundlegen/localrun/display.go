@@ -21,10 +21,10 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// display shows a run as it goes: lines of what happened, and on a terminal,
-// below them, bars of what is under way, which are drawn anew several times a
-// second. Without a terminal a line says at times how things stand. Whatever is
-// written to it stands above the bars. Its methods are called from several goroutines.
+// display shows the progress of a run: a line for each event and, on a terminal,
+// progress bars below them, redrawn several times a second. Without a terminal it
+// prints a line of progress now and then. What is written to it appears above the
+// bars. It is safe for concurrent use.
 type display struct {
 	w        io.Writer
 	terminal bool
@@ -33,19 +33,19 @@ type display struct {
 	mu      sync.Mutex
 	begun   time.Time
 	spoken  time.Time // when the last line was written
-	drawn   int       // lines of bars that stand on the terminal
+	drawn   int       // lines of bars on the terminal
 	tasks   []*scheduled
 	shown   map[*scheduled]*shown
 	notices piwebapi.Notices
-	reasons []string       // why tasks failed, as far as it was told
-	latest  piwebapi.Retry // a wait that goes on
-	due     time.Time      // when that ends
+	reasons []string       // why tasks failed, each shown once
+	latest  piwebapi.Retry // the last one: Wait may not be over yet
+	due     time.Time      // when it is over
 
 	stop  chan struct{}
 	ended chan struct{}
 }
 
-// shown is what is known of a task.
+// shown is the progress of a task.
 type shown struct {
 	state    State
 	progress task.Progress
@@ -56,9 +56,9 @@ type shown struct {
 const (
 	widest     = 79 // columns: a terminal of 80 does not wrap then
 	redraw     = 200 * time.Millisecond
-	silence    = 10 * time.Second // after which a line says how things stand
+	silence    = 10 * time.Second // after which a line of progress is printed
 	mostBars   = 16
-	otherLines = 4 // of a terminal, that bars leave free
+	otherLines = 4 // of a terminal, left free by the bars
 )
 
 func newDisplay(w io.Writer, terminal bool, size func() (width, height int)) *display {
@@ -74,7 +74,7 @@ func newDisplay(w io.Writer, terminal bool, size func() (width, height int)) *di
 	return d
 }
 
-// close takes the bars away.
+// close removes the bars.
 func (d *display) close() {
 	close(d.stop)
 	<-d.ended
@@ -122,7 +122,7 @@ func (d *display) begin(tasks []*scheduled) {
 	}
 }
 
-// Write implements io.Writer: what is written stands above the bars.
+// Write implements io.Writer: what is written appears above the bars.
 func (d *display) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,14 +131,14 @@ func (d *display) Write(p []byte) (int, error) {
 	return d.w.Write(p)
 }
 
-// line writes a line with the time since the run's begin.
+// line prints a line with the time since the run began.
 func (d *display) line(format string, args ...any) {
 	d.wipe()
 	d.spoken = time.Now()
 	fmt.Fprintln(d.w, d.fit(fmt.Sprintf("%7.1fs  ", time.Since(d.begun).Seconds())+text.Line(fmt.Sprintf(format, args...))))
 }
 
-// fit cuts a line such that it does not wrap.
+// fit cuts a line so that it does not wrap.
 func (d *display) fit(line string) string {
 	width := widest
 	if d.terminal {
@@ -170,7 +170,7 @@ func (d *display) progress(t *scheduled, p task.Progress) {
 	}
 }
 
-// retrying tells of a task that is tried again.
+// retrying shows that a task is tried again.
 func (d *display) retrying(t *scheduled, reason string, attempt int, wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -192,7 +192,7 @@ func (d *display) retrying(t *scheduled, reason string, attempt int, wait time.D
 	}
 }
 
-// retry tells of a request that is sent again.
+// retry shows that a request is sent again.
 func (d *display) retry(r piwebapi.Retry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -217,7 +217,7 @@ func (d *display) end(t *scheduled, s State) {
 
 func events(n int64) string { return words.Plural(int(n), "event") }
 
-// wipe takes the bars off the terminal.
+// wipe removes the bars from the terminal.
 func (d *display) wipe() {
 	if d.drawn > 0 {
 		fmt.Fprintf(d.w, "\x1b[%dA\r\x1b[J", d.drawn)
@@ -232,9 +232,8 @@ func (d *display) draw(now time.Time) {
 	fmt.Fprint(d.w, strings.Join(lines, "\n")+"\n")
 }
 
-// area returns the lines that stand below all others: a bar for each extraction
-// where there is room for them, else for those that run, one for all, and what
-// is under way.
+// area returns the lines below all others: a bar for each extraction, or for each
+// running one if there is no room for all, one for the total, and what runs.
 func (d *display) area(now time.Time) []string {
 	_, height := d.size()
 	most := min(mostBars, height-otherLines)
@@ -263,7 +262,7 @@ func (d *display) area(now time.Time) []string {
 	return append(lines, d.fit(fmt.Sprintf("%7.1fs  ", now.Sub(d.begun).Seconds())+text.Line(d.underWay(now))))
 }
 
-// bar returns the bar of an extraction, or of a loop where it stands.
+// bar returns the bar of an extraction, or a line of progress for a loop.
 func (d *display) bar(t *scheduled, now time.Time) string {
 	s := d.shown[t]
 	name := fmt.Sprintf("%04d %s", t.spec.params.Partition, text.Line(t.spec.params.Site))
@@ -277,7 +276,7 @@ func (d *display) bar(t *scheduled, now time.Time) string {
 	return bar(name, s.share(), events(s.landed+s.progress.Events), step)
 }
 
-// loopStanding says how current a continuous extraction is.
+// loopStanding returns how current a continuous extraction is.
 func loopStanding(p task.Progress, now time.Time) string {
 	at := p.Through.Time()
 	what := fmt.Sprintf("landed up to %s, %s behind", at.Format("15:04:05Z"), words.Span(max(0, now.Sub(at).Seconds())))
@@ -287,7 +286,7 @@ func loopStanding(p task.Progress, now time.Time) string {
 	return what
 }
 
-// share is how much of what a task has to read is read, 0 to 1.
+// share returns the part of a task that is read, 0 to 1.
 func (s *shown) share() float64 {
 	switch {
 	case s.whole > 0:
@@ -298,8 +297,8 @@ func (s *shown) share() float64 {
 	return 0
 }
 
-// all returns how much of all that the job has to read is read, and the events
-// so far. What is not known yet of an extraction is taken for the mean of the others.
+// all returns the part of the job that is read, 0 to 1, and the events so far. An
+// extraction whose size is not known yet counts as the mean of the others.
 func (d *display) all() (share float64, read int64) {
 	var whole, left float64
 	known, unknown := 0, 0
@@ -337,7 +336,7 @@ func bar(name string, share float64, events, step string) string {
 	return strings.TrimRight(b.SetCurrent(int64(share*cells)).SetWidth(widest).String(), " ")
 }
 
-// percent shows 100 only where all is done.
+// percent is 100 only if all is done.
 func percent(share float64) string {
 	n := int(share * 100)
 	if share < 1 {
@@ -346,7 +345,7 @@ func percent(share float64) string {
 	return fmt.Sprintf("%3d%%", n)
 }
 
-// status says in one line how things stand, for where there are no bars.
+// status returns the line of progress for where there are no bars.
 func (d *display) status(now time.Time) string {
 	share, read := d.all()
 	switch behind := d.behind(); {
@@ -377,7 +376,7 @@ func (d *display) behind() *task.Progress {
 	return behind
 }
 
-// waits says which sites do not answer, if any.
+// waits names the sites that do not answer; "" if all do.
 func (d *display) waits(now time.Time) string {
 	troubled := d.notices.Troubled()
 	if len(troubled) == 0 {
@@ -390,7 +389,7 @@ func (d *display) waits(now time.Time) string {
 	return what
 }
 
-// underWay says what runs, by what it does, and what that waits for.
+// underWay returns what runs, by step, or the sites that everything waits for.
 func (d *display) underWay(now time.Time) string {
 	var what, steps []string
 	reading := map[string]int{} // extractions, by their step
@@ -421,12 +420,12 @@ func (d *display) underWay(now time.Time) string {
 	return strings.Join(what, ", ")
 }
 
-// lines is a log for a person who waits: each message is a line with what belongs
-// to it, and no more.
+// lines is a slog.Handler for a person who waits: a line for each message, without
+// time and level.
 type lines struct {
 	w     io.Writer
 	least slog.Level
-	over  func() error // when it returns an error, what is still logged is of no interest: a run that was cancelled; may be nil
+	over  func() error // messages are dropped once it returns an error: the run was cancelled; may be nil
 }
 
 func (l lines) Enabled(_ context.Context, level slog.Level) bool {

@@ -15,23 +15,23 @@ import (
 // lake is where the tables of a run live, and what runs tasks on them. It is
 // safe for concurrent use.
 type lake interface {
-	// attempt runs one attempt of a task to its end. When ctx is cancelled it ends
-	// soon, at a point from which another attempt goes on, with ctx's cause.
-	// watch is told how it goes on.
+	// attempt runs one attempt of a task and reports its progress to watch. When ctx
+	// is cancelled it ends soon, at a point from which another attempt can go on,
+	// with ctx's cause.
 	attempt(ctx context.Context, t *spec, number int, watch watch) (task.Result, error)
-	// sideBySide is how many extractions this machine bears at once.
+	// sideBySide returns how many extractions this machine can run at once.
 	sideBySide() int
-	// landed returns how many events each partition has landed since ever, by the
-	// tables; nil where the tasks' own results have to tell.
+	// landed returns the number of events of each partition in the tables; nil if only
+	// the tasks' own results are known.
 	landed(ctx context.Context) map[int]int64
-	// trouble says what is wrong with the data folder, in words that follow its
-	// name, when err comes from that and does not say so itself; else "".
+	// trouble returns what is wrong with the data folder, in words that follow its
+	// name, if that is the cause of err and err does not name it; else "".
 	trouble(err error) string
-	// close gives the data folder free for others.
+	// close releases the data folder.
 	close() error
 }
 
-// watch is told how an attempt goes on, from several goroutines.
+// watch receives the progress of an attempt, from several goroutines.
 type watch struct {
 	progress func(task.Progress)
 	retry    func(piwebapi.Retry) // of requests that are sent again
@@ -71,7 +71,7 @@ func (o Options) kind() (engineKind, error) {
 func (o Options) Tables() string {
 	kind, err := o.kind()
 	if err != nil {
-		return o.Data // Run says what is wrong
+		return o.Data // Run returns the error
 	}
 	return kind.tables(o.Data)
 }
@@ -109,7 +109,7 @@ func (l *duckLake) sideBySide() int { return max(16, 4*runtime.GOMAXPROCS(0)) }
 func (l *duckLake) landed(ctx context.Context) map[int]int64 {
 	counts, err := l.engine.Landed(ctx)
 	if err != nil {
-		return map[int]int64{} // there are no tables yet; what else is wrong the tasks say
+		return map[int]int64{} // there are no tables yet; the tasks report any other error
 	}
 	return counts
 }

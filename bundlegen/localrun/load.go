@@ -34,7 +34,7 @@ func load(dir, pipeline, catalog string) (emitted, error) {
 	return emitted{b}, err
 }
 
-// ofTier gives the job that a tier's run begins with.
+// ofTier returns the job that a tier's run begins with.
 func (e emitted) ofTier(tier string) (bundle.Job, error) {
 	var known []string
 	for _, j := range e.Roots() {
@@ -57,7 +57,7 @@ type spec struct {
 	values map[string]string   // what the references in Args stand for, but for the attempt's own
 }
 
-// flatten gives the tasks of a job and of the jobs that it runs as one graph: a
+// flatten returns the tasks of a job and of the jobs that it runs as one graph: a
 // task that runs a job begins before that job's first tasks and ends after its
 // last ones. values are the parent's, by the names of their references.
 func (e emitted) flatten(job bundle.Job, values map[string]string) ([]*scheduled, graph, error) {
@@ -74,7 +74,7 @@ type flattening struct {
 	graph  graph
 }
 
-// job adds a job's tasks behind the tasks in after, and gives the indices of all of them.
+// job adds a job's tasks after the tasks in after, and returns the indices of all of them.
 func (f *flattening) job(job bundle.Job, values map[string]string, after []int, path []string) ([]int, error) {
 	for _, p := range path {
 		if p == job.Key {
@@ -96,14 +96,13 @@ func (f *flattening) job(job bundle.Job, values map[string]string, after []int, 
 		ends[t.Key], all = added, append(all, added...)
 	}
 	if len(ends) != len(job.Tasks) {
-		return nil, diag.WithHint(fmt.Errorf("job %s: its tasks wait for each other in a circle, or for one that is not there", job.Key),
+		return nil, diag.WithHint(fmt.Errorf("job %s: its tasks wait for each other in a cycle, or for one that does not exist", job.Key),
 			"bundlegen validate names it")
 	}
 	return all, nil
 }
 
-// inOrder gives the tasks such that each stands behind those it depends on;
-// tasks of a circle are left out.
+// inOrder sorts tasks topologically. Tasks of a cycle are left out.
 func inOrder(tasks []bundle.Task) []bundle.Task {
 	done, out := map[string]bool{}, make([]bundle.Task, 0, len(tasks))
 	for grown := true; grown; {
@@ -157,7 +156,7 @@ func (f *flattening) task(job bundle.Job, t bundle.Task, values map[string]strin
 	return f.job(child, inner, depends, path)
 }
 
-// bind gives a job's parameters their values: what is given, else the default.
+// bind returns the values with those of a job's parameters: the given one, else the default.
 func bind(values map[string]string, job bundle.Job, given map[string]string) (map[string]string, error) {
 	out := maps.Clone(values)
 	for _, p := range job.Parameters {

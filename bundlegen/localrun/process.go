@@ -23,7 +23,7 @@ import (
 // resultVariable names the file in which pi-extractor leaves its result.
 const resultVariable = "PI_EXTRACTOR_RESULT"
 
-// progressVariable names the file in which it leaves meanwhile how far it is.
+// progressVariable names the file in which it keeps its progress.
 const progressVariable = "PI_EXTRACTOR_PROGRESS"
 
 // process is one attempt of a task as a process of its own.
@@ -31,7 +31,7 @@ type process struct {
 	program string
 	args    []string
 	env     []string
-	output  string             // the file for all that it says
+	output  string             // the file of its stdout and stderr
 	spark   *localspark.Server // ends the attempt when it ends; nil: a server of somebody else's
 	grace   time.Duration      // that it has to end after it was asked to
 }
@@ -71,7 +71,7 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 	case ctx.Err() != nil:
 		return result, context.Cause(ctx)
 	case ended(sparkDied):
-		return result, p.spark.Err() // whatever the task says of it
+		return result, p.spark.Err() // rather than what the task made of it
 	default:
 		return result, p.failure(child.State())
 	}
@@ -79,7 +79,7 @@ func (p process) run(ctx context.Context) (task.Result, error) {
 
 func (p process) progressFile() string { return strings.TrimSuffix(p.output, ".log") + ".progress" }
 
-// follow tells of what the process leaves of its progress, until stop is called.
+// follow reports the progress that the process writes to watch, until stop is called.
 func (p process) follow(w watch) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	var last []byte
@@ -144,8 +144,8 @@ func readResult(file string) (result task.Result, err error) {
 	return result, os.Remove(file)
 }
 
-// failure says why a process failed: in pi-extractor's own words where it has
-// said any, else in the last that Python said.
+// failure returns why a process failed: pi-extractor's own error, else the last line
+// of Python's.
 func (p process) failure(state *os.ProcessState) error {
 	text, err := tail(p.output)
 	if err != nil {
@@ -179,7 +179,7 @@ func tail(path string) (string, error) {
 	return string(bytes.ToValidUTF8(text, []byte("�"))), nil
 }
 
-// errorOf gives the last error that pi-extractor printed, which may have several
+// errorOf returns the last error that pi-extractor printed, which may have several
 // lines: what follows "error: " up to the launcher's own trace, or the end.
 func errorOf(text string) string {
 	const head = "error: "
@@ -191,7 +191,7 @@ func errorOf(text string) string {
 	return strings.TrimSpace(said)
 }
 
-// lastLine gives the last line that is not empty, if there is one.
+// lastLine returns the last line that is not empty, if there is one.
 func lastLine(text string) []string {
 	text = strings.TrimSpace(text)
 	if text == "" {

@@ -28,7 +28,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Options says what to run and where.
+// Options are what to run and where.
 type Options struct {
 	Bundle    string        // the emitted folder
 	Pipeline  string        // NAME: the key of everything that is landed
@@ -56,7 +56,7 @@ const softMemory = 256 << 20
 
 // Run runs the jobs of the tiers one after the other. The table of each goes to
 // Stdout, all else to Stderr. An error is what kept the run from beginning or
-// ending; how tasks ended, and that ctx was cancelled, is in the Summary.
+// ending; how tasks ended, and whether ctx was cancelled, is in the Summary.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	if _, chosen := os.LookupEnv("GOMEMLIMIT"); !chosen {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softMemory))
@@ -122,7 +122,7 @@ func runTiers(ctx context.Context, o Options, screen *display, lake lake, jobs e
 			sum.Jobs = append(sum.Jobs, done)
 			worst = outcome.Worse(worst, done.Outcome)
 			if again = job.Continuous && o.Endless && ctx.Err() == nil; again {
-				// As on Databricks, the job begins anew, with the bundle that is there now.
+				// As on Databricks, the job starts again, with the bundle as it is now.
 				if jobs, err = load(o.Bundle, o.Pipeline, o.catalog()); err != nil {
 					return err
 				}
@@ -208,9 +208,9 @@ func endOf(s State, endless bool) State {
 	return s
 }
 
-// landedSince returns a function that corrects what extractions say that they
-// landed by what the tables say: a batch may be staged by one attempt, or by a run
-// before, and published by another. A cancelled run is counted, too.
+// landedSince returns a function that corrects the extractions' own counts by the
+// tables: a batch may be staged by one attempt, or by an earlier run, and published
+// by another. Cancelled runs count, too.
 func landedSince(ctx context.Context, lake lake) (correct func(tasks []*scheduled)) {
 	before := lake.landed(ctx)
 	return func(tasks []*scheduled) {
@@ -230,8 +230,8 @@ func landedSince(ctx context.Context, lake lake) (correct func(tasks []*schedule
 	}
 }
 
-// retry has the tasks of a continuous job started again when they fail, as its
-// task_retry_mode says: without an end, or where they loop once, a few times.
+// retry sets the retries of a continuous job, which its task_retry_mode stands for:
+// unlimited, or a few if the tasks loop once.
 func (o Options) retry(tasks []*scheduled) {
 	for _, t := range tasks {
 		t.spec.MaxRetries, t.spec.RetryInterval, t.spec.RetryOnTimeout = 3, time.Minute, true
@@ -244,7 +244,7 @@ func (o Options) retry(tasks []*scheduled) {
 // runID is the reference to the id of a job's run.
 const runID = "job.run_id"
 
-// judge gives the run's outcome. A failed validation says that an extraction
+// judge returns the run's outcome. A failed validation means that an extraction
 // failed, which is known already, or that events are missing, which is not.
 func judge(tasks []*scheduled, states []State) outcome.Outcome {
 	var good, bad, odd int
@@ -281,7 +281,7 @@ func judge(tasks []*scheduled, states []State) outcome.Outcome {
 	}
 }
 
-// parse gives the parameters of an attempt.
+// parse returns the parameters of an attempt.
 func (t *spec) parse(attempt int) (manifest.Parameters, error) {
 	args, err := t.arguments(attempt)
 	if err != nil {
@@ -294,7 +294,7 @@ func (t *spec) parse(attempt int) (manifest.Parameters, error) {
 	return p, nil
 }
 
-// arguments gives the arguments of an attempt, as a cluster would hand them to
+// arguments returns the arguments of an attempt, as a cluster would hand them to
 // the wheel's entry point.
 func (t *spec) arguments(attempt int) ([]string, error) {
 	values := maps.Clone(t.values)

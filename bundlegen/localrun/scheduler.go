@@ -20,7 +20,7 @@ import (
 // errTimeout ends an attempt that took longer than the task's timeout_seconds.
 var errTimeout = errors.New("the task's timeout_seconds are over")
 
-// scheduled is a task of the emitted job with what became of it.
+// scheduled is a task of the emitted job with its state.
 type scheduled struct {
 	spec     spec
 	attempts int
@@ -47,12 +47,12 @@ func (t *scheduled) take(r task.Result) {
 // runner runs one attempt of a task.
 type runner func(ctx context.Context, s *scheduled, attempt int) (task.Result, error)
 
-// scheduler runs a job's graph: as many tasks at once as fit, retries as the
-// job says, everything behind a failure as run_if says.
+// scheduler runs a job's graph: as many tasks at once as fit, with the job's retries
+// and run_if conditions.
 type scheduler struct {
 	tasks     []*scheduled
 	graph     graph
-	fits      func(running []*scheduled, next *scheduled) bool // whether next may run beside them
+	fits      func(running []*scheduled, next *scheduled) bool // whether next may run at the same time
 	retryWait time.Duration                                    // at most this long between two attempts
 	run       runner
 	started   func(*scheduled)
@@ -157,7 +157,7 @@ func (s *scheduler) attempt(ctx context.Context, t *scheduled) (res task.Result,
 	return res, err, errors.Is(context.Cause(ctx), errTimeout)
 }
 
-// State is what became of a task.
+// State is the state of a task.
 type State int
 
 // The states of a task. Everything from Succeeded on is an end.
@@ -169,14 +169,14 @@ const (
 	Failed
 	Skipped   // its run_if was not met, or what it depends on was skipped
 	Cancelled // a person ended the run
-	Stopped   // so, where it loops until then: its normal end
+	Stopped   // likewise, of a task that loops: its normal end
 )
 
 func (s State) String() string {
 	return [...]string{"waiting", "running", "ok", "partial", "failed", "skipped", "cancelled", "stopped"}[s]
 }
 
-// atTheEnd is the state in words once its job has ended.
+// atTheEnd returns the state in words once its job has ended.
 func (s State) atTheEnd() string {
 	if s == Waiting {
 		return "not begun"
@@ -196,7 +196,7 @@ type node struct {
 // graph is the order of a job's tasks. It is not safe for concurrent use.
 type graph []node
 
-// ready gives the tasks that may start now, and marks those that never will as
+// ready returns the tasks that may start now, and marks those that never will as
 // skipped; what follows from a skip is seen in the same call.
 func (g graph) ready() []int {
 	var out []int
@@ -221,7 +221,7 @@ func (g graph) dependenciesEnded(i int) bool {
 	return !slices.ContainsFunc(g[i].dependsOn, func(d int) bool { return !g[d].state.ended() })
 }
 
-// met says whether run_if holds, by Databricks' rules.
+// met reports whether run_if holds, by Databricks' rules.
 func (g graph) met(i int) bool {
 	count := map[State]int{}
 	for _, d := range g[i].dependsOn {
@@ -245,25 +245,24 @@ func (g graph) met(i int) bool {
 	}
 }
 
-// stuck says why a graph that has nothing running cannot go on.
+// stuck returns why a graph without running tasks cannot go on.
 func (g graph) stuck(keys []string) error {
 	for i := range g {
 		if !g[i].state.ended() {
-			return diag.WithHint(fmt.Errorf("task %q waits for itself: its dependencies form a circle", keys[i]), "bundlegen generate")
+			return diag.WithHint(fmt.Errorf("task %q waits for itself: its dependencies form a cycle", keys[i]), "bundlegen generate")
 		}
 	}
 	return nil
 }
 
-// budget is what bounds the extractions that run at once: this machine, and what
-// each site bears.
+// budget limits the extractions that run at once: by this machine, and by each site.
 type budget struct {
 	sideBySide int
 	sites      map[string]manifest.Limits // by name
 }
 
-// newBudget reads the sites' limits from the bundle. Without them, the tasks
-// themselves say what is wrong with it.
+// newBudget reads the sites' limits from the bundle. If they cannot be read, the tasks
+// report why.
 func newBudget(bundleDir string, sideBySide int) budget {
 	b := budget{sideBySide: sideBySide, sites: map[string]manifest.Limits{}}
 	if s, err := manifest.LoadSites(filepath.Join(bundleDir, manifest.SitesFile)); err == nil {
@@ -274,8 +273,8 @@ func newBudget(bundleDir string, sideBySide int) budget {
 	return b
 }
 
-// fits says whether an extraction may run beside those that run: as many at
-// once as the machine and the site's budget bear, and always one.
+// fits reports whether an extraction may start: as many may run at once as the
+// machine and the site's budget allow, and always one.
 func (b budget) fits(running []*scheduled, next *scheduled) bool {
 	if next.spec.params.Task != manifest.TaskExtract {
 		return true

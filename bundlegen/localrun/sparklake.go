@@ -110,7 +110,7 @@ func openSpark(ctx context.Context, o Options) (_ lake, err error) {
 	return l, nil
 }
 
-// machines gives how the name of a wheel ends that runs on a processor.
+// machines are the ends of wheels' names, by processor.
 var machines = map[string]string{"amd64": "_x86_64.whl", "arm64": "_aarch64.whl"}
 
 // findWheel returns the one wheel that generate put into the bundle.
@@ -138,8 +138,8 @@ func findWheel(bundleDir string) (string, error) {
 	return found[0], nil
 }
 
-// lockData makes the folder and takes it for this process. The kernel gives a
-// dead process's lock back.
+// lockData makes the folder and locks it for this process. The kernel releases a dead
+// process's lock.
 func lockData(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diag.WithHint(fmt.Errorf("data folder: %w", err), "--data names a folder that this user may write")
@@ -158,7 +158,7 @@ func lockData(dir string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-// running gives the server that is started here; one that died is started anew.
+// running returns the server of this run; one that died is started again.
 func (l *sparkLake) running(ctx context.Context) (*localspark.Server, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,10 +211,10 @@ func (l *sparkLake) attempt(ctx context.Context, t *spec, number int, w watch) (
 // publishes, the other's shards run.
 func (l *sparkLake) sideBySide() int { return 2 * localspark.Executors }
 
-// trouble leaves it to the task's own words.
-// landed leaves it to the tasks' results: the tables are Spark's.
+// landed returns nil: only Spark can read the tables.
 func (l *sparkLake) landed(context.Context) map[int]int64 { return nil }
 
+// trouble returns "": errors of tasks name their cause.
 func (l *sparkLake) trouble(error) string { return "" }
 
 func (l *sparkLake) close() error {
@@ -226,8 +226,8 @@ func (l *sparkLake) close() error {
 	return l.unlock()
 }
 
-// prepareStaging chooses the staging folder. In one of its own it removes what
-// killed runs left: the data folder's lock says that nobody writes there.
+// prepareStaging chooses the staging folder. If it is its own, what killed runs left
+// is removed: the data folder's lock guarantees that nobody writes there.
 func (l *sparkLake) prepareStaging() error {
 	if own, ok := l.o.Getenv(stagingVariable); ok && own != "" {
 		l.staging = own // others may be at work in it
@@ -241,7 +241,7 @@ func (l *sparkLake) prepareStaging() error {
 }
 
 // sweep removes torn folders and all leases of a pipeline. Whole folders stay:
-// the tasks publish them. What cannot be read stays, too: they say why.
+// the tasks publish them. What cannot be read stays, too: they report why.
 func sweep(root, pipeline string) error {
 	folders, err := stage.All(root, pipeline)
 	if err != nil {

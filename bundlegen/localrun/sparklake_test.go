@@ -173,7 +173,7 @@ p.wait()`), errTimeout)
 	require.Eventually(t, func() bool { return gone(pid) }, 10*time.Second, 10*time.Millisecond, "what the task started ends with it")
 }
 
-// gone says whether a process has ended; nobody may have waited for it yet.
+// gone reports whether a process has ended; nobody may have waited for it yet.
 func gone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true

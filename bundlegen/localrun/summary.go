@@ -92,7 +92,7 @@ type TaskSummary struct {
 
 const (
 	mostTagErrors = 5 // failed tags that a summary holds
-	mostReasons   = 3 // of them, that a person is told
+	mostReasons   = 3 // of them, that are printed
 )
 
 // summarize makes the summary of a job's run.
@@ -310,9 +310,8 @@ func writeTable(w io.Writer, j JobSummary) {
 	}
 }
 
-// writeTroubles says of each task that did not end well what happened, the same
-// words once. data is the data folder, and trouble says of an error whether it
-// comes from that.
+// writeTroubles writes why tasks failed, each reason once. data is the data folder;
+// trouble is lake.trouble.
 func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string, trouble func(error) string) {
 	said := map[string]bool{}
 	for i, t := range tasks {
@@ -321,7 +320,7 @@ func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string,
 		case t.err != nil:
 			msg = why(t.err, data, trouble)
 		case states[i] == Skipped:
-			continue // what it waited for says why
+			continue // the task that it waited for has the reason
 		}
 		for _, line := range append(t.result.Notes, msg) {
 			if line != "" && !said[line] {
@@ -332,8 +331,7 @@ func writeTroubles(w io.Writer, tasks []*scheduled, states []State, data string,
 	}
 }
 
-// why returns the words for a task's error; trouble says of one whether it comes
-// from the data folder.
+// why returns the text of a task's error; trouble is lake.trouble.
 func why(err error, data string, trouble func(error) string) string {
 	if disk := trouble(err); disk != "" {
 		return diag.Hinted(fmt.Sprintf("data folder %s %s; what is landed stays, the next run lands the rest", data, disk),

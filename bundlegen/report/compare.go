@@ -11,10 +11,10 @@ import (
 	"github.com/bundlegen/bundlegen/internal/words"
 )
 
-// Comparison is a tier's job beside the other ways to run it.
+// Comparison is a tier's job and the other ways to run it.
 type Comparison struct {
 	Tier    plan.Tier
-	Choices []plan.Choice // as plan.Choices gives them
+	Choices []plan.Choice // of plan.Choices
 }
 
 // comparedTier is a tier in `compare --output json`.
@@ -108,7 +108,7 @@ func (t *terminal) comparison(c Comparison) {
 	for _, column := range compared {
 		heads = append(heads, column.head)
 	}
-	list := telling(c, t.all)
+	list := visible(c, t.all)
 	rows := make([][]cell, len(list))
 	for i, choice := range list {
 		var paint *color.Color
@@ -133,9 +133,9 @@ func (t *terminal) comparison(c Comparison) {
 	t.line(t.faint.Sprint(legend))
 }
 
-// telling chooses what to show: the plan's own kind by the ladder of numbers,
-// the others as the plan has it.
-func telling(c Comparison, all bool) []plan.Choice {
+// visible returns the choices to show: the plan's own kind of compute by the steps of
+// plan.Ladder, the other kinds with the plan's number of partitions.
+func visible(c Comparison, all bool) []plan.Choice {
 	own := ""
 	for _, choice := range c.Choices {
 		if choice.Chosen {
@@ -153,7 +153,7 @@ func telling(c Comparison, all bool) []plan.Choice {
 	})
 }
 
-// Recommendation says in a sentence or two what an expert would take.
+// Recommendation returns what an expert would choose, in a sentence or two.
 func Recommendation(c Comparison) string {
 	chosen, best := find(c.Choices, func(c plan.Choice) bool { return c.Chosen }), find(c.Choices, func(c plan.Choice) bool { return c.Recommended })
 	cadence := words.Span(c.Tier.Cadence.Seconds())
@@ -193,7 +193,7 @@ func named(c *plan.Choice) string {
 	return text + " with " + words.Plural(c.Partitions, "partition")
 }
 
-// costs words what a choice costs a month beside another.
+// costs describes what a choice costs a month compared with another.
 func costs(c, than *plan.Choice) string {
 	switch d := c.CostPerMonth - than.CostPerMonth; {
 	case d < -0.5:

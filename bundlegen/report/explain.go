@@ -58,7 +58,7 @@ func ExplainJSON(w io.Writer, list []Explanation) error {
 	return WriteJSON(w, explanations{Version: plan.Version, Tags: list})
 }
 
-// ExplainText writes explanations for a terminal. data says whether a data
+// ExplainText writes explanations for a terminal. data is whether a data
 // folder was asked.
 func ExplainText(w io.Writer, list []Explanation, data bool, o Options) error {
 	t := newTerminal(w, o)

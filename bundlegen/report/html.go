@@ -23,7 +23,7 @@ var pageFiles embed.FS
 
 var pageTemplates = template.Must(template.ParseFS(pageFiles, "html/*.tmpl"))
 
-// What a page has room for; it says what it leaves out. A page of the largest
+// What a page has room for; it names what it leaves out. A page of the largest
 // plan stays below some 10 MB, which a browser opens at once.
 var (
 	loadRoom     = room{all: 200, heaviest: 100, lightest: 20}
@@ -139,7 +139,7 @@ func policy(style, script []byte) string {
 		hash(style), hash(script))
 }
 
-// fitting gives the changes with as many tags as a page has room for, and how
+// fitting returns the changes with as many tags as a page has room for, and how
 // many are left out.
 func fitting(c *plan.Changes) (listed *plan.Changes, left int) {
 	if c == nil {
@@ -158,7 +158,7 @@ func fitting(c *plan.Changes) (listed *plan.Changes, left int) {
 	return &bounded, len(c.Tags) - n
 }
 
-// percent gives a share as a length for CSS, between 0 and 100.
+// percent returns a share as a length for CSS, between 0 and 100.
 func percent(part, whole float64) float64 {
 	if whole <= 0 {
 		return 0
@@ -255,7 +255,7 @@ func assumed(p *plan.Plan) pageAssumed {
 	return view
 }
 
-// exact gives a number as it is: a constant or a price is not rounded.
+// exact returns a number without rounding: a constant or a price.
 func exact(x float64) string {
 	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
 		return words.Number(x)

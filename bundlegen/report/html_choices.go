@@ -13,7 +13,7 @@ import (
 )
 
 // pageChoices is how a tier's job could also run: what the slider shows. Each
-// choice is in the page; the script only says which one is seen.
+// choice is in the page; the script only selects the visible one.
 type pageChoices struct {
 	Tier    string
 	Kinds   []pageKind
@@ -33,7 +33,7 @@ type pageKind struct {
 type pageChoice struct {
 	Kind, Title, Tag string // Tag: the plan, recommended
 	Phases           string
-	Change           string // what pipeline.yml must say for it; "" for nothing, or nothing that it can say
+	Change           string // the setting of pipeline.yml; "" for none
 	Partitions       int
 	Chosen, Late     bool
 	Spans            []pageSpan
@@ -44,7 +44,7 @@ type pageChoice struct {
 
 type pageFigure struct{ Label, Text, Note string }
 
-// kindsOfChoice gives each kind's ink, in the order in which a page shows them.
+// kindsOfChoice has each kind's ink, in the order in which a page shows them.
 var kindsOfChoice = []pageKind{
 	{Name: plan.ComputeSeparate, Ink: chart.Curve1},
 	{Name: plan.ChoicePool, Ink: chart.Curve2},
@@ -172,7 +172,7 @@ type pageDot struct {
 	X, Y        float64
 }
 
-// drawings gives time and cost over the number of partitions, each drawn wide
+// drawings returns time and cost over the number of partitions, each drawn wide
 // and narrow: texts in a drawing that is scaled down cannot be read.
 func drawings(view *pageChoices, choices []plan.Choice, interval float64) ([]pageDrawing, error) {
 	time := curves{
@@ -283,7 +283,7 @@ func countTicks(least, most float64) []chart.Tick {
 	return ticks
 }
 
-// decimalStep gives 1, 2 or 5 times a power of ten that makes at most five steps of a length.
+// decimalStep returns 1, 2 or 5 times a power of ten that makes at most five steps of a length.
 func decimalStep(length float64) float64 {
 	if length <= 0 {
 		return 1
@@ -297,5 +297,5 @@ func decimalStep(length float64) float64 {
 	return 10 * power
 }
 
-// InkName gives the CSS variable of a kind's curve.
+// InkName returns the CSS variable of a kind's curve.
 func (k pageKind) InkName() string { return fmt.Sprintf("ink-%d", k.Ink) }

@@ -71,14 +71,14 @@ func tiles(t *plan.Tier, parts []*plan.Partition) []pageTile {
 	}
 }
 
-// limits words what limits a run.
+// limits describes what limits a run.
 var limits = map[string]string{
 	forecast.LimitStartup:   "start-up takes longer than reading",
 	forecast.LimitServer:    "the PI server is the limit",
 	forecast.LimitPartition: "the heaviest partition is the limit",
 }
 
-// spare says how much of the time to the next start a run leaves.
+// spare returns the part of the time to the next start that a run leaves.
 func spare(total, interval float64) string {
 	if total > interval {
 		return fmt.Sprintf("%s longer than the %s to the next start", words.Span(total-interval), words.Span(interval))

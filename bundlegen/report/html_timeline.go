@@ -43,7 +43,7 @@ type span struct {
 	start, lasting float64
 }
 
-// lanes gives what runs when: the row of the cluster or tasks around the
+// lanes returns what runs when: the row of the cluster or tasks around the
 // extraction, and when the partitions' own rows begin. With clusters of their
 // own, or without any, the extraction tasks start theirs after discovery: the
 // start-up is two in series (see forecast). A continuous tier has but its loops.
@@ -135,7 +135,7 @@ func spans(list []span, whole float64) []pageSpan {
 // steps are the distances that a clock's axis may have, in seconds.
 var steps = []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400}
 
-// tickStep gives the least step that makes at most six of a length.
+// tickStep returns the smallest step that makes at most six of a length.
 func tickStep(seconds float64) float64 {
 	for _, s := range steps {
 		if seconds/s <= 6 {
@@ -145,7 +145,7 @@ func tickStep(seconds float64) float64 {
 	return 86400 * math.Ceil(seconds/86400/6)
 }
 
-// tickText words an instant of an axis in the unit of its step.
+// tickText returns an instant of an axis in the unit of its step.
 func tickText(at, step float64) string {
 	switch {
 	case at == 0:

@@ -26,7 +26,7 @@ type Report struct {
 type fact struct{ label, text string }
 
 // facts sums up a tier's job: everything that somebody would otherwise add up.
-// The first run is among them where changes say that it is news.
+// The first run is among them if the changes make it news.
 func facts(p *plan.Plan, t *plan.Tier, c *plan.Changes) []fact {
 	parts := of(p, t)
 	if len(parts) == 0 {
@@ -53,7 +53,7 @@ func facts(p *plan.Plan, t *plan.Tier, c *plan.Changes) []fact {
 	return append(list, fact{"PI server", server(p, t, parts)})
 }
 
-// of gives a tier's partitions.
+// of returns a tier's partitions.
 func of(p *plan.Plan, t *plan.Tier) []*plan.Partition {
 	var parts []*plan.Partition
 	for i := range p.Partitions {
@@ -79,7 +79,7 @@ func sizes(t *plan.Tier, parts []*plan.Partition) string {
 	return fmt.Sprintf("%s (%s-%s allowed), %s", text, words.Count(t.MinTags), words.Count(t.MaxTags), aboveMean(parts))
 }
 
-// between gives a range, or one value where both ends are the same.
+// between returns a range, or one value where both ends are the same.
 func between(least, most string) string {
 	if least == most || strings.HasPrefix(most, least+" ") {
 		return most
@@ -87,7 +87,7 @@ func between(least, most string) string {
 	return least + "-" + most
 }
 
-// aboveMean says how far the greatest load is above the mean.
+// aboveMean returns how far the greatest load is above the mean.
 func aboveMean(parts []*plan.Partition) string {
 	sum, greatest := 0.0, 0.0
 	for _, p := range parts {
@@ -100,7 +100,7 @@ func aboveMean(parts []*plan.Partition) string {
 	return "heaviest " + over + " over mean"
 }
 
-// overMean words a skew: how far the greatest load is above the mean.
+// overMean describes a skew: how far the greatest load is above the mean.
 func overMean(skew float64) string {
 	percent := 100 * (skew - 1)
 	if percent < 0.05 {
@@ -154,7 +154,7 @@ const (
 
 var phases = []string{phaseStartup, phaseDiscover, phaseExtract, phaseConsolidate, phaseValidate}
 
-// phaseTimes words how long each phase takes; seconds is parallel to phases.
+// phaseTimes describes how long each phase takes; seconds is parallel to phases.
 func phaseTimes(seconds ...float64) string {
 	var all []string
 	for i, s := range seconds {
@@ -168,8 +168,8 @@ func cost(t *plan.Tier) string {
 	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
 }
 
-// firstRun words what a run does that finds nothing landed, and whether its
-// tasks' timeout holds. all says that there is no earlier bundle.
+// firstRun describes what a run does that finds nothing landed, and whether its
+// tasks' timeout holds. all is whether there is no earlier bundle.
 func firstRun(t *plan.Tier, all bool) string {
 	f := t.FirstRun
 	text := fmt.Sprintf("%s back: %s events in %s, %s", words.Span(f.BackSeconds), words.Short(f.Events), words.Span(f.Seconds), words.Dollars(f.CostUSD))
@@ -184,18 +184,18 @@ func firstRun(t *plan.Tier, all bool) string {
 	return text
 }
 
-// oneLoop words what a continuous tier's tasks do again and again.
+// oneLoop describes what a continuous tier's tasks do again and again.
 func oneLoop(t *plan.Tier) string {
 	period := max(t.Cadence.Seconds(), t.Forecast.TotalSeconds)
 	return fmt.Sprintf("%s, every %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), words.Span(period), words.Span(period+t.Forecast.TotalSeconds))
 }
 
-// alwaysOn words the cost of clusters that are never given back.
+// alwaysOn describes the cost of clusters that are never given back.
 func alwaysOn(t *plan.Tier) string {
 	return fmt.Sprintf("about %s a month, all of it on, list prices", words.Dollars(t.Forecast.CostPerMonth))
 }
 
-// pool words what is kept warm, of the cost above.
+// pool describes what is kept warm, of the cost above.
 func pool(p *plan.Pool) string {
 	var machines []string
 	if p.Workers > 0 {
@@ -278,7 +278,7 @@ func tierLine(t *plan.Tier) string {
 	return strings.Join([]string{words.Plural(t.Tags, "tag"), words.Plural(t.Sites, "site"), cadence(t), words.Plural(t.Partitions, "partition")}, " · ")
 }
 
-// basis says what the figures rest on.
+// basis returns what the figures are based on.
 func basis(p *plan.Plan) string {
 	constant := map[string]float64{}
 	for _, a := range p.Assumed.Constants {
@@ -298,7 +298,7 @@ func basis(p *plan.Plan) string {
 	return text
 }
 
-// id gives a partition's number as its manifest's name has it.
+// id returns a partition's number as in its manifest's name.
 func id(n int) string { return fmt.Sprintf("%04d", n) }
 
 // row is a line of the load table, or what stands for several.
@@ -360,7 +360,7 @@ type change struct{ kind, what, where string }
 // fewTags is how many changed tags are listed one by one without being asked.
 const fewTags = 8
 
-// changes words the differences, collapsed.
+// changes describes the differences, collapsed.
 func changes(c *plan.Changes, mostSettings int) []change {
 	if c.First {
 		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") + ", the first bundle"}}
@@ -408,7 +408,7 @@ const (
 	longSettings   = 100
 )
 
-// settings words what pipeline.yml says otherwise than before, at most so many
+// settings describes the changed settings of pipeline.yml, at most so many
 // keys. A site, tier or target that came or went is one line.
 func settings(c *plan.Changes, most int) []change {
 	if !c.Settings {
@@ -467,7 +467,7 @@ func wholeElements(keys []plan.SettingChange) map[string]bool {
 	return whole
 }
 
-// balance words what became of the tiers' balance: what moved tags bought, or
+// balance describes what became of the tiers' balance: what moved tags bought, or
 // what others left behind, from a percent of the mean on.
 func balance(tiers []plan.Balance) []change {
 	var out []change
@@ -484,7 +484,7 @@ func balance(tiers []plan.Balance) []change {
 	return out
 }
 
-// more says how many things are not listed.
+// more returns how many things are not listed.
 func more(n int) string {
 	if n <= 0 {
 		return ""
@@ -501,7 +501,7 @@ func places(where []string) string {
 	return strings.Join(where[:most], ", ") + " and " + words.Plural(len(where)-most, "other partition")
 }
 
-// tagLine words the change of one tag, but for its name.
+// tagLine describes the change of one tag, but for its name.
 func tagLine(t plan.TagChange) string {
 	switch {
 	case t.Kind == plan.Add:
@@ -522,7 +522,7 @@ func tagLine(t plan.TagChange) string {
 	return strings.Join(what, ", ")
 }
 
-// grantLines gives a statement in lines that are short enough for a screen.
+// grantLines returns a statement in lines that are short enough for a screen.
 func grantLines(sql string) []string {
 	sql = strings.Replace(sql, " ON CATALOG ", "\n  ON CATALOG ", 1)
 	return strings.Split(strings.Replace(sql, " TO ", "\n  TO ", 1), "\n")

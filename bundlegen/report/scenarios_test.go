@@ -42,7 +42,7 @@ func tags(cfg *config.Pipeline, n int) []inventory.Tag {
 	return list
 }
 
-// rated gives each tag a known rate that varies with its number.
+// rated returns each tag a known rate that varies with its number.
 func rated(list []inventory.Tag) []inventory.Tag {
 	for i := range list {
 		list[i].EventsPerHour = float64(60 + (i*37)%240)

@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/words"
 )
 
-// Options says how a report looks on a terminal.
+// Options are how a report looks on a terminal.
 type Options struct {
 	Width int  // columns; 0 is 80. No line is wider, but for what is to be pasted and cannot be broken: a next command, SQL.
 	Color bool // ANSI colours: the caller knows about NO_COLOR, TERM and terminals
@@ -76,7 +76,7 @@ func newTerminal(w io.Writer, o Options) *terminal {
 // line writes one line, without space at its end. Errors come out of Flush.
 func (t *terminal) line(s string) { _, _ = t.out.WriteString(strings.TrimRight(s, " ") + "\n") }
 
-// labelled writes a label in a column of its own and a text that is wrapped beside it.
+// labelled writes a label in a column of its own and a text wrapped in the next one.
 func (t *terminal) labelled(indent int, label string, labelWidth int, text string, paint *color.Color) {
 	start := indent + labelWidth
 	for i, line := range wrap(text, t.width-start) {
@@ -273,7 +273,7 @@ func (t *terminal) table(heads []string, rows [][]cell) {
 // maxCell is the most columns of a table's cell.
 const maxCell = 28
 
-// These are short names of what every line is made with.
+// Short names, since every line uses them.
 var (
 	width = text.Width
 	fit   = text.Fit

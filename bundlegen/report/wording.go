@@ -86,7 +86,7 @@ func warning(p *plan.Plan, w plan.Warning) string {
 	return w.Code // of a later version
 }
 
-// cadenceMissed words a run, or a loop, that takes longer than the time to the next.
+// cadenceMissed describes a run, or a loop, that takes longer than the time to the next.
 func cadenceMissed(p *plan.Plan, w plan.Warning) string {
 	f, tier := w.Figures, tierOf(p, w)
 	if tier != nil && tier.Continuous {
@@ -105,7 +105,7 @@ func cadenceMissed(p *plan.Plan, w plan.Warning) string {
 	return text
 }
 
-// skipped words how many starts find the last run still going on.
+// skipped describes how many starts find the last run still going on.
 func skipped(seconds, interval float64) string {
 	if every := int(math.Ceil(seconds / interval)); every != 2 {
 		return fmt.Sprintf("%s of %s starts are skipped", words.Count(every-1), words.Count(every))
@@ -113,7 +113,7 @@ func skipped(seconds, interval float64) string {
 	return "every second start is skipped"
 }
 
-// oneIsEnough words load balancing that brings nothing.
+// oneIsEnough describes load balancing that brings nothing.
 func oneIsEnough(p *plan.Plan, w plan.Warning) string {
 	clusters, speed := 0, "as fast and cheaper"
 	if tier := tierOf(p, w); tier != nil {
@@ -130,7 +130,7 @@ func oneIsEnough(p *plan.Plan, w plan.Warning) string {
 		first(w.Sites), words.Number(w.Figures.RequestsAtOnce), words.Plural(w.Figures.UsefulPartitions, "partition"))
 }
 
-// outside words how many partitions are too large and too small.
+// outside describes how many partitions are too large and too small.
 func outside(f plan.Figures) string {
 	small, large := words.Count(f.TooSmall)+" below the minimum", words.Count(f.TooLarge)+" above the maximum"
 	switch {
@@ -142,7 +142,7 @@ func outside(f plan.Figures) string {
 	return large + " and " + small
 }
 
-// nearest words the name that is most like an unknown one.
+// nearest describes the name that is most like an unknown one.
 func nearest(f plan.Figures) string {
 	switch f.Nearest {
 	case "":
@@ -153,7 +153,7 @@ func nearest(f plan.Figures) string {
 	return "; the nearest that it knows is " + f.Nearest
 }
 
-// noTags words that no tag is of a few tiers or sites; "" for none.
+// noTags describes that no tag is of a few tiers or sites; "" for none.
 func noTags(names []string, kind, one, many string) string {
 	switch len(names) {
 	case 0:
@@ -169,7 +169,7 @@ func noTags(names []string, kind, one, many string) string {
 	return fmt.Sprintf("No tag is of the %ss %s: %s.", kind, text, many)
 }
 
-// partOf words a part of all tags and the verb that follows, which agrees with it.
+// partOf describes a part of all tags and the verb that follows, which agrees with it.
 func partOf(f plan.Figures, one, many string) string {
 	if f.Tags == 1 {
 		many = one
@@ -206,7 +206,7 @@ func first(names []string) string {
 	return names[0]
 }
 
-// adviceChange words what a piece of advice says to do.
+// adviceChange describes the change of a piece of advice.
 func adviceChange(a plan.Advice) string {
 	switch {
 	case a.Command != "":
@@ -240,7 +240,7 @@ func settingsLine(list []plan.Setting) string {
 	return strings.Join(all, ", ")
 }
 
-// adviceEffect words what a piece of advice brings.
+// adviceEffect describes the effect of a piece of advice.
 func adviceEffect(e plan.Effect) string {
 	switch e.Kind {
 	case plan.EffectRun:
@@ -257,7 +257,7 @@ func adviceEffect(e plan.Effect) string {
 	return effects[e.Kind]
 }
 
-// effects words the effects that have no figures.
+// effects describes the effects that have no figures.
 var effects = map[string]string{
 	plan.EffectPlanned:         "says what is planned",
 	plan.EffectMorePartitions:  "more partitions, where its PI servers bear them",
@@ -278,7 +278,7 @@ var effects = map[string]string{
 	plan.EffectDefault:         "what is taken where the key is left out",
 }
 
-// costChange words a change of the monthly cost.
+// costChange describes a change of the monthly cost.
 func costChange(usd float64) string {
 	switch {
 	case math.Abs(usd) < 0.5:
@@ -289,7 +289,7 @@ func costChange(usd float64) string {
 	return words.Dollars(-usd) + " less a month"
 }
 
-// choiceWarning words what an expert would hold against a choice.
+// choiceWarning describes the objection to a choice.
 func choiceWarning(w plan.Warning) string {
 	f := w.Figures
 	switch w.Code {
@@ -310,7 +310,7 @@ func choiceWarning(w plan.Warning) string {
 	return w.Code // of a later version
 }
 
-// why words the reason for a tag's place.
+// why describes the reason for a tag's place.
 func why(p *plan.Place) string {
 	group, c := fmt.Sprintf("%s, tier %s", p.Site, p.Tier), p.Cause
 	switch p.Reason {
@@ -348,7 +348,7 @@ func why(p *plan.Place) string {
 	return p.Reason // of a later version
 }
 
-// weightFrom words where a tag's weight is from.
+// weightFrom describes where a tag's weight is from.
 func weightFrom(p *plan.Place) string {
 	switch p.WeightFrom {
 	case plan.WeightAssumed:

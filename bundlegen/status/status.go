@@ -1,7 +1,6 @@
 // Package status is how a pipeline is: its last runs, how far each tier and site is
 // behind, the tags that failed, how complete the tables are, and what is
-// unfinished. It says what to ask the tables and reads the answers; who asks, and
-// whom, is its caller's part. It is pure.
+// unfinished. It has the queries and reads their answers; callers run them. It is pure.
 package status
 
 import (
@@ -40,7 +39,7 @@ type Status struct {
 	Completeness []Completeness `json:"completeness"` // by tier and site
 	Unfinished   []int          `json:"unfinished"`   // partitions with a batch that is staged or decided, and not landed yet
 
-	// OnlyRuns says that the tables could not be asked, for want of a SQL warehouse:
+	// OnlyRuns means that the tables could not be asked for want of a SQL warehouse:
 	// only Runs is known, and that by the workspace's jobs.
 	OnlyRuns bool `json:"only_runs"`
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// earlier is the bundles that are there of a pipeline, by the folder that each has.
+// earlier are the existing bundles of a pipeline, by folder.
 type earlier map[string]*plan.Previous
 
-// readEarlier reads the bundles of a pipeline: of all its regions, and the one that
-// it has, or had, without regions.
+// readEarlier reads the existing bundles of a pipeline: of all its regions, and the
+// one without regions.
 func readEarlier(whole *config.Pipeline) (earlier, error) {
 	folders := []string{whole.BundleDir()}
 	for _, r := range whole.Regions() {
@@ -35,7 +35,7 @@ func readEarlier(whole *config.Pipeline) (earlier, error) {
 }
 
 // of returns what the plan of a region is built on: its own bundle, and what the
-// others say of sites that are new in it.
+// others hold about sites that are new in it.
 func (e earlier) of(r *Region) *plan.Previous {
 	if r.Name() == "" {
 		return e[r.Dir()]
@@ -53,7 +53,7 @@ func (e earlier) of(r *Region) *plan.Previous {
 	return plan.Join(e[r.Dir()], sites, others...)
 }
 
-// nextID returns the least id that no partition of any bundle has.
+// nextID returns the smallest id that no partition of any bundle has.
 func (e earlier) nextID() int {
 	next := 0
 	for _, previous := range e {
@@ -62,8 +62,7 @@ func (e earlier) nextID() int {
 	return next
 }
 
-// leftOver returns the folder of a bundle without regions that is still there
-// beside those of regions; "" = none.
+// leftOver returns the folder of a bundle from before there were regions; "" = none.
 func (e earlier) leftOver(whole *config.Pipeline) string {
 	if len(whole.Regions()) == 0 || e[whole.BundleDir()] == nil {
 		return ""

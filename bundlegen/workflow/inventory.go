@@ -31,7 +31,7 @@ func Inventory(cfg *config.Pipeline) (tags []inventory.Tag, notes []string, err 
 	return f.Tags, notes, nil
 }
 
-// whoWrites says how a missing inventory comes to be. No server has a name that ends
+// whoWrites returns the command that makes a missing inventory. No server has a name that ends
 // in .example, which is reserved: discover has nobody to ask for the inventories of
 // our examples, most of which are made and not committed.
 func whoWrites(cfg *config.Pipeline) string {

@@ -31,7 +31,7 @@ func (p *Project) Only(region string) {
 // for it.
 type Region struct {
 	Config   *config.Pipeline
-	Previous *plan.Previous // the bundle that is there; nil = none
+	Previous *plan.Previous // the existing bundle; nil = none
 	Plan     *plan.Plan
 	Changes  *plan.Changes
 }
@@ -42,7 +42,7 @@ func (r *Region) Name() string { return r.Config.Region }
 // Dir returns the bundle's folder.
 func (r *Region) Dir() string { return r.Config.BundleDir() }
 
-// Exists checks that a pipeline's bundle is there to work on.
+// Exists checks that a pipeline's bundle exists.
 func Exists(cfg *config.Pipeline) error {
 	if _, err := os.Stat(filepath.Join(cfg.BundleDir(), "databricks.yml")); errors.Is(err, fs.ErrNotExist) {
 		return diag.WithHint(fmt.Errorf("there is no bundle in %s", cfg.BundleDir()), "bundlegen generate")
@@ -77,8 +77,8 @@ func (r *Region) Choices() ([][]plan.Choice, error) {
 	return all, nil
 }
 
-// Each does something for each region, also where it failed for another, so that a
-// workspace that is down stops no other region. Errors say which region they are of.
+// Each calls do for each region, also after it failed for another, so that a workspace
+// that is down stops no other region. Errors name their region.
 func Each(ctx context.Context, regions []*Region, do func(*Region) error) error {
 	var all []error
 	for _, r := range regions {

@@ -105,7 +105,7 @@ func jobStatus(ctx context.Context, ws deploy.CLI, r *Region, target string, now
 	return s, nil
 }
 
-// outcomeOf says how a run of a job ended, in the words of a status.
+// outcomeOf returns how a run of a job ended, in the words of a status.
 func outcomeOf(past *deploy.PastRun) string {
 	switch {
 	case past.Ended.IsZero():

@@ -94,8 +94,7 @@ func (r *Region) plan(tags []inventory.Tag, previous *plan.Previous, o plan.Opti
 	return nil
 }
 
-// Render makes a planned region's bundle in memory, and says how the folder that
-// is there differs from it.
+// Render makes a planned region's bundle in memory and compares it with the folder.
 func Render(r *Region) (*bundle.Tree, []bundle.Difference, error) {
 	tree, err := bundle.Render(r.Config, r.Plan)
 	if err != nil {
@@ -106,8 +105,8 @@ func Render(r *Region) (*bundle.Tree, []bundle.Difference, error) {
 }
 
 // Write writes the bundles of planned regions with their wheels, for a deployment.
-// Nothing is written where one of them was edited by hand. tell is told what takes
-// its time.
+// Nothing is written if one of them was edited by hand. tell is called with what takes
+// a while.
 func Write(ctx context.Context, regions []*Region, tell func(line string)) error {
 	trees := make([]*bundle.Tree, len(regions))
 	for i, r := range regions {
@@ -151,7 +150,7 @@ func Validate(ctx context.Context, ws deploy.CLI, r *Region, target string) erro
 
 // Preview validates each bundle and asks its workspace what a deployment would
 // change. A region whose workspace fails stops no other: the error is of those
-// that failed, beside the Rollout of the rest.
+// that failed, next to the Rollout of the rest.
 func Preview(ctx context.Context, ws deploy.CLI, regions []*Region, target string) (*Rollout, error) {
 	out := &Rollout{Changes: map[*Region]deploy.Changes{}, regions: regions, target: target}
 	err := Each(ctx, regions, func(r *Region) error {
@@ -173,7 +172,7 @@ func Deploy(ctx context.Context, ws deploy.CLI, r *Rollout, approved bool) error
 	return Each(ctx, r.regions, func(region *Region) error {
 		changes, ok := r.Changes[region]
 		if !ok {
-			return nil // its preview has failed, and says so
+			return nil // its preview has failed with an error of its own
 		}
 		return ws.Deploy(ctx, region.Dir(), r.target, approved, &changes)
 	})

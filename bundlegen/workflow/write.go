@@ -97,8 +97,8 @@ func MakeWheel(ctx context.Context, base, below string, arch wheel.Arch, tell fu
 	return err
 }
 
-// Wheel makes the wheel of a region's bundle, unless it is there. The bundle's folder
-// is whole without it: deploying needs it.
+// Wheel makes the wheel of a region's bundle, unless it is there. Only
+// deploying needs it.
 func Wheel(ctx context.Context, r *Region, tell func(line string)) error {
 	arch, err := bundle.Processor(r.Config)
 	if err != nil {
@@ -107,13 +107,13 @@ func Wheel(ctx context.Context, r *Region, tell func(line string)) error {
 	return MakeWheel(ctx, r.Dir(), DistFolder, arch, tell)
 }
 
-// ensureWheel makes the wheel anew where it can, and else takes the one that is there.
+// ensureWheel makes the wheel, or keeps an existing one if it cannot.
 func ensureWheel(ctx context.Context, r *Region, tell func(line string)) error {
 	err := Wheel(ctx, r, tell)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	entries, _ := os.ReadDir(filepath.Join(r.Dir(), DistFolder)) // why the wheel could not be made tells more
+	entries, _ := os.ReadDir(filepath.Join(r.Dir(), DistFolder)) // the error of making the wheel says more
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".whl" }) {
 		return nil
 	}

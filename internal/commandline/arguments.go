@@ -46,7 +46,7 @@ func commandFirst(args []string, app *cli.App) ([]string, error) {
 	case i > len(args):
 		return nil, diag.WithHint(fmt.Errorf("%s needs a value", args[len(args)-1]), "%s --help", app.Name)
 	case strings.HasPrefix(args[i], "-"):
-		return args, nil // the parser says what is wrong with it
+		return args, nil // the parser reports what is wrong with it
 	}
 	return slices.Concat(args[:1], args[i:i+1], args[1:i], args[i+1:]), nil
 }
@@ -138,8 +138,7 @@ var (
 	twoForms    = regexp.MustCompile(`^Cannot use two forms of the same flag: (\S+) (\S+)$`)
 )
 
-// UsageError says which flag is wrong, as it was typed, and what was meant where
-// that can be told.
+// UsageError names the wrong flag, as it was typed, and suggests what was meant.
 func UsageError(c *cli.Context, err error, _ bool) error {
 	name, flags := c.App.Name, AllFlags(c.App)
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
@@ -171,7 +170,7 @@ func UsageError(c *cli.Context, err error, _ bool) error {
 	return diag.WithHint(err, "%s --help", name)
 }
 
-// wanted says what the values of a flag look like.
+// wanted returns what the values of a flag look like.
 func wanted(name string, flags []cli.Flag) string {
 	for _, f := range flags {
 		if !slices.Contains(f.Names(), name) {

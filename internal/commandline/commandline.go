@@ -1,6 +1,6 @@
 // Package commandline is what the programs' command lines have in common: help and
 // version as commands and as flags, flags anywhere on the line, and errors of usage
-// that say what is allowed and what was meant.
+// that name what is allowed and what was meant.
 package commandline
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/bundlegen/bundlegen/internal/suggest"
 )
 
-// Run runs a program's command line. app has the program's commands and says where
-// it writes; all that the programs have in common is added here, and their caller
-// prints the error and gives the exit code.
+// Run runs a program's command line. app has the program's commands and
+// writers; what the programs have in common is added here. The caller
+// prints the error and chooses the exit code.
 func Run(ctx context.Context, app *cli.App, args []string) error {
 	if app.Metadata == nil {
 		app.Metadata = map[string]any{}
@@ -34,7 +34,7 @@ func Prepare(app *cli.App) *cli.App {
 	app.Suggest = true
 	app.HideHelpCommand = true
 	app.DisableSliceFlagSeparator = true
-	app.ExitErrHandler = func(*cli.Context, error) {} // the program's main gives the exit code
+	app.ExitErrHandler = func(*cli.Context, error) {} // the program's main sets the exit code
 	app.OnUsageError = UsageError
 	app.Flags = append(app.Flags, cli.HelpFlag) // a command of this name keeps the parser from adding it
 	app.Action = func(c *cli.Context) error {
@@ -51,6 +51,11 @@ func Prepare(app *cli.App) *cli.App {
 		}
 		if c.OnUsageError == nil {
 			c.OnUsageError = UsageError
+		}
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
 		}
 	}
 	return app
@@ -108,7 +113,7 @@ func CommandNames(app *cli.App) []string {
 	return names
 }
 
-// NotAllowed refuses a flag's value. where says what allows just these.
+// NotAllowed is the error for a flag's value. where is what defines the allowed ones.
 func NotAllowed(flag, value, where string, allowed []string) error {
 	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", suggest.Lead(value, allowed), where)
 }

@@ -1,5 +1,5 @@
 // Package crash is the one place where a program ends over a fault of its own: it
-// says that it is one, where, and how to report it, instead of a stack.
+// names the place and how to report it, instead of printing a stack.
 //
 // Out of its reach is a panic in a goroutine that a library starts (of the databricks
 // CLI, DuckDB's driver, net/http): no other goroutine can recover from it. So are the
@@ -46,7 +46,7 @@ func Exit() {
 	}
 }
 
-// report tells a person of a fault. The value of a panic is shown only where it is
+// report prints a fault. The value of a panic is shown only where it is
 // the runtime's, which has numbers and types: others may hold what a server or a
 // file said, and with it a secret.
 func report(w io.Writer, fault any, at []string) {

@@ -92,7 +92,7 @@ func (h *hinted) Error() string { return Hinted(h.err.Error(), h.hint) }
 func (h *hinted) Unwrap() error { return h.err }
 func (h *hinted) Hint() string  { return h.hint }
 
-// Hint returns what err says to do, as it is printed: "" when it has no hint, and
+// Hint returns the hint of err, as it is printed: "" when it has none, and
 // one line each when it has several.
 func Hint(err error) string {
 	var hints []string
@@ -104,7 +104,7 @@ func Hint(err error) string {
 	return strings.Join(hints, "\n")
 }
 
-// Problems returns what err tells a user, piece by piece. What wrapping added to
+// Problems returns the problems in err one by one. What wrapping added to
 // the text of a problem is in its Text. An error that is no problem of this package
 // has its text, and the hint that a method Hint() string returns.
 func Problems(err error) []Problem {

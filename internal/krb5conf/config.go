@@ -20,7 +20,7 @@ type Config struct {
 	ClockSkew          time.Duration // 0: not set
 	UDPPreferenceLimit int           // -1: not set
 
-	// Notes tell what is left out though the files ask for it: a folder to be
+	// Notes name what is left out though the files ask for it: a folder to be
 	// included that is not there, a KDC that can only be reached by a proxy.
 	Notes []string
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // Parse reads one file that must not include others: what a task finds in its
-// bundle. file is its name in errors, which tell line and column.
+// bundle. file is its name in errors, which have line and column.
 func Parse(data []byte, file string) (*Config, error) {
 	r := newReader(false)
 	if err := r.text(data, file, nil); err != nil {
@@ -67,7 +67,7 @@ type reader struct {
 
 	seen  bool            // a section that we read
 	set   map[string]bool // relations that have their value
-	final map[string]bool // of what later files say nothing any more
+	final map[string]bool // sections that later files cannot change
 	soon  map[string]bool // what is final from the next file on
 
 	permitted []int32
@@ -202,7 +202,7 @@ func includable(name string) bool {
 	})
 }
 
-// cause returns what a file's error says without the file, which is named beside it.
+// cause returns the cause of a file's error without the file's name.
 func cause(err error) error {
 	var wrong *fs.PathError
 	if errors.As(err, &wrong) {

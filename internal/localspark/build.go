@@ -130,7 +130,7 @@ func checkSum(path, want string) error {
 	return nil
 }
 
-// run runs a program to its end and gives its output; it ends with ctx. env nil
+// run runs a program and returns its output; it ends with ctx. env nil
 // is this process's own.
 func (h *Home) run(ctx context.Context, env []string, program string, args ...string) (output string, err error) {
 	out, err := os.CreateTemp("", "localspark-*.log")

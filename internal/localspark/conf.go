@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Options says what a session is like and where it lives.
+// Options are the settings of a session.
 type Options struct {
 	// Dir holds all of the session: metastore/ and warehouse/ are what lasts,
-	// spark.log tells what happened, the rest is gone after Close. One session at a
+	// spark.log is the log, the rest is gone after Close. One session at a
 	// time has a folder.
 	Dir string
 	// Master is where Spark runs tasks. "" is Executors executor processes of one
 	// core and a gigabyte each for a server, and two threads that retry for a
 	// classic session.
 	Master string
-	// Python is the interpreter of the workers, such as Venv gives; "" is the home's.
+	// Python is the interpreter of the workers, such as that of Venv; "" is the home's.
 	Python string
 	// Env holds KEY=VALUE on top of this process's environment, for the server, and
 	// so for the workers, which inherit it.
@@ -190,7 +190,7 @@ func (h *Home) environment(sparkHome, python string) []string {
 }
 
 // Classic prepares a folder for classic sessions, which run Spark within the
-// client's own process, with the settings of Server. It gives the whole
+// client's own process, with the settings of Server. It returns the whole
 // environment of such a client: SPARK_HOME, SPARK_CONF_DIR and so on, and
 // nothing of Connect.
 func (h *Home) Classic(o Options) (env []string, err error) {

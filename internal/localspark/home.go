@@ -1,3 +1,8 @@
+// Package localspark is a Spark of one's own on this machine: open Spark and
+// Delta Lake in the versions that Databricks' runtime 17 LTS has, pinned and
+// cached, a Spark Connect server on them with real executor processes, and
+// virtual environments that run wheels as a cluster would. It serves local runs
+// and tests, and knows nothing of pipelines.
 package localspark
 
 import (
@@ -27,11 +32,11 @@ type Home struct {
 	site string // the virtual environment's site-packages
 }
 
-// Ensure returns the environment, and makes it where it is missing: some 825 MB,
+// Ensure returns the environment, and makes it if it is missing: some 825 MB,
 // a minute or two, and the only time that the network is used. What it does is
 // said on log, at level Info. Processes that need it at the same time wait for
 // the one that makes it. It fails where Java or Python are missing or too old,
-// or the network is, and says the command to run.
+// or the network is, and names the command to run.
 func Ensure(ctx context.Context, log *slog.Logger) (*Home, error) {
 	java, err := findJava(ctx)
 	if err != nil {

@@ -33,7 +33,7 @@ var jars = []jar{
 	{"org.antlr_antlr4-runtime-4.13.1.jar", "54665d2838cc66458343468efc539e454fc95b46a8a04b13c6ac43fc9be63505"},
 }
 
-// pinsHash tells environments of different versions apart.
+// pinsHash distinguishes environments of different versions.
 func pinsHash() string {
 	h := sha256.New()
 	fmt.Fprintln(h, layout, buildTool, deltaPackage, jars)

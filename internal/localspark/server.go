@@ -106,7 +106,7 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// answers reports whether an HTTP/2 server is at an address: it greets whoever greets it.
+// answers reports whether an HTTP/2 server is at an address: it answers a preface.
 func answers(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
@@ -139,13 +139,13 @@ func (s *Server) Env() []string {
 // Pid is the number of the server's process.
 func (s *Server) Pid() int { return s.process.Pid() }
 
-// LogFile is where the server and its executors say what happens.
+// LogFile is the log of the server and its executors.
 func (s *Server) LogFile() string { return filepath.Join(s.options.Dir, "spark.log") }
 
 // Done is closed when the server's process has ended, by Close or by itself.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
-// Err says how the server ended, with the last that its log says of it; valid
+// Err returns how the server ended, with the last error in its log; valid
 // when Done is closed.
 func (s *Server) Err() error {
 	text, err := os.ReadFile(s.LogFile())
@@ -159,7 +159,7 @@ func (s *Server) Err() error {
 	return diag.WithHint(errors.New(msg), "see %s", s.LogFile())
 }
 
-// lastTrouble finds what a log of Java's says went wrong: the innermost cause.
+// lastTrouble finds the last error in a log of Java's: the innermost cause.
 func lastTrouble(text string) string {
 	var found string
 	for line := range strings.Lines(text) {

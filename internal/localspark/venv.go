@@ -11,7 +11,7 @@ import (
 )
 
 // Venv makes dir a virtual environment with the wheel, which sees the home's
-// packages as well, and gives its interpreter; console scripts lie beside that.
+// packages as well, and returns its interpreter; console scripts are in the same folder.
 // Where the same wheel is installed in dir already, nothing is done. No network
 // is used. One process at a time may call it for a folder.
 func (h *Home) Venv(ctx context.Context, dir, wheel string) (python string, err error) {

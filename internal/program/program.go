@@ -26,7 +26,7 @@ const (
 // SIGQUIT (Ctrl-\, which would print stacks), ends the process at once. A SIGHUP
 // that the process was started to ignore, as by nohup, is ignored. A panic ends it
 // with an error (package crash). When what was written to stdout did not get
-// there, the process ends with an error, whatever the work says.
+// there, the process ends with an error, even if the work succeeded.
 func Run(work func(ctx context.Context, stdout *Output) int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -93,7 +93,7 @@ func (o *Output) fail(err error) {
 	}
 }
 
-// close closes the file, since a disk may say only then that it is full, and
+// close closes the file, since a full disk may show only then, and
 // returns the first of all errors.
 func (o *Output) close() error {
 	if err := o.file.Close(); err != nil {

@@ -50,7 +50,7 @@ func Read(path string, most int64) ([]byte, error) {
 }
 
 // OpenIn is Open for a file below an opened folder; what a link there leads to
-// outside of the folder is an error, of which Escapes tells.
+// outside of the folder is an error that Escapes recognizes.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
 	info, err := root.Stat(name)
 	if err != nil {

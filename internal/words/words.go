@@ -1,4 +1,4 @@
-// Package words puts numbers into words that a person reads without
+// Package words formats numbers so that a person reads them without
 // calculating: thousands separators, units, lengths of time, amounts of money.
 package words
 

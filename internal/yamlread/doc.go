@@ -1,4 +1,4 @@
-// Package yamlread reads YAML strictly, and says where in the file something is
+// Package yamlread reads YAML strictly, with the place of everything in the file
 // wrong. Parse makes a tree of a document (Node); a Mapping reads its values with
 // their bounds and defaults, and collects every problem of the file instead of
 // stopping at the first. No problem shows what stands below a key that may hold a

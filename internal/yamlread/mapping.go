@@ -100,7 +100,7 @@ func (m *Mapping) Take(key string) *Node {
 	return m.Node.Get(key)
 }
 
-// Has reports whether the file gives key a value.
+// Has reports whether key has a value in the file.
 func (m *Mapping) Has(key string) bool {
 	n := m.Node.Get(key)
 	return n != nil && n.Kind != Null
@@ -132,7 +132,7 @@ func (m *Mapping) Missing(key, hint string) {
 	m.Add(m.Node, Join(m.Path, key)+" is missing", hint)
 }
 
-// Forbid notes that key may not stand beside something else.
+// Forbid notes that key cannot be combined with something else.
 func (m *Mapping) Forbid(key, why, hint string) {
 	if e := m.Node.Entry(key); e != nil {
 		m.Add(e.Place(), Join(m.Path, key)+" "+why, hint)
@@ -346,7 +346,7 @@ func (m *Mapping) Texts(key string, limit int, r Rule) []string {
 	return out
 }
 
-// TypeHint says how to correct a value of another type than the one wanted.
+// TypeHint returns how to correct a value of another type than the one wanted.
 func TypeHint(n *Node, want string) string {
 	switch {
 	case strings.HasPrefix(want, "text") && (n.Kind == Int || n.Kind == Float || n.Kind == Bool):

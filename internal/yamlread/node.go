@@ -26,7 +26,7 @@ const (
 	Map
 )
 
-// String returns the kind in the words of an error message.
+// String returns the kind as error messages name it.
 func (k Kind) String() string {
 	switch k {
 	case Null:

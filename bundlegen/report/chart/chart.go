@@ -19,7 +19,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Ink is a colour by its meaning; the page says what it looks like.
+// Ink is a colour by its meaning; the page defines its look.
 type Ink int
 
 // The inks: of texts, of lines in the background, of what is a limit, and of
@@ -77,7 +77,7 @@ type Drawing struct {
 	Top, Bottom float64 // of the area with the curves
 }
 
-// At gives where a point is, in the drawing's own units.
+// At returns where a point is, in the drawing's own units.
 func (d Drawing) At(p Point) Point { return Point{d.x(p.X), d.y(p.Y)} }
 
 const (
@@ -87,7 +87,7 @@ const (
 	margin    = 10 // on the right and above: a text at an axis's end is wider than the axis
 )
 
-// Draw draws a chart. The same chart gives the same bytes.
+// Draw draws a chart. The same chart makes the same bytes.
 func (c Chart) Draw() (Drawing, error) {
 	p := c.plot()
 	for _, curve := range c.Curves {
@@ -121,7 +121,7 @@ func (c Chart) Draw() (Drawing, error) {
 	}, nil
 }
 
-// plot gives the empty chart.
+// plot returns the empty chart.
 func (c Chart) plot() *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
