@@ -109,8 +109,8 @@ func (e example) checkHash(t *testing.T, tree *bundle.Tree) {
 	require.Empty(t, findings)
 	b, err := bundle.Read(dir)
 	require.NoError(t, err)
-	require.Len(t, b.Roots(), 1)
-	require.Len(t, b.Jobs, 3, "a parent and two children")
+	require.Len(t, b.Roots(), 2)
+	require.Len(t, b.Jobs, 4, "a parent, two children, and the doctor's")
 }
 
 func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *plan.Previous, first int) (*bundle.Tree, *plan.Plan) {

@@ -39,7 +39,7 @@ func clusterVariables(cfg *config.Pipeline, p *plan.Plan) ([]clusterVariable, er
 			workers = max(workers, part.Workers)
 		}
 		return []clusterVariable{extractionCluster(cfg, sharedCluster(p),
-			"All tasks of a run: "+workersText(cfg, workers), workers, all)}, nil
+			"All tasks of a run: "+workersText(cfg, workers), workers, all), doctorCluster(cfg, p, all)}, nil
 	}
 
 	vars := []clusterVariable{orchestrator(cfg, all)}
@@ -65,7 +65,7 @@ func clusterVariables(cfg *config.Pipeline, p *plan.Plan) ([]clusterVariable, er
 			fmt.Sprintf("Extraction from %s: %s", part.Site, workersText(cfg, part.Workers)), part.Workers, secretsOf(site)))
 	}
 	slices.SortFunc(vars[1:], func(a, b clusterVariable) int { return strings.Compare(a.Name, b.Name) })
-	return vars, nil
+	return slices.Insert(vars, 1, doctorCluster(cfg, p, all)), nil
 }
 
 // sharedCluster is the name of the one specification of a single-cluster layout.

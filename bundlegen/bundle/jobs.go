@@ -102,6 +102,13 @@ func jobs(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 		}
 		all = append(all, made...)
 	}
+	if len(p.Partitions) > 0 {
+		checks, err := doctor(cfg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, entry{DoctorKey(cfg), checks})
+	}
 	taken := map[string]bool{}
 	for _, e := range all {
 		if taken[e.Key] {

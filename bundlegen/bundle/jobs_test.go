@@ -44,7 +44,7 @@ func readBack(t testing.TB, tree *bundle.Tree) *bundle.Bundle {
 
 func TestJobRunsDiscoveryThenExtractionsThenTheRest(t *testing.T) {
 	b := emitted(t, pipeline("."), 3)
-	require.Len(t, b.Roots(), 1)
+	require.Len(t, b.Roots(), 2, "and the doctor's")
 	j := b.Roots()[0]
 	require.Equal(t, "osipi_connector_orchestrator", j.Key)
 	require.Equal(t, "standard", j.Tier)
@@ -230,10 +230,10 @@ func TestManyPartitionsRunInChildren(t *testing.T) {
 	for _, partitions := range []int{997, 998, 2001} {
 		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
 			b := emitted(t, pipeline("."), partitions)
-			require.Len(t, b.Roots(), 1)
+			require.Len(t, b.Roots(), 2, "and the doctor's")
 			parent := b.Roots()[0]
 			if partitions == 997 {
-				require.Len(t, b.Jobs, 1)
+				require.Len(t, b.Jobs, 2)
 				require.Len(t, parent.Tasks, bundle.MaxTasks)
 				return
 			}
@@ -274,9 +274,10 @@ func TestTiersHaveJobsOfTheirOwnAndOneLooksAfterTheTables(t *testing.T) {
 	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "bulk", Every: time.Hour})
 	b := emitted(t, cfg, 4)
 	roots := b.Roots()
-	require.Len(t, roots, 2)
+	require.Len(t, roots, 3)
 	require.Equal(t, "osipi_connector_orchestrator_bulk", roots[1].Key)
-	for i, j := range roots {
+	require.Equal(t, "osipi_connector_doctor", roots[2].Key)
+	for i, j := range roots[:2] {
 		require.Len(t, j.Tasks, 5)
 		for _, task := range j.Tasks {
 			if task.Key == "consolidate" {
@@ -401,7 +402,7 @@ func TestContinuousTier(t *testing.T) {
 	cfg.Monitoring.Emails = []string{"pi@example.com"}
 	cfg.Tiers = []config.Tier{{Name: "critical", Every: 10 * time.Second, Continuous: true}}
 	b := emitted(t, cfg, 4)
-	require.Len(t, b.Roots(), 2)
+	require.Len(t, b.Roots(), 3, "and the doctor's")
 	j, maintenance := b.Jobs[0], b.Jobs[1]
 	require.True(t, j.Continuous)
 	require.True(t, j.Lands())
@@ -445,7 +446,7 @@ func TestContinuousTierBehindAnother(t *testing.T) {
 	cfg := pipeline(".")
 	cfg.Tiers = append(cfg.Tiers, config.Tier{Name: "critical", Every: 10 * time.Second, Continuous: true})
 	b := emitted(t, cfg, 4)
-	require.Len(t, b.Roots(), 2)
+	require.Len(t, b.Roots(), 3, "and the doctor's")
 	require.False(t, b.Jobs[0].Continuous)
 	require.True(t, b.Jobs[1].Continuous)
 }

@@ -131,11 +131,11 @@ func (b *Bundle) Roots() []Job {
 	return roots
 }
 
-// Lands says whether the job is a tier's, which reads PI, as against one that looks
-// after the tables only.
+// Lands reports whether the job is a tier's, which lands events, as against one that
+// looks after the tables, or checks the cluster.
 func (j Job) Lands() bool {
 	for _, t := range j.Tasks {
-		if t.EntryPoint != manifest.TaskConsolidate {
+		if t.EntryPoint != manifest.TaskConsolidate && t.EntryPoint != manifest.TaskDoctor {
 			return true
 		}
 	}

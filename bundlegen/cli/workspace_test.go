@@ -99,7 +99,7 @@ func TestWalkToAWorkspace(t *testing.T) {
 	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod"), "--auto-approve")
 	require.Empty(t, w.uploads)
 
-	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "1 to add")
+	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "2 to add")
 	require.Contains(t, strings.Join(w.uploads, "\n"), "partitions/partition-0001.csv")
 	require.Contains(t, w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve"), "0 to add, 0 to change, 0 to delete")
 
@@ -220,9 +220,9 @@ targets: {dev: {}, prod: {regions: {us-east-1: {host: %s}, eu-west-1: {host: %s}
 
 	require.Contains(t, w.bundlegen(1, "deploy", "-t", "prod"), "--auto-approve")
 	out = w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
-	require.Contains(t, out, "walk_us-east-1, target prod: 1 to add")
-	require.Contains(t, out, "walk_eu-west-1, target prod: 1 to add")
-	require.EqualValues(t, 1, created.Load(), "each workspace has its own region's job only")
+	require.Contains(t, out, "walk_us-east-1, target prod: 2 to add")
+	require.Contains(t, out, "walk_eu-west-1, target prod: 2 to add")
+	require.EqualValues(t, 2, created.Load(), "each workspace has its own region's jobs only")
 
 	w.write("inventory.csv", w.read("inventory.csv")+"b,six,6\n")
 	out = w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,7 +145,7 @@ func TestRenderedBundle(t *testing.T) {
 	t.Run("destroy removes the jobs and the files", func(t *testing.T) {
 		f.forget()
 		require.NoError(t, c.Destroy(t.Context(), p.dir, "prod", true))
-		assert.Len(t, f.sent("POST", "/api/2.2/jobs/delete"), 1)
+		assert.Len(t, f.sent("POST", "/api/2.2/jobs/delete"), 2)
 		assert.NotEmpty(t, f.sent("POST", "/api/2.0/workspace/delete"))
 		for _, r := range f.requests {
 			assert.NotContains(t, r.path, "unity-catalog", "data stays")
@@ -195,15 +196,8 @@ func TestRenderedBundleWithTwoChildJobs(t *testing.T) {
 	c := CLI{}
 	require.NoError(t, c.Validate(t.Context(), p.dir, "prod"))
 	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
-	sent := f.sent("POST", "/api/2.2/jobs/create")
-	require.Len(t, sent, 3)
-	byName := map[string]jobs.CreateJob{}
-	for _, body := range sent {
-		var job jobs.CreateJob
-		require.NoError(t, json.Unmarshal(body, &job))
-		byName[job.Name] = job
-		assert.Less(t, len(body), bundle.MaxRequest)
-	}
+	byName := f.jobs(t)
+	require.Len(t, byName, 4, "the parent, its children, the doctor's")
 	assert.Equal(t, bundle.MaxTasks, len(byName[orchestrator+"_part_1"].Tasks))
 	assert.Len(t, byName[orchestrator+"_part_2"].Tasks, 1)
 	ran := map[int64]bool{}
@@ -229,13 +223,8 @@ func TestRenderedBundleOfAContinuousTier(t *testing.T) {
 		require.NoError(t, c.Validate(t.Context(), p.dir, target), target)
 	}
 	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
-	byName := map[string]jobs.CreateJob{}
-	for _, body := range f.sent("POST", "/api/2.2/jobs/create") {
-		var job jobs.CreateJob
-		require.NoError(t, json.Unmarshal(body, &job))
-		byName[job.Name] = job
-	}
-	require.Len(t, byName, 2)
+	byName := f.jobs(t)
+	require.Len(t, byName, 3)
 	main, maintenance := byName[orchestrator], byName["osipi_connector_maintenance"]
 	assert.Equal(t, &jobs.Continuous{PauseStatus: jobs.PauseStatusUnpaused, TaskRetryMode: jobs.TaskRetryModeOnFailure}, main.Continuous)
 	assert.Nil(t, main.Schedule)
@@ -277,7 +266,7 @@ func TestRenderedBundleWithThePlainCLI(t *testing.T) {
 	assertWheelIsThere(t, f, f.created(t))
 	assert.Contains(t, databricks("bundle", "plan", "-t", "prod"), "Plan: 0 to add, 0 to change, 0 to delete")
 	databricks("bundle", "destroy", "-t", "prod", "--auto-approve")
-	assert.Len(t, f.sent("POST", "/api/2.2/jobs/delete"), 1)
+	assert.Len(t, f.sent("POST", "/api/2.2/jobs/delete"), 2)
 }
 
 // changes is what another deployment would change.
@@ -296,14 +285,30 @@ func (p *project) handEdited(t *testing.T) []bundle.Difference {
 	return edits
 }
 
-// created is the one job that was created, as it was sent.
+// created is the one job beside the doctor's that was created, as it was sent.
 func (f *fake) created(t *testing.T) jobs.CreateJob {
 	t.Helper()
-	sent := f.sent("POST", "/api/2.2/jobs/create")
-	require.Len(t, sent, 1)
-	var job jobs.CreateJob
-	require.NoError(t, json.Unmarshal(sent[0], &job))
-	return job
+	byName := f.jobs(t)
+	require.Len(t, byName, 2)
+	maps.DeleteFunc(byName, func(name string, _ jobs.CreateJob) bool { return strings.HasSuffix(name, "_doctor") })
+	require.Len(t, byName, 1)
+	for _, job := range byName {
+		return job
+	}
+	return jobs.CreateJob{}
+}
+
+// jobs is the jobs that were created, by name, as they were sent.
+func (f *fake) jobs(t *testing.T) map[string]jobs.CreateJob {
+	t.Helper()
+	byName := map[string]jobs.CreateJob{}
+	for _, body := range f.sent("POST", "/api/2.2/jobs/create") {
+		var job jobs.CreateJob
+		require.NoError(t, json.Unmarshal(body, &job))
+		assert.Less(t, len(body), bundle.MaxRequest)
+		byName[job.Name] = job
+	}
+	return byName
 }
 
 // extractions is the extraction tasks.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/internal/diag"
 	"github.com/bundlegen/bundlegen/internal/regular"
+	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/templates"
 )
 
@@ -139,7 +140,7 @@ func packageMembers(binary []byte) ([]member, error) {
 
 // metadata is the wheel's .dist-info folder, but for RECORD.
 func metadata(version, tag string) []member {
-	tasks := []string{"discover", "extract", "consolidate", "validate"}
+	tasks := append(manifest.Tasks(), manifest.TaskDoctor)
 	var points strings.Builder
 	// Databricks looks an entry point up by its name in any group; the scripts
 	// have a longer one, since they are on the PATH.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/engine"
+	"github.com/bundlegen/bundlegen/extractor/nodecheck"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/shard"
 	"github.com/bundlegen/bundlegen/extractor/task"
@@ -59,6 +60,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 	if args[1] == shardCommand && len(args) == 2 {
 		return runShard(ctx, os.Stdin, stdout, stderr, getenv)
 	}
+	if args[1] == manifest.TaskDoctor {
+		return runCheck(ctx, args[2:], nodecheck.Node{Stdin: os.Stdin, Stdout: stdout, Getenv: getenv}, stderr)
+	}
 	result, err := run(ctx, args[1], args[2:], stderr, getenv, engines)
 	err = errors.Join(err, writeResult(result, getenv))
 	for _, n := range result.Notes {
@@ -78,6 +82,21 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		return exitPartial
 	}
 	return exitOK
+}
+
+// runCheck makes one check of this node for the wheel's doctor.
+func runCheck(ctx context.Context, args []string, n nodecheck.Node, stderr io.Writer) int {
+	err := nodecheck.Run(ctx, n, args)
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "cancelled")
+		return exitCancelled
+	default:
+		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
+		return exitError
+	}
 }
 
 // plural returns a count and its noun: 1 tag, 2 tags.

@@ -39,7 +39,7 @@ func information(args []string, engines map[string]OpenEngine) (string, error) {
 		return fmt.Sprintf("pi-extractor version %s\n", program.Version()), nil
 	case slices.Contains(rest, "--help"), slices.Contains(rest, "-h"):
 		return helpOf(name, engines)
-	case name == shardCommand && len(rest) == 0:
+	case name == shardCommand && len(rest) == 0, name == manifest.TaskDoctor:
 		return "", nil
 	case name == "reconcile":
 		return "", diag.WithHint(errors.New("reconcile is not part of this version"),
@@ -55,7 +55,7 @@ func information(args []string, engines map[string]OpenEngine) (string, error) {
 
 // noTask returns the error for the name of no task.
 func noTask(name string) error {
-	known := append(manifest.Tasks(), "help", "version")
+	known := append(manifest.Tasks(), manifest.TaskDoctor, "help", "version")
 	return diag.WithHint(fmt.Errorf("no task is called %q", name), "%spi-extractor --help lists all", suggest.Lead(name, known))
 }
 
@@ -96,7 +96,8 @@ DESCRIPTION:
    The parameters of a task are those that the generated job passes.
    bundlegen run --local runs all tasks of a job on this machine.
    Spark starts pi-extractor %s on a cluster's workers: it reads its work from
-   standard input and writes an Arrow stream to standard output.
+   standard input and writes an Arrow stream to standard output. The wheel's
+   doctor starts pi-extractor %s CHECK, which writes its findings as JSON.
 
    Engines of this build: %s. DuckDB keeps its tables in the folder of --data.
 
@@ -109,5 +110,5 @@ COMMANDS:
 GLOBAL OPTIONS:
    --help, -h     show help
    --version, -v  print the version
-`, program.Version(), shardCommand, names(engines), tasks.String())
+`, program.Version(), shardCommand, manifest.TaskDoctor, names(engines), tasks.String())
 }

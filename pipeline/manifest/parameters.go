@@ -8,6 +8,10 @@ const (
 	TaskValidate    = "validate"
 )
 
+// TaskDoctor is the wheel's entry point that checks the cluster it runs on. It is
+// no task of a run, and pi-extractor's part of it takes no Parameters.
+const TaskDoctor = "doctor"
+
 // Where the shards of an extraction run.
 const (
 	ShardsOnExecutors = "executors"

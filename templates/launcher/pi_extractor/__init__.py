@@ -8,9 +8,11 @@ is only what Python must do for it:
 - ``session`` gets the Spark session,
 - ``pipe`` serves the program's requests with it,
 - ``shards`` runs the program's shards on the workers,
-- ``binary`` copies the program to local disk, on the driver and on workers.
+- ``binary`` copies the program to local disk, on the driver and on workers,
+- ``checkup`` checks what all of these need of a cluster.
 """
 
+from pi_extractor.checkup import doctor
 from pi_extractor.launcher import consolidate, discover, extract, validate
 
-__all__ = ["consolidate", "discover", "extract", "validate"]
+__all__ = ["consolidate", "discover", "doctor", "extract", "validate"]
