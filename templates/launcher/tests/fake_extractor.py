@@ -1,13 +1,15 @@
 """Stands in for the program: speaks the protocol as a test's scenario says.
 
 As a task it runs the Python code in the file of --scenario. As a shard it runs
-the code that is its spec.
+the code that is its spec. As the doctor it finds what FAKE_FINDINGS holds, by the
+names of checks, and that all else is well.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -98,9 +100,27 @@ def shard() -> None:
         exec(json.loads(spec)["code"], {**globals(), "stream": stream, "batch": batch, "out": out, "retry": retry})
 
 
+def doctor(check: str, arguments: list[str]) -> None:
+    faults = json.loads(os.environ.get("FAKE_FINDINGS", "{}"))
+    finding = {"check": check, "subject": "127.0.0.1:9" if check == "beat" else arguments[0] if arguments else "", "state": "ok"}
+    if check == "sites":
+        given = {"sites": {"sites": []}} if arguments else json.loads(sys.stdin.read())
+        finding |= {"check": "site", "subject": "plant-a", "figures": {"files": given.get("files", {})}}
+    if check == "listed":
+        assert any(name.endswith(".parquet") for name in os.listdir(arguments[0]))
+        shutil.rmtree(arguments[0])
+    print(json.dumps(finding | faults.get(check, {})), flush=True)
+    if check == "beat":
+        sys.stdin.read()
+    if "exit" in faults.get(check, {}):
+        sys.exit(faults[check]["exit"])
+
+
 if __name__ == "__main__":
     signal.alarm(MOST_SECONDS)
     if sys.argv[1] == "shard":
         shard()
+    elif sys.argv[1] == "doctor":
+        doctor(sys.argv[2], sys.argv[3:])
     else:
         task(sys.argv[1], sys.argv[2:])
