@@ -102,7 +102,8 @@ def shard() -> None:
 
 def doctor(check: str, arguments: list[str]) -> None:
     faults = json.loads(os.environ.get("FAKE_FINDINGS", "{}"))
-    finding = {"check": check, "subject": "127.0.0.1:9" if check == "beat" else arguments[0] if arguments else "", "state": "ok"}
+    subject = "127.0.0.1:9" if check == "heartbeat" else arguments[0] if arguments else ""
+    finding: dict[str, Any] = {"check": check, "subject": subject, "state": "ok"}
     if check == "sites":
         given = {"sites": {"sites": []}} if arguments else json.loads(sys.stdin.read())
         finding |= {"check": "site", "subject": "plant-a", "figures": {"files": given.get("files", {})}}
@@ -110,7 +111,7 @@ def doctor(check: str, arguments: list[str]) -> None:
         assert any(name.endswith(".parquet") for name in os.listdir(arguments[0]))
         shutil.rmtree(arguments[0])
     print(json.dumps(finding | faults.get(check, {})), flush=True)
-    if check == "beat":
+    if check == "heartbeat":
         sys.stdin.read()
     if "exit" in faults.get(check, {}):
         sys.exit(faults[check]["exit"])

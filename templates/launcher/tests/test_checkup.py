@@ -58,7 +58,7 @@ def test_a_healthy_cluster_has_no_red_line(spark: Launcher, bundle: Path) -> Non
     both = [("driver", "ok"), ("worker", "ok")]
     assert found.of("program") == both
     assert found.of("site") == both
-    assert found.of("beat") == ([("worker", "ok")] if spark.kind == "classic" else [("worker", "ok")])
+    assert found.of("heartbeat") == ([("worker", "ok")] if spark.kind == "classic" else [("worker", "ok")])
     assert found.of("secret") == [("driver", "skipped"), ("worker", "skipped")], "there is no dbutils here"
     assert [f["state"] for f in found.report["findings"] if f["where"] == ""] == ["ok"] * 3, "schema, token, merges"
     assert found.of("volume") == [("driver", "ok")] and found.of("listed") == [("driver", "ok")]
