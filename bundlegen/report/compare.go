@@ -163,12 +163,12 @@ func Recommendation(c Comparison) string {
 	case !best.Holds && best == chosen:
 		return fmt.Sprintf("Nothing holds a cadence of %s, and nothing is fresher than the plan: its newest event is up to %s old.", cadence, words.Span(best.FreshnessSeconds))
 	case !best.Holds:
-		return fmt.Sprintf("Nothing holds a cadence of %s. The freshest is %s: the newest event is up to %s old, by the plan up to %s. %s.",
+		return fmt.Sprintf("Nothing holds a cadence of %s. The freshest is %s: the newest event is up to %s old, with the plan up to %s. %s.",
 			cadence, named(best), words.Span(best.FreshnessSeconds), words.Span(chosen.FreshnessSeconds), settingsLine(best.Change))
 	case best == chosen:
-		return fmt.Sprintf("Keep the plan: of what holds a cadence of %s nothing is cheaper, or else it is slower.", cadence)
+		return fmt.Sprintf("Keep the plan: nothing that holds a cadence of %s is cheaper without being slower.", cadence)
 	case best.Kind == plan.ComputeSingle:
-		return fmt.Sprintf("Do not load-balance this: one cluster takes %s where the plan takes %s, and costs %s. %s.",
+		return fmt.Sprintf("Do not load-balance this: one cluster takes %s instead of %s, and costs %s. %s.",
 			words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen), settingsLine(best.Change))
 	}
 	text := fmt.Sprintf("Take %s: a run takes %s instead of %s, and it costs %s.", named(best), words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen))

@@ -95,9 +95,9 @@ func (t *terminal) explain(e *Explanation, data bool) {
 	}
 	switch {
 	case !data:
-		fact("history", "--data FOLDER tells when it moved and up to when it is landed")
+		fact("history", "--data FOLDER shows when it moved and up to when it is landed")
 	case e.History == nil:
-		fact("history", "the data folder does not know it: no run has had it")
+		fact("history", "the data folder has nothing about it: no run has included it")
 	default:
 		t.history(e.History, fact)
 	}
@@ -124,7 +124,7 @@ func (t *terminal) history(h *History, fact func(label, format string, args ...a
 	case h.LandedUntil == nil:
 		fact("landed", "nothing yet")
 	case h.Pinned:
-		fact("landed", "nothing yet: reading starts behind %s", instant.FromTime(*h.LandedUntil))
+		fact("landed", "nothing yet: reading starts after %s", instant.FromTime(*h.LandedUntil))
 	default:
 		fact("landed", "up to %s", instant.FromTime(*h.LandedUntil))
 	}
@@ -135,5 +135,5 @@ func (t *terminal) history(h *History, fact func(label, format string, args ...a
 	fact("last error", "%s, run %s: %s", second(h.LastError.At), h.LastError.RunID, h.LastError.Error)
 }
 
-// second writes when something happened, as exactly as a person wants to know.
+// second returns an instant to the second.
 func second(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -52,7 +52,7 @@ func TestGoldenExplanations(t *testing.T) {
 	golden(t, "explain.json", b.Bytes())
 	b.Reset()
 	require.NoError(t, report.ExplainText(&b, explanations()[3:], false, report.Options{}))
-	assert.Contains(t, b.String(), "--data FOLDER tells when it moved")
+	assert.Contains(t, b.String(), "--data FOLDER shows when it moved")
 }
 
 func TestExplanationWriteErrorsAreReturned(t *testing.T) {

@@ -49,7 +49,7 @@ func Markdown(w io.Writer, r Report) error {
 	}
 	for _, g := range r.Plan.Grants {
 		line("")
-		line("SQL for the service principal of %s, by who may grant on the catalog:", escape(g.Target))
+		line("SQL for whoever may grant on the catalog, for the service principal of %s:", escape(g.Target))
 		line("")
 		line("```sql")
 		line("%s", clean(g.SQL))

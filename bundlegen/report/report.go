@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
 	"github.com/bundlegen/bundlegen/internal/words"
@@ -187,12 +188,13 @@ func firstRun(t *plan.Tier, all bool) string {
 // oneLoop describes what a continuous tier's tasks do again and again.
 func oneLoop(t *plan.Tier) string {
 	period := max(t.Cadence.Seconds(), t.Forecast.TotalSeconds)
-	return fmt.Sprintf("%s, every %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), words.Span(period), words.Span(period+t.Forecast.TotalSeconds))
+	every := words.Every(time.Duration(math.Round(period)) * time.Second)
+	return fmt.Sprintf("%s, %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), every, words.Span(period+t.Forecast.TotalSeconds))
 }
 
-// alwaysOn describes the cost of clusters that are never given back.
+// alwaysOn describes the cost of clusters that never stop.
 func alwaysOn(t *plan.Tier) string {
-	return fmt.Sprintf("about %s a month, all of it on, list prices", words.Dollars(t.Forecast.CostPerMonth))
+	return fmt.Sprintf("about %s a month, always on, list prices", words.Dollars(t.Forecast.CostPerMonth))
 }
 
 // pool describes what is kept warm, of the cost above.
@@ -212,7 +214,7 @@ func single(t *plan.Tier) string {
 	f := t.Forecast
 	text := fmt.Sprintf("%s, %s a run, about %s a month", words.Span(f.SingleSeconds), words.Dollars(f.SingleCostPerRun), words.Dollars(f.SingleCostPerMonth))
 	if t.Partitions > plan.SingleMaxTasks {
-		text += fmt.Sprintf(", if it bore more than %d tasks", plan.SingleMaxTasks)
+		text += fmt.Sprintf(", if it could run more than %d tasks", plan.SingleMaxTasks)
 	}
 	return text
 }

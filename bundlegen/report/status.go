@@ -44,7 +44,7 @@ func (t *terminal) status(s *status.Status) {
 	t.runs(s.Runs)
 	if s.OnlyRuns {
 		t.line("")
-		t.labelled(0, "!", 2, "Only the runs are known: the tables are asked by the SQL warehouse of monitoring.warehouse, and pipeline.yml names none.", t.yellow)
+		t.labelled(0, "!", 2, "Only the runs are known: reading the tables needs the SQL warehouse of monitoring.warehouse, and pipeline.yml names none.", t.yellow)
 		return
 	}
 	t.lags(s.Lags)

@@ -234,7 +234,7 @@ func (t *terminal) warnings(list []Worded) {
 func (t *terminal) grants(list []plan.Grant) {
 	for _, g := range list {
 		t.line("")
-		t.labelled(0, "", 0, fmt.Sprintf("SQL for the service principal of %s, by who may grant on the catalog:", clean(g.Target)), t.no)
+		t.labelled(0, "", 0, fmt.Sprintf("SQL for whoever may grant on the catalog, for the service principal of %s:", clean(g.Target)), t.no)
 		for _, line := range grantLines(g.SQL) {
 			t.line("  " + clean(line))
 		}

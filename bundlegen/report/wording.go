@@ -90,7 +90,7 @@ func warning(p *plan.Plan, w plan.Warning) string {
 func cadenceMissed(p *plan.Plan, w plan.Warning) string {
 	f, tier := w.Figures, tierOf(p, w)
 	if tier != nil && tier.Continuous {
-		return fmt.Sprintf("%s takes %s, and one is wanted every %s: each begins as soon as the last one ends.",
+		return fmt.Sprintf("%s takes %s but should start every %s: each starts as soon as the last one ends.",
 			ofTier(p, w, "A loop", "A loop of %s"), words.Span(f.Seconds), words.Span(f.AllowedSeconds))
 	}
 	text := fmt.Sprintf("%s takes %s, but the next is due after %s: %s.",
@@ -124,7 +124,7 @@ func oneIsEnough(p *plan.Plan, w plan.Warning) string {
 	}
 	text := fmt.Sprintf("%s is %s than %s: ", ofTier(p, w, "One cluster", "For %s one cluster"), speed, words.Count(clusters))
 	if len(w.Sites) == 0 {
-		return text + "it starts once, where discovery and extraction on clusters of their own start two in series."
+		return text + "it starts once; clusters for discovery and extraction start one after the other."
 	}
 	return text + fmt.Sprintf("the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can keep busy.",
 		first(w.Sites), words.Number(w.Figures.RequestsAtOnce), words.Plural(w.Figures.UsefulPartitions, "partition"))
@@ -259,14 +259,14 @@ func adviceEffect(e plan.Effect) string {
 
 // effects describes the effects that have no figures.
 var effects = map[string]string{
-	plan.EffectPlanned:         "says what is planned",
-	plan.EffectMorePartitions:  "more partitions, where its PI servers bear them",
+	plan.EffectPlanned:         "states what is planned",
+	plan.EffectMorePartitions:  "more partitions, if the PI servers keep up",
 	plan.EffectFewerPartitions: "fewer partitions, if it is higher",
 	plan.EffectOneWave:         "one wave, if the workspace is allowed so many",
 	plan.EffectOneWaveAnew:     "one wave, with --rebalance",
-	plan.EffectLargerBudget:    "if the PI server bears it",
+	plan.EffectLargerBudget:    "if the PI server can take the load",
 	plan.EffectRoom:            "leaves half of it to others",
-	plan.EffectConsistent:      "bounds and count that go together",
+	plan.EffectConsistent:      "consistent bounds and count",
 	plan.EffectDriverPool:      "a pool on demand for the drivers",
 	plan.EffectOwnPrice:        "costs from your own price list",
 	plan.EffectMatch:           "gives it the tags without a tier that match; so does the inventory's column tier",
@@ -275,7 +275,7 @@ var effects = map[string]string{
 	plan.EffectRealLoad:        "balance and forecast by real load",
 	plan.EffectShow:            "shows what evening out moves",
 	plan.EffectCheckRate:       "check the rate of that tag",
-	plan.EffectDefault:         "what is taken where the key is left out",
+	plan.EffectDefault:         "the default",
 }
 
 // costChange describes a change of the monthly cost.
@@ -305,7 +305,7 @@ func choiceWarning(w plan.Warning) string {
 	case plan.WarnServer:
 		return fmt.Sprintf("More than %s of %s read no faster: its PI server is the limit.", words.Plural(f.UsefulPartitions, "partition"), first(w.Sites))
 	case plan.WarnTasks:
-		return "One cluster bears " + strconv.Itoa(f.Tasks) + " tasks at most."
+		return "One cluster runs " + strconv.Itoa(f.Tasks) + " tasks at most."
 	}
 	return w.Code // of a later version
 }
@@ -322,22 +322,22 @@ func why(p *plan.Place) string {
 		}
 		return fmt.Sprintf("It is new since the last bundle: it joined the partition of %s that was lightest at that moment.", group)
 	case plan.ReasonKept:
-		return "It was there in the last bundle, and no bound asks for a move."
+		return "It was here in the last bundle, and no limit requires a move."
 	case plan.ReasonTier:
 		return fmt.Sprintf("Its tier was %s: it left %s for the partition of tier %s that was lightest at that moment.", c.Tier, id(p.Before), p.Tier)
 	case plan.ReasonGone:
 		return fmt.Sprintf("Its partition %s is gone: the tags of %s fill fewer partitions than before.", id(p.Before), group)
 	case plan.ReasonMost:
-		return fmt.Sprintf("Partition %s, where it was, would have %s; allowed are at most %s.", id(p.Before), words.Plural(c.Tags, "tag"), words.Count(c.MaxTags))
+		return fmt.Sprintf("Partition %s, where it was, would have %s; at most %s are allowed.", id(p.Before), words.Plural(c.Tags, "tag"), words.Count(c.MaxTags))
 	case plan.ReasonLeast:
-		return fmt.Sprintf("Of its earlier tags partition %s would have %s; allowed are at least %s.", id(p.Partition), words.Count(c.Tags), words.Count(c.MinTags))
+		return fmt.Sprintf("With only its earlier tags, partition %s would have %s; at least %s are required.", id(p.Partition), words.Count(c.Tags), words.Count(c.MinTags))
 	case plan.ReasonBounds:
 		return fmt.Sprintf("It left %s so that every partition of %s keeps from %s to %s.", id(p.Before), group, words.Count(c.MinTags), words.Plural(c.MaxTags, "tag"))
 	case plan.ReasonRemoved:
 		if p.Before < 0 {
-			return "It is not in the inventory any more: the run after the next generate lets it go."
+			return "It is no longer in the inventory: the first run after the next generate drops it."
 		}
-		return fmt.Sprintf("It is not in the inventory any more: the next generate takes it out of %s.", id(p.Before))
+		return fmt.Sprintf("It is no longer in the inventory: the next generate removes it from %s.", id(p.Before))
 	case plan.ReasonNone:
 		return "Its row in the inventory has tier none, which keeps it out of extraction."
 	case plan.ReasonDiscovered:
