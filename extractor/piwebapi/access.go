@@ -11,12 +11,12 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// Access is what all Clients of a site that share it know of whether the server
-// takes their credentials. Once it has refused them, none of these Clients sends
+// Access records whether a server accepts the credentials, for all Clients of a site
+// that share it. Once the server has refused them, none of these Clients sends
 // another request: servers lock accounts after a few failed sign-ins. All methods
-// are safe for concurrent use; the zero value is not ready: see NewAccess.
+// are safe for concurrent use. Use NewAccess to make one.
 type Access struct {
-	turn chan struct{} // held by whoever tries the credentials
+	turn chan struct{} // held while the credentials are tried
 
 	mu        sync.Mutex
 	refused   *Error
@@ -24,8 +24,8 @@ type Access struct {
 	functions map[function]*first
 }
 
-// function is what a request asks for, whatever the object: the first and the last
-// part of its path.
+// function is what a request does, independent of the object: the first and the last
+// element of its path.
 type function struct{ first, last string }
 
 func functionOf(path string) function {
@@ -43,7 +43,7 @@ type first struct {
 	over bool // it was not refused
 }
 
-// NewAccess returns the Access of a site of which nothing is known yet.
+// NewAccess returns the Access of a site about which nothing is known yet.
 func NewAccess() *Access { return &Access{turn: make(chan struct{}, 1)} }
 
 // Refused returns the server's refusal of the credentials; nil when there was none.
@@ -75,9 +75,9 @@ func (a *Access) proven() bool {
 }
 
 // enter waits until the first request for the same function was answered, unless
-// this is the first: a server may refuse one function and no other, and many
-// requests at once would be as many failed sign-ins. leave is to be called once the
-// answer is known; until then others wait.
+// this is the first: a server may refuse one function only, and many requests at
+// once would be as many failed sign-ins. The caller must call leave once the answer
+// is known; until then others wait.
 func (a *Access) enter(ctx context.Context, path string) (leave func(), refused *Error, err error) {
 	key := functionOf(path)
 	a.mu.Lock()
@@ -112,7 +112,7 @@ func (a *Access) enter(ctx context.Context, path string) (leave func(), refused 
 	return leave, nil, nil
 }
 
-// open lets requests for a function go side by side from the first on.
+// open admits concurrent requests for a function from the first on.
 func (a *Access) open(path string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,8 +124,8 @@ func (a *Access) open(path string) {
 	}
 }
 
-// prove has one of all Clients make a request for data, and the others wait for
-// what becomes of it, unless that is known already.
+// prove has one of the Clients make a request for data while the others wait for
+// its outcome, unless that is known already.
 func (a *Access) prove(ctx context.Context, try func() *Error) error {
 	if a.proven() {
 		return a.Refused()
@@ -151,8 +151,8 @@ func (a *Access) prove(ctx context.Context, try func() *Error) error {
 	return nil
 }
 
-// Accesses holds the Access of each site by its name. The zero value is ready, and
-// its method is safe for concurrent use.
+// Accesses holds the Access of each site by its name. The zero value is ready to
+// use, also concurrently.
 type Accesses struct {
 	mu    sync.Mutex
 	sites map[string]*Access
@@ -171,11 +171,11 @@ func (a *Accesses) Of(site string) *Access {
 	return a.sites[site]
 }
 
-// SignIn makes one small request for data, unless one was answered before to a
-// Client that shares the Access: a wrong password is one failed sign-in then, and
-// not one for each connection, partition and attempt. An error is the server's
-// refusal of the credentials, or the context's; all else is told by the reading
-// that follows.
+// SignIn makes one small request for data, unless a Client that shares the Access
+// had one answered before: a wrong password is then one failed sign-in, not one for
+// each connection, partition and attempt. It returns only the server's refusal of
+// the credentials, or the context's error; all else shows in the reading that
+// follows.
 func (c *Client) SignIn(ctx context.Context, s batch.Stream) error {
 	if c.anonymous {
 		return nil
@@ -197,5 +197,5 @@ func (c *Client) SignIn(ctx context.Context, s batch.Stream) error {
 	})
 }
 
-// maxPiece is as much of an answer to SignIn as is read, in bytes.
+// maxPiece is how much of an answer to SignIn is read, in bytes.
 const maxPiece = 1 << 20

@@ -25,33 +25,33 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Options say which site a Client speaks to, and within which bounds.
+// Options are a Client's site and its limits.
 type Options struct {
 	Site manifest.Site // name, URL, retry policy
-	// Limits is this task's share of the site's budget. Zero values mean: no
-	// bound on requests per second, one connection, 150,000 items a call.
+	// Limits is this task's share of the site's budget. The zero value is no limit
+	// of requests per second, one connection and 150,000 items a call.
 	Limits    manifest.Limits
 	Transport http.RoundTripper // from auth.NewTransport; required
 	UserAgent string            // "" = pi-extractor
-	Logger    *slog.Logger      // nil = no log; Debug tells of retries and splits
-	Retrying  func(Retry)       // is told of requests that are sent again, by several goroutines; may be nil
-	// Access is shared by the Clients of a site that are one run's; nil = this one's own.
+	Logger    *slog.Logger      // nil = no log; retries and splits are logged at Debug
+	Retrying  func(Retry)       // called for each request that is sent again, from several goroutines; may be nil
+	// Access is shared by the Clients of a site in one run; nil = not shared.
 	Access *Access
-	// Memory is shared by the Clients of a process; nil = one of its own.
+	// Memory is shared by the Clients of a process; nil = not shared.
 	Memory *Memory
-	// Lists is shared by the Clients of the sites that are listed side by side; nil =
-	// this one's own.
+	// Lists is shared by the Clients of sites that are listed at the same time; nil =
+	// not shared.
 	Lists *Lists
-	// FailFast is for a person who waits: until the site has answered once, what a
-	// wrong address meets is not tried again.
+	// FailFast is for interactive use: until the site has answered once, an error that
+	// a wrong address causes is not retried.
 	FailFast bool
-	// URLBytes is the longest URL that is sent; 0 = 15,900. It shrinks by itself
-	// when the server finds a URL too long.
+	// URLBytes is the longest URL that is sent; 0 = 15,900. It shrinks if the server
+	// refuses a URL as too long.
 	URLBytes int
 }
 
-// Client speaks to one site. All methods are safe for concurrent use and share
-// one budget of requests and connections. It only ever reads: every request is a GET.
+// Client reads from one site. All methods are safe for concurrent use and share one
+// budget of requests and connections. It never writes: every request is a GET.
 type Client struct {
 	site     string
 	base     *url.URL // without a slash at the end
@@ -70,14 +70,14 @@ type Client struct {
 	known    atomic.Bool // the server has accepted our credentials
 	retrying func(Retry)
 	retries  atomic.Int64
-	troubled atomic.Bool // no answer since the last request that was sent again, or none yet
+	troubled atomic.Bool // no answer since the last retry, or none yet
 
 	access    *Access
-	shared    bool // access is not this Client's alone
+	shared    bool // access is shared with other Clients
 	anonymous bool
 	failFast  bool
-	redact    func(string) string // takes the site's secrets out of a text that is shown
-	redactFor func(string) string // the same for an event's text; nil where there is no secret
+	redact    func(string) string // removes the site's secrets from a text that is shown
+	redactFor func(string) string // the same for an event's text; nil if there is no secret
 	maxPoints int
 	left      left
 }
@@ -142,12 +142,12 @@ func New(o Options) (*Client, error) {
 		c.lists = NewLists(0, o.Site)
 	}
 	if c.anonymous {
-		c.access.open(streamSetPath) // there is nothing that could be refused
+		c.access.open(streamSetPath) // there are no credentials to refuse
 	}
 	if r, ok := o.Transport.(redactor); ok {
 		c.redact, c.redactFor = r.Redact, r.RedactData
 	}
-	c.troubled.Store(true) // another Client of the site may have told of trouble
+	c.troubled.Store(true) // another Client of the site may have reported trouble
 	return c, nil
 }
 
@@ -168,7 +168,7 @@ type redactor interface {
 	RedactData(text string) string
 }
 
-// redactTexts takes secrets out of the texts of a batch: a server may print them
+// redactTexts removes secrets from the texts of a batch: a server may print them
 // into values as well as into errors, and values are stored for good.
 func (c *Client) redactTexts(b *columns.Batch) {
 	if c.redactFor == nil {
@@ -189,21 +189,21 @@ func seconds(s float64, otherwise time.Duration) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// Requests is the number of requests that the Client has sent, retries included.
+// Requests returns the number of requests that the Client has sent, with retries.
 func (c *Client) Requests() int64 { return c.sent.Load() }
 
-// Close closes the connections that no request uses. The Client may be used again.
+// Close closes idle connections. The Client remains usable.
 func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
 
-// Free takes a batch back that a Sink was given, for a later call to fill.
+// Free takes back a batch that was passed to a Sink, for reuse.
 func (c *Client) Free(b *columns.Batch) {
 	if h, ok := c.held.LoadAndDelete(b); ok {
 		h.(*hold).release(false)
 	}
 }
 
-// request is one GET: the path below the site's URL, the query as it is sent,
-// how much work it is for the server (see limiter.release), and who reads the body
+// request is one GET: the path below the site's URL, the query as it is sent, how
+// much work it is for the server (see limiter.release), and the reader of the body
 // of a success.
 type request struct {
 	path, query string
@@ -211,9 +211,8 @@ type request struct {
 	read        func(body io.Reader, head http.Header) error
 }
 
-// get makes a request, waiting for its turn. A 429 is nobody's failure: it means
-// later, so get waits and asks again, until that has gone on for too long.
-// All other errors are the caller's business.
+// get makes a request when the limiter admits it. A 429 is not a failure: get waits
+// and tries again, until that has lasted too long. All other errors are returned.
 func (c *Client) get(ctx context.Context, r request) *Error {
 	for {
 		if err := c.limiter.acquire(ctx); err != nil {
@@ -237,14 +236,15 @@ func (c *Client) get(ctx context.Context, r request) *Error {
 	}
 }
 
-// persist makes a request that stands for itself, with the site's retry policy.
+// persist makes a request with the site's retry policy.
 func (c *Client) persist(ctx context.Context, r request) error {
 	for tries := 1; ; tries++ {
 		err := c.get(ctx, r)
 		if err == nil {
 			return nil
 		}
-		if !err.Retryable || err.Kind == RateLimited || tries >= c.attempts || c.failFast && err.wrongAddress && !c.known.Load() {
+		hopeless := !err.Retryable || err.Kind == RateLimited || c.failFast && err.wrongAddress && !c.known.Load()
+		if hopeless || tries >= c.attempts {
 			return err
 		}
 		c.log.Debug("trying again", "path", r.path, "tries", tries, "error", err.Kind.String(), "status", err.Status)
@@ -256,7 +256,7 @@ func (c *Client) persist(ctx context.Context, r request) error {
 	}
 }
 
-// pauseBefore is how long to wait after so many failed tries.
+// pauseBefore returns how long to wait after so many failed tries.
 func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
 	if err.after > 0 {
 		return min(err.after, maxThrottling)
@@ -265,19 +265,20 @@ func (c *Client) pauseBefore(tries int, err *Error) time.Duration {
 }
 
 func (c *Client) at(r request) place {
-	return place{site: c.site, path: c.base.Path + r.path, base: c.base.Scheme + "://" + c.base.Host, urlBytes: c.urlBytes(r.path, r.query), redact: c.redact}
+	return place{site: c.site, path: c.base.Path + r.path, base: c.base.Scheme + "://" + c.base.Host,
+		urlBytes: c.urlBytes(r.path, r.query), redact: c.redact}
 }
 
-// urlBytes is the length of a URL.
+// urlBytes returns the length of a URL.
 func (c *Client) urlBytes(path, query string) int {
 	return len(c.base.Scheme) + len("://") + len(c.base.Host) + len(c.base.Path) + len(path) + len("?") + len(query)
 }
 
-// bytesOfWork is how many bytes of an answer are about as much work for a server
-// as one more stream is. It need not be exact: only a fourfold growth counts.
+// bytesOfWork is the size of an answer that costs a server about as much as one more
+// stream. It need not be exact: only a fourfold growth counts.
 const bytesOfWork = 20_000
 
-// exchange sends a request once and has its body read, of so many bytes.
+// exchange sends a request once and reads its body. It returns the body's size.
 func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *Error) {
 	at := c.at(r)
 	leave, refused, err := c.access.enter(ctx, r.path)
@@ -287,7 +288,7 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 	case refused != nil:
 		return 0, refused
 	}
-	// Until the status is known: a body may take its time.
+	// Only until the status is known: a body may take long.
 	leave = sync.OnceFunc(leave)
 	defer leave()
 	target := r.path
@@ -324,13 +325,13 @@ func (c *Client) exchange(ctx context.Context, r request) (bytes int64, failed *
 		return body.bytes, at.unread(ctx, body.err, err)
 	}
 	c.works()
-	// To the end, so that the connection can be used again.
+	// To the end, so that the connection can be reused.
 	_, _ = io.CopyN(io.Discard, body, 4<<10)
 	return body.bytes, nil
 }
 
-// unread makes an Error of a good answer whose body could not be read, from what
-// the connection said last and what the reader of the body says.
+// unread returns the Error of a successful answer whose body could not be read, from
+// the last error of the connection and the error of the body's reader.
 func (p place) unread(ctx context.Context, connection, reader error) *Error {
 	switch {
 	case ctx.Err() != nil:
@@ -344,7 +345,7 @@ func (p place) unread(ctx context.Context, connection, reader error) *Error {
 	}
 }
 
-// refusal makes an Error of an answer that is none of the good ones.
+// refusal returns the Error of an unsuccessful answer.
 func (p place) refusal(resp *http.Response, body io.Reader) *Error {
 	text, _ := io.ReadAll(io.LimitReader(body, 64<<10)) // a part of a message is better than none
 	message, ok := spoken(text)
@@ -365,14 +366,14 @@ func (p place) refusal(resp *http.Response, body io.Reader) *Error {
 	return e
 }
 
-// maxBody is the size of the largest answer that is read, in bytes, whatever reads
-// it: more than the events of a call take in the most talkative of forms.
+// maxBody is the size of the largest answer that is read, in bytes: more than the
+// events of a call take in the most verbose form.
 const maxBody = 512 << 20
 
 var errHugeBody = fmt.Errorf("an answer of more than %d MB is %w", maxBody>>20, decode.ErrTooLarge)
 
 // watched counts bytes, ends an answer that is too large, and keeps the first error
-// that reading gave, since a decoder may turn it into one of its own.
+// of reading, since a decoder may replace it.
 type watched struct {
 	r     io.Reader
 	left  int64

@@ -5,6 +5,6 @@
 // A reading (Client.Recorded) plans calls from cursors, one for each stream
 // (sizer.go, cursors.go), sends them as an AIMD limiter allows (limiter.go), splits
 // those that fail until one stream is to blame, and gives the site up when a circuit
-// breaker says so (breaker.go). Access keeps a refused password from being sent
+// breaker opens (breaker.go). Access keeps a refused password from being sent
 // again, Memory and Lists bound what is held.
 package piwebapi

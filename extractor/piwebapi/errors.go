@@ -24,7 +24,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
-// Kind sorts what can go wrong with a request by what there is to do about it.
+// Kind classifies an error of a request by what can be done about it.
 type Kind uint8
 
 // The kinds of errors.
@@ -35,13 +35,13 @@ const (
 	Forbidden                    // 403, or a permission fault that the server reports as 500
 	NotFound                     // 404: no such point, data server or function
 	BadRequest                   // 400 and other refusals of what was asked; redirects
-	RateLimited                  // 429, for longer than is worth waiting
+	RateLimited                  // 429, for longer than a client waits
 	TooLarge                     // the URL, the items or the range are more than the server allows
 	Server                       // 5xx
 	NotJSON                      // something that is not PI Web API answered
 	Truncated                    // the body ended too early
 	Malformed                    // the body is JSON, but not what was asked for: a value of another type, items out of order
-	Timeout                      // no whole answer in the time that a request may take
+	Timeout                      // no complete answer within the time of a request
 	Canceled                     // the caller's context ended
 )
 
@@ -51,7 +51,7 @@ var kindNames = [...]string{
 	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Malformed: "malformed", Timeout: "timeout", Canceled: "canceled",
 }
 
-// String returns the kind in words.
+// String returns the name of the kind.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {
 		return kindNames[k]
@@ -76,30 +76,31 @@ var hints = [...]string{
 }
 
 const (
-	// ticketRefused and ticketUnasked are the hints of a 401 to a Kerberos ticket,
-	// which the KDC has issued: who we are is in order, so it is about the server.
+	// ticketRefused and ticketUnasked are the hints of a 401 in answer to a Kerberos
+	// ticket. The KDC has issued it, so the client's identity is fine: it is about the
+	// server.
 	ticketRefused = "the server does not accept the ticket: the service name in sites[].auth.spn (HTTP/ and the URL's host without it) must be registered on the account that runs PI Web API, and on no other (setspn -Q); a new key of that account (kvno, enctype) needs a restart of PI Web API; clocks must agree to five minutes"
 	ticketUnasked = "the server does not offer Kerberos: add it to PI Web API's AuthenticationMethods, where Bearer excludes it and Anonymous overrides all"
 )
 
-// Error is what a request, or the reading of a stream, failed with. Its text is
-// for users: it says what happened and what to do, and has no query and no
-// secret. It is immutable.
+// Error is the error of a request, or of the reading of a stream. Its text is for
+// users: what happened and what to do, without the query and without a secret. It is
+// immutable.
 type Error struct {
 	Kind      Kind
 	Site      string // the site's name
-	Status    int    // HTTP status, or the one that a WebException holds; 0 without an answer
-	Message   string // what the server or the network says, readable and short
+	Status    int    // HTTP status, or that of a WebException; 0 without an answer
+	Message   string // of the server or the network, readable and short
 	URLPath   string // of the request, without the query
-	Retryable bool   // another try may do better
+	Retryable bool   // another try may succeed
 
 	cause        error
 	began        time.Time     // when the request was sent
-	hint         string        // what to do, where it is another thing than for all of the kind
-	after        time.Duration // Retry-After; 0 when the server does not say
+	hint         string        // what to do, if it differs from the kind's hint
+	after        time.Duration // Retry-After; 0 if there is none
 	over         excess        // of TooLarge: what is too large
-	wrongAddress bool          // nothing, or something else, is at the site's address
-	limit        int           // of TooLarge: the greatest that the server allows; 0 when it does not say
+	wrongAddress bool          // the site's address leads nowhere, or to something else
+	limit        int           // of TooLarge: the server's maximum; 0 if it names none
 }
 
 // excess is what a server found too large.
@@ -126,7 +127,7 @@ func (e *Error) Error() string {
 	return diag.Hinted(b.String(), e.Hint())
 }
 
-// Hint returns what to do; "" when only the text helps.
+// Hint returns what to do; "" if there is nothing to add to the text.
 func (e *Error) Hint() string {
 	if e.hint == "" && int(e.Kind) < len(hints) {
 		return hints[e.Kind]
@@ -134,26 +135,26 @@ func (e *Error) Hint() string {
 	return e.hint
 }
 
-// Unwrap returns the network's or the context's error, when there is one.
+// Unwrap returns the network's or the context's error, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// ErrNotSupported is in the chain of errors about a function that this server does not have.
+// ErrNotSupported is wrapped by errors about a function that the server does not have.
 var ErrNotSupported = errors.New("this server has no such function")
 
-// place says where an error happened.
+// place is where an error happened.
 type place struct {
 	site, path string
 	base       string // scheme and host
 	urlBytes   int
-	redact     func(string) string // takes the site's secrets out of what the server says; may be nil
+	redact     func(string) string // removes the site's secrets from the server's texts; may be nil
 }
 
-// fault makes an Error of a text that may be the server's.
+// fault returns an Error with a message that may be the server's.
 func (p place) fault(kind Kind, status int, message string, retryable bool) *Error {
 	return &Error{Kind: kind, Site: p.site, Status: status, Message: p.clean(message), URLPath: p.clean(p.path), Retryable: retryable}
 }
 
-// clean takes the site's secrets out of a text.
+// clean removes the site's secrets from a text.
 func (p place) clean(s string) string {
 	if p.redact == nil {
 		return s
@@ -161,11 +162,11 @@ func (p place) clean(s string) string {
 	return p.redact(s)
 }
 
-// readable makes a text of the server's fit for one line of an error. A secret is
-// taken out before the text is cut, so that no part of one is left.
+// readable makes a text of the server fit for one line of an error. Secrets are
+// removed before the text is cut, so that no part of one remains.
 func (p place) readable(s string) string { return readable(p.clean(s)) }
 
-// network makes an Error of what the transport says, before the body or amid it.
+// network returns the Error of a transport error, before or during the body.
 func (p place) network(ctx context.Context, err error) *Error {
 	var e *Error
 	var login *auth.LoginError
@@ -194,8 +195,8 @@ func (p place) network(ctx context.Context, err error) *Error {
 	return e
 }
 
-// unconnected explains why there was no answer over the network, by what a wrong
-// address meets first.
+// unconnected explains why there was no answer over the network. Errors that a wrong
+// address causes come first.
 func (p place) unconnected(err error) *Error {
 	var noName *net.DNSError
 	var asRecord tls.RecordHeaderError
@@ -232,7 +233,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// lasting marks an error that is the same a moment later unless a server starts meanwhile.
+// lasting marks an error that a retry would meet again unless a server starts meanwhile.
 func (e *Error) lasting() *Error {
 	e.wrongAddress = true
 	return e
@@ -251,7 +252,7 @@ func untrusted(err error) bool {
 		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }
 
-// body makes an Error of a decoder's, for a body whose connection was in order.
+// body returns the Error of a decoder's error, for a body whose connection was fine.
 func (p place) body(err error) *Error {
 	var exception *decode.WebException
 	var foreign *decode.NotJSON
@@ -283,7 +284,7 @@ func (p place) body(err error) *Error {
 var (
 	// "... is greater than the maximum allowed (150000)."
 	overCap = regexp.MustCompile(`(?i)greater than the maximum allowed(?:\D*(\d+))?`)
-	// ArcMaxCollect: more events than the archive gives out in one call.
+	// ArcMaxCollect: more events than the archive returns in one call.
 	overArchive = regexp.MustCompile(`-11091\b|-11128\b|ArcMaxCollect`)
 	archiveSlow = regexp.MustCompile(`(?i)-10733\b|timeout on PI RPC|query.*time`)
 	// What Go, nginx and Apache answer to plain http on a port for https.
@@ -291,8 +292,8 @@ var (
 	noAccess = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
 )
 
-// status makes an Error of an answer's status and message. spoken says that
-// PI Web API itself answered (in JSON), not a proxy or the HTTP stack below it.
+// status returns the Error of an answer's status and message. spoken means that PI
+// Web API itself answered (in JSON), not a proxy or the HTTP stack below it.
 func (p place) status(status int, message string, spoken bool) *Error {
 	message = p.readable(message)
 	tooLarge := func(over excess) *Error {
@@ -313,7 +314,7 @@ func (p place) status(status int, message string, spoken bool) *Error {
 		return e
 	case overArchive.MatchString(message):
 		return tooLarge(overRange)
-	// The HTTP stack in front of PI Web API refuses a long URL so, in HTML.
+	// So the HTTP stack in front of PI Web API refuses a long URL, in HTML.
 	case (status == http.StatusBadRequest || status == http.StatusNotFound) && !spoken && p.urlBytes > 2000:
 		return tooLarge(overURL)
 	case status == http.StatusForbidden:
@@ -342,8 +343,8 @@ func (p place) status(status int, message string, spoken bool) *Error {
 }
 
 // spoken reads the message of an error's body: {"Errors":[..]}, {"Message":".."},
-// ASP.NET's {"ExceptionMessage":".."} beside a Message that says nothing,
-// {"WebException":{..}} or a bare string. ok is false when it is none of these.
+// ASP.NET's {"ExceptionMessage":".."} next to a generic Message,
+// {"WebException":{..}} or a bare string. ok is false if it is none of these.
 func spoken(body []byte) (message string, ok bool) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	var text string
@@ -362,14 +363,14 @@ func spoken(body []byte) (message string, ok bool) {
 	return strings.Join(append(all, said.lines(4)...), "; "), true
 }
 
-// exceptionText is how ASP.NET tells of an exception, outermost first.
+// exceptionText is an exception as ASP.NET prints it, outermost first.
 type exceptionText struct {
 	Message, MessageDetail          texts
 	ExceptionMessage, ExceptionType texts
 	InnerException                  *exceptionText
 }
 
-// lines are what the exception and so many of those within it say.
+// lines returns the messages of the exception and of that many inner ones.
 func (e *exceptionText) lines(within int) []string {
 	all := slices.Clone(e.ExceptionMessage)
 	if len(all) == 0 {
@@ -385,7 +386,7 @@ func (e *exceptionText) lines(within int) []string {
 	return all
 }
 
-// texts is what servers give as a message: an array of strings, or one string.
+// texts is a message of a server: an array of strings, or one string.
 type texts []string
 
 // UnmarshalJSON reads any of these forms.
@@ -424,7 +425,7 @@ func readable(s string) string {
 	return s
 }
 
-// retryAfter reads the header of that name: seconds or a date; 0 when there is none.
+// retryAfter reads the header Retry-After, seconds or a date; 0 if there is none.
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if s, err := strconv.Atoi(v); err == nil && s >= 0 {

@@ -23,7 +23,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// maxObject is the size of the largest answer that is no list, in bytes.
+// maxObject is the size of the largest answer that is not a list, in bytes.
 const maxObject = 1 << 20
 
 // maxServers is how many data servers a site may list.
@@ -34,8 +34,8 @@ func into[T any](v *T) func(io.Reader, http.Header) error {
 	return func(r io.Reader, _ http.Header) error { return readJSON(r, v) }
 }
 
-// readJSON reads a body of JSON into v, with the decoder's errors for bodies
-// that are cut off, no JSON, or an exception.
+// readJSON reads a JSON body into v, with the decoder's errors for a body that is cut
+// off, not JSON, or an exception.
 func readJSON[T any](r io.Reader, v *T) error {
 	body, err := io.ReadAll(io.LimitReader(r, maxObject+1))
 	if err != nil {
@@ -48,7 +48,7 @@ func readJSON[T any](r io.Reader, v *T) error {
 	if !bytes.HasPrefix(body, []byte("{")) {
 		return notJSON(body)
 	}
-	var fresh T // a try before this one leaves nothing behind
+	var fresh T // v may hold part of an earlier try
 	if err := json.Unmarshal(body, &fresh); err != nil {
 		if known := malformed(err); known != err {
 			return known
@@ -65,11 +65,11 @@ func readJSON[T any](r io.Reader, v *T) error {
 	return nil
 }
 
-// byteOrderMark is what some servers of the .NET family begin a body with.
+// byteOrderMark begins the bodies of some .NET servers.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// malformed sorts an error of encoding/json: a body that ended too early, or one
-// that is not what was asked for.
+// malformed classifies an error of encoding/json: a body that ended too early, or one
+// of the wrong form.
 func malformed(err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError
@@ -128,8 +128,8 @@ func (c *Client) DataServers(ctx context.Context) ([]DataServer, error) {
 	return servers, nil
 }
 
-// elsewhere explains the error of the first request that is made to a site: where
-// even the data servers are not to be found, the address is wrong.
+// elsewhere explains the error of the first request to a site: if not even the data
+// servers are found, the address is wrong.
 func (c *Client) elsewhere(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != NotFound && e.Kind != NotJSON {
@@ -144,8 +144,8 @@ func (c *Client) elsewhere(err error) error {
 	return &known
 }
 
-// DataServer finds a PI Data Archive by name, in any case; "" stands for the
-// only one. The error lists the names there are.
+// DataServer finds a PI Data Archive by name, ignoring case; "" is the only one. The
+// error lists the names of all.
 func (c *Client) DataServer(ctx context.Context, name string) (DataServer, error) {
 	all, err := c.DataServers(ctx)
 	if err != nil {
@@ -187,8 +187,8 @@ type pointItem struct {
 	Future           bool
 }
 
-// UnmarshalJSON reads a point. What only describes it may be of any type and is
-// empty then; what tells which point it is must be as documented.
+// UnmarshalJSON reads a point. A descriptive field of an unexpected type is left
+// empty; the fields that identify the point must be as documented.
 func (p *pointItem) UnmarshalJSON(data []byte) error {
 	type plain pointItem
 	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 && len(p.Name) <= maxText && len(p.WebID) <= maxText {
@@ -230,7 +230,7 @@ func (p pointItem) point() Point {
 
 var pointFields = []string{"WebId", "Id", "Name", "Descriptor", "PointType", "DigitalSetName", "EngineeringUnits", "Future"}
 
-// fields makes a selectedFields parameter, with the semicolons that a query needs.
+// fields returns a selectedFields parameter, with escaped semicolons.
 func fields(prefix string, names []string, others ...string) string {
 	all := slices.Clone(others)
 	for _, n := range names {
@@ -239,7 +239,7 @@ func fields(prefix string, names []string, others ...string) string {
 	return "selectedFields=" + strings.Join(all, "%3B")
 }
 
-// smallerThan returns the server's limit when it is one, else half.
+// smallerThan returns the server's limit if it is below n, else half of n.
 func smallerThan(n, limit int) int {
 	if limit > 0 && limit < n {
 		return limit
@@ -247,15 +247,15 @@ func smallerThan(n, limit int) int {
 	return max(1, n/2)
 }
 
-// Bounds of what is read of digital sets, which only serves readers of the tables:
-// the names of states are in the events too.
+// Limits of what is read of digital sets, which is only for readers of the tables:
+// the events have the names of states, too.
 const (
 	maxSets   = 20_000
 	maxStates = 1_000_000 // of all sets
 	// maxNamed is how many bytes the names of all states may take.
 	maxNamed = 32 << 20
-	// maxVainSets is how many sets may fail in a row before the others are not tried.
-	maxVainSets = 5
+	// maxSetFailures is how many sets may fail in a row before the rest is skipped.
+	maxSetFailures = 5
 )
 
 // setItem is a digital set as the server lists it.
@@ -303,10 +303,10 @@ func (c *Client) DigitalSets(ctx context.Context, ds DataServer) (map[string][]S
 // setListing is one DigitalSets call.
 type setListing struct {
 	*Client
-	mu   sync.Mutex
-	all  map[string][]State
-	vain int    // sets that failed in a row
-	last string // why the last one did
+	mu       sync.Mutex
+	all      map[string][]State
+	failures int    // sets that failed in a row
+	last     string // why the last one did
 }
 
 // read reads a set's states. Its error ends the listing.
@@ -314,7 +314,7 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	l.mu.Lock()
 	why := ""
 	switch {
-	case l.vain >= maxVainSets:
+	case l.failures >= maxSetFailures:
 		why = "not tried, since others before it failed: " + l.last
 	case l.lists.statesFull():
 		why = errStates.Error()
@@ -330,17 +330,17 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 	var e *Error
 	switch {
 	case err == nil:
-		l.all[l.named(set.Name)], l.vain = states, 0
+		l.all[l.named(set.Name)], l.failures = states, 0
 		return nil
 	case !errors.As(err, &e) || endsAll(e.Kind):
 		return err
 	}
-	l.vain, l.last = l.vain+1, fmt.Sprintf("%s: %s", e.Kind, e.Message)
+	l.failures, l.last = l.failures+1, fmt.Sprintf("%s: %s", e.Kind, e.Message)
 	l.leaveOutSet(set.Name, l.last)
 	return nil
 }
 
-// errStates is why a set is left out when the others have taken what may be read.
+// errStates is why a set is left out once the others have reached the limits.
 var errStates = fmt.Errorf("all sets together, with more than %d states or %d MB of their names, are %w", maxStates, maxNamed>>20, decode.ErrTooLarge)
 
 // of reads the states of a set.
@@ -356,7 +356,7 @@ func (l *setListing) of(ctx context.Context, set setItem) (states []State, err e
 					Value json.Number
 				}
 				if json.Unmarshal(raw, &v) != nil || len(v.Name) > maxText {
-					return nil // a state that is no state
+					return nil // not a state
 				}
 				n, err := v.Value.Float64()
 				if err != nil || n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
@@ -376,8 +376,8 @@ func (l *setListing) of(ctx context.Context, set setItem) (states []State, err e
 	return states, err
 }
 
-// valuesPath takes the server's own link when it stays below the site's URL, else
-// the documented address: a link may name a host that only the server knows.
+// valuesPath returns the path of the server's own link if it is below the site's URL,
+// else the documented one: a link may name a host that only the server knows.
 func (c *Client) valuesPath(webID, link string) string {
 	if u, err := url.Parse(link); err == nil && u.Host == c.base.Host {
 		if rest, below := strings.CutPrefix(u.EscapedPath(), c.base.EscapedPath()+"/"); below && !strings.Contains(rest, "..") {

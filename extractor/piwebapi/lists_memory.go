@@ -10,8 +10,8 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// Lists bounds what the lists of all Clients that share it hold together: points, and
-// states of digital sets. All methods are safe for concurrent use.
+// Lists bounds the points and the states of digital sets that all Clients that share
+// it list together. All methods are safe for concurrent use.
 type Lists struct {
 	maxPoints, maxBytes int
 
@@ -21,24 +21,24 @@ type Lists struct {
 }
 
 // NewLists returns a Lists for some sites: for a million points, for twice as many as
-// are known, or for as many as the sites that have a limit of their own may list
-// together, whichever is most. The memory for them grows alike.
+// are known, or for the sum of the sites' own limits, whichever is the largest. The
+// memory allowed grows in proportion.
 func NewLists(known int, sites ...manifest.Site) *Lists {
-	asked := 0
+	limits := 0
 	for _, s := range sites {
-		asked += s.Limits.Points
+		limits += s.Limits.Points
 	}
-	points := max(maxPoints, 2*known, asked)
+	points := max(maxPoints, 2*known, limits)
 	return &Lists{maxPoints: points, maxBytes: maxListed / maxPoints * points}
 }
 
-// What the lists have no room for: another point, or its texts.
+// Why a point is not listed: there are too many, or their texts are too long.
 var (
 	errPoints = fmt.Errorf("the list of points is %w", decode.ErrTooLarge)
 	errTexts  = fmt.Errorf("the texts of the points are %w", decode.ErrTooLarge)
 )
 
-// take counts a point in whose texts have so many bytes.
+// take adds a point whose texts have that many bytes.
 func (l *Lists) take(texts int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,14 +52,14 @@ func (l *Lists) take(texts int) error {
 	return nil
 }
 
-// give counts points out again.
+// give removes points.
 func (l *Lists) give(points, texts int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.points, l.bytes = l.points-points, l.bytes-texts-points*pointBytes
 }
 
-// takeState counts a state in, and reports whether there is room for it.
+// takeState adds a state, and reports whether there is room for it.
 func (l *Lists) takeState(s *State) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *Lists) takeState(s *State) bool {
 	return l.states <= maxStates && l.names <= maxNamed
 }
 
-// giveStates counts states out again.
+// giveStates removes states.
 func (l *Lists) giveStates(states []State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *Lists) statesFull() bool {
 	return l.states >= maxStates || l.names >= maxNamed
 }
 
-// full is the error of a list that has so many points and found no room for more.
+// full returns the error of a list that has no room for more than here points.
 func (c *Client) full(r request, here int, why error) *Error {
 	what := fmt.Sprintf("the sites together list more than %d points", c.lists.maxPoints)
 	switch {

@@ -20,29 +20,29 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
-// Wanted is a point that is looked for: by its WebID, which survives a rename, and
-// where it has none, or nothing is found by it, by its name.
+// Wanted is a point to look up: by its WebID, which survives a rename, and if it has
+// none, or the WebID is not found, by its name.
 type Wanted struct{ WebID, Name string }
 
-// Selection names the points of a data server that Find is to find.
+// Selection defines the points of a data server that Find returns.
 type Selection struct {
-	// Sources are the point sources whose points are listed; none is all of them.
+	// Sources are the point sources whose points are listed; none = all.
 	Sources []string
-	// Whole says that the list is needed however long it is. Without it, the list
-	// of a server that has far more points than Count is given up, and the server
-	// is asked for those that are wanted alone.
+	// Whole requires the list, however long. Otherwise the list of a server that has
+	// far more points than Count is given up, and only the wanted points are looked
+	// up.
 	Whole bool
-	// Count is how many points are wanted, and Wanted returns them. It is called
-	// where the list cannot have them all.
+	// Count is how many points are wanted. Wanted returns them; it is called if the
+	// list cannot have them all.
 	Count  int
 	Wanted func() ([]Wanted, error)
-	// Progress is told how many points there are so far.
+	// Progress is called with the number of points so far.
 	Progress func(points int)
 }
 
-// A list of points is given up beyond so many points, and so many for each that
-// is wanted: a page of ten thousand takes about as long as ten calls that look up
-// a hundred each.
+// A list of points is given up beyond manyPoints, and pointsATag for each wanted
+// point: a page of ten thousand takes about as long as ten lookups of a hundred
+// points each.
 const (
 	manyPoints   = 20_000
 	pointsATag   = 10
@@ -52,17 +52,17 @@ const (
 // errGivenUp ends a list that is too long.
 var errGivenUp = errors.New("the list is given up")
 
-// Find lists the points of a data server. Whole reports whether the list is whole;
-// else the points are only those that are wanted and there.
+// Find lists the points of a data server. whole reports whether the list is complete;
+// if not, it has only the wanted points that exist.
 func (c *Client) Find(ctx context.Context, ds DataServer, s Selection) (points []Point, whole bool, err error) {
-	most := max(manyPoints, pointsATag*s.Count)
+	limit := max(manyPoints, pointsATag*s.Count)
 	list := func(source string) error {
 		of := ds
 		of.source = source
 		return c.Points(ctx, of, func(page []Point) error {
 			points = append(points, page...)
 			s.Progress(len(points))
-			if !s.Whole && len(points) > most {
+			if !s.Whole && len(points) > limit {
 				return errGivenUp
 			}
 			return nil
@@ -93,7 +93,7 @@ func (c *Client) Find(ctx context.Context, ds DataServer, s Selection) (points [
 	return unique(append(points, more...)), err == nil, lookupErr
 }
 
-// missingIn returns those of the wanted that a list does not have.
+// missingIn returns the wanted points that a list does not have.
 func missingIn(points []Point, wanted []Wanted) []Wanted {
 	if len(points) == 0 {
 		return wanted
@@ -107,7 +107,7 @@ func missingIn(points []Point, wanted []Wanted) []Wanted {
 	})
 }
 
-// unique drops points that are there already.
+// unique drops duplicate points.
 func unique(points []Point) []Point {
 	var seen seenPoints
 	return slices.DeleteFunc(points, func(p Point) bool { return !seen.add(&p) })
@@ -116,7 +116,7 @@ func unique(points []Point) []Point {
 // noSource is a point source that no point has.
 const noSource = "bundlegen-asks-whether-sources-are-filtered"
 
-// checkSources fails where the server passes over filters by point source, as old
+// checkSources returns an error if the server ignores filters by point source, as old
 // ones do: every point would be taken for one of that source.
 func (c *Client) checkSources(ctx context.Context, ds DataServer) error {
 	ds.source = noSource
@@ -132,10 +132,9 @@ func (c *Client) checkSources(ctx context.Context, ds DataServer) error {
 	return nil
 }
 
-// Lookup finds points by what is known of them. It is for an inventory that has far
-// fewer tags than the server has points; otherwise Points is quicker. Points that
-// the server does not know, or shows us not, are not among the result, whose order
-// is of no meaning.
+// Lookup finds points by WebID or name. It is for an inventory with far fewer tags
+// than the server has points; otherwise Points is faster. Points that do not exist, or
+// that the user may not see, are missing in the result, which has no order.
 func (c *Client) Lookup(ctx context.Context, ds DataServer, wanted []Wanted) ([]Point, error) {
 	var ids, paths []string
 	for _, w := range wanted {
@@ -190,7 +189,7 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, parameter string, va
 
 func pointPath(ds DataServer, name string) string { return `\\` + ds.Name + `\` + name }
 
-// lookupHead is a lookup's query, but for what is looked up.
+// lookupHead is the query of a lookup without the values.
 var lookupHead = "webIdType=IDOnly&" + fields("Items.", []string{"Identifier", "Object.Path"}, "WebException") + "%3BItems.Object." + strings.Join(pointFields, "%3BItems.Object.")
 
 // foundPoint is a point with where it is.
@@ -202,24 +201,24 @@ type foundPoint struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (f *foundPoint) UnmarshalJSON(data []byte) error {
 	var where struct{ Path string }
-	_ = json.Unmarshal(data, &where) // a path that is no text tells nothing
+	_ = json.Unmarshal(data, &where) // a path that is not a text is ignored
 	f.path = where.Path
 	return json.Unmarshal(data, &f.pointItem)
 }
 
-// in reports whether the point is one of a data server: a WebID may be of another
-// one that the same site serves.
+// in reports whether the point belongs to a data server: its WebID may be of another
+// one at the same site.
 func (f *foundPoint) in(ds DataServer) bool {
 	return f.WebID != "" && (f.path == "" || strings.HasPrefix(inventory.Fold(f.path), inventory.Fold(pointPath(ds, ""))))
 }
 
-// lookupCall looks up what fits one call. What it does not answer is asked for one by
-// one: only a status of its own tells a point that is not there from a server that
-// is not well.
+// lookupCall looks up what fits one call. Points missing in the answer are looked up
+// one by one: only a status of its own distinguishes a point that does not exist from
+// a failing server.
 func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string, values []string) (map[string]Point, error) {
 	var query strings.Builder
 	query.WriteString(lookupHead)
-	asked := make(map[string]string, len(values)) // what the server calls it -> as it was asked for
+	asked := make(map[string]string, len(values)) // the server's identifier -> the value looked up
 	for _, v := range values {
 		fmt.Fprintf(&query, "&%s=%s", parameter, url.QueryEscape(v))
 		asked[v], asked[inventory.Fold(v)] = v, v
@@ -245,7 +244,7 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 	var e *Error
 	switch {
 	case errors.As(err, &e) && ofThePoint(e) && (!e.Retryable || c.probe(ctx) == nil):
-		// An older server, or one that fails as a whole for one that it does not know.
+		// An older server, or one that fails the whole call for one unknown point.
 	case err != nil:
 		return nil, err
 	}
@@ -272,7 +271,7 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 		p, there, err := c.lookupOne(ctx, ds, parameter, v)
 		switch {
 		case errors.As(err, &e) && ofThePoint(e):
-			// It cannot be looked up. Many such are not their fault.
+			// This point fails. If many do, the server is to blame.
 			if failed++; failed > maxUnlisted {
 				return found, err
 			}
@@ -286,7 +285,7 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 	return found, nil
 }
 
-// ofThePoint reports whether an error may be of the one point that is looked up.
+// ofThePoint reports whether an error may be about the one point that is looked up.
 func ofThePoint(e *Error) bool {
 	return !endsAll(e.Kind) && e.Kind != Unreachable && e.Kind != NotJSON
 }
@@ -304,7 +303,7 @@ func (c *Client) lookupOne(ctx context.Context, ds DataServer, parameter, value 
 	var e *Error
 	switch {
 	case errors.As(err, &e) && (e.Kind == NotFound || e.Kind == Forbidden || e.Kind == BadRequest):
-		return Point{}, false, nil // not there, or not for us
+		return Point{}, false, nil // it does not exist, or we may not see it
 	case err != nil:
 		return Point{}, false, err
 	}

@@ -8,26 +8,26 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/columns"
 )
 
-// Bounds of what calls for data hold.
+// Limits of the memory that calls for data hold.
 const (
 	heldBytes  = 128 << 20
-	heldStep   = 256 << 10 // they ask for so much at a time, and a small call for nothing
-	heldBeyond = 4         // calls that may hold more than there is, of different Clients
+	heldStep   = 256 << 10 // acquired at a time; a small call acquires nothing
+	heldBeyond = 4         // calls that may exceed the limit, of different Clients
 	idleBytes  = 32 << 20  // of batches that wait for a call
 )
 
 // Memory bounds what the calls for data of all Clients that share it hold: events
-// that are being read, until the Sink has given their batch back. A call that needs
-// more than there is reads no further until others are done. One of each of a few
-// Clients may go on all the same, so that there is always one that ends; a server
-// that sends much, or slowly, does not keep those of other sites waiting for ever.
-// All methods are safe for concurrent use.
+// from the moment they are read until the Sink has freed their batch. A call that
+// needs more than is left reads no further until others are done. One call of each
+// of a few Clients may exceed the limit, so that at least one always ends, and a
+// large or slow answer of one site does not block the others for ever. All methods
+// are safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	changed *sync.Cond
-	free    int64             // below 0 where calls hold more than there is
-	beyond  map[*Client]*hold // the calls that may
-	idle    []*columns.Batch  // to be filled again; they count as held
+	free    int64             // below 0 while calls exceed the limit
+	beyond  map[*Client]*hold // the calls that may exceed it
+	idle    []*columns.Batch  // for reuse; they count as held
 	waiting int64             // bytes of idle
 }
 
@@ -54,7 +54,7 @@ func (m *Memory) hold(of *Client) *hold {
 	return h
 }
 
-// unidle takes a batch from those that wait, with what it holds. m.mu is held.
+// unidle takes an idle batch, and returns its size. m.mu is held.
 func (m *Memory) unidle() (*columns.Batch, int64) {
 	last := len(m.idle) - 1
 	b := m.idle[last]
@@ -72,7 +72,7 @@ type hold struct {
 	bytes int64
 }
 
-// grow waits until the call may hold so many bytes.
+// grow waits until the call may hold that many bytes.
 func (h *hold) grow(ctx context.Context, bytes int64) error {
 	if bytes <= max(h.bytes, heldStep) {
 		return nil
@@ -97,7 +97,7 @@ func (h *hold) grow(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// may reports whether the call may hold so much more. h.mu is held.
+// may reports whether the call may hold that much more. h.mu is held.
 func (h *hold) may(more int64) bool {
 	for more > h.free && len(h.idle) > 0 {
 		_, size := h.unidle()
@@ -133,7 +133,7 @@ func (h *hold) release(kept bool) {
 	}
 }
 
-// metered is a body that is read no further than memory for its events lasts.
+// metered is a body that is read only while there is memory for its events.
 type metered struct {
 	io.Reader
 	ctx  context.Context

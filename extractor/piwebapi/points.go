@@ -22,62 +22,61 @@ import (
 
 // Bounds of a list of points.
 const (
-	// pointsPage is how many points are asked for at once: a page of so many is some
-	// megabytes. It has nothing to do with items_per_call, which is about events.
+	// pointsPage is how many points a request asks for: a page of some megabytes. It
+	// is independent of items_per_call, which is about events.
 	pointsPage = 10_000
 	// maxPage is the size of the largest page that is read, in bytes.
 	maxPage = 64 << 20
-	// maxItems is how many points of a page are read: more than are asked for, since
-	// a server may have its own idea of a page.
+	// maxItems is how many points of a page are read: more than requested, since a
+	// server may choose its own page size.
 	maxItems = 100_000
-	// maxPoints is how many points a site may list unless sites[].limits.points says
-	// otherwise. Each is held in memory, by about 250 bytes.
+	// maxPoints is how many points a site may list unless sites[].limits.points is
+	// set. Each takes about 250 bytes of memory.
 	maxPoints = 1_000_000
-	// pageSteps is by how much a page that fails gets smaller.
+	// pageSteps is the factor by which a page that fails is made smaller.
 	pageSteps = 4
 	// maxUnlisted is how many points may be left out one after the other.
 	maxUnlisted = 10
-	// maxLeftOut is how many points may be left out of a list: beyond that it is
-	// none of PI's.
+	// maxLeftOut is how many points may be left out of a list: beyond that, the list
+	// is not PI's.
 	maxLeftOut = 10_000
-	// maxPages and maxListing bound a list whose every page is in order: a server
-	// that gives a hundred points a page, each in a quarter of a second, has more
+	// maxPages and maxListing bound a list whose pages are all valid: a server that
+	// returns a hundred points a page, each in a quarter of a second, has listed more
 	// than maxPoints by then.
 	maxPages   = 20_000
 	maxListing = 90 * time.Minute
-	// maxListed is how many bytes the points of all lists may take, of which each takes
-	// pointBytes beside its texts, and maxText is the longest text that only describes:
-	// PI's own are shorter, and longer ones are cut.
+	// maxListed is how many bytes the points of all lists may take; each takes
+	// pointBytes and its texts. maxText is the longest descriptive text: PI's own are
+	// shorter, and longer ones are cut.
 	maxListed  = 256 << 20
 	pointBytes = 160
 	maxText    = 4 << 10
 	// maxItem is the size of the largest point that is read, in bytes.
 	maxItem = 1 << 20
-	// maxVain is how many pages in a row may fail without a sign of life between: a
-	// page gets as small as it can in fewer.
-	maxVain = 20
-	// silentPages is after how many time-outs in a row the quickest request is made
-	// to see whether the site is there at all, and maxSilent after how many it does
-	// not matter.
+	// maxPageFailures is how many pages in a row may fail without any answer in
+	// between: fewer are enough to reach the smallest page.
+	maxPageFailures = 20
+	// silentPages is after how many time-outs in a row the site is probed by the
+	// quickest request, and maxSilent after how many it is given up regardless.
 	silentPages = 2
 	maxSilent   = 10
 )
 
-// errHugePage says that a page is larger than pages may be.
+// errHugePage is the error of a page that exceeds maxPage or maxItems.
 var errHugePage = fmt.Errorf("a page of more than %d MB or %d points, whatever it is asked for, is %w", maxPage>>20, maxItems, decode.ErrTooLarge)
 
-// errListing says that a list took longer than a list may.
+// errListing is the error of a list that took longer than maxListing.
 var errListing = fmt.Errorf("the list of points was not at its end after %s", maxListing)
 
 // Points lists all points of a data server, page by page, each point once.
 // yield is called from this goroutine; its error ends the listing and is
-// returned as it is. It goes on until a page is empty, since servers give pages
-// shorter than asked, and no links; a page that brings nothing new is an error,
-// so that a server which repeats itself does not keep it going for ever.
+// returned unchanged. The list ends with an empty page, since servers may return
+// pages shorter than requested, and no links. A page without a new point is an
+// error, so that a server that repeats itself does not keep it going for ever.
 //
-// A page that the server cannot give is asked for again, smaller, down to one
-// point. That one is left out then, and so is a point whose description makes no
-// sense: see Notes.
+// A page that the server cannot return is requested again, smaller, down to one
+// point, which is then left out. So is a point with an invalid description. See
+// Notes.
 func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) error) error {
 	bounded, cancel := context.WithTimeoutCause(ctx, maxListing, errListing)
 	defer cancel()
@@ -91,11 +90,11 @@ func (c *Client) Points(ctx context.Context, ds DataServer, yield func([]Point) 
 func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) error) (failed error) {
 	var seen seenPoints
 	defer func() {
-		if failed != nil { // nobody keeps it
+		if failed != nil { // the list is dropped
 			c.lists.give(seen.len(), seen.bytes)
 		}
 	}()
-	size, tries, unlisted := newPageSize(), vain{}, 0
+	size, tries, unlisted := newPageSize(), pageFailures{}, 0
 	for start, pages := 0, 0; ; {
 		ask := size.now
 		page, err := c.page(ctx, ds, start, ask, &seen)
@@ -137,14 +136,14 @@ func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) 
 			return err
 		}
 		start += page.items
-		tries, unlisted = vain{}, 0
+		tries, unlisted = pageFailures{}, 0
 		size.went()
 	}
 }
 
-// pageSize is how many points to ask for. It shrinks fast and grows back, by
-// ever rarer trials to a size that has failed before: that may have been for one
-// point, or because the server has a limit.
+// pageSize is how many points to request. It shrinks fast and grows back. A size that
+// has failed before is tried ever less often: the cause may have been one point, or
+// a limit of the server.
 type pageSize struct {
 	now      int
 	streak   int         // pages that went well in a row
@@ -153,7 +152,7 @@ type pageSize struct {
 
 func newPageSize() pageSize { return pageSize{now: pointsPage, failures: map[int]int{}} }
 
-// failed makes the size smaller; limit is the server's own, 0 where it names none.
+// failed makes the size smaller. limit is the server's own; 0 if it names none.
 func (s *pageSize) failed(limit int) {
 	s.failures[bits.Len(uint(s.now))]++
 	if limit > 0 && limit < s.now {
@@ -172,26 +171,26 @@ func (s *pageSize) went() {
 	}
 }
 
-// vain counts pages that failed in a row.
-type vain struct {
+// pageFailures counts pages that failed in a row.
+type pageFailures struct {
 	pages, silent int
-	probed        bool // the site has shown since that it is there
+	probed        bool // the site has answered a probe since
 }
 
 // failed counts a page that failed, and reports whether it is the last.
-func (v *vain) failed(e *Error) bool {
+func (v *pageFailures) failed(e *Error) bool {
 	v.pages++
 	if e.Kind == Timeout {
 		v.silent++
 	}
-	return v.pages > maxVain || v.silent > maxSilent
+	return v.pages > maxPageFailures || v.silent > maxSilent
 }
 
-// mayBeOfSize reports whether a smaller page may do better than one that failed with e.
-func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start, ask int, tries *vain) bool {
+// mayBeOfSize reports whether a smaller page may succeed after one failed with e.
+func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start, ask int, tries *pageFailures) bool {
 	switch e.Kind {
 	case TooLarge:
-		return ask > 1 || !errors.Is(e, errHugePage) // one point is no such page: the server ignores maxCount
+		return ask > 1 || !errors.Is(e, errHugePage) // one point is never that large: the server ignores maxCount
 	case Truncated, Malformed:
 		return true
 	case Timeout, Server:
@@ -202,7 +201,7 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 		tries.probed = c.probe(ctx) == nil
 		return tries.probed
 	case Forbidden, NotFound, BadRequest:
-		// It is about one point when the one before or behind it can be listed.
+		// The error is about one point if the one before or after it can be listed.
 		if start > 0 {
 			return true
 		}
@@ -213,8 +212,8 @@ func (c *Client) mayBeOfSize(ctx context.Context, ds DataServer, e *Error, start
 	return false
 }
 
-// seenPoints are the points that a list had so far, told from each other by their
-// ids. The zero value is ready.
+// seenPoints holds the points that a list had so far, by their ids. The zero value is
+// ready to use.
 type seenPoints struct {
 	ids    map[int64]struct{}
 	webIDs map[string]struct{} // of points without an id
@@ -238,7 +237,7 @@ func (s *seenPoints) add(p *Point) bool {
 	return s.len() > before
 }
 
-// forget takes points out again: they are to be read once more.
+// forget removes points that will be read again.
 func (s *seenPoints) forget(points []Point) {
 	for i := range points {
 		delete(s.ids, points[i].ID)
@@ -248,11 +247,11 @@ func (s *seenPoints) forget(points []Point) {
 	}
 }
 
-// texts is how many bytes the texts take that a point has for itself.
+// texts returns the size of the texts that a point does not share with others.
 func (p *Point) texts() int { return len(p.WebID) + len(p.Name) + len(p.Descriptor) }
 
-// pack has a point's texts take as little memory as they can, since there may be a
-// million points: those of its own are one text, those of many are shared.
+// pack minimizes the memory of a point's texts, since there may be a million points:
+// its own texts become one, and common texts are shared.
 func (s *seenPoints) pack(p *Point) {
 	const maxWords = 10_000
 	for _, t := range [...]*string{&p.PointType, &p.DigitalSet, &p.Units} {
@@ -274,9 +273,9 @@ func (s *seenPoints) pack(p *Point) {
 
 // page is one page of points.
 type page struct {
-	points []Point // that no page before had
-	known  int     // that one had
-	items  int     // all of these, and what was left out
+	points []Point // new ones
+	known  int     // points that an earlier page had
+	items  int     // both, and those left out
 }
 
 func pointsRequest(ds DataServer, start, ask int) request {
@@ -291,9 +290,9 @@ func pointsRequest(ds DataServer, start, ask int) request {
 	}
 }
 
-// page asks for a page: once where a smaller one may do better or the time was up,
-// else as often as the site's policy says. Points of a page that is given whole are
-// added to seen.
+// page requests a page: once if it timed out or a smaller one may succeed, else as
+// often as the site's retry policy allows. The points of a complete page are added to
+// seen.
 func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *seenPoints) (page, error) {
 	var p page
 	r := pointsRequest(ds, start, ask)
@@ -301,7 +300,7 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 		p = page{points: p.points[:0]}
 		bytes := seen.bytes
 		defer func() {
-			if err != nil { // its points are to be read again
+			if err != nil { // its points will be read again
 				seen.forget(p.points)
 				c.lists.give(len(p.points), seen.bytes-bytes)
 				seen.bytes = bytes
@@ -342,7 +341,7 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 	return p, nil
 }
 
-// shown takes the site's secrets out of what a point is called and described by.
+// shown removes the site's secrets from the texts of a point.
 func (c *Client) shown(p Point) Point {
 	for _, s := range [...]*string{&p.Descriptor, &p.PointType, &p.DigitalSet, &p.Units} {
 		if len(*s) > maxText {
@@ -357,7 +356,7 @@ func (c *Client) shown(p Point) Point {
 	return p
 }
 
-// named takes the site's secrets out of a name that the server gives.
+// named removes the site's secrets from a name of the server.
 func (c *Client) named(s string) string {
 	if c.redactFor == nil {
 		return s
@@ -365,9 +364,9 @@ func (c *Client) named(s string) string {
 	return c.redactFor(s)
 }
 
-// readItems reads a list as it comes and hands over one item after the other, so
-// that a page is never in memory as a whole. The item is valid during the call,
-// whose error ends the reading.
+// readItems reads a list as it arrives and passes on one item after the other, so
+// that a page is never in memory as a whole. An item is valid during the call. An
+// error of item ends the reading.
 func readItems(r io.Reader, item func(json.RawMessage) error) error {
 	limited := &pageReader{r: r, left: maxPage + 1, item: maxItem}
 	in := bufio.NewReader(limited)
@@ -408,7 +407,7 @@ func readItems(r io.Reader, item func(json.RawMessage) error) error {
 	return err
 }
 
-// snippet is how much is shown of a body that is no JSON, in bytes.
+// snippet is how much of a body that is not JSON is shown, in bytes.
 const snippet = 100
 
 func notJSON(body []byte) error {
@@ -419,20 +418,20 @@ func notJSON(body []byte) error {
 	return &decode.NotJSON{Snippet: readable(text)}
 }
 
-// pageReader ends where a page, or one item of it, gets too large: a value must be
-// in memory as a whole before it can be read.
+// pageReader ends when a page, or one item of it, gets too large: a value must be in
+// memory as a whole before it can be decoded.
 type pageReader struct {
 	r    io.Reader
 	left int64 // bytes of the page
-	item int64 // bytes until the next item must be whole, by and large
+	item int64 // bytes until the next item must be complete, approximately
 }
 
 func (p *pageReader) Read(b []byte) (int, error) {
-	most := min(p.left, p.item)
-	if most <= 0 {
+	limit := min(p.left, p.item)
+	if limit <= 0 {
 		return 0, io.EOF
 	}
-	n, err := p.r.Read(b[:min(int64(len(b)), most)])
+	n, err := p.r.Read(b[:min(int64(len(b)), limit)])
 	p.left, p.item = p.left-int64(n), p.item-int64(n)
 	return n, err
 }
@@ -499,10 +498,10 @@ func readArray(d *json.Decoder, item func(json.RawMessage) error) error {
 	return nil
 }
 
-// maxNotes is how many of the points that were left out are told of.
+// maxNotes is how many of the points that were left out are reported.
 const maxNotes = 10
 
-// left is what lists lack.
+// left records what lists lack.
 type left struct {
 	mu          sync.Mutex
 	at          map[int]struct{} // positions of points
@@ -510,10 +509,10 @@ type left struct {
 	names, sets leftNames
 }
 
-// leftNames are what was left out by its name.
+// leftNames are things that were left out, by name.
 type leftNames struct {
 	why  []string // of the first
-	more int      // that are not in why
+	more int      // beyond those in why
 }
 
 func (l *leftNames) add(name, why string) {
@@ -575,8 +574,8 @@ func (c *Client) leaveOutName(name, why string) {
 	c.left.names.add(name, why)
 }
 
-// Notes returns what the lists that this Client has read lack, and why: a sentence for
-// each kind of thing.
+// Notes returns what is missing in the lists that this Client has read, and why: one
+// sentence for each kind.
 func (c *Client) Notes() []string {
 	c.left.mu.Lock()
 	defer c.left.mu.Unlock()

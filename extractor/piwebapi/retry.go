@@ -10,17 +10,17 @@ import (
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
-// Retry is a failed request that is sent again, or, where State is "", the first
-// answer after such requests. It is told as it happens, to whoever waits.
+// Retry is a failed request that is sent again or, if State is "", the first answer
+// after such requests. It is reported as it happens.
 type Retry struct {
 	Site    string
-	State   string        // what the last try met, in a word or two: 503, timeout
-	Attempt int           // the number of the next try; 0 where no policy counts them
-	Of      int           // the tries that the policy allows; 0 as above
+	State   string        // how the last try failed, in a word or two: 503, timeout
+	Attempt int           // the number of the next try; 0 if no policy counts them
+	Of      int           // the tries that the policy allows; 0 likewise
 	Wait    time.Duration // until the next try, at most
 }
 
-// String is the retry as one line.
+// String returns the retry as one line.
 func (r Retry) String() string {
 	line := text.Line(r.Site) + ": "
 	switch {
@@ -35,7 +35,7 @@ func (r Retry) String() string {
 	}
 }
 
-// short is a wait in seconds, with tenths where they matter.
+// short formats a wait in seconds, with tenths below ten.
 func short(d time.Duration) string {
 	if d >= 10*time.Second {
 		return fmt.Sprintf("%.0f s", d.Seconds())
@@ -43,10 +43,10 @@ func short(d time.Duration) string {
 	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
 }
 
-// Retries returns how many failed requests the Client has sent again, in whole or in parts.
+// Retries returns how many failed requests the Client has sent again, whole or in parts.
 func (c *Client) Retries() int64 { return c.retries.Load() }
 
-// again counts a failed request that is sent again, and tells of it.
+// again counts and reports a failed request that is sent again.
 func (c *Client) again(err *Error, attempt, of int, wait time.Duration) {
 	c.retries.Add(1)
 	c.troubled.Store(true)
@@ -55,7 +55,7 @@ func (c *Client) again(err *Error, attempt, of int, wait time.Duration) {
 	}
 }
 
-// works tells of the first answer, and of the first after a request was sent again.
+// works reports the first answer, and the first one after a request was sent again.
 func (c *Client) works() {
 	if c.troubled.Load() && c.troubled.CompareAndSwap(true, false) && c.retrying != nil {
 		c.retrying(Retry{Site: c.site})
@@ -70,34 +70,34 @@ func (e *Error) state() string {
 	return e.Kind.String()
 }
 
-// Notices picks of many Retries, of many Clients, those that a person should
-// read: a site's first, each change of its state, and that it works again. A
-// state that comes and goes is told of once a minute. The zero value is ready to
-// use, from several goroutines.
+// Notices selects from the Retries of many Clients those that a person should read:
+// a site's first, each change of its state, and that it works again. A state that
+// comes and goes is reported once a minute. The zero value is ready to use, also
+// concurrently.
 type Notices struct {
 	mu    sync.Mutex
-	sites map[string]*standing
+	sites map[string]*siteState
 }
 
-// standing is how a site stands.
-type standing struct {
+// siteState is the latest state of a site.
+type siteState struct {
 	last Retry // its State is "" while the site works
-	told bool  // something was said since it worked last
+	told bool  // something was reported since it last worked
 	said map[string]time.Time
 }
 
-// quiet is for how long a state that was told of is not told of again.
+// quiet is for how long a reported state is not reported again.
 const quiet = time.Minute
 
-// Line returns the line that a Retry is worth; "" when it is none.
+// Line returns the line to show for a Retry; "" for none.
 func (n *Notices) Line(r Retry) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.sites[r.Site]
 	if s == nil {
-		s = &standing{said: map[string]time.Time{}}
+		s = &siteState{said: map[string]time.Time{}}
 		if n.sites == nil {
-			n.sites = map[string]*standing{}
+			n.sites = map[string]*siteState{}
 		}
 		n.sites[r.Site] = s
 	}
@@ -118,7 +118,7 @@ func (n *Notices) Line(r Retry) string {
 	return r.String()
 }
 
-// Troubled lists the sites that do not work now, each with its state: plant-a (503).
+// Troubled returns the sites that do not work now, each with its state: plant-a (503).
 func (n *Notices) Troubled() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -17,23 +17,23 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// Count is how many events the server itself says that a stream has in (After, Until].
+// Count is how many events the server itself counts of a stream in (After, Until].
 type Count struct {
 	N   int64
-	Err error // why the server gives no count for this stream
+	Err error // why the server has no count of this stream
 }
 
 // Counts asks the server how many events each stream has in its range, by
-// event-weighted Count summaries. The result has the streams' order. The error
-// is for all: ErrNotSupported is in its chain when the server cannot count, and
-// the caller should read a sample of the streams instead.
+// event-weighted Count summaries. The result has the streams' order. The error is
+// about all of them: it wraps ErrNotSupported if the server cannot count, and the
+// caller should read a sample of the streams instead.
 //
-// Servers take ranges with both ends, so it asks from one tick after After; one
-// that rounds bounds may count an event at After itself.
+// Servers include both ends of a range, so the request begins one tick after After; a
+// server that rounds bounds may count an event at After itself.
 func (c *Client) Counts(ctx context.Context, streams []batch.Stream) ([]Count, error) {
 	counts := make([]Count, len(streams))
 	type timeRange struct{ after, until instant.Ticks }
-	ranges := map[timeRange][]int{} // a count cannot be cut down afterwards: only equal ranges share a call
+	ranges := map[timeRange][]int{} // a count cannot be trimmed afterwards: only equal ranges share a call
 	var order []timeRange
 	for i, s := range streams {
 		if s.After < s.Until {
@@ -86,18 +86,18 @@ type counting struct {
 	*Client
 	streams []batch.Stream
 	counts  []Count
-	counted atomic.Int64 // streams that the server gave a count for
+	counted atomic.Int64 // streams that the server counted
 	refused atomic.Int64 // streams that it refused
-	absent  atomic.Int64 // streams that its answers had no count for
-	futile  atomic.Int64 // calls that failed while none had succeeded
+	absent  atomic.Int64 // streams without a count in its answers
+	futile  atomic.Int64 // calls that failed before any had succeeded
 }
 
-// futileCalls is how many calls may fail, when none has succeeded, before the server
-// is to blame: more than the search for a bad stream among the most of a call takes.
+// futileCalls is how many calls may fail before any has succeeded until the server is
+// to blame: more than the search for a bad stream in the largest call takes.
 const futileCalls = 24
 
-// countAgain asks once more, with the site's retry policy, for streams that failed
-// while the server did: it counts others by now.
+// countAgain retries, with the site's retry policy, the streams that failed while the
+// server did: it counts others by now.
 func (k *counting) countAgain(ctx context.Context) error {
 	for m := range k.counts {
 		var e *Error
@@ -112,8 +112,8 @@ func (k *counting) countAgain(ctx context.Context) error {
 	return nil
 }
 
-// unableAfter is how many streams may be refused, when none was counted, before
-// the fault is the server's and not theirs.
+// unableAfter is how many streams may be refused before any was counted, until the
+// server is to blame.
 const unableAfter = 8
 
 const summaryPath = "/streamsets/summary"
@@ -125,9 +125,9 @@ func summaryHead(s batch.Stream) string {
 		webIDType(s.WebID)
 }
 
-// count asks for some streams at once, and for halves when the server fails at
-// that, until one stream is to blame: part says that it is one of these halves,
-// which are tried once. Its error ends the counting.
+// count counts some streams in one call, and by halves if that fails, until one
+// stream is to blame. part means that members are such a half, which is tried once.
+// An error ends the counting.
 func (k *counting) count(ctx context.Context, members []int, part bool) error {
 	first := k.streams[members[0]]
 	var query strings.Builder

@@ -10,12 +10,12 @@ import (
 
 // Sink takes what is read. Its methods are called from several goroutines.
 type Sink interface {
-	// Events hands over a batch; the sink owns it and passes it to Free when it is done.
-	// An error ends the reading.
+	// Events hands over a batch: the sink owns it and passes it to Client.Free when
+	// done. An error ends the reading.
 	Events(ctx context.Context, b *columns.Batch) error
-	// Done is called once for each stream, after its last Events. Of streams[i] it is
-	// called with i. err is what the outcome has as Error: a *Error, or a context's
-	// error; nil when the stream was read to its end.
+	// Done is called once for each stream, by its index, after its last Events. err
+	// is nil if the stream was read to its end, else a *Error or a context's error;
+	// its text is the outcome's Error.
 	Done(i int, o batch.Outcome, err error)
 }
 
@@ -23,10 +23,10 @@ type Sink interface {
 type DataServer struct {
 	WebID       string
 	Name        string
-	IsConnected bool          // PI Web API reaches it; true where the server does not say
-	source      string        // its lists of points have those of this source alone; "" = of every one
-	ServerTime  instant.Ticks // the archive's own clock; 0 when the server does not say
-	Date        instant.Ticks // the clock of the machine that answered, by its header Date; 0 when it has none
+	IsConnected bool          // to PI Web API; true if the server does not report it
+	source      string        // only points of this source are listed; "" = all
+	ServerTime  instant.Ticks // the archive's own clock; 0 if the server does not report it
+	Date        instant.Ticks // the web server's clock, from the header Date; 0 if there is none
 }
 
 // Point is one PI point of a data server.
