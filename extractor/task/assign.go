@@ -11,7 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 )
 
-// listing is what a site said of itself, or why it did not.
+// listing is what a site reported of itself, or the error why not.
 type listing struct {
 	site   string
 	points []piwebapi.Point
@@ -23,8 +23,8 @@ type listing struct {
 	lastPointID int64    // greatest id of an earlier run; 0 = this is the first
 	notes       []string // what the list of points lacks
 	incomplete  bool     // it lacks points that the server has
-	unnamed     string   // why states have no names; "" = they have
-	whole       bool     // points are all that there are, not only those of the inventory
+	unnamed     string   // why states have no names; "" if they have
+	whole       bool     // points are all of the server's, not only those of the inventory
 	choice      choice
 }
 
@@ -43,11 +43,11 @@ type assignment struct {
 
 	missing    []missing // tags of the manifests that their site does not have
 	gone       []string  // those of them that an earlier run found there, by site and name
-	unresolved []missing // the others, of the run's tier
+	unresolved []missing // the others, in the run's tier
 }
 
 // assign decides who owns which tag. A tag is PI's point: a rename keeps it,
-// and a point made anew under an old name is found by that name. A site that
+// and a point created again under an old name is found by that name. A site that
 // could not be reached keeps its owners.
 func assign(manifests []wanted, owners []engine.Owner, sites []listing, planID string, backfill instant.Ticks) assignment {
 	var a assignment
@@ -157,7 +157,7 @@ func (a *assignment) resolve(l *listing, manifests []wanted, owners map[int64]en
 			continue
 		}
 		if _, twice := next[p.ID]; twice {
-			continue // two rows of one point: it was renamed since the inventory was made
+			continue // two rows of one point, which was renamed after the inventory was made
 		}
 		next[p.ID] = owner(l.site, p, w.tag.Tier, w.partition, a.change.PlanID, w.tag.EventsPerHour)
 		a.describe(l, p)
@@ -165,7 +165,7 @@ func (a *assignment) resolve(l *listing, manifests []wanted, owners map[int64]en
 	return next
 }
 
-// former are a site's owners, by point and by name.
+// former holds a site's owners, by point and by name.
 type former struct {
 	byID   map[int64]engine.Owner
 	byName map[string]int64
@@ -179,7 +179,7 @@ func formerOf(owners map[int64]engine.Owner) former {
 	return f
 }
 
-// find finds a tag by its point, or else by its name.
+// find looks a tag up by its point, or else by its name.
 func (f former) find(tag *inventory.Tag) (engine.Owner, bool) {
 	was, found := f.byID[tag.PointID]
 	if !found {
@@ -198,8 +198,8 @@ func (a *assignment) describe(l *listing, p *piwebapi.Point) {
 		Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
 }
 
-// join returns points that no manifest has, and that may join, to the lightest
-// partition of their site, in the first tier that the site has.
+// join assigns the points that no manifest has, and that may join, to the lightest
+// partition of their site, in the site's first tier.
 func (a *assignment) join(l *listing, manifests []wanted, owners map[int64]engine.Owner, next map[int64]engine.Owner) {
 	if len(manifests) == 0 {
 		return

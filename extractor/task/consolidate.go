@@ -5,9 +5,8 @@ import (
 	"fmt"
 )
 
-// consolidate runs after all extractions, whatever became of them. Only the
-// first tier's job has maintenance to do: two jobs that compact one table
-// would only get into each other's way.
+// consolidate runs after all extractions, whatever their outcomes. Only the first
+// tier's job does maintenance: two jobs that compact one table would conflict.
 func consolidate(ctx context.Context, a *attempt) error {
 	if !a.Params.Maintenance {
 		return nil

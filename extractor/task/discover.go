@@ -27,7 +27,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// skewWarning is the difference of clocks from which on discover says so.
+// skewWarning is the difference of clocks from which on discover warns.
 const skewWarning = 10 * instant.Second
 
 // discover prepares a run, before anything else: claim, recover, assign behind
@@ -37,7 +37,7 @@ func discover(ctx context.Context, a *attempt) error {
 	return a.prepare(ctx, a.Params.RunID, "")
 }
 
-// prepare is discover for a run, of all sites, or of one alone.
+// prepare is discover for a run, of all sites or of a single one.
 func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	a.step("opening the tables")
 	if err := a.Engine.Claim(ctx); err != nil {
@@ -47,7 +47,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 		return err
 	}
 	if done, err := a.Engine.Runs(ctx, runID); err != nil || len(done) > 0 {
-		return err // an earlier attempt recorded this run: it stays as it is
+		return err // an earlier attempt has recorded this run
 	}
 	manifests, left, err := a.manifests()
 	if err != nil {
@@ -73,7 +73,7 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	if err := a.sortMissing(ctx, &next, listings); err != nil {
 		return err
 	}
-	// Before the run: an extraction that finds it finds these.
+	// Before the run: an extraction that finds the run finds these, too.
 	if err := a.Engine.RecordTagErrors(ctx, next.errors(runID)); err != nil {
 		return fmt.Errorf("write monitoring.tag_errors: %w", err)
 	}
@@ -83,12 +83,12 @@ func (a *attempt) prepare(ctx context.Context, runID, site string) error {
 	return a.summarize(listings, next)
 }
 
-// maxRaces is how often discover makes its assignment anew when other jobs of
-// the pipeline change it meanwhile: each has its own turn by then.
+// maxRaces is how often discover repeats its assignment when other jobs of the
+// pipeline change it meanwhile: by then each of them has had its turn.
 const maxRaces = 20
 
-// assign returns tags their owners: from the owners as they are, behind fences,
-// in one commit.
+// assign assigns tags to their owners, starting from the present owners, behind
+// fences, in one commit.
 func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
 	for race := 1; ; race++ {
 		owners, seen, err := a.owners(ctx, 0)
@@ -98,7 +98,7 @@ func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, 
 		next := assign(manifests, owners, listings, planID, ticks(a.Params.Backfill))
 		next.change.At, next.change.Seen = later(earlier, seen), seen
 		for _, p := range next.fence {
-			// An attempt that still reads for p must lose before p's tags have another reader.
+			// An attempt that still reads for p must be fenced before p's tags have another reader.
 			if err := a.Engine.Fence(ctx, p, engine.Run{ID: runID, Assigned: next.change.At}); err != nil {
 				return assignment{}, fmt.Errorf("fence partition %d: %w", p, err)
 			}
@@ -127,9 +127,9 @@ func (a *attempt) recoverAll(ctx context.Context) error {
 	return nil
 }
 
-// recover finishes what attempts of a partition left behind. That a staged batch
-// was damaged and set aside is no failure: its ranges are read again, as the note
-// and monitoring.tag_errors say.
+// recover finishes what attempts of a partition left behind. A staged batch that was
+// damaged and set aside is not a failure: its ranges are read again, and a note and
+// monitoring.tag_errors report it.
 func (a *attempt) recover(ctx context.Context, partition int) error {
 	err := a.Engine.Recover(ctx, partition)
 	var aside engine.SetAside
@@ -146,7 +146,7 @@ func (a *attempt) recover(ctx context.Context, partition int) error {
 	return nil
 }
 
-// later returns an instant of assignment: now, in whole microseconds, and after any before it.
+// later returns an instant of assignment: now, in whole microseconds, but after any earlier one.
 func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
 	at := max(instant.FromTime(time.Now()), changed+instant.Microsecond)
 	for _, r := range earlier {
@@ -155,9 +155,10 @@ func later(earlier []engine.Run, changed instant.Ticks) instant.Ticks {
 	return at - at%instant.Microsecond
 }
 
-// manifests reads the bundle's partitions, and the rows of tier none. A listing that
-// fails is an error, and one that lacks what the plan has: of a folder of the
-// workspace it may be short, and tags without a manifest would lose their partition.
+// manifests reads the bundle's partitions and the rows of tier none. It is an error if
+// the folder cannot be listed, or if the list lacks a manifest of the plan: a list of
+// a workspace folder may be incomplete, and tags without a manifest would lose their
+// partition.
 func (a *attempt) manifests() (out []wanted, left []inventory.Tag, err error) {
 	folder := filepath.Join(a.Params.Bundle, manifest.Folder)
 	entries, err := os.ReadDir(folder)
@@ -202,7 +203,7 @@ func (a *attempt) manifests() (out []wanted, left []inventory.Tag, err error) {
 	return out, left, err
 }
 
-// plan is what the tasks read of plan.json.
+// plan is the part of plan.json that tasks read.
 type plan struct {
 	ID         string `json:"plan_id"`
 	Partitions []struct {
@@ -230,8 +231,9 @@ func (a *attempt) planID() (string, error) {
 	return p.ID, err
 }
 
-// list asks every site of the manifests, or one alone, for its points, side by side. A site
-// that cannot be reached fails its own tasks only: its listing has the error.
+// list lists the points of every site of the manifests, or of a single one,
+// concurrently. A site that cannot be reached fails its own tasks only: its listing
+// has the error.
 func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory.Tag, earlier []engine.Run, only string) ([]listing, error) {
 	sites, err := a.sites()
 	if err != nil {
@@ -287,7 +289,7 @@ func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory
 func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing, manifests []wanted) error {
 	limits := site.Limits
 	if a.Params.Loop() {
-		limits = a.Params.Limits // others of the site read meanwhile
+		limits = a.Params.Limits // other tasks read from the site meanwhile
 	}
 	client, err := a.connect(site, limits)
 	if err != nil {
@@ -310,8 +312,8 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing, manif
 	if err := a.find(ctx, client, server, site, l, manifests); err != nil {
 		return err
 	}
-	// A server may refuse data to who may see lists. Here is the last place where one
-	// task alone asks, and where the site's other tasks can be kept from asking.
+	// A server may refuse data to a user who may see lists. This is the last place where
+	// a single task tries, and where the site's other tasks can be kept from trying.
 	if len(l.points) > 0 {
 		if err := client.SignIn(ctx, batch.Stream{WebID: l.points[0].WebID, After: l.until - instant.Second, Until: l.until}); err != nil {
 			return err
@@ -326,7 +328,7 @@ func (a *attempt) ask(ctx context.Context, site manifest.Site, l *listing, manif
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		// The names of states are in the events too: landing goes on without the list.
+		// The events have the names of states, too: landing goes on without the list.
 		l.unnamed = fmt.Sprintf("the names of the digital states of site %s could not be read: %v", site.Name, err)
 		return nil
 	}
@@ -366,7 +368,7 @@ func (a *attempt) runs(runID string, listings []listing, next assignment, planID
 	return out
 }
 
-// summarize says what a person should know.
+// summarize notes what a person should know.
 func (a *attempt) summarize(listings []listing, next assignment) error {
 	note := func(format string, args ...any) {
 		a.result.Notes = append(a.result.Notes, fmt.Sprintf(format, args...))

@@ -46,7 +46,7 @@ func extract(ctx context.Context, a *attempt) error {
 }
 
 // catchUp lands batch after batch until nothing is left to read up to the run's
-// instant, and says how that went.
+// instant, and returns how that went.
 func (x *extraction) catchUp(ctx context.Context) error {
 	a, run := x.attempt, x.run
 	for {
@@ -98,14 +98,14 @@ type extraction struct {
 	reader reader
 	last   time.Time // no further batch begins after it; zero = there is no such time
 	tags   int
-	failed map[int64]bool // point ids that failed in this attempt: not asked for again
+	failed map[int64]bool // point ids that failed in this attempt: not read again
 
 	mu     sync.Mutex
 	now    Progress
-	sample string // the first of these, and why
+	sample string // the first of them, and why
 
 	unresolved []engine.TagError // tags of the partition that discover did not find
-	resolvedBy string            // the run whose discover that was
+	resolvedBy string            // the run of that discover
 }
 
 // fail notes that a tag failed in this attempt.
@@ -122,7 +122,7 @@ func (x *extraction) fail(o *batch.Outcome) {
 func (x *extraction) late() bool { return !x.last.IsZero() && time.Now().After(x.last) }
 
 // streams returns what the next batch reads. Every watermark that a batch writes is
-// an end of one of their ranges, or lies within it: what is out of bounds stops here.
+// within one of their ranges: ranges out of bounds are refused here.
 func (x *extraction) streams(state engine.State) ([]batch.Stream, error) {
 	x.tags = len(state.Tags) + len(x.unresolved)
 	bounds := x.bounds(x.run.UntilBy, x.run.Until)
@@ -137,7 +137,7 @@ func (x *extraction) streams(state engine.State) ([]batch.Stream, error) {
 	return slices.DeleteFunc(all, func(s batch.Stream) bool { return x.failed[s.PointID] }), nil
 }
 
-// verdict says how the attempt ended, once nothing more is to be read.
+// verdict decides how the attempt ended, once nothing more is to be read.
 func (x *extraction) verdict() error {
 	failed := x.failures()
 	x.result.Tags, x.result.Failed = x.tags-failed, failed
@@ -153,7 +153,7 @@ func (x *extraction) verdict() error {
 		x.result.Notes = append(x.result.Notes, what+" (all in monitoring.tag_errors), "+x.example())
 	}
 	if err != nil && x.status(len(x.unresolved)) == batch.Failed {
-		return lasting{err} // no attempt finds tags that are not there
+		return lasting{err} // no attempt finds tags that do not exist
 	}
 	return err
 }
@@ -197,7 +197,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, streams []ba
 	if err := folder.Seal(&h); err != nil {
 		return errors.Join(fmt.Errorf("stage batch %d of partition %d: %w", h.Number, h.Partition, err), folder.Remove())
 	}
-	release() // whole: from here on anyone may publish it
+	release() // it is whole: any process may publish it now
 	verdict, err := x.Engine.Publish(ctx, folder)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, streams []ba
 	}
 	x.result.Events += h.Events
 	x.tell(func(p *Progress) { p.Landed += h.Events })
-	// The batch's row tells how the attempt ended, but for the reason of a failure.
+	// The batch's row records how the attempt ended, except for the reason of a failure.
 	x.recorded = h.Status != batch.CatchingUp && reading == nil
 	return reading
 }
@@ -222,14 +222,14 @@ func landed(h *batch.Header) bool {
 	return false
 }
 
-// giveUp throws a batch away that holds nothing: a number is not taken for it.
+// giveUp drops an empty batch: it takes no number.
 func (x *extraction) giveUp(ctx context.Context, folder stage.Folder, h *batch.Header) error {
 	err := folder.Remove()
 	x.note(h)
 	return errors.Join(err, x.Engine.RecordTagErrors(ctx, engine.FailedTags(h)))
 }
 
-// note notes which tags failed in a batch.
+// note records which tags failed in a batch.
 func (x *extraction) note(h *batch.Header) {
 	for i := range h.Outcomes {
 		if o := &h.Outcomes[i]; o.Error != "" {
@@ -238,8 +238,8 @@ func (x *extraction) note(h *batch.Header) {
 	}
 }
 
-// judge notes which tags failed, and says what the batch's row in
-// pipeline_metrics shows: how the attempt ended if this batch is its last.
+// judge records which tags failed, and returns the status for the batch's row in
+// pipeline_metrics: how the attempt ended if this batch is its last.
 func (x *extraction) judge(h *batch.Header) string {
 	x.note(h)
 	for i := range h.Outcomes {
@@ -250,9 +250,8 @@ func (x *extraction) judge(h *batch.Header) string {
 	return x.status(x.failures())
 }
 
-// read has the streams read and staged. reading is why the site as a whole could
-// not be read to the end: what h then says of each tag is right nevertheless.
-// With err the folder is of no use.
+// read reads and stages the streams. reading is why the site could not be read to the
+// end: the outcomes in h are right nevertheless. With err the folder is of no use.
 func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Header, streams []batch.Stream) (reading, err error) {
 	if err := folder.Create(); err != nil {
 		return nil, fmt.Errorf("staging folder: %w", err)
@@ -267,7 +266,7 @@ func (x *extraction) read(ctx context.Context, folder stage.Folder, h *batch.Hea
 	return got.Failure, nil
 }
 
-// tell changes what is known of the progress, and tells of it.
+// tell updates the progress and reports it.
 func (x *extraction) tell(change func(*Progress)) {
 	x.mu.Lock()
 	change(&x.now)
@@ -276,7 +275,7 @@ func (x *extraction) tell(change func(*Progress)) {
 	x.Progress(p)
 }
 
-// begin tells what is to be read, now that the watermarks are known.
+// begin reports what is to be read, now that the watermarks are known.
 func (x *extraction) begin(state engine.State, streams []batch.Stream) {
 	var left float64
 	for i := range state.Tags {
@@ -296,7 +295,7 @@ func (x *extraction) begin(state engine.State, streams []batch.Stream) {
 	})
 }
 
-// total puts into the result what is only known as progress.
+// total copies into the result what is only known as progress.
 func (x *extraction) total() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -306,7 +305,7 @@ func (x *extraction) total() {
 	}
 }
 
-// watch tells of progress while the streams of a batch are read.
+// watch reports progress while the streams of a batch are read.
 func (x *extraction) watch() shard.Watch {
 	return shard.Watch{
 		Events: func(n int) { x.tell(func(p *Progress) { p.Events += int64(n) }) },
@@ -314,5 +313,5 @@ func (x *extraction) watch() shard.Watch {
 	}
 }
 
-// span returns the seconds from one instant to another, 0 when that is earlier.
+// span returns the seconds from one instant to another, 0 if that is earlier.
 func span(from, to instant.Ticks) float64 { return max(0, float64(to-from)/float64(instant.Second)) }

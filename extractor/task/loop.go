@@ -17,26 +17,26 @@ import (
 
 const (
 	// assignAgain is how often a lead looks for new points of its site, and how long
-	// tags that failed are left alone.
+	// failed tags are skipped.
 	assignAgain = 15 * time.Minute
-	// assignWait is how long a task waits for its lead to assign the tags of a plan
-	// that is new, and how often it looks.
+	// assignWait is how long a task waits for its lead to assign the tags of a new
+	// plan, and how often it checks.
 	assignWait = 15 * time.Minute
 	assignLook = time.Second
 )
 
-// looping is an extraction of a continuous tier: there is no discover before it and
-// nothing after it. It lands what there is, again and again, each time up to an
-// instant taken anew, until the job's time is over or another plan was deployed.
+// looping is an extraction of a continuous tier: no discover runs before it and
+// nothing after it. It lands what there is in a loop, each time up to a new instant,
+// until the job's time is over or another plan was deployed.
 //
-// The lowest partition of each site and tier is the lead: it does discover's part
-// for its site, whose secrets it has. The others wait for that once, and then take
-// the latest assignment of their site that anybody recorded, as every loop does: a
-// fence of another job's discover, which moved a tag, ends no loop that has seen it.
+// The lowest partition of each site and tier is the lead: it does discover's part for
+// its site, whose secrets it has. The others wait for that once. Every loop takes the
+// latest recorded assignment of its site, so that a fence of another job's discover,
+// which moved a tag, does not end a loop that has seen it.
 type looping struct {
 	*extraction
 	site     manifest.Site
-	clock    *piwebapi.Client // asks the site what time it is
+	clock    *piwebapi.Client // reads the site's clock
 	plan     string           // its id when the loop began
 	assigned time.Time        // when the lead assigned last
 	doubted  bool             // the site's clock was not believed in the last loop
@@ -73,7 +73,7 @@ func newLooping(a *attempt) (*looping, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := a.reader(a.Params.Site) // it says which site is missing
+	reader, err := a.reader(a.Params.Site) // the error names a missing site
 	if err != nil {
 		return nil, err
 	}
@@ -97,19 +97,19 @@ func (l *looping) close() {
 	l.clock.Close()
 }
 
-// once is one loop, the n-th.
+// once runs the n-th loop.
 func (l *looping) once(ctx context.Context, n int) error {
 	l.result.Notes = nil // those of the last loop are enough
 	l.tell(func(p *Progress) { p.Step, p.Next = "asking for the time", time.Time{} })
 	if n > 1 {
-		l.last = l.end // an attempt that begins late reads once all the same
+		l.last = l.end // an attempt that begins late still reads once
 	}
 	if now := time.Now(); now.Sub(l.assigned) >= assignAgain {
 		clear(l.failed)
 		l.result.TagErrors = nil
 		l.assigned = now
 		if l.Params.Lead {
-			// A run of its own: what is recorded of one run does not change any more.
+			// A new run: the record of a run never changes.
 			id := fmt.Sprintf("%s/%s/%d.%d", l.Params.RunID, l.site.Name, l.Params.Attempt, n)
 			if err := l.prepare(ctx, id, l.site.Name); err != nil {
 				return err
@@ -144,8 +144,8 @@ func (l *looping) once(ctx context.Context, n int) error {
 	return err
 }
 
-// current waits for the site's tags to be assigned as the plan says, and gives the
-// latest assignment, as the run that made it.
+// current waits until the site's tags are assigned according to the plan, and returns
+// the run that made the latest assignment.
 func (l *looping) current(ctx context.Context) (engine.Run, error) {
 	for begun := time.Now(); ; {
 		latest, err := l.Engine.Runs(ctx, "")
@@ -167,7 +167,7 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 	}
 }
 
-// instant is what the loop reads up to, by the site's clock or this machine's,
+// instant returns up to when the loop reads, by the site's clock or this machine's,
 // whichever is behind.
 func (l *looping) instant(ctx context.Context) (moment, error) {
 	before, again := l.clock.Requests(), l.clock.Retries()
@@ -190,13 +190,13 @@ func (l *looping) noteClock(m moment) {
 	}
 }
 
-// over reports whether the loop that would begin at next is none of this run's any more.
+// over reports whether the loop that would begin at next is beyond this run's end.
 func (l *looping) over(next time.Time) bool {
 	return l.Params.Loops == 0 || l.Params.Until != "" || next.After(l.end)
 }
 
-// planChanged reports whether another plan was deployed: the job begins anew with it.
-// A file that cannot be read is being replaced: the next loop looks again.
+// planChanged reports whether another plan was deployed: the job then starts again with
+// it. A file that cannot be read is being replaced: the next loop checks again.
 func (l *looping) planChanged() bool {
 	id, err := l.planID()
 	if err != nil || id == l.plan {

@@ -15,21 +15,21 @@ import (
 type moment struct {
 	until instant.Ticks
 	by    string        // one of the constants of package engine
-	doubt string        // why the site's clock is not believed; "" when it is
-	skew  instant.Ticks // the site's clock less this machine's; 0 when it is not believed
+	doubt string        // why the site's clock is not believed; "" if it is
+	skew  instant.Ticks // the site's clock less this machine's; 0 if it is not believed
 }
 
-// believable is how far a clock may be off before it is wrong, and not slow or
-// fast: no clock that anybody looks at is a day off.
+// believable is how far a clock may be off until it is wrong rather than slow or fast:
+// no maintained clock is a day off.
 const believable = instant.Day
 
-// now is what this machine's clock shows.
+// now returns the time of this machine's clock.
 func (a *attempt) now() instant.Ticks { return instant.FromTime(a.Now()) }
 
-// moment finds the run's instant for a site. Of the job's start and the site's
-// clock the earlier counts: a server that is behind has not seen yet what comes
-// before the job's start. A clock that is wrong is not followed, since neither
-// watermarks nor the tags' first instants can be taken back.
+// moment returns the run's instant for a site: the earlier of the job's start and the
+// site's clock, since a server that is behind does not have all events before the
+// job's start yet. A wrong clock is ignored, since neither watermarks nor the tags'
+// first instants can be taken back.
 func (a *attempt) moment(server piwebapi.DataServer) (moment, error) {
 	if a.Params.Until != "" {
 		t, err := instant.Parse(a.Params.Until)
@@ -40,7 +40,7 @@ func (a *attempt) moment(server piwebapi.DataServer) (moment, error) {
 	}
 	m := moment{until: instant.FromMillis(a.Params.UntilMillis), by: engine.ByJob}
 	if a.Params.Loop() {
-		m.until = a.now() // anew in each loop
+		m.until = a.now() // new in each loop
 	}
 	start := m.until
 	clock, by := server.ServerTime, engine.ByServer
@@ -66,14 +66,14 @@ func (a *attempt) moment(server piwebapi.DataServer) (moment, error) {
 	return a.bounded(m)
 }
 
-// believes reports whether a site's clock may be right: by this machine's clock,
-// or by the job's start, which another machine's clock has told.
+// believes reports whether a site's clock may be right: by this machine's clock, or by
+// the job's start, which comes from another machine's clock.
 func (a *attempt) believes(clock, start instant.Ticks) bool {
 	within := func(of instant.Ticks) bool { return clock > of-believable && clock < of+believable }
 	return within(start) || within(a.now())
 }
 
-// bounded refuses an instant that no watermark may have.
+// bounded returns an error for an instant that no watermark may have.
 func (a *attempt) bounded(m moment) (moment, error) {
 	if b := a.bounds(m.by, m.until); !b.Has(m.until) {
 		return m, diag.WithHint(fmt.Errorf("the run would read up to %s, which is not between %s and %s", m.until, b.First, b.Last),
@@ -82,7 +82,7 @@ func (a *attempt) bounded(m moment) (moment, error) {
 	return m, nil
 }
 
-// bounds returns where the watermarks of a run may be that reads up to until.
+// bounds returns the bounds of the watermarks of a run that reads up to until.
 func (a *attempt) bounds(by string, until instant.Ticks) batch.Bounds {
 	if by != engine.ByGiven {
 		until = 0
@@ -90,7 +90,7 @@ func (a *attempt) bounds(by string, until instant.Ticks) batch.Bounds {
 	return batch.BoundsAt(a.now(), until)
 }
 
-// note is what a person should know of a site's clock; "" when all is well.
+// note returns what a person should know of a site's clock; "" if all is well.
 func (m *moment) note(site string) string {
 	instead := map[string]string{engine.ByJob: "the start of the job", engine.ByHTTP: "the Date of PI Web API's answer"}
 	switch {

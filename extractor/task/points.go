@@ -15,8 +15,8 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// choice is which points of a site belong into the inventory, and which of them
-// are new: what the inventory does not have yet.
+// choice decides which points of a site belong into the inventory, and which of them
+// are new: missing in the inventory.
 type choice struct {
 	adopt bool // new points join partitions; else they are counted
 
@@ -24,7 +24,7 @@ type choice struct {
 	selects  func(name string) bool
 	ids      map[int64]bool  // of rows of tier none
 	names    map[string]bool // of those, folded
-	greatest int64           // id in the inventory; 0 = it has none
+	greatest int64           // id in the inventory; 0 if it has none
 }
 
 // choiceOf reads a site's choice; left are the rows of tier none.
@@ -44,28 +44,28 @@ func choiceOf(site manifest.Site, manifests []wanted, left []inventory.Tag) choi
 	return c
 }
 
-// has reports whether the inventory should have a point, as far as names and rows
-// of tier none tell.
+// has reports whether the inventory should have a point, judging by names and by rows
+// of tier none.
 func (c *choice) has(p *piwebapi.Point) bool {
 	return c.kind != manifest.PointsListed && !c.ids[p.ID] && !c.names[fold(p.Name)] && (c.selects == nil || c.selects(p.Name))
 }
 
-// counts reports whether it can be told which points are new. Where nobody said
-// which points belong into the inventory, those are new that are younger than all
-// that it has, since PI counts its ids up and an inventory may well be a selection
-// of the points that were there when it was made. One without ids was made by hand.
+// counts reports whether new points can be recognized. If the configuration does not
+// say which points belong into the inventory, those are new that are younger than all
+// points in it: PI counts its ids up, and an inventory may be a selection of the points
+// that existed when it was made. An inventory without ids was made by hand.
 func (c *choice) counts() bool {
 	return c.kind != manifest.PointsListed && (c.kind != "" || c.greatest > 0)
 }
 
-// isNew reports whether a point that no row has is new.
+// isNew reports whether a point without a row is new.
 func (c *choice) isNew(p *piwebapi.Point) bool {
 	return c.counts() && c.has(p) && (c.kind != "" || p.ID > c.greatest)
 }
 
-// joins reports whether a new point joins a partition in this run. Where nobody said
-// which points belong into the inventory, it has to be younger than the last run's
-// points as well: a person may have removed it.
+// joins reports whether a new point joins a partition in this run. If the configuration
+// does not say which points belong into the inventory, it must also be younger than the
+// last run's points: a person may have removed it.
 func (c *choice) joins(p *piwebapi.Point, lastPointID int64) bool {
 	if !c.adopt || !c.has(p) {
 		return false
@@ -73,8 +73,8 @@ func (c *choice) joins(p *piwebapi.Point, lastPointID int64) bool {
 	return c.kind != "" || lastPointID > 0 && p.ID > lastPointID
 }
 
-// find asks a site for its points. A server that has far more than the inventory
-// is asked for those of the inventory alone, unless new ones may join.
+// find returns a site's points. Of a server that has far more than the inventory, only
+// those of the inventory are looked up, unless new ones may join.
 func (a *attempt) find(ctx context.Context, client *piwebapi.Client, server piwebapi.DataServer, site manifest.Site, l *listing, manifests []wanted) error {
 	own := forSite(manifests, site.Name)
 	points, whole, err := client.Find(ctx, server, piwebapi.Selection{
@@ -88,7 +88,7 @@ func (a *attempt) find(ctx context.Context, client *piwebapi.Client, server piwe
 	return err
 }
 
-// wanted lists what is known of the tags that a site's tasks read.
+// wanted returns what is known of the tags that a site's tasks read.
 func (a *attempt) wanted(ctx context.Context, site string, own []wanted) ([]piwebapi.Wanted, error) {
 	out := make([]piwebapi.Wanted, 0, len(own))
 	for i := range own {
@@ -106,7 +106,7 @@ func (a *attempt) wanted(ctx context.Context, site string, own []wanted) ([]piwe
 	return out, nil
 }
 
-// leftOut reads the rows of tier none, of which the plan has so many.
+// leftOut reads the rows of tier none, whose number is in the plan.
 func (a *attempt) leftOut(want int) ([]inventory.Tag, error) {
 	file := filepath.Join(a.Params.Bundle, manifest.Folder, manifest.LeftOutFile)
 	if want == 0 {
@@ -126,8 +126,8 @@ func (a *attempt) leftOut(want int) ([]inventory.Tag, error) {
 	return tags, nil
 }
 
-// newPoints is a site's column new_points: how many points the inventory should
-// have and has not; negative when that cannot be told.
+// newPoints returns a site's column new_points: how many points the inventory lacks;
+// negative if that is unknown.
 func (l *listing) newPoints(next *assignment) int {
 	if !l.whole || !l.choice.counts() {
 		return -1
@@ -135,7 +135,7 @@ func (l *listing) newPoints(next *assignment) int {
 	return next.fresh[l.site]
 }
 
-// noteNew says how many points the inventory lacks.
+// noteNew notes how many points the inventory lacks.
 func (l *listing) noteNew(next *assignment) string {
 	const hint = "bundlegen discover, then generate, adds %s; adopt_new: true at the site has runs do that"
 	n := next.fresh[l.site]
@@ -150,14 +150,14 @@ func (l *listing) noteNew(next *assignment) string {
 	return ""
 }
 
-// nameable reports whether an inventory could hold a point: what it could not does
-// not join, so that discover and a run are of one mind.
+// nameable reports whether an inventory can hold a point. One that it cannot hold does
+// not join, so that bundlegen discover and a run agree.
 func nameable(p *piwebapi.Point) bool {
 	return inventory.Check(&inventory.Tag{Name: p.Name, WebID: p.WebID, EventsPerHour: -1, PointID: p.ID}) == nil
 }
 
-// joining lists the points of a site that no manifest has and that join a
-// partition, and counts those that do not.
+// joining returns the points of a site that no manifest has and that join a partition,
+// and counts those that do not.
 func (a *assignment) joining(l *listing, owners, next map[int64]engine.Owner) []*piwebapi.Point {
 	taken := make(map[string]bool, len(next))
 	for _, o := range next {
@@ -167,12 +167,12 @@ func (a *assignment) joining(l *listing, owners, next map[int64]engine.Owner) []
 	for i := range l.points {
 		p := &l.points[i]
 		if _, planned := next[p.ID]; planned || !nameable(p) || taken[inventory.Fold(p.Name)] {
-			continue // as discover has it, which would leave it out
+			continue // as bundlegen discover leaves it out
 		}
 		was, owned := owners[p.ID]
 		switch {
 		case owned && was.Discovered && l.choice.has(p):
-			all = append(all, p) // it has joined before: it is read on
+			all = append(all, p) // it has joined before and stays
 		case owned:
 		case l.choice.joins(p, l.lastPointID):
 			all = append(all, p)

@@ -26,7 +26,7 @@ type reader interface {
 	close()
 }
 
-// reader returns what reads a site: the workers of a cluster, or else this process.
+// reader returns the reader of a site: the workers of a cluster, or else this process.
 func (a *attempt) reader(name string) (reader, error) {
 	sites, err := a.sites()
 	if err != nil {
@@ -36,7 +36,7 @@ func (a *attempt) reader(name string) (reader, error) {
 	if !ok {
 		return nil, diag.WithHint(fmt.Errorf("sites.json has no site %q", name), "the bundle was deployed in part: deploy it again")
 	}
-	client, err := a.connect(site, a.Params.Limits) // nothing is sent yet, but what is missing is said
+	client, err := a.connect(site, a.Params.Limits) // sends nothing, but reports what is missing
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (r inlineReader) read(ctx context.Context, folder stage.Folder, labels stag
 	case ctx.Err() != nil:
 		return got, ctx.Err()
 	case err != nil || failed != nil:
-		return got, fmt.Errorf("staging file: %w", cmp.Or(failed, err)) // Close says what failed first
+		return got, fmt.Errorf("staging file: %w", cmp.Or(failed, err)) // Close returns the first error
 	}
 	got.Files = []batch.File{writer.File()}
 	return got, nil
@@ -77,8 +77,8 @@ func (r inlineReader) close() { r.client.Close() }
 // workers reads by shards.
 type workers struct {
 	runner  shard.Runner
-	client  *piwebapi.Client // tries the credentials before the shards do, which know nothing of each other
-	spec    shard.Spec       // what is the same in every shard's
+	client  *piwebapi.Client // tries the credentials before the shards, which do not know of each other
+	spec    shard.Spec       // common to all shards
 	share   manifest.Limits  // of the partition
 	maxTags int              // tags a shard
 	begin   time.Time        // no request is made before
@@ -103,8 +103,8 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 		*f.to = string(text)
 	}
 	if a.Params.Attempt > 1 {
-		// The shards of an attempt that died read on for a while: their share of
-		// the site's budget is ours only then.
+		// The shards of an attempt that died may run on for a while: only then is their
+		// share of the site's budget free.
 		w.begin = a.started.Add(cmp.Or(a.GracePeriod, shard.GracePeriod))
 	}
 	return w, nil
@@ -139,8 +139,8 @@ func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.La
 
 func (w *workers) close() { w.client.Close() }
 
-// specs says what each shard does. Shard i runs in lane i mod lanes, one after
-// the other, and has that lane's share of the budget.
+// specs returns the spec of each shard. Shard i runs in lane i mod lanes, one after the
+// other, and has that lane's share of the budget.
 func (w *workers) specs(streams []batch.Stream, parts [][]int, lanes int) []shard.Spec {
 	shares := shard.Share(w.share, lanes)
 	out := make([]shard.Spec, len(parts))
@@ -155,7 +155,7 @@ func (w *workers) specs(streams []batch.Stream, parts [][]int, lanes int) []shar
 	return out
 }
 
-// gather makes one reading of what shards say of their parts of the streams.
+// gather merges the trailers of shards into one reading.
 func gather(trailers []shard.Trailer, parts [][]int, streams []batch.Stream) shard.Reading {
 	got := shard.Reading{Outcomes: make([]batch.Outcome, len(streams))}
 	var failures []string

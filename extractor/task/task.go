@@ -27,31 +27,31 @@ type Env struct {
 	Getenv      func(string) (string, bool) // where secrets are found
 	Log         *slog.Logger
 	Progress    func(Progress)       // called from several goroutines; may be nil
-	Retrying    func(piwebapi.Retry) // is told of requests to PI that are sent again; called from several goroutines; may be nil
-	Access      *piwebapi.Accesses   // what the tasks of one run know of their credentials; nil = nothing yet
-	Memory      *piwebapi.Memory     // bounds what the tasks of one process hold of PI's answers; nil = this one's own
+	Retrying    func(piwebapi.Retry) // called for requests to PI that are sent again, from several goroutines; may be nil
+	Access      *piwebapi.Accesses   // shared by the tasks of one run; nil = not shared
+	Memory      *piwebapi.Memory     // shared by the tasks of one process; nil = not shared
 	Now         func() time.Time     // this machine's clock; nil = time.Now
-	GracePeriod time.Duration        // what a later attempt with Shards waits from its start on before its first request; 0 = shard.GracePeriod
+	GracePeriod time.Duration        // a later attempt with Shards sends no request before; 0 = shard.GracePeriod
 }
 
 // Progress is how far an attempt is.
 type Progress struct {
 	Step string `json:"step"` // what is under way, in a few words: reading
-	// What an extraction has to read is measured in seconds of its tags: two tags
-	// that are an hour behind are 7,200.
+	// The work of an extraction is measured in seconds of its tags: two tags that are
+	// an hour behind are 7,200.
 	Whole   float64       `json:"whole"`   // at the attempt's start, or a loop's
-	Left    float64       `json:"left"`    // of Whole, what is not read yet; what failed stays left
+	Left    float64       `json:"left"`    // of Whole, what is not read yet; failed tags stay in it
 	Tags    int           `json:"tags"`    // of the partition
 	Events  int64         `json:"events"`  // read by this attempt
 	Landed  int64         `json:"landed"`  // of Events
-	Through instant.Ticks `json:"through"` // of a continuous extraction: the last loop landed up to here; 0 = none has ended yet
+	Through instant.Ticks `json:"through"` // of a continuous extraction: the last loop landed up to here; 0 = none yet
 	Next    time.Time     `json:"next"`    // of a continuous extraction that waits: when its next loop begins
 }
 
 // Report is how far a task is, for a program that runs it as another process.
 type Report struct {
 	Progress Progress        `json:"progress"`
-	Retry    *piwebapi.Retry `json:"retry"` // the latest; nil while there was none
+	Retry    *piwebapi.Retry `json:"retry"` // the latest; nil if there was none
 }
 
 // Result is what a task did.
@@ -63,16 +63,16 @@ type Result struct {
 	Read     int64    `json:"read"`   // events that were read; those beyond Events are read again
 	Requests int64    `json:"requests"`
 	Retries  int64    `json:"retries"`         // requests that failed and were sent again
-	Loops    int      `json:"loops,omitempty"` // of a continuous extraction: those that landed all there was
+	Loops    int      `json:"loops,omitempty"` // of a continuous extraction: complete ones
 	Notes    []string `json:"notes"`           // what a person should know: one sentence each
 
-	From  instant.Ticks `json:"from"`  // what was read is later than this; 0 when nothing was to be read
-	Until instant.Ticks `json:"until"` // and up to this: the run's instant
+	From  instant.Ticks `json:"from"`  // the events read are later than this; 0 if nothing was to be read
+	Until instant.Ticks `json:"until"` // and not later than this: the run's instant
 
 	TagErrors    []TagError    `json:"tag_errors,omitempty"`   // of the first tags that failed; all are in monitoring.tag_errors
-	Completeness *Completeness `json:"completeness,omitempty"` // what validate counted; nil when it counted nothing
+	Completeness *Completeness `json:"completeness,omitempty"` // what validate counted; nil if nothing
 
-	Final bool `json:"final,omitempty"` // it failed, and another attempt of the run would end the same
+	Final bool `json:"final,omitempty"` // it failed, and so would another attempt of the run
 }
 
 // TagError is why a tag could not be read.
@@ -96,7 +96,7 @@ const maxTagErrors = 5
 // run sends no request, since accounts get locked.
 var ErrRefused = errors.New("the site refused the credentials")
 
-// ErrFailed says that a task ended, landed what it could, and counts as failed.
+// ErrFailed is the error of a task that landed what it could, but counts as failed.
 var ErrFailed = errors.New("task failed")
 
 // lasting is an error that another attempt of the run would end with, too.
@@ -104,9 +104,8 @@ type lasting struct{ error }
 
 func (l lasting) Unwrap() error { return l.error }
 
-// Run runs the task that env.Params names. An error means that the attempt
-// failed and, unless the result says that it is final, is worth another, as the job
-// says; the result is valid even then.
+// Run runs the task that env.Params names. An error means that the attempt failed and,
+// unless the result is final, is worth a retry. The result is valid in any case.
 func Run(ctx context.Context, env Env) (Result, error) {
 	steps := map[string]func(context.Context, *attempt) error{
 		manifest.TaskDiscover:    discover,
@@ -152,7 +151,7 @@ func Run(ctx context.Context, env Env) (Result, error) {
 		}
 	}
 	if ctx.Err() != nil {
-		// Cancelled by a person or a time-out: nothing failed, and nothing more is owed to the tables.
+		// Cancelled by a person or a time-out: nothing failed, and nothing more is recorded.
 		return a.result, errors.Join(context.Cause(ctx), err)
 	}
 	return a.result, errors.Join(err, a.record(ctx, err))
@@ -163,13 +162,12 @@ type attempt struct {
 	Env
 	started  time.Time
 	result   Result
-	recorded bool // a batch's own row tells how the attempt ended
+	recorded bool // a batch's own row records how the attempt ended
 	lists    *piwebapi.Lists
 }
 
-// refusedBy reports whether a task's failure is that a site refused the credentials:
-// its own site, or for a task of all sites, which goes on without one, any where the
-// failure is a site's at all.
+// refusedBy reports whether a task failed because a site refused the credentials: its
+// own site, or any site if the task is of all sites and the failure is a site's.
 func (a *attempt) refusedBy(failure error) bool {
 	if a.Params.Task == manifest.TaskExtract {
 		return a.Access.Of(a.Params.Site).Refused() != nil
@@ -199,7 +197,7 @@ func (a *attempt) refusedBefore(ctx context.Context) error {
 	}
 	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
 	if err != nil {
-		return nil // there are no tables yet, or the task itself tells
+		return nil // there are no tables yet, or the task itself reports it
 	}
 	partition := engine.OfDiscover
 	if a.Params.Task == manifest.TaskExtract {
@@ -212,7 +210,7 @@ func (a *attempt) refusedBefore(ctx context.Context) error {
 		"correct the secret of sites[].auth, then start a new run")
 }
 
-// record leaves a row in pipeline_metrics, unless the last batch's row says it all.
+// record writes a row into pipeline_metrics, unless the last batch's row has it all.
 func (a *attempt) record(ctx context.Context, failure error) error {
 	if a.recorded {
 		return nil
@@ -276,7 +274,7 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying, Access: a.Access.Of(site.Name), Memory: a.Memory, Lists: a.lists})
 }
 
-// step tells what is under way, of a task that is no extraction.
+// step reports the step under way of a task that is not an extraction.
 func (a *attempt) step(format string, args ...any) {
 	a.Progress(Progress{Step: fmt.Sprintf(format, args...)})
 }

@@ -17,12 +17,12 @@ import (
 // missing is a tag of a manifest that its site does not have.
 type missing struct {
 	wanted
-	known bool   // its owner before this run has found it there
-	why   string // for a person, of one that no run ever found
+	known bool   // an earlier run found it there
+	why   string // for a person, if no run ever found it
 }
 
-// fold returns the form of a name by which tags are told apart: PI's names are the
-// same in any case, and blanks around them are a slip of whoever wrote the list.
+// fold returns the form of a name in which tags are compared: PI ignores case, and
+// blanks around a name are a typing mistake.
 func fold(name string) string { return inventory.Fold(strings.TrimSpace(name)) }
 
 // found are the tags that runs have found on their servers.
@@ -47,8 +47,8 @@ func (f found) has(w *wanted) bool {
 	return f.points[engine.Key{Site: w.tag.Site, PointID: w.tag.PointID}] || f.names[siteName{w.tag.Site, fold(w.tag.Name)}]
 }
 
-// sortMissing sorts the tags that their site does not have: those that no run ever found
-// are tags that failed, with a reason; the others have gone.
+// sortMissing divides the tags that their site does not have: those that no run ever
+// found have failed, with a reason; the others are gone.
 func (a *attempt) sortMissing(ctx context.Context, next *assignment, listings []listing) error {
 	reasons, former := map[string]*reason{}, map[string]found{}
 	for i := range listings {
@@ -68,7 +68,7 @@ func (a *attempt) sortMissing(ctx context.Context, next *assignment, listings []
 		switch {
 		case m.known || before.has(&m.wanted):
 			next.gone = append(next.gone, m.tag.Site+": "+m.tag.Name)
-		case m.tag.Tier == a.Params.Tier: // of another tier's the runs of that tell
+		case m.tag.Tier == a.Params.Tier: // those of another tier are reported by its runs
 			m.why = reasons[m.tag.Site].of(m.tag.Name, len(next.unresolved) < maxNamed)
 			next.unresolved = append(next.unresolved, *m)
 		}
@@ -76,13 +76,14 @@ func (a *attempt) sortMissing(ctx context.Context, next *assignment, listings []
 	return nil
 }
 
-// reason finds what may be meant by names that a site does not have.
+// reason explains names that a site does not have.
 type reason struct {
 	listing *listing
 	names   []string
 }
 
-// of returns why a tag cannot be read. near asks for names like it, which takes a while.
+// of returns why a tag cannot be read. With near it searches for similar names, which
+// takes a while.
 func (r *reason) of(name string, near bool) string {
 	why := "its site has no point of this name, or its user may not see it"
 	if r.listing != nil && r.listing.incomplete {
@@ -108,8 +109,8 @@ func (r *reason) of(name string, near bool) string {
 // manyNames is how many names are compared with one, letter by letter.
 const manyNames = 20_000
 
-// alike returns names to compare with one: all, or of very many those that begin
-// or end as it does.
+// alike returns the names to compare with one: all, or if they are many, those that
+// begin or end as it does.
 func alike(name string, names []string) []string {
 	if len(names) <= manyNames {
 		return names
@@ -140,7 +141,7 @@ func (next *assignment) errors(runID string) []engine.TagError {
 // maxNamed is how many tags a message names.
 const maxNamed = 10
 
-// note names the tags that no run ever found; "" when there are none.
+// note names the tags that no run ever found; "" if there are none.
 func (next *assignment) note() string {
 	n := len(next.unresolved)
 	if n == 0 {

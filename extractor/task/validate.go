@@ -20,10 +20,9 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// validate is the leaf of the job: it fails when any extraction of the run
-// failed or discover did not finish (else a job whose leaves run whatever
-// happened would end green and tell nobody), and when less was landed than PI
-// itself counts.
+// validate is the leaf of the job: it fails if any extraction of the run failed or
+// discover did not finish (else a job whose leaves always run would end green), and if
+// less was landed than PI itself counts.
 func validate(ctx context.Context, a *attempt) error {
 	runs, err := a.Engine.Runs(ctx, a.Params.RunID)
 	if err != nil {
@@ -87,8 +86,8 @@ func (a *attempt) partitions(ctx context.Context, runs []engine.Run) ([]part, er
 }
 
 // broken lists the partitions whose extraction did not end well in this run:
-// those of the assignment, and those that tried though they have no tags,
-// because their site could never be listed.
+// those of the assignment, and those that ran without tags because their site could
+// never be listed.
 func (a *attempt) broken(ctx context.Context, parts []part) ([]broken, error) {
 	last, err := a.Engine.LastAttempts(ctx, a.Params.RunID)
 	if err != nil {
@@ -115,13 +114,13 @@ func (a *attempt) broken(ctx context.Context, parts []part) ([]broken, error) {
 	return out, nil
 }
 
-// countRounds is how often partitions are counted whose site does not answer: the
-// job has no retries for that, since it could not tell them from failures that last.
+// countRounds is how often partitions are counted whose site does not answer: the job
+// does not retry this, since it cannot distinguish it from a lasting failure.
 const countRounds = 4
 
-// complete compares what was landed with what PI counts, fills
-// monitoring.completeness, and gives the partitions below the threshold. Those
-// whose extraction failed are not counted: their run goes on in the next one.
+// complete compares what was landed with what PI counts, fills monitoring.completeness,
+// and returns the partitions below the threshold. Those whose extraction failed are not
+// counted: the next run continues them.
 func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part, failed []broken) (low []string, err error) {
 	sites, err := a.sites()
 	if err != nil {
@@ -155,8 +154,8 @@ func (a *attempt) complete(ctx context.Context, runs []engine.Run, parts []part,
 	return low, errors.Join(uncounted...)
 }
 
-// countSite counts partitions of a site. Those that cannot be counted because the
-// site fails are counted again, in so many rounds, as long as the task's time lasts.
+// countSite counts partitions of a site. Those that cannot be counted because the site
+// fails are counted again, for a number of rounds within the task's time.
 func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part, rounds int) (rows []engine.Completeness, err error) {
 	if len(left) == 0 {
 		return nil, nil
@@ -184,7 +183,7 @@ func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part
 				failures = append(failures, fmt.Errorf("partition %d of site %s could not be counted: %w", p.id, p.site, err))
 				continue
 			}
-			if row.Tags > 0 { // else nothing was new
+			if row.Tags > 0 { // otherwise nothing was new
 				rows = append(rows, row)
 			}
 		}
@@ -200,7 +199,7 @@ func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part
 	}
 }
 
-// summed adds the partitions' counts up; nil when nothing was counted.
+// summed adds the partitions' counts up; nil if nothing was counted.
 func summed(rows []engine.Completeness) *Completeness {
 	if len(rows) == 0 {
 		return nil
@@ -260,7 +259,7 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 	var met int64
 	var why string
 	for i, c := range counts {
-		if c.Err != nil { // it cannot be compared, and is no fault of what was landed
+		if c.Err != nil { // it cannot be compared, which is not a fault of landing
 			if row.Uncounted++; why == "" {
 				why = fmt.Sprintf("%q: %v", sample[i].Name, c.Err)
 			}
@@ -286,9 +285,8 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 	return row, nil
 }
 
-// How events are counted that PI has, and what that compares: completeness is of
-// what was landed last, and does not tell of older ranges, nor of events that came
-// into PI or changed there since.
+// How PI's events are counted. Completeness covers what was landed last: not older
+// ranges, nor events that arrived in PI or changed there since.
 const (
 	byCount        = "count"
 	byReread       = "reread"
@@ -296,7 +294,7 @@ const (
 	comparesReread = "what PI gives when the range that the run landed last of each tag is read once more, with what bronze has there; PI itself could not count"
 )
 
-// pick takes n tags (all if n is 0), other ones in each run, the same in each attempt.
+// pick selects n tags (all if n is 0): others in each run, the same in each attempt.
 func pick(all []engine.Landed, n int, runID string) []engine.Landed {
 	if n <= 0 || n >= len(all) {
 		return all
@@ -337,8 +335,8 @@ func reread(ctx context.Context, client *piwebapi.Client, sample []engine.Landed
 	return c.counts, nil
 }
 
-// counter is a sink that keeps nothing but the number of events of each
-// stream. Done is called once for each, so that no two calls share a count.
+// counter is a sink that keeps only the number of events of each stream. Done is
+// called once for each, so that no two calls share a count.
 type counter struct {
 	client *piwebapi.Client
 	counts []piwebapi.Count
