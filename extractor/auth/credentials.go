@@ -8,7 +8,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// credentials adds what proves who we are to a request; nil adds nothing.
+// credentials adds the user's credentials to a request; nil adds nothing.
 type credentials func(*http.Request)
 
 func newCredentials(site manifest.Site, getenv func(string) (string, bool)) (credentials, error) {
@@ -46,8 +46,8 @@ func secret(site manifest.Site, what, name string, getenv func(string) (string, 
 	return value, nil
 }
 
-// required reads an environment variable. Line ends after the value, which files
-// and secret stores like to add, are not part of it.
+// required reads an environment variable. Trailing line ends, which files and secret
+// stores like to add, are not part of the value.
 func required(site manifest.Site, what, name string, getenv func(string) (string, bool)) (string, error) {
 	if name == "" {
 		return "", siteError(site, "auth", "no environment variable is named for the "+what,

@@ -13,7 +13,7 @@ import (
 const MaxFile = 1 << 20
 
 // Files reads a file that a site names, by its path in the bundle: a certificate
-// authority, a Kerberos configuration. Its error says which file and why.
+// authority, a Kerberos configuration. Its error names the file and the reason.
 type Files func(name string) ([]byte, error)
 
 // Folder returns the files of a folder, such as the bundle's root, and none outside of it.

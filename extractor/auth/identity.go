@@ -90,8 +90,8 @@ func readKeytab(site manifest.Site, getenv func(string) (string, bool)) (*keytab
 	return k, nil
 }
 
-// useKeysOfKeytab asks the KDC for the kinds of keys only that the keytab has for
-// the principal: a KDC takes the best kind that is asked for.
+// useKeysOfKeytab requests only the kinds of keys that the keytab has for the
+// principal: a KDC takes the best of the requested kinds.
 func (i *identity) useKeysOfKeytab() error {
 	var kinds []int32
 	var others []string
@@ -108,7 +108,7 @@ func (i *identity) useKeysOfKeytab() error {
 			"correct sites[].auth.principal, upper and lower case too, or store the principal's own keytab")
 	}
 	if kinds = supported(kinds); len(kinds) == 0 {
-		return siteError(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of kinds (enctypes) that are not known here", i.site.Auth.Principal),
+		return siteError(i.site, "auth", fmt.Sprintf("the keytab's keys of %s are of unsupported kinds (enctypes)", i.site.Auth.Principal),
 			"create a new keytab with AES keys: ktpass /crypto AES256-SHA1, or kadmin: ktadd")
 	}
 	d := &i.config.LibDefaults
@@ -120,10 +120,9 @@ func (i *identity) useKeysOfKeytab() error {
 	return nil
 }
 
-// krb5Config returns what the site's krb5.conf says, else this machine's, as gokrb5
-// has it. It reads the files itself: gokrb5 ends the program over what real files
-// hold. A realm whose KDCs they do not list is looked up in DNS, as Active
-// Directory has it.
+// krb5Config returns the site's krb5.conf, or else this machine's, as a configuration of
+// gokrb5. It does not use gokrb5's parser, which ends the program over directives of
+// real files. A realm without listed KDCs is looked up in DNS, as in Active Directory.
 func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (*config.Config, *krb5conf.Config, error) {
 	read, err := readKrb5Conf(site, files, getenv)
 	if err != nil {
@@ -131,7 +130,7 @@ func krb5Config(site manifest.Site, realm string, files Files, getenv func(strin
 	}
 	c := config.New()
 	d := &c.LibDefaults
-	d.DefaultRealm = realm // for a KDC that refers to a realm without saying which
+	d.DefaultRealm = realm // for a KDC that refers to an unnamed realm
 	if kinds := supported(read.TktEnctypes); len(kinds) > 0 {
 		d.DefaultTktEnctypeIDs = kinds
 	}
@@ -141,29 +140,29 @@ func krb5Config(site manifest.Site, realm string, files Files, getenv func(strin
 	d.TicketLifetime = cmp.Or(read.TicketLifetime, d.TicketLifetime)
 	d.Clockskew = cmp.Or(read.ClockSkew, d.Clockskew)
 	if read.UDPPreferenceLimit >= 0 {
-		d.UDPPreferenceLimit = max(1, read.UDPPreferenceLimit) // 0 is TCP first, of which gokrb5 loses the answer
+		d.UDPPreferenceLimit = max(1, read.UDPPreferenceLimit) // 0 means TCP first, whose answer gokrb5 loses
 	}
 	for _, r := range read.Realms {
 		c.Realms = append(c.Realms, config.Realm{Realm: r.Name, KDC: slices.Clone(r.KDCs)})
 	}
 	if len(read.KDCs(realm)) == 0 {
 		d.DNSLookupKDC = true
-		// By TCP: its tickets are larger than a datagram, which clouds drop besides.
+		// By TCP: its tickets are larger than a datagram, and clouds drop those.
 		d.UDPPreferenceLimit = 1
 	}
 	return c, read, nil
 }
 
-// supported returns the kinds of keys that are known here.
+// supported returns the supported kinds of keys.
 func supported(kinds []int32) []int32 {
 	return slices.DeleteFunc(slices.Clone(kinds), func(kind int32) bool { _, err := crypto.GetEtype(kind); return err != nil })
 }
 
-// machineKrb5Conf is where a machine has its Kerberos configuration.
+// machineKrb5Conf is the path of a machine's Kerberos configuration.
 const machineKrb5Conf = "/etc/krb5.conf"
 
-// readKrb5Conf reads the Kerberos configuration that counts: the site's own file,
-// which includes no other, or else the machine's; an empty one when it has none.
+// readKrb5Conf reads the Kerberos configuration in force: the site's own file, which
+// includes no other, or else the machine's; an empty one if there is none.
 func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, bool)) (*krb5conf.Config, error) {
 	if name := site.Auth.Krb5Conf; name != "" {
 		data, err := files(name)
@@ -192,8 +191,8 @@ func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, 
 	return c, nil
 }
 
-// service returns the service's name and realm: as pipeline.yml says, else HTTP/ and
-// the URL's host as it stands there. No DNS alias is followed.
+// service returns the service's name and realm: those in pipeline.yml, or else HTTP/ and
+// the URL's host. No DNS alias is followed.
 func service(site manifest.Site, realm string, c *krb5conf.Config) (spn, serviceRealm string) {
 	spn, serviceRealm, _ = strings.Cut(site.Auth.SPN, "@")
 	if spn == "" {

@@ -22,34 +22,33 @@ import (
 )
 
 const (
-	// A failed login stands for all requests for a while. Asking a KDC with the
-	// same wrong key again and again locks accounts; one that is not there is not
-	// asked by each of the requests that waited, one after the other.
+	// A failed login is the result of all requests for a while. Repeated logins with
+	// the same wrong key lock accounts, and a KDC that is down is not tried by each
+	// of the waiting requests in turn.
 	refusalHolds = time.Minute
 	outageHolds  = time.Second
-	// A ticket is renewed before its end by a sixth of its life, at most by
-	// longestMargin: the server's clock may be ahead of ours.
-	longestMargin = 5 * time.Minute
-	// drained is how much of a refusal's body is read, so that its connection can
-	// be used again.
+	// A ticket is renewed a sixth of its life before its end, at most maxMargin
+	// before: the server's clock may be ahead of ours.
+	maxMargin = 5 * time.Minute
+	// drained is how much of a refusal's body is read, so that its connection can be
+	// reused.
 	drained = 64 << 10
 )
 
-// kerberos is a RoundTripper that proves who we are by a ticket with each request
-// (SPNEGO, RFC 4559), without being asked first: no request costs two. It never
-// answers by NTLM. A 401 to a ticket that the server has taken before is tried once
-// more, with a new one; to another it is final: a new ticket would be just alike.
+// kerberos is a RoundTripper that sends a ticket with each request (SPNEGO, RFC 4559),
+// without waiting for a challenge: no request costs two. It never answers with NTLM.
+// After a 401 to a ticket that the server has accepted before, it tries once more with
+// a new one. Any other 401 is final: a new ticket would be no different.
 //
-// All requests share one ticket, and only one of them at a time asks the KDC,
-// while the others wait for it. gokrb5's own client and its renewal in the
-// background are not used: they have no end of their own, and write what other
-// requests read.
+// All requests share one ticket, and only one of them at a time logs in at the KDC
+// while the others wait for it. gokrb5's own client and its background renewal are
+// not used: they cannot be stopped, and write what other requests read.
 type kerberos struct {
 	next  http.RoundTripper
-	login func() (*ticket, error) // asks the KDC
+	login func() (*ticket, error) // at the KDC
 	now   func() time.Time
 
-	turn    chan struct{} // a lock that a request need not wait for; of what follows
+	turn    chan struct{} // a lock of the fields below, which a request need not wait for
 	current *ticket       // nil before the first login
 	failure error         // of the last login
 	until   time.Time     // up to when failure stands
@@ -63,10 +62,10 @@ func newKerberos(site manifest.Site, files Files, getenv func(string) (string, b
 	return &kerberos{next: next, login: who.login, now: time.Now, turn: make(chan struct{}, 1)}, nil
 }
 
-// RoundTrip sends a copy of the request with a ticket, and once more with a new
-// one when the server refuses one that it has taken before by a 401 that offers
-// Kerberos: it was given a new key meanwhile. A request
-// whose body cannot be had again (no GetBody) is sent once only.
+// RoundTrip sends a copy of the request with a ticket. If the server refuses a ticket
+// that it has accepted before with a 401 that offers Kerberos, its key has changed: the
+// request is sent once more with a new ticket. A request whose body cannot be read
+// again (no GetBody) is sent only once.
 func (k *kerberos) RoundTrip(r *http.Request) (*http.Response, error) {
 	t, err := k.ticket(r.Context(), nil)
 	if err != nil {
@@ -119,8 +118,8 @@ func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// OffersKerberos reports whether the headers of a 401 offer Kerberos. Offers come as
-// several lines or as one joined by commas, in any order.
+// OffersKerberos reports whether the headers of a 401 offer Kerberos. Offers are several
+// lines or one line joined by commas, in any order.
 func OffersKerberos(h http.Header) bool {
 	for _, line := range h.Values("WWW-Authenticate") {
 		for offer := range strings.SplitSeq(line, ",") {
@@ -133,9 +132,9 @@ func OffersKerberos(h http.Header) bool {
 	return false
 }
 
-// ticket returns a ticket that is valid and is not the stale one, which the server
-// has refused. The first request that finds none asks the KDC; all others wait
-// for what it gets, or until their context ends.
+// ticket returns a valid ticket other than the stale one, which the server has refused.
+// The first request that finds none logs in; all others wait for the result, or until
+// their context ends.
 func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
 	select {
 	case k.turn <- struct{}{}:
@@ -151,7 +150,7 @@ func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
 		defer k.pass()
 		return nil, k.failure
 	}
-	// gokrb5 cannot be interrupted, but ends by itself after some seconds.
+	// gokrb5 cannot be interrupted, but returns after some seconds.
 	done := make(chan struct{})
 	var t *ticket
 	var err error
@@ -182,16 +181,16 @@ func (k *kerberos) ticket(ctx context.Context, stale *ticket) (*ticket, error) {
 // pass lets the next request have its turn.
 func (k *kerberos) pass() { <-k.turn }
 
-// ticket lets its holder use one service until its end. It is safe for concurrent use.
+// ticket is a ticket for one service. It is safe for concurrent use.
 type ticket struct {
-	who    *client.Client // names who we are; it never asks the KDC
+	who    *client.Client // names the principal; it never contacts the KDC
 	ticket messages.Ticket
 	key    types.EncryptionKey
 	renew  time.Time   // when a new one is due
 	taken  atomic.Bool // the server has accepted it
 
-	// stamping keeps authenticators apart: servers take two of the same
-	// microsecond for an attack.
+	// stamping keeps the times of authenticators distinct: servers take two of the
+	// same microsecond for an attack.
 	stamping sync.Mutex
 }
 
@@ -213,11 +212,11 @@ func (t *ticket) header() (string, error) {
 	return "Negotiate " + base64.StdEncoding.EncodeToString(bytes), nil
 }
 
-// login gets a ticket for the service: first one for the realm, which proves our
-// key, then by it that for the service, from another realm's KDC where
-// [domain_realm] says so or ours refers us there.
+// login gets a ticket for the service: first one for the realm, which proves our key,
+// and with it the one for the service, from another realm's KDC if [domain_realm] or a
+// referral names it.
 func (i *identity) login() (*ticket, error) {
-	c := i.client() // of its own, so that nothing is left of a login that failed
+	c := i.client() // a new one, so that nothing remains of a failed login
 	defer c.Destroy()
 	request, err := messages.NewASReqForTGT(i.realm, i.config, c.Credentials.CName())
 	if err != nil {
@@ -241,5 +240,5 @@ func (i *identity) login() (*ticket, error) {
 		return nil, i.explain(err)
 	}
 	life := got.DecryptedEncPart
-	return &ticket{who: i.client(), ticket: got.Ticket, key: life.Key, renew: life.EndTime.Add(-min(time.Until(life.EndTime)/6, longestMargin))}, nil
+	return &ticket{who: i.client(), ticket: got.Ticket, key: life.Key, renew: life.EndTime.Add(-min(time.Until(life.EndTime)/6, maxMargin))}, nil
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// LoginError is why no ticket could be had. It holds no secret and is immutable.
+// LoginError is why there is no ticket. It has no secret and is immutable.
 type LoginError struct {
 	Problem string // what is wrong, on one line
-	// Lasting says that another try would fail too, until someone has changed
-	// something; otherwise the KDC was not reached or is out of order.
+	// Lasting means that another try would fail too, until someone changes something;
+	// otherwise the KDC was not reached or is failing.
 	Lasting bool
 }
 
@@ -24,8 +24,8 @@ func lasting(err error) bool {
 	return errors.As(err, &e) && e.Lasting
 }
 
-// explain says what the failure of a login means. gokrb5 gives texts only: those
-// of RFC 4120's errors hold their names.
+// explain returns the LoginError of a failed login. gokrb5's errors are texts only;
+// those of RFC 4120's errors contain their names.
 func (i *identity) explain(err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if _, after, found := strings.Cut(text, "[Root cause: "); found { // gokrb5's sorting, which the rest repeats
@@ -71,7 +71,7 @@ func (i *identity) fail(problem, hint string, lasting bool) error {
 	return diag.WithHint(&LoginError{Problem: "Kerberos: " + problem, Lasting: lasting}, "%s", hint)
 }
 
-// proof is what the principal proves itself with.
+// proof names what authenticates the principal.
 func (i *identity) proof() string {
 	if i.keytab != nil {
 		return "keytab"
@@ -86,8 +86,8 @@ func (i *identity) renewProof() string {
 	return "store the account's present password"
 }
 
-// safely calls gokrb5 with what somebody else has written: where that makes it
-// panic, it is an error like any other that it has about it.
+// safely calls gokrb5 with input from outside: if that makes it panic, safely returns
+// an error like any other about it.
 func safely(call func() error) (err error) {
 	defer func() {
 		if recover() != nil {

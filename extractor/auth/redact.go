@@ -12,23 +12,23 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// redacted stands where a secret was.
+// redacted replaces a secret.
 const redacted = "[redacted]"
 
 const (
-	// shortestSecret is the length in bytes from which on a secret is taken out of a
-	// message: a shorter one is in many a word, and what is left of the text would
-	// tell it.
-	shortestSecret = 4
-	// shortestInData is the same for names and values, which must not be changed
-	// for a word that happens to be a password.
-	shortestInData = 6
-	// shortestPart is how much of a secret is taken out where a text was cut amid it.
-	shortestPart = 3
+	// minSecret is the length in bytes from which on a secret is removed from a
+	// message: a shorter one is part of many words, and the gaps would reveal it.
+	minSecret = 4
+	// minInData is the same for names and values, which must not be changed for a
+	// word that happens to be a password.
+	minInData = 6
+	// minPart is the length from which on a part of a secret is removed at the end of
+	// a text that was cut.
+	minPart = 3
 )
 
-// redactor takes a site's secrets out of texts that come from its server: some
-// print the headers of a request in their errors. It is immutable.
+// redactor removes a site's secrets from texts of its server: some servers print the
+// headers of a request in their errors. It is immutable.
 type redactor struct {
 	plain    []string // as they are likely to be found amid data
 	forms    []string // all forms, the longest first
@@ -72,15 +72,15 @@ func secretsOf(site manifest.Site, getenv func(string) (string, bool)) []secretV
 func newRedactor(site manifest.Site, getenv func(string) (string, bool)) *redactor {
 	r := &redactor{}
 	for _, s := range secretsOf(site, getenv) {
-		if len(s.value) < shortestSecret {
+		if len(s.value) < minSecret {
 			continue
 		}
 		pair := s.user + ":" + s.value
-		if len(s.value) >= shortestInData {
+		if len(s.value) >= minInData {
 			r.plain = append(r.plain, s.value, strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(pair)), "="))
 		}
 		for _, form := range forms(pair, s.value) {
-			if len(form) >= shortestSecret && !slices.Contains(r.forms, form) {
+			if len(form) >= minSecret && !slices.Contains(r.forms, form) {
 				r.forms = append(r.forms, form)
 			}
 		}
@@ -95,7 +95,7 @@ func newRedactor(site manifest.Site, getenv func(string) (string, bool)) *redact
 	return r
 }
 
-// forms are the forms in which servers print a secret, or user and password.
+// forms returns the forms in which servers print a secret, or user and password.
 func forms(pair, value string) []string {
 	all := []string{value}
 	for _, s := range []string{pair, value} {
@@ -134,7 +134,7 @@ func (r *redactor) redact(text string) string {
 // part is how many of the last bytes of a text are the beginning of a secret.
 func (r *redactor) part(text string) (longest int) {
 	for _, form := range r.forms {
-		for n := min(len(form), len(text)); n >= shortestPart && n > longest; n-- {
+		for n := min(len(form), len(text)); n >= minPart && n > longest; n-- {
 			if strings.HasSuffix(text, form[:n]) {
 				longest = n
 			}
@@ -143,16 +143,16 @@ func (r *redactor) part(text string) (longest int) {
 	return longest
 }
 
-// Redact returns text without the site's secrets: passwords, tokens and keytabs,
-// as they are, in base64, in URLs, HTML and JSON, and whatever follows a scheme of
-// authentication. It is for messages.
+// Redact returns a message without the site's secrets: passwords, tokens and keytabs,
+// plain, in base64, in URLs, HTML and JSON, and anything after the name of an
+// authentication scheme.
 func (t *siteTransport) Redact(text string) string { return t.redactor.redact(text) }
 
-// RedactData is Redact for what is data: names, descriptions, and the texts of
-// events, of which there are millions. It returns text as it is unless it holds a
-// secret as long as one should be, or the value of an Authorization header.
+// RedactData is Redact for data: names, descriptions, and the texts of events, of which
+// there are millions. It returns text unchanged unless it has a secret of proper
+// length, or the value of an Authorization header.
 func (t *siteTransport) RedactData(text string) string {
-	if len(text) < shortestInData {
+	if len(text) < minInData {
 		return text
 	}
 	for _, secret := range t.redactor.plain {

@@ -28,7 +28,7 @@ func tlsConfig(site manifest.Site, files Files, getenv func(string) (string, boo
 	return config, nil
 }
 
-// authority returns the site's own certificate authority, and where it is from; nil when it has none.
+// authority returns the site's own certificate authority and its origin; nil if it has none.
 func authority(site manifest.Site, files Files, getenv func(string) (string, bool)) (pem []byte, where string, err error) {
 	t := site.TLS
 	if t.CAEnv != "" {

@@ -18,10 +18,9 @@ import (
 // the site's proxy or the environment's, as many kept-alive connections as the
 // site's Limits allow, and the credentials added to each request.
 //
-// files reads what the site names by a path. getenv looks up environment
-// variables (os.LookupEnv). An error names the site and what is missing, never a
-// secret. Kerberos asks its KDC at the first request; that it gives no ticket is a
-// LoginError of the request.
+// files reads the files that the site names. getenv looks up environment variables
+// (os.LookupEnv). An error names the site and what is missing, never a secret. Kerberos
+// logs in at the first request; if that fails, the request fails with a LoginError.
 //
 // The result is safe for concurrent use, has a CloseIdleConnections method, and
 // returns an error for a request to any other host than the site's, so that no
@@ -44,24 +43,24 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	// One more than there are requests at once: for the question whether the server is alive.
+	// One more than there are concurrent requests: for the probe of the site.
 	connections := max(1, site.Limits.Connections) + 1
 	transport := &http.Transport{
 		Proxy:               proxy,
 		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 15 * time.Second,
-		// A stream set is megabytes: connections of their own carry several at
-		// once better than HTTP/2 streams on one, which ForceAttemptHTTP2 would give.
+		// A stream set is megabytes: several connections carry more than the HTTP/2
+		// streams of one, which ForceAttemptHTTP2 would use.
 		MaxConnsPerHost:     connections,
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
 		IdleConnTimeout:     90 * time.Second,
-		// The server, not the line, is what is slow: it gives out some 5 MB/s, and
-		// packing would cost its processors more than ours to read it plain.
+		// The server is the bottleneck, not the network: it sends some 5 MB/s, and
+		// compression would cost its processors more than it saves.
 		DisableCompression: true,
 		WriteBufferSize:    20 << 10, // a URL of 16 KB in one write
-		// A server needs no more for what it has to say before the body.
+		// More than any server sends before the body.
 		MaxResponseHeaderBytes: 1 << 20,
 		ReadBufferSize:         64 << 10,
 	}
@@ -106,7 +105,7 @@ func (t *siteTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes the connections that no request uses.
 func (t *siteTransport) CloseIdleConnections() { t.connections.CloseIdleConnections() }
 
-// proxyFunc takes the site's own proxy, else what the environment says.
+// proxyFunc returns the site's own proxy, or else that of the environment.
 func proxyFunc(site manifest.Site, getenv func(string) (string, bool)) (func(*http.Request) (*url.URL, error), error) {
 	if site.Proxy != "" {
 		proxy, err := url.Parse(site.Proxy)
@@ -143,8 +142,8 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// withoutUser returns the URL without user and password; a URL that cannot be
-// read is shown only when it cannot hold any.
+// withoutUser returns the URL without user and password. One that cannot be parsed is
+// not shown at all, since it may have them.
 func withoutUser(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -154,7 +153,7 @@ func withoutUser(raw string) string {
 	return u.String()
 }
 
-// siteError makes a user's error: where, what, and what to do.
+// siteError returns an error for the user: where, what, and what to do.
 func siteError(site manifest.Site, what, problem, hint string) error {
 	return diag.WithHint(fmt.Errorf("site %q, %s: %s", site.Name, what, problem), "%s", hint)
 }

@@ -16,8 +16,8 @@ const (
 )
 
 // Batch is a run of events of one or more streams. All slices have the same
-// length. It is not safe for concurrent use; whoever is handed a Batch owns it
-// until it calls Reset or gives it back. The zero value is ready.
+// length. It is not safe for concurrent use: one owner passes it to the next. The zero
+// value is ready to use.
 type Batch struct {
 	Stream  []int32   // the caller's index of the stream (a partition's tag)
 	Ticks   []int64   // 100 ns since 1970-01-01Z
@@ -28,23 +28,22 @@ type Batch struct {
 	Strings Strings
 }
 
-// Len is the number of events.
+// Len returns the number of events.
 func (b *Batch) Len() int { return len(b.Ticks) }
 
-// Size is how many bytes the batch takes in memory, by and large, also where they
-// are not in use.
+// Size returns about how many bytes the batch takes in memory, whether used or not.
 func (b *Batch) Size() int {
 	return 4*cap(b.Stream) + 8*cap(b.Ticks) + 8*cap(b.Value) + 4*cap(b.Text) + 4*cap(b.Code) + cap(b.Flags) + b.Strings.held()
 }
 
-// Truncate drops all events from the n-th on: what a call that broke off had
-// appended. Their texts stay in Strings.
+// Truncate drops all events from the n-th on: those of a call that broke off. Their
+// texts stay in Strings.
 func (b *Batch) Truncate(n int) {
 	b.Stream, b.Ticks, b.Value = b.Stream[:n], b.Ticks[:n], b.Value[:n]
 	b.Text, b.Code, b.Flags = b.Text[:n], b.Code[:n], b.Flags[:n]
 }
 
-// Delete drops the events from i up to, not including, j and closes the gap.
+// Delete drops the events i to j-1 and closes the gap.
 // Their texts stay in Strings.
 func (b *Batch) Delete(i, j int) {
 	if i == j {
@@ -54,7 +53,7 @@ func (b *Batch) Delete(i, j int) {
 	b.Text, b.Code, b.Flags = slices.Delete(b.Text, i, j), slices.Delete(b.Code, i, j), slices.Delete(b.Flags, i, j)
 }
 
-// Grow makes room for n more events, so that as many Appends do not allocate.
+// Grow makes room for n more events, so that n Appends do not allocate.
 func (b *Batch) Grow(n int) {
 	b.Stream, b.Ticks, b.Value = slices.Grow(b.Stream, n), slices.Grow(b.Ticks, n), slices.Grow(b.Value, n)
 	b.Text, b.Code, b.Flags = slices.Grow(b.Text, n), slices.Grow(b.Code, n), slices.Grow(b.Flags, n)

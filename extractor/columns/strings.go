@@ -7,8 +7,7 @@ import (
 
 // Strings interns texts: equal texts of a batch have one id, and ids count up
 // from 0 in the order in which texts are first seen. The zero value is ready.
-// It is not safe for concurrent use. A text that was given out stays good after
-// Reset.
+// It is not safe for concurrent use. A returned text stays valid after Reset.
 type Strings struct {
 	text   []string
 	hashes []uint32 // of text, to tell most different texts apart without looking at them
@@ -25,11 +24,11 @@ type Strings struct {
 const (
 	firstSlots = 64
 	firstArena = 1 << 10
-	lastArena  = 64 << 10 // the most that one kept text can hold back from the collector
+	lastArena  = 64 << 10 // the most memory that one retained text keeps alive
 	ownString  = 8 << 10  // a text of this size is worth an allocation of its own
 )
 
-// ID returns the id of s, making one when it is new. s is copied then, and only then.
+// ID returns the id of s, a new one if s is new. s is copied only then.
 func (t *Strings) ID(s []byte) uint32 {
 	if int(t.last) < len(t.text) && t.text[t.last] == string(s) {
 		return t.last
@@ -56,19 +55,19 @@ func (t *Strings) ID(s []byte) uint32 {
 // Text returns the text of an id.
 func (t *Strings) Text(id uint32) string { return t.text[id] }
 
-// Replace has another text stand for an id from here on.
+// Replace makes an id stand for another text.
 func (t *Strings) Replace(id uint32, text string) {
 	t.size += len(text) - len(t.text[id])
 	t.text[id] = text
 }
 
-// Len is the number of different texts.
+// Len returns the number of different texts.
 func (t *Strings) Len() int { return len(t.text) }
 
-// Bytes is the size of all texts together.
+// Bytes returns the size of all texts together.
 func (t *Strings) Bytes() int { return t.size }
 
-// held is how many bytes the texts and their table take.
+// held returns how many bytes the texts and their table take.
 func (t *Strings) held() int { return t.size + 16*cap(t.text) + 4*cap(t.hashes) + 4*len(t.slots) }
 
 // Reset forgets all texts and keeps the memory of the table.

@@ -22,8 +22,8 @@ const (
 var tickPowers = [...]int64{1, 10, 100, 1000, 10000, 100000, 1000000, 10000000}
 
 // parse reads a UTC instant as PI Web API prints it, 2006-01-02T15:04:05Z with 0
-// to 7 fractional digits, at data[p:]. next is the position behind the Z, and 0
-// when something else is there, or too few bytes.
+// to 7 fractional digits, at data[p:]. next is the position after the Z, and 0 if
+// something else is there, or too few bytes.
 func (c *clock) parse(data []byte, p int) (ticks int64, next int) {
 	// The widest form has 28 bytes. Whatever a body holds, more follows it.
 	if p+28 > len(data) {

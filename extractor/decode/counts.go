@@ -11,7 +11,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
-// ErrAbsent says that a body does not have a stream, or not its count.
+// ErrAbsent is the error of a stream that is missing in a body, or has no count there.
 var ErrAbsent = errors.New("the server gives no count for this stream")
 
 // summarySet is the body of GET /streamsets/summary, as far as counts need it. Its

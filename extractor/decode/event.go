@@ -12,9 +12,9 @@ type span struct{ from, to int }
 
 func (s span) of(data []byte) []byte { return data[s.from:s.to] }
 
-// item is one element of a stream's Items, as the generic way finds it.
+// item is one element of a stream's Items, as the generic path finds it.
 type item struct {
-	// Values as they stand, quotes included; empty where the key is missing.
+	// Values as in the body, quotes included; empty if the key is missing.
 	// The last of two duplicates wins.
 	timestamp, value  span
 	errors, exception span
@@ -83,20 +83,20 @@ func (it *item) flag(flag, first byte) {
 	}
 }
 
-// failed reports whether the item has an error instead of a value: its value
-// is no data then, whatever it looks like.
+// failed reports whether the item has an error instead of a value: its value is not
+// data then, whatever it looks like.
 func (it *item) failed(data []byte) bool {
 	return failing(it.errors.of(data), it.exception.of(data))
 }
 
-// failing reports whether the values of the keys "Errors" and "WebException" of
-// one object tell of an error.
+// failing reports whether the values of the keys "Errors" and "WebException" of one
+// object are an error.
 func failing(errors, exception []byte) bool {
 	return !noErrors(errors) || len(exception) > 0 && string(exception) != "null"
 }
 
-// blame makes an error that stands in the place of the item's value,
-// "Value":{"Errors":["Calc Failed"]}, the item's own.
+// blame makes an error in place of the item's value,
+// "Value":{"Errors":["Calc Failed"]}, the item's own error.
 func (d *Decoder) blame(data []byte, it *item) {
 	if it.value.to == 0 || data[it.value.from] != '{' || it.failed(data) {
 		return
@@ -252,7 +252,7 @@ func integer(f float64) (int32, bool) {
 	return 0, false
 }
 
-// special reads what Infinity and NaN are called, in any case.
+// special reads the names of Infinity and NaN, in any case.
 func special(text []byte) (float64, bool) {
 	switch len(text) {
 	case len("NaN"):
@@ -308,8 +308,8 @@ func (d *Decoder) plainValue(data []byte, p int, texts *columns.Strings) (v valu
 	return v, next
 }
 
-// note remembers that a text of the stream at hand may have to become a number:
-// whether its point is numeric may be known only behind its items.
+// note records that a text of the current stream may have to become a number:
+// whether its point is numeric may be known only after its items.
 func (d *Decoder) note(text []byte) {
 	if len(text) == 3 || len(text) == 8 || len(text) == 9 {
 		if _, ok := special(text); ok {

@@ -7,7 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 )
 
-// index finds the stream of a call that an element of the body is about.
+// index finds the stream of a call to which an element of the body belongs.
 type index struct {
 	streams []batch.Stream
 	ids     map[string]int // position by WebID
@@ -27,9 +27,8 @@ func (x *index) set(streams []batch.Stream) {
 	}
 }
 
-// find returns the position of a stream. A server may answer with another kind of
-// id than it was asked with; then the name tells, or the path. PI's names are the
-// same in any case.
+// find returns the position of a stream. A server may answer with WebIDs of another
+// kind; then the name decides, or the path. PI ignores the case of names.
 func (x *index) find(webID, name, path []byte) (int, error) {
 	if i, ok := x.ids[string(webID)]; ok {
 		return i, nil

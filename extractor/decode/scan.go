@@ -6,9 +6,9 @@ import (
 	"math/bits"
 )
 
-// The functions here step over JSON in memory. Each takes the position of a
-// token's first byte and gives the position behind it. When the bytes end
-// first, the error is errShort; otherwise the position is that of the fault.
+// The functions here skip JSON in memory. Each takes the position of a token's first
+// byte and returns the position after it. If the bytes end first, the error is
+// errShort; on any other error the position is that of the fault.
 
 var (
 	errShort    = errors.New("the bytes end") // never leaves the package
@@ -26,7 +26,7 @@ var (
 	errTrailing = errors.New("something follows the end of the body")
 )
 
-// skipSpace may give len(data).
+// skipSpace may return len(data).
 func skipSpace(data []byte, p int) int {
 	for p < len(data) && (data[p] == ' ' || data[p] == '\n' || data[p] == '\r' || data[p] == '\t') {
 		p++

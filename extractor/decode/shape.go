@@ -2,8 +2,8 @@ package decode
 
 import "bytes"
 
-// shape is what the items at hand have in common: all their bytes but a
-// timestamp, a value, and one of a few tails.
+// shape is what the items of a stream have in common: all their bytes but a timestamp,
+// a value, and one of a few tails.
 //
 //	{"Timestamp":"2016-02-12T12:28:57Z","Value":3.5,"UnitsAbbreviation":"m","Good":true}
 //	head          timestamp           mid       value tail
@@ -29,8 +29,8 @@ const (
 	maxShape = 1024 // bytes; an item with longer constant parts is not worth it
 )
 
-// learn takes the shape of an item that the generic way has read, from begin to
-// end, unless it has no value behind its timestamp.
+// learn takes the shape of an item that the generic path has read, from begin to end,
+// unless it has no value after its timestamp.
 func (s *shape) learn(data []byte, begin, end int, it *item) {
 	if it.value.from < it.timestamp.to || end-begin-(it.value.to-it.value.from) > maxShape {
 		return
@@ -58,7 +58,7 @@ func (s *shape) learn(data []byte, begin, end int, it *item) {
 	t.size, t.flags = len(rest), it.flags
 }
 
-// follow finds the tail that stands at data[p:], trying the recent one first.
+// follow finds the tail at data[p:], trying the recent one first.
 // next is the position behind what was compared: behind the next item's head
 // when more is true, else behind the array's closing bracket. next is 0 when no
 // tail fits.

@@ -10,7 +10,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// stream is what is known of the stream that is being read.
+// stream is the state of the stream that is being read.
 type stream struct {
 	webID, name, path []byte
 	start             int   // its first event in the batch
@@ -24,8 +24,8 @@ func (s *stream) reset(b *columns.Batch) {
 	*s = stream{webID: s.webID[:0], name: s.name[:0], path: s.path[:0], start: b.Len(), last: math.MinInt64}
 }
 
-// oneOfSet reads one element of a stream set. What it is called may stand behind
-// its events, so that these are appended first and attributed then.
+// oneOfSet reads one element of a stream set. Its name may come after its events, so
+// these are appended first and attributed afterwards.
 func (d *Decoder) oneOfSet(maxCount int, b *columns.Batch, results []Result) error {
 	s := &d.stream
 	s.reset(b)
@@ -64,9 +64,9 @@ func (d *Decoder) oneOfSet(maxCount int, b *columns.Batch, results []Result) err
 	return nil
 }
 
-// settle attributes the events of the stream at hand to the stream that was asked
-// for, and leaves out those that are not wanted. As they are in order of time, these
-// are some of the first and some of the last.
+// settle attributes the events of the current stream to the stream of the request, and
+// drops those out of its range. Since events are in order of time, these are some of
+// the first and some of the last.
 func (d *Decoder) settle(asked *batch.Stream, maxCount int, b *columns.Batch) Result {
 	s := &d.stream
 	result := Result{Present: true, Items: b.Len() - s.start, Err: s.err}
@@ -116,7 +116,7 @@ func numbersOfTexts(b *columns.Batch, from int) {
 	}
 }
 
-// items appends the events of the array at hand, not attributed yet.
+// items appends the events of the current array, not attributed yet.
 func (d *Decoder) items(b *columns.Batch) error {
 	s := &d.stream
 	if s.listed {
@@ -224,15 +224,15 @@ func (d *Decoder) other(b *columns.Batch) error {
 // roundedBy is more than a server rounds the ends of a range by.
 const roundedBy = int64(instant.Millisecond)
 
-// beside reports whether an instant lies outside of all that the call asks for. An
-// error there, or at no time at all, is no event of the stream: it says why the
-// stream could not be read, such as "No Read Access" in 1970.
+// beside reports whether an instant is outside the range of the call. An error there, or
+// without a time, is not an event of the stream: it is why the stream could not be
+// read, such as "No Read Access" in 1970.
 func (d *Decoder) beside(ticks int64) bool {
 	return ticks+roundedBy < d.after || ticks-roundedBy > d.until
 }
 
-// bounded checks that the call is still within what the decoder holds. As a new
-// window always begins with an item read the generic way, it is asked often enough.
+// bounded checks that the call is still within the decoder's limits. Since a new window
+// always begins with an item read by the generic path, it is called often enough.
 func (d *Decoder) bounded(b *columns.Batch) error {
 	if b.Len()-d.events > d.maxEvents {
 		return fmt.Errorf("a body of more than %d events is %w", d.maxEvents, ErrTooLarge)

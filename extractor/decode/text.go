@@ -70,8 +70,8 @@ func appendUTF8(dst, s []byte) []byte {
 }
 
 // plainText returns the text of a JSON string whose opening quote is at p, and the
-// position behind its closing quote, when the text stands there as it is: ASCII
-// without escapes. next is 0 otherwise.
+// position after its closing quote, if the text is ASCII without escapes. next is 0
+// otherwise.
 func plainText(data []byte, p int) (text []byte, next int) {
 	q := plainASCII(data, p+1)
 	if q >= len(data) || data[q] != '"' {

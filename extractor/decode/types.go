@@ -10,12 +10,12 @@ type Result struct {
 	First   instant.Ticks // of the first and of the last item, when Items > 0
 	Last    instant.Ticks
 	// Full: Items reached maxCount, and Last is not beyond Until, so that there
-	// may be more. Events at Last have been left out, since the page may end
-	// amid those of one instant: the next page asks from Last on and wants what
-	// is after Last-1. First = Last means that a whole page has one timestamp:
-	// only a greater maxCount gets further.
+	// may be more. Events at Last are left out, since the page may end amid those of
+	// one instant: the next page is asked for from Last on, with After = Last-1.
+	// First = Last means that a whole page has one timestamp: only a greater maxCount
+	// gets further.
 	Full bool
-	// Err is an error that the body gives for this stream alone, a
-	// *WebException. None of its events is in the batch then.
+	// Err is the body's error for this stream alone, a *WebException. None of its
+	// events is in the batch then.
 	Err error
 }

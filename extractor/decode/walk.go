@@ -8,13 +8,13 @@ var (
 	errOrder   = errors.New("items that are not in order of time")
 )
 
-// lasting are the faults of what is JSON all the same.
+// lasting are the faults of valid JSON.
 var lasting = []error{errTwice, errNoItems, errOrder, errNotArray, errNotItem, errNoTimestamp, errTimestamp, errRange}
 
-// The methods here walk over the containers of a body, which need not fit the
-// window. What they hand out from the window is good until they are called again.
+// The methods here walk over the containers of a body, which need not fit the window.
+// What they return from the window is valid until the next call.
 
-// peek returns the next byte that is no space, without stepping over it.
+// peek returns the next byte that is not a space, without stepping over it.
 func (d *Decoder) peek() (byte, error) {
 	w := &d.window
 	for {
@@ -27,7 +27,7 @@ func (d *Decoder) peek() (byte, error) {
 	}
 }
 
-// value steps over the value at hand and gives its bytes.
+// value steps over the current value and returns its bytes.
 func (d *Decoder) value() ([]byte, error) {
 	w := &d.window
 	if _, err := d.peek(); err != nil {
@@ -49,7 +49,7 @@ func (d *Decoder) value() ([]byte, error) {
 	}
 }
 
-// text steps over the value at hand and appends its text to dst if it is a string.
+// text steps over the current value and appends its text to dst if it is a string.
 func (d *Decoder) text(dst []byte) ([]byte, error) {
 	raw, err := d.value()
 	if err != nil || raw[0] != '"' {
@@ -58,8 +58,8 @@ func (d *Decoder) text(dst []byte) ([]byte, error) {
 	return unquote(dst, raw[1:len(raw)-1]), nil
 }
 
-// members steps over the object at hand. each is called for every key and steps
-// over the value.
+// members steps over the current object. each is called for every key and steps over
+// the value.
 func (d *Decoder) members(each func(key []byte) error) error {
 	w := &d.window
 	c, err := d.peek()
@@ -111,8 +111,8 @@ func (d *Decoder) key() ([]byte, error) {
 	}
 }
 
-// elements steps over the array at hand, or a null in its place. each is called
-// for every element and steps over it.
+// elements steps over the current array, or a null in its place. each is called for
+// every element and steps over it.
 func (d *Decoder) elements(each func() error) error {
 	if more, err := d.array(); err != nil || !more {
 		return err
@@ -128,8 +128,8 @@ func (d *Decoder) elements(each func() error) error {
 	}
 }
 
-// array steps into the array at hand; more is false when it is empty or null,
-// and has been stepped over.
+// array steps into the current array; more is false if it was empty or null, and has
+// been stepped over.
 func (d *Decoder) array() (more bool, err error) {
 	w := &d.window
 	c, err := d.peek()

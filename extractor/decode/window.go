@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// window is the part of a body that is in memory. What is read from it stays
-// where it is until more is called.
+// window is the part of a body that is in memory. What is read from it stays in place
+// until more is called.
 type window struct {
 	body io.Reader
 	buf  []byte
 	pos  int   // the next byte to read
 	end  int   // behind the last byte that is there
 	gone int64 // bytes of the body before buf[0]
-	err  error // what the body ended with: io.EOF when it is whole
+	err  error // with which the body ended: io.EOF if it is complete
 }
 
 // firstWindow fits a processor's second-level cache beside the columns.
@@ -32,9 +32,9 @@ func (w *window) open(body io.Reader, size int) {
 // close forgets the body, so that the decoder does not keep it alive.
 func (w *window) close() { w.body = nil }
 
-// more reads on, keeping what is not read yet, until the buffer is full: so what
-// the decoder sees does not depend on how the network cut the body. When there
-// is no byte more, it says why.
+// more reads on, keeping what is not consumed yet, until the buffer is full: what the
+// decoder sees does not depend on how the network cut the body. At the end of the body
+// it returns why it ended.
 func (w *window) more() error {
 	if w.err != nil {
 		return w.broken()
@@ -65,7 +65,7 @@ func (w *window) more() error {
 	return nil
 }
 
-// broken says why a body ends too early.
+// broken returns the error of a body that ends too early.
 func (w *window) broken() error {
 	cause := w.err
 	if errors.Is(cause, io.EOF) {
@@ -74,7 +74,7 @@ func (w *window) broken() error {
 	return fmt.Errorf("the body breaks off after %d bytes: %w", w.gone+int64(w.end), cause)
 }
 
-// fault makes an error of a reason and a position in buf.
+// fault returns the error with a reason and a position in buf.
 func (w *window) fault(at int, reason error) error {
 	return &FormatError{Offset: w.gone + int64(at), Reason: reason.Error(), Lasting: slices.Contains(lasting, reason)}
 }
