@@ -7,7 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// kind says what an event's value is.
+// kind is the kind of an event's value.
 type kind uint8
 
 const (
@@ -25,7 +25,7 @@ const (
 	flagAnnotated
 )
 
-// event is an event before it is put into words: its value follows from hash.
+// event is an event before it is printed: its value follows from hash.
 type event struct {
 	at    instant.Ticks
 	hash  uint64
@@ -34,10 +34,9 @@ type event struct {
 	flags uint8
 }
 
-// cursor walks over a point's events in a range with both ends, in order of
-// time. Time is cut into slots of the point's period; what a slot holds follows
-// from its number alone, so a walk may begin anywhere and costs what it passes.
-// Not safe for concurrent use.
+// cursor walks over a point's events in a closed range, in order of time. Time is cut
+// into slots of the point's period. The events of a slot follow from its number alone,
+// so a walk may begin anywhere and costs what it passes. Not safe for concurrent use.
 type cursor struct {
 	a      *archive
 	p      *profile
@@ -107,7 +106,7 @@ func (a *archive) only(e *event, p *profile, slot int64) {
 	a.decide(e, p, slot, h, a.moment(p, slot, h))
 }
 
-// slotHash is what all of a slot follows from.
+// slotHash is the hash from which all of a slot follows.
 func slotHash(p *profile, slot int64) uint64 { return mix(p.seed ^ uint64(slot)*0xd1342543de82ef95) }
 
 // createdEvent is a point's first event.
@@ -183,7 +182,7 @@ func (a *archive) fullHour(p *profile, slot int64) bool {
 	return start/instant.Hour != (start+p.period-1)/instant.Hour || start%instant.Hour == 0
 }
 
-// fraction is the unit of timestamps with so many fractional digits.
+// fraction is the unit of timestamps with a number of fractional digits.
 type fraction struct {
 	ticks      instant.Ticks
 	reciprocal uint64 // 2^64 divided by ticks, rounded up; 0 for one tick
@@ -200,8 +199,8 @@ var fractions = [8]fraction{
 	newFraction(instant.Microsecond), newFraction(1),
 }
 
-// moment picks an instant of the slot. It is a whole number of the unit that
-// goes with its digits, and slots begin at such numbers, so it stays inside.
+// moment picks an instant of the slot. It is a multiple of its digits' unit, and slots
+// begin at such multiples, so it stays inside.
 func (a *archive) moment(p *profile, slot int64, h uint64) instant.Ticks {
 	hi, _ := bits.Mul64(h, uint64(p.period))
 	offset := instant.Ticks(hi)
@@ -228,8 +227,8 @@ const (
 	specialShare = 220
 )
 
-// decide makes the event that happens at an instant. It fills one in instead of
-// giving it back: copies of what was just written are slow.
+// decide makes the event at an instant. It fills one in instead of returning it: copies
+// of what was just written are slow.
 func (a *archive) decide(e *event, p *profile, slot int64, h uint64, at instant.Ticks) {
 	e.at, e.hash, e.slot, e.kind, e.flags = at, h, uint32(slot), ordinary, flagGood
 	if lot := uint32(h >> 48); lot < systemShare+failedShare+specialShare {

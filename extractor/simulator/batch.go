@@ -25,7 +25,7 @@ type batchRequest struct {
 	ParentIds       []string
 }
 
-// batchAnswer is what a request of a batch got.
+// batchAnswer is the answer to a request of a batch.
 type batchAnswer struct {
 	status  int
 	header  string // JSON
@@ -47,7 +47,7 @@ func (p *problem) batchAnswer() *batchAnswer {
 // batch runs the requests of a batch: those whose parents are done at once, then
 // their children.
 func (c *call) batch() *problem {
-	c.worked = true // its parts are what takes time
+	c.worked = true // its parts take the time
 	var requests map[string]batchRequest
 	if err := json.Unmarshal(c.post, &requests); err != nil {
 		return badRequest("The request is not a valid batch: %s", err)
@@ -158,7 +158,7 @@ func (c *call) batchRound(requests map[string]batchRequest, answers map[string]*
 	}
 }
 
-// prepare resolves a request's parameters and gives what is to be run.
+// prepare resolves a request's parameters and returns what is to be run.
 func (c *call) prepare(r batchRequest, answers map[string]*batchAnswer) func() *batchAnswer {
 	given := func(a *batchAnswer) func() *batchAnswer { return func() *batchAnswer { return a } }
 	for _, parent := range r.ParentIds {

@@ -20,9 +20,8 @@ const (
 	cutHard          // the connection breaks
 )
 
-// body is an answer in the making: handlers append to buf and spill now and then.
-// Without a writer it is kept in memory (a part of a batch). Not safe for
-// concurrent use.
+// body is an answer: handlers append to buf and spill now and then. Without a writer it
+// is kept in memory (a part of a batch). Not safe for concurrent use.
 type body struct {
 	w      http.ResponseWriter
 	zip    *gzip.Writer
@@ -42,8 +41,8 @@ var (
 	}}
 )
 
-// spill sends what there is when there is enough of it. It reports false when
-// nobody wants more.
+// spill sends what is buffered once it is enough. It reports false if the client is
+// gone.
 func (b *body) spill() bool {
 	if len(b.buf) >= spillAt && b.w != nil {
 		b.flush()
@@ -51,7 +50,7 @@ func (b *body) spill() bool {
 	return !b.dead
 }
 
-// flush sends what there is.
+// flush sends what is buffered.
 func (b *body) flush() {
 	if b.dead {
 		b.buf = b.buf[:0]
@@ -87,7 +86,7 @@ func (b *body) finish() {
 	case b.cut == cutHard:
 		if f, ok := b.w.(http.Flusher); ok {
 			if b.zip != nil {
-				_ = b.zip.Flush() // a client that is gone is not our concern
+				_ = b.zip.Flush() // a disconnected client is not an error
 			}
 			f.Flush()
 		}

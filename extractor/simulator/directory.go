@@ -21,9 +21,9 @@ const (
 	FaultSummary             // 500 from a call for summaries; its events can be read
 	FaultUnordered           // its events are not in order of time
 	FaultUnlisted            // 500 from each page of points that has it; it can be read
-	FaultOddID               // its Id is no number where points are listed
-	FaultOddName             // its Name is no text where points are listed
-	FaultOddFuture           // its Future is no boolean where points are listed
+	FaultOddID               // its Id is not a number in lists of points
+	FaultOddName             // its Name is not a text in lists of points
+	FaultOddFuture           // its Future is not a boolean in lists of points
 )
 
 // tagFaults are the names of the ways, as ParseTagFault reads them.
@@ -42,8 +42,8 @@ func ParseTagFault(name string) (TagFault, error) {
 	return 0, fmt.Errorf("%q is not a fault of a tag; allowed: %s", name, strings.Join(TagFaults(), ", "))
 }
 
-// directory is which points there are, under which names. A value of it never
-// changes; a runtime change makes another.
+// directory holds the points and their names. A value never changes; a runtime change
+// makes another.
 type directory struct {
 	odd     bool // some names are odd
 	total   int  // points that ever were
@@ -104,7 +104,7 @@ func (d *directory) clone() *directory {
 	return &c
 }
 
-// change puts a changed directory in place of the present one.
+// change replaces the directory by a changed one.
 func (s *Server) change(edit func(d *directory) error) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -118,8 +118,8 @@ func (s *Server) change(edit func(d *directory) error) error {
 
 func (s *Server) directory() *directory { return s.dir.Load() }
 
-// AddTags adds n points at the end and gives the index of the first. Their
-// archive goes back as far as that of the others.
+// AddTags adds n points at the end and returns the index of the first. Their archive
+// goes back as far as that of the others.
 func (s *Server) AddTags(n int) (first int) {
 	_ = s.change(func(d *directory) error {
 		first = d.total
@@ -130,7 +130,7 @@ func (s *Server) AddTags(n int) (first int) {
 }
 
 // RemoveTag deletes a point: its WebIDs of any kind get 404 from now on, and its
-// point id is never given again.
+// point id is never reused.
 func (s *Server) RemoveTag(name string) error {
 	return s.change(func(d *directory) error {
 		index, err := d.must(name)
@@ -144,8 +144,7 @@ func (s *Server) RemoveTag(name string) error {
 }
 
 // RenameTag renames a point. It keeps its point id and its archive;
-// WebIDs that are made of the path alone change with it, and a Full one still
-// leads to it.
+// its WebIDs of the kind PathOnly change, and a Full one still leads to it.
 func (s *Server) RenameTag(name, to string) error {
 	return s.change(func(d *directory) error {
 		index, err := d.must(name)
@@ -168,8 +167,8 @@ func (d *directory) rename(index int, to string) {
 	d.names[index], d.byName[strings.ToUpper(to)] = to, index
 }
 
-// giveOddNames names a few of the first points in ways that no PI Data Archive
-// should have, or that its comparison of names holds to be one.
+// giveOddNames gives a few of the first points names that no PI Data Archive should
+// have, or that differ only for a comparison other than PI's.
 func (d *directory) giveOddNames(q quirkSet) {
 	give := func(index int, names ...string) {
 		for i, name := range names {

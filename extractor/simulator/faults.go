@@ -18,8 +18,8 @@ type Faults struct {
 	EndlessTextsEvery int // reads: the same, each with a long text of its own
 
 	// Of requests for a page of points:
-	HugePageEvery      int // a page of 240 MB, whatever its size was asked to be
-	EndlessPointsEvery int // points that no page had before, for ever
+	HugePageEvery      int // a page of 240 MB, whatever size was requested
+	EndlessPointsEvery int // new points on each page, for ever
 }
 
 // faultState is what goes wrong now. Safe for concurrent use.
@@ -27,14 +27,14 @@ type faultState struct {
 	mu        sync.Mutex
 	set       Faults
 	seen      Faults // how many requests each kind has seen
-	throttled int    // so many requests more get 429
+	throttled int    // how many more requests get 429
 	down      bool
 }
 
-// every25 is how often the quirks for faults strike.
+// every25 is how often the quirks for faults occur.
 const every25 = 25
 
-// merge gives the faults of the options, with those that quirks stand for.
+// faults returns the faults of the options, with those that quirks stand for.
 func (o Options) faults() Faults {
 	f, q := o.Faults, o.quirks()
 	if f.WebExceptionEvery == 0 && q.has(WebExceptions) {
@@ -49,7 +49,7 @@ func (o Options) faults() Faults {
 	return f
 }
 
-// SetFaults replaces the faults from now on and starts their counting anew.
+// SetFaults replaces the faults from now on and resets their counts.
 func (s *Server) SetFaults(f Faults) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -71,13 +71,13 @@ func (s *Server) Throttle(n int) {
 	s.faults.throttled = n
 }
 
-// due counts one more request for a kind of fault and says whether it is struck.
+// due counts a request for a kind of fault, and reports whether the fault occurs.
 func due(seen *int, every int) bool {
 	*seen++
 	return every > 0 && *seen%every == 0
 }
 
-// request says what befalls a request as such.
+// request returns the fault of a request, if any.
 func (f *faultState) request() (down bool, p *problem) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,7 +99,7 @@ func (f *faultState) request() (down bool, p *problem) {
 	return false, nil
 }
 
-// read says what befalls a call that reads streams.
+// read returns the fault of a call that reads streams, if any.
 func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,7 +128,7 @@ func (f *faultState) read() (cut cutting, hang bool, p *problem) {
 	return whole, false, nil
 }
 
-// page says what befalls a request for a page of points.
+// page returns the fault of a request for a page of points, if any.
 func (f *faultState) page() (huge, endless bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,8 +15,8 @@ const hugePage = 240 << 20
 // longText is what texts without an end are made of.
 var longText = strings.Repeat("the valve is neither open nor closed; ", 20)
 
-// inventedPoints lists points that nobody made: as many as are asked for, or a page
-// of 240 MB. None is there twice.
+// inventedPoints lists points that do not exist: as many as requested, or a page of
+// 240 MB. None is listed twice.
 func (c *call) inventedPoints(start, limit int, huge bool) {
 	b := c.out
 	b.buf = append(b.buf, `{"Links":{},"Items":[`...)
@@ -48,7 +48,7 @@ func (b *body) endless(texts bool) {
 	}
 }
 
-// echoOf is what a server that EchoesCredentials prints of a call: "" without credentials.
+// echoOf returns what a server that EchoesCredentials prints of a call: "" without credentials.
 func (s *Server) echoOf(r *http.Request) string {
 	sent := r.Header.Get("Authorization")
 	if sent == "" || !s.archive.quirks.has(EchoesCredentials) {
@@ -74,7 +74,7 @@ func (p *problem) appendException(dst []byte) []byte {
 	return append(dst, `,"ExceptionType":"System.Exception","StackTrace":"   at OSIsoft.REST"}`...)
 }
 
-// layout is that of the call's items.
+// layout returns the layout of the call's items.
 func (c *call) layout(sel *selection) *itemLayout {
 	l := newItemLayout(c.archive.quirks, sel)
 	if c.echo != "" {

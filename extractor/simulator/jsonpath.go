@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// jsonPath evaluates such as $.id.Content.Items[*].WebId over the answers of a
-// batch: names, ['names'], [3] and [*]. It gives all values, as text.
+// jsonPath evaluates paths such as $.id.Content.Items[*].WebId over the answers of a
+// batch: names, ['names'], [3] and [*]. It returns all values, as text.
 func jsonPath(path string, answers map[string]*batchAnswer) ([]string, error) {
 	steps, err := splitPath(path)
 	if err != nil {

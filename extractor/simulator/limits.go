@@ -8,8 +8,8 @@ import (
 	"github.com/bundlegen/bundlegen/internal/sleep"
 )
 
-// workers model a server's threads: a call occupies one for a while, others queue
-// in order of arrival. A nil channel is as many as there are calls.
+// workers model a server's threads: a call occupies one for a while, others queue in
+// order of arrival. A nil channel is no limit.
 type workers struct{ free chan struct{} }
 
 func newWorkers(n int) workers {
@@ -19,7 +19,7 @@ func newWorkers(n int) workers {
 	return workers{make(chan struct{}, n)}
 }
 
-// occupy takes a worker for a time. It fails only when the client is gone.
+// occupy takes a worker for a time. It fails only if the client is gone.
 func (w workers) occupy(ctx context.Context, d time.Duration) error {
 	if w.free != nil {
 		select {
@@ -35,8 +35,8 @@ func (w workers) occupy(ctx context.Context, d time.Duration) error {
 	return sleep.For(ctx, d)
 }
 
-// window counts what happened in the last stretch of time of a fixed length. It
-// remembers each happening. Not safe for concurrent use.
+// window counts the events within the last interval of a fixed length. It remembers
+// each of them. Not safe for concurrent use.
 type window struct {
 	length time.Duration
 	times  []time.Time // a ring
@@ -44,7 +44,7 @@ type window struct {
 	n      int
 }
 
-// count returns how many happenings the window that ends now has.
+// count returns how many events the window that ends now has.
 func (w *window) count(now time.Time) int {
 	for w.n > 0 && now.Sub(w.times[w.head]) >= w.length {
 		w.head = (w.head + 1) % len(w.times)
@@ -65,8 +65,7 @@ func (w *window) add(now time.Time) {
 	w.n++
 }
 
-// limiter lets each client make so many requests in any stretch of time. Safe for
-// concurrent use.
+// limiter limits the requests of each client in any interval. Safe for concurrent use.
 type limiter struct {
 	limit   RateLimit
 	mu      sync.Mutex

@@ -45,7 +45,7 @@ func oddName(index int) (pattern string, odd bool) {
 	return "", false
 }
 
-// baseName is the name of a point before any renaming.
+// baseName returns the name of a point before any renaming.
 func baseName(index int, odd bool) string {
 	if odd {
 		if pattern, ok := oddName(index); ok {
@@ -68,8 +68,8 @@ func baseName(index int, odd bool) string {
 	return string(append(b, ".PV"...))
 }
 
-// indexesIn returns the numbers that stand in a name, last first: one of them is
-// the index of a generated name.
+// indexesIn returns the numbers in a name, last first: one of them is the index of a
+// generated name.
 func indexesIn(name string) []int {
 	var list []int
 	for end := len(name); end > 0; {

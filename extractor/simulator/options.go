@@ -17,8 +17,9 @@ type Options struct {
 	// a few tags with an event a second, most with one a minute, some with a few a
 	// day, some with none ever).
 	EventsPerHour float64
-	// Uniform gives every tag exactly one event in each interval of this length,
-	// for benchmarks; 0 is off. It overrides EventsPerHour, duplicates and bursts.
+	// Uniform is the length of intervals in each of which every tag has exactly one
+	// event, for benchmarks; 0 is off. It overrides EventsPerHour, duplicates and
+	// bursts.
 	Uniform time.Duration
 	// PointTypes are weights of types; nil is a mix of all, numbers prevailing.
 	PointTypes map[PointType]int
@@ -28,11 +29,11 @@ type Options struct {
 
 	WebIDType WebIDType // the kind given out unless a call asks for another; default Full
 
-	// Clock says what time it is; default is the machine's clock. No event after
+	// Clock is the server's clock; default is the machine's. No event after
 	// it is shown, except of future points. Called from several goroutines.
 	Clock func() instant.Ticks
 
-	// ServerTime is what the data server calls its time, whatever Clock says;
+	// ServerTime is the time that the data server reports, independent of Clock;
 	// default is Clock. Called from several goroutines.
 	ServerTime func() instant.Ticks
 
@@ -52,8 +53,8 @@ type Options struct {
 	WithoutQuirks []Quirk // off; wins over Quirks
 }
 
-// RateLimit is how many requests one client address may make in any stretch of
-// time of the length Per. The zero value is no limit.
+// RateLimit is how many requests one client address may make in any interval of the
+// length Per. The zero value is no limit.
 type RateLimit struct {
 	Requests int
 	Per      time.Duration // default 1 s
@@ -69,7 +70,7 @@ const (
 	Bearer    AuthKind = "bearer"
 )
 
-// Auth says who may call. User and Password are for Basic, Token is for Bearer.
+// Auth is the accepted credentials. User and Password are for Basic, Token is for Bearer.
 type Auth struct {
 	Kind           AuthKind
 	User, Password string

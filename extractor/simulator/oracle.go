@@ -33,7 +33,7 @@ type Tag struct {
 	EventsPerHour float64 // expected
 }
 
-// Oracle tells in process what the server holds. It is safe for concurrent use.
+// Oracle knows in process what the server holds. It is safe for concurrent use.
 type Oracle struct {
 	a       *archive
 	ids     webIDs
@@ -125,7 +125,7 @@ func (o *Oracle) Count(index int, after, until instant.Ticks) int {
 	return n
 }
 
-// interpret says what a client should make of an event. text is room to work in.
+// interpret returns what a client should make of an event. text is a scratch buffer.
 func (a *archive) interpret(p *profile, e *event, text []byte) (Event, []byte) {
 	x := Event{
 		Ticks:        e.at,

@@ -80,7 +80,7 @@ func appendStrings(dst []byte, list []string) []byte {
 // unread is the only item of a tag that may not be read, under the quirk NoAccessItems.
 const unread = `{"Timestamp":"1970-01-01T00:00:00Z","Value":null,"Good":false,"Errors":["[-10401] No Read Access - Secure Object"]}`
 
-// problem says what a read of the tag gets.
+// problem returns the answer to a read of the tag.
 func (f TagFault) problem(name string) *problem {
 	switch f {
 	case FaultPermission:

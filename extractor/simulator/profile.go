@@ -7,8 +7,8 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// mix spreads the bits of x (the finalizer of splitmix64): the source of all
-// that looks random here.
+// mix spreads the bits of x (the finalizer of splitmix64): the source of all randomness
+// here.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -19,8 +19,8 @@ func mix(x uint64) uint64 {
 // birth is when the first point was created; there are no events before.
 const birth = 1_262_304_000 * instant.Second // 2010-01-01T00:00:00Z
 
-// archive is what is true of all points: with an index, an event follows.
-// It does not change and is safe for concurrent use.
+// archive holds the properties of all points. It is immutable and safe for concurrent
+// use.
 type archive struct {
 	seed    uint64
 	quirks  quirkSet
@@ -92,9 +92,9 @@ func period(perHour float64) instant.Ticks {
 	return max(instant.Ticks(math.Round(ticks/float64(unit)))*unit, instant.Millisecond)
 }
 
-// dealer hands out the cards of a deck by index: any len(deck) tags that start
-// at a multiple of it get each card once, in an order that differs from block to
-// block. So even a small server has the whole mix.
+// dealer deals the cards of a deck by index: any len(deck) tags that start at a multiple
+// of it get each card once, in an order that differs from block to block. So even a
+// small server has the whole mix.
 type dealer[T any] struct {
 	deck   []T
 	salt   uint64
@@ -125,7 +125,7 @@ func (d *dealer[T]) deal(index int) T {
 	return d.deck[(index%n*d.stride+shift)%n]
 }
 
-// profile is what is true of one point: from it and a time, events follow.
+// profile holds the properties of one point, from which its events follow.
 type profile struct {
 	index   int
 	seed    uint64
@@ -142,7 +142,7 @@ type profile struct {
 	set     *digitalSet
 }
 
-// profile returns what is true of the point with this index.
+// profile returns the properties of the point with this index.
 func (a *archive) profile(index int) profile {
 	seed := mix(a.seed ^ mix(uint64(index)))
 	p := profile{

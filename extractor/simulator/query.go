@@ -9,8 +9,8 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// query is a URL's parameters. Names are in lower case, since the server does
-// not mind their case; unknown ones are never looked at, as on a real server.
+// query holds a URL's parameters. Names are in lower case, since the server ignores
+// their case; unknown ones are ignored, as on a real server.
 type query []struct{ name, value string }
 
 func parseQuery(raw string) (query, *problem) {
@@ -87,7 +87,7 @@ func (q query) time(name, spelling, byDefault string, now instant.Ticks) (instan
 
 var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02"}
 
-// parseTime reads an instant; one without an offset is in UTC, where the server stands.
+// parseTime reads an instant; without an offset it is in UTC, the server's time zone.
 func parseTime(text string, now instant.Ticks) (instant.Ticks, bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -124,7 +124,7 @@ var spans = map[string]float64{
 	"h": float64(instant.Hour), "d": float64(instant.Day), "w": 7 * float64(instant.Day),
 }
 
-// addOffsets adds such as "-1d" or "-8h+30m".
+// addOffsets adds offsets such as "-1d" or "-8h+30m".
 func addOffsets(t instant.Ticks, text string) (instant.Ticks, bool) {
 	text = strings.ToLower(strings.ReplaceAll(text, " ", ""))
 	for text != "" {

@@ -21,7 +21,7 @@ type route struct {
 	writes  bool // other methods than GET would write data
 }
 
-// newRoutes is the list of endpoints.
+// newRoutes returns the list of endpoints.
 func newRoutes() []route {
 	return []route{
 		{pattern: "", name: "home", handle: (*call).root},
@@ -53,10 +53,10 @@ func newRoutes() []route {
 	}
 }
 
-// nowhere is the route of paths that no endpoint has.
+// nowhere is the route of paths without an endpoint.
 var nowhere = &route{name: "other"}
 
-// findRoute returns the endpoint of an escaped path and what stands at its *.
+// findRoute returns the endpoint of an escaped path and the segments at its *.
 func (s *Server) findRoute(path string) (*route, []string) {
 	path = strings.TrimSuffix(path, "/")
 	if len(path) < len(Root) || !strings.EqualFold(path[:len(Root)], Root) {
@@ -91,7 +91,7 @@ func match(pattern string, segments []string) ([]string, bool) {
 	return ids, pattern == ""
 }
 
-// readPost reads a request's body, which may have a certain size only.
+// readPost reads a request's body, up to a size.
 func readPost(r *http.Request) ([]byte, *problem) {
 	data, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPost))
 	var tooLarge *http.MaxBytesError

@@ -66,8 +66,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Start listens on addr, such as 127.0.0.1:0, and gives the base URL of the
-// service, which ends in /piwebapi. Close ends it. Start may be called once.
+// Start listens on addr, such as 127.0.0.1:0, and returns the base URL of the service,
+// which ends in /piwebapi. Close ends it. Start may be called once.
 func (s *Server) Start(addr string) (string, error) {
 	if s.startErr != nil {
 		return "", fmt.Errorf("make a certificate: %w", s.startErr)
@@ -100,8 +100,8 @@ func (s *Server) Start(addr string) (string, error) {
 	return scheme + "://" + l.Addr().String() + Root, nil
 }
 
-// Close breaks all connections off and waits until nothing of the server runs.
-// It may be called more than once, and without Start.
+// Close breaks all connections and waits until nothing of the server runs. It may be
+// called more than once, and without Start.
 func (s *Server) Close() error {
 	s.closing.Do(func() { close(s.closed) })
 	var err error
@@ -179,7 +179,7 @@ func (s *Server) admit(r *http.Request) *problem {
 	return nil
 }
 
-// client is who makes a request, for the rate limit: its address.
+// client returns the address that makes a request, for the rate limit.
 func client(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *Server) offers() []string {
 	return list
 }
 
-// writeProblem writes a problem, and echo with it.
+// writeProblem writes a problem, with echo added to its texts.
 func (s *Server) writeProblem(b *body, p *problem, echo string) {
 	if echo != "" {
 		q := *p
@@ -308,7 +308,7 @@ func (s *Server) answer(r *http.Request, b *body) *problem {
 	return c.run(r.URL.EscapedPath(), r.URL.RawQuery)
 }
 
-// run finds the endpoint of a path and lets it answer.
+// run finds the endpoint of a path and calls it.
 func (c *call) run(path, rawQuery string) *problem {
 	c.uri = strings.TrimSuffix(c.base, Root) + path
 	c.d, c.now = c.directory(), c.o.Clock()
@@ -320,7 +320,7 @@ func (c *call) run(path, rawQuery string) *problem {
 		c.sel = parseSelection(c.q.get("selectedfields"))
 		p = c.dispatch(rt)
 	}
-	if !c.worked { // also a refusal takes its time
+	if !c.worked { // a refusal takes its time, too
 		if gone := c.work(0); gone != nil {
 			return gone
 		}
@@ -354,8 +354,8 @@ func (c *call) dispatch(rt *route) *problem {
 	return wrongMethod(c.method)
 }
 
-// work occupies a worker for a call with so many tags. It fails only when the
-// client or the server is going away.
+// work occupies a worker for a call with a number of tags. It fails only if the client
+// is gone or the server closes.
 func (c *call) work(tags int) *problem {
 	c.worked = true
 	if err := c.workers.occupy(c.ctx, c.o.Latency+time.Duration(tags)*c.o.TagLatency); err != nil {
@@ -364,7 +364,7 @@ func (c *call) work(tags int) *problem {
 	return nil
 }
 
-// read begins a call that reads so many tags: faults strike, and it takes its time.
+// read begins a call that reads a number of tags: it takes its time, and faults may occur.
 func (c *call) read(tags int) *problem {
 	cut, hang, p := c.faults.read()
 	if hang {
@@ -388,7 +388,7 @@ func (c *call) hang() *problem {
 	return gone()
 }
 
-// gone is for a client that does not wait any more.
+// gone is the answer to a client that no longer waits.
 func gone() *problem {
 	return &problem{status: http.StatusServiceUnavailable, text: "The request was cancelled."}
 }

@@ -13,7 +13,7 @@ type Stats struct {
 	ByStatus      map[int]int64    // of HTTP requests
 	Events        int64            // that were sent
 	MaxConcurrent int              // requests at once
-	MaxPerSecond  int              // requests in any stretch of one second
+	MaxPerSecond  int              // requests in any interval of one second
 	WriteAlarms   int64            // attempts to write data
 	Refused429    int64            // by the rate limit, parts of batches included
 }
@@ -22,7 +22,7 @@ type Stats struct {
 type counters struct {
 	mu     sync.Mutex
 	s      Stats
-	now    int // requests in work
+	now    int // requests in progress
 	second window
 	idle   *sync.Cond // now has become 0
 }
@@ -34,7 +34,7 @@ func newCounters() *counters {
 	return c
 }
 
-// waitIdle waits until no request is in work.
+// waitIdle waits until no request is in progress.
 func (c *counters) waitIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,9 +15,9 @@ type stream struct {
 	kind  WebIDType
 	p     profile
 	name  string
-	bad   *problem // instead of an answer for this stream
+	bad   *problem // the answer for this stream, if not nil
 	mixed bool     // its events are not in order of time
-	items string   // instead of its events; "" when these are given
+	items string   // replaces its events, if not ""
 }
 
 // open resolves a WebID for reading. A tag that fails is a bad stream.
@@ -43,8 +43,8 @@ func (c *call) open(id string) stream {
 	return s
 }
 
-// span is a range of time to read. Backwards means that it was given end first,
-// and is answered so.
+// span is a range of time to read. Backwards means that its end came first in the
+// request: the answer is in reverse order.
 type span struct {
 	lo, hi    instant.Ticks // both belong to it
 	limit     int
@@ -229,8 +229,8 @@ func (c *call) streamRecorded() *problem {
 	return nil
 }
 
-// recordedLinks tells of a next page, when truncation is not silent: it begins
-// at the last event of this one.
+// recordedLinks returns the link of a next page, unless truncation is silent: that page
+// begins at the last event of this one.
 func (c *call) recordedLinks(p *profile, s span) []string {
 	if c.archive.quirks.has(SilentTruncation) || s.backwards {
 		return nil
@@ -264,10 +264,10 @@ func (c *call) valueTime() (instant.Ticks, *problem) {
 	return c.q.time("time", "time", "*", c.now)
 }
 
-// endAhead is how far beyond now the end of a future point's data is taken to be.
+// endAhead is how far beyond now a future point is taken to have data.
 const endAhead = 7 * instant.Day
 
-// end is until when a point has data.
+// end returns until when a point has data.
 func (c *call) end(p *profile) instant.Ticks {
 	if p.future {
 		return c.now + endAhead
@@ -290,7 +290,7 @@ func (c *call) writeValue(layout *itemLayout, p *profile, t instant.Ticks) {
 		t = min(t, c.now)
 	}
 	e, ok := c.archive.before(p, t)
-	if !ok { // before the point was: PI says No Data
+	if !ok { // before the point was created: PI answers No Data
 		e = event{at: t, hash: 1, kind: system}
 	}
 	format := layout.of(p)
@@ -298,7 +298,7 @@ func (c *call) writeValue(layout *itemLayout, p *profile, t instant.Ticks) {
 	c.out.events++
 }
 
-// status207 is for an answer of which parts failed.
+// status207 sets the status of an answer of which parts failed.
 func (c *call) status207(streams []stream) {
 	for i := range streams {
 		if streams[i].bad != nil {

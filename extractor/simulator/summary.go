@@ -13,7 +13,7 @@ import (
 // summaryTypes are those that the server computes, in the order of "All".
 var summaryTypes = []string{"Total", "Average", "Minimum", "Maximum", "Range", "Count", "PercentGood"}
 
-// summaryAsk is what a summary call wants.
+// summaryAsk holds the parameters of a summary call.
 type summaryAsk struct {
 	span
 	types    []string
@@ -65,7 +65,7 @@ func (c *call) summaryAsk() (summaryAsk, *problem) {
 	return a, nil
 }
 
-// summary is what there is to say about a range.
+// summary summarizes the events of a range.
 type summary struct {
 	events, good  int
 	weight, total float64 // of good numbers; the weight is in events or in seconds
@@ -123,7 +123,7 @@ func (c *call) summarize(p *profile, a summaryAsk) summary {
 	return s
 }
 
-// value returns a summary value of a type: its time, and NaN when there is none.
+// value returns a summary value of a type and its time; NaN if there is none.
 func (s *summary) value(typ string, a summaryAsk, goodOnly bool) (float64, instant.Ticks) {
 	switch typ {
 	case "Count":

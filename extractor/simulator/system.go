@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Version is what /system says the product's version is.
+// Version is the product's version that /system reports.
 const Version = "1.13.0.6518"
 
 func (c *call) root() *problem {
@@ -27,7 +27,7 @@ func (c *call) system() *problem {
 	return nil
 }
 
-// adminOnly is for what needs the administrators' group, which nobody is in.
+// adminOnly answers endpoints for the administrators' group, which has no members.
 func (c *call) adminOnly() *problem {
 	p := denied()
 	p.status = http.StatusForbidden
@@ -106,7 +106,7 @@ func (c *call) webIDType() (WebIDType, *problem) {
 	return kind, p
 }
 
-// askedWebIDType also says whether the call asked for a kind.
+// askedWebIDType also reports whether the call has the parameter.
 func (c *call) askedWebIDType() (kind WebIDType, asked bool, p *problem) {
 	text := c.q.get("webidtype")
 	if text == "" || c.archive.quirks.has(WebIDTypeIgnored) {
