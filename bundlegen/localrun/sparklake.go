@@ -50,7 +50,7 @@ type sparkLake struct {
 	o       Options
 	dir     string // of all that
 	bin     string // the virtual environment's programs
-	home    *localspark.Home
+	home    *localspark.Installation
 	staging string
 	remote  string // the user's own server; "" = one that is started here
 	unlock  func() error

@@ -16,29 +16,29 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// A record batch of a stream ends at so many rows, or at so many bytes of text:
-// large enough that its fixed cost does not count, small enough for a processor's cache.
+// A record batch of a stream ends at a number of rows, or of bytes of text: large enough
+// that its fixed cost is negligible, small enough for a processor's cache.
 const (
 	arrowRows  = 16 << 10
 	arrowBytes = 4 << 20
 )
 
-// ArrowWriter writes events as an Arrow stream, for Spark's mapInArrow: the
-// columns of bronze that differ by row, and a last one, closing. That one is
-// null but in the very last row, which Close writes and in which all others are
-// null: a stream without it is torn, even if it ends between two messages.
+// ArrowWriter writes events as an Arrow stream, for Spark's mapInArrow: the columns of
+// bronze that differ by row, and a last one, closing. It is null except in the very last
+// row, which Close writes and in which all other columns are null: a stream without that
+// row is torn, even if it ends between two messages.
 //
 // It is not safe for concurrent use. It holds one record batch in memory.
 type ArrowWriter struct {
 	buf    *bufio.Writer
 	ipc    *ipc.Writer
 	schema *arrow.Schema
-	// columns make each column of what is held, in the stream's order.
+	// columns make each column of the buffered rows, in the stream's order.
 	columns []func(arrow.DataType) arrow.Array
 	events  int64
 	err     error // the first one: nothing is written after it
 
-	// The rows that are held, column by column, as Arrow lays them out.
+	// The buffered rows, column by column, in Arrow's layout.
 	webID, name, units repeated
 	text, empty        texts
 	micros             []int64
@@ -51,8 +51,8 @@ type ArrowWriter struct {
 	bitmaps            [8][]byte // by the number of the flag's bit
 }
 
-// NewArrowWriter begins a stream to w. Of labels it takes those by stream; the
-// others are ArrowSelect's. Nothing is written yet, and w is never closed.
+// NewArrowWriter begins a stream to w. It uses the labels by stream; the others are
+// ArrowSelect's. Nothing is written yet, and w is never closed.
 func NewArrowWriter(w io.Writer, labels Labels) (*ArrowWriter, error) {
 	schema, err := arrowSchema()
 	if err != nil {
@@ -93,11 +93,10 @@ func NewArrowWriter(w io.Writer, labels Labels) (*ArrowWriter, error) {
 	return a, nil
 }
 
-// Events is the number of events written.
+// Events returns the number of events written.
 func (a *ArrowWriter) Events() int64 { return a.events }
 
-// Write adds the events of b, which is the caller's again when it returns. After
-// an error the stream is lost.
+// Write adds the events of b. It does not keep b. After an error the stream is lost.
 func (a *ArrowWriter) Write(b *columns.Batch) error {
 	for at := 0; at < b.Len() && a.err == nil; {
 		at = a.run(b, at)
@@ -111,7 +110,7 @@ func (a *ArrowWriter) Write(b *columns.Batch) error {
 	return a.err
 }
 
-// Close ends the stream by the closing row. Without it the stream is torn.
+// Close ends the stream with the closing row. Without it the stream is torn.
 func (a *ArrowWriter) Close(closing string) error {
 	if a.err == nil {
 		a.err = errors.Join(a.flush(), a.close(closing))
@@ -125,8 +124,8 @@ func (a *ArrowWriter) bytes() int {
 	return len(a.webID.texts.bytes) + len(a.name.texts.bytes) + len(a.units.texts.bytes) + len(a.text.bytes)
 }
 
-// run takes events of one stream from at on, as many as have room but at least
-// one, and gives where the next begin. Events come in runs of a stream.
+// run takes events of one stream from at on, at least one and as many as there is room
+// for, and returns the position after them. Events come in runs of a stream.
 func (a *ArrowWriter) run(b *columns.Batch, at int) int {
 	stream := b.Stream[at]
 	width := len(a.webID.of[stream]) + len(a.name.of[stream]) + len(a.units.of[stream])
@@ -151,8 +150,8 @@ func (a *ArrowWriter) run(b *columns.Batch, at int) int {
 	return to
 }
 
-// texts takes value_text of the events from at up to to, or up to where there is
-// no room for more than the first, and gives where that is.
+// texts takes value_text of the events from at up to to, at least of the first and as
+// many as there is room for, and returns the position after them.
 func (a *ArrowWriter) texts(b *columns.Batch, at, to, room int) int {
 	if b.Strings.Len() == 0 {
 		a.text.repeat("", to-at)
@@ -171,7 +170,7 @@ func (a *ArrowWriter) texts(b *columns.Batch, at, to, room int) int {
 	return to
 }
 
-// flush writes the rows that are held as a record batch.
+// flush writes the buffered rows as a record batch.
 func (a *ArrowWriter) flush() error {
 	n := a.rows()
 	if n == 0 {
@@ -184,7 +183,7 @@ func (a *ArrowWriter) flush() error {
 	err := a.write(made, n)
 	for _, t := range []*texts{&a.webID.texts, &a.name.texts, &a.units.texts, &a.text} {
 		if t.reset(); cap(t.bytes) > 2*arrowBytes {
-			t.bytes = nil // one event had a text larger than all that a record batch is to have
+			t.bytes = nil // one event had a text larger than a record batch should be
 		}
 	}
 	a.micros, a.rest, a.days = a.micros[:0], a.rest[:0], a.days[:0]
@@ -227,7 +226,7 @@ func (a *ArrowWriter) some(t arrow.DataType, flag uint8, values ...[]byte) arrow
 // never is a flag that no event has.
 const never uint8 = 1 << 7
 
-// open makes the closing column of rows before the last.
+// open makes the closing column of the rows before the last.
 func (a *ArrowWriter) open(t arrow.DataType) arrow.Array {
 	a.empty.reset()
 	a.empty.repeat("", a.rows())
@@ -256,7 +255,7 @@ func nulls(t arrow.DataType, rows int) arrow.Array {
 	return array.MakeArrayOfNull(memory.DefaultAllocator, t, rows)
 }
 
-// repeated is a column of a text for each stream.
+// repeated is a column with a text for each stream.
 type repeated struct {
 	of    []string
 	texts texts
@@ -266,7 +265,7 @@ func (r *repeated) add(stream int32, rows int) { r.texts.repeat(r.of[stream], ro
 
 func (r *repeated) array(arrow.DataType) arrow.Array { return r.texts.array() }
 
-// day finds the day of an instant: most events are of the day of the one before.
+// day finds the day of an instant: mostly the day of the event before.
 type day struct {
 	from, to int64 // ticks
 	number   int32 // days since 1970-01-01

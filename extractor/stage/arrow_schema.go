@@ -18,8 +18,8 @@ const closingColumn = "closing"
 // a stream leaves them out, and ArrowSelect has them.
 var sentOnce = []string{"site", "batch_id", "ingestion_timestamp", "pipeline"}
 
-// arrowColumns are the columns of a stream, in order: those of bronze that
-// differ by row, and the closing.
+// arrowColumns are the columns of a stream, in order: those of bronze that differ by
+// row, and closing.
 func arrowColumns() []tables.Column {
 	var out []tables.Column
 	for _, c := range tables.Timeseries.Columns {
@@ -30,8 +30,8 @@ func arrowColumns() []tables.Column {
 	return append(out, tables.Column{Name: closingColumn, Type: tables.String})
 }
 
-// arrowTypes are the types as Spark's mapInArrow takes them: nothing
-// dictionary-encoded, since its Python worker cannot pass that on.
+// arrowTypes are types that Spark's mapInArrow takes: nothing dictionary-encoded, since
+// its Python worker cannot pass that on.
 var arrowTypes = map[tables.Type]arrow.DataType{
 	tables.String:    arrow.BinaryTypes.String,
 	tables.Timestamp: &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"},
@@ -42,8 +42,8 @@ var arrowTypes = map[tables.Type]arrow.DataType{
 	tables.Date:      arrow.FixedWidthTypes.Date32,
 }
 
-// arrowSchema is the schema of a stream. Every column may be null: the closing
-// row has nothing else, and Spark takes no column for anything but nullable here.
+// arrowSchema is the schema of a stream. Every column is nullable: the closing row has
+// no other value, and Spark takes every column as nullable here.
 func arrowSchema() (*arrow.Schema, error) {
 	var fields []arrow.Field
 	for _, c := range arrowColumns() {
@@ -56,8 +56,7 @@ func arrowSchema() (*arrow.Schema, error) {
 	return arrow.NewSchema(fields, nil), nil
 }
 
-// ArrowSchema returns the schema of an Arrow stream as Spark's DDL: what
-// mapInArrow is told.
+// ArrowSchema returns the schema of an Arrow stream as Spark's DDL, for mapInArrow.
 func ArrowSchema() string {
 	var columns []string
 	for _, c := range arrowColumns() {
@@ -66,10 +65,10 @@ func ArrowSchema() string {
 	return strings.Join(columns, ", ")
 }
 
-// ArrowSelect returns expressions of Spark SQL over a stream's columns: bronze's
-// columns in their order, with literals for those that are the same in every
-// row, and then the closing, which is null in the rows of events. Of l it takes
-// what is not by stream.
+// ArrowSelect returns expressions of Spark SQL over a stream's columns: bronze's columns
+// in their order, with literals for those that are the same in every row, and then
+// closing, which is null in the rows of events. It uses the labels of l that are not by
+// stream.
 func ArrowSelect(l Labels) []string {
 	ingested, _ := l.Ingested.Micros()
 	literals := map[string]string{
@@ -89,10 +88,9 @@ func ArrowSelect(l Labels) []string {
 	return append(out, tables.SparkName(closingColumn))
 }
 
-// sqlText is a literal of a text. What a session may read in one way or another
-// (backslashes by spark.sql.parser.escapedStringLiterals, ${…} by variable
-// substitution, quotes, control characters) is written in hexadecimal, which
-// there is only one way to read.
+// sqlText returns a literal of a text. What depends on the session (backslashes with
+// spark.sql.parser.escapedStringLiterals, ${…} with variable substitution, quotes,
+// control characters) is written in hexadecimal, which is unambiguous.
 func sqlText(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" _-.:/", r)

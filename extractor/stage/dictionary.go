@@ -35,14 +35,14 @@ func writeDictionary(column file.ColumnChunkWriter, values arrow.Array, indices 
 	if err := column.WriteDictIndices(rows, levels, nil); err != nil {
 		return err
 	}
-	// Indices say nothing of the values, so the column's statistics are ours to make.
+	// Indices carry no statistics of the values, so they are made here.
 	if statistics, ok := column.PageStatistics().(*metadata.ByteArrayStatistics); ok && statistics != nil {
 		return statistics.UpdateFromArrow(values, true)
 	}
 	return nil
 }
 
-// digits is the dictionary of what can be beyond microseconds.
+// digits is the dictionary of the possible digit beyond microseconds.
 var digits = int32Of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 func int32Of(values ...int32) arrow.Array {
@@ -61,7 +61,7 @@ func textOf(text string) arrow.Array {
 	return d.array()
 }
 
-// texts lays texts out as Arrow has them, in memory that is used again.
+// texts holds texts in Arrow's layout, in memory that is reused.
 type texts struct {
 	offsets []int32
 	bytes   []byte
@@ -84,7 +84,7 @@ func (t *texts) repeat(text string, n int) {
 	}
 	at := len(t.bytes)
 	t.bytes = slices.Grow(t.bytes, n*len(text))[:at+n*len(text)]
-	// Each copy doubles what there is.
+	// Each copy doubles the length.
 	for all, done := t.bytes[at:], copy(t.bytes[at:], text); done < len(all); {
 		done += copy(all[done:], all[:done])
 	}

@@ -13,12 +13,11 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// step is the number of rows that are handed to a column at a time: what they
-// are made of stays in the processor's cache.
+// step is the number of rows passed to a column at a time: their values stay in the
+// processor's cache.
 const step = 8192
 
-// encoder writes row groups, column by column. Its buffers are used again for
-// the next one.
+// encoder writes row groups, column by column. Its buffers are reused for the next one.
 type encoder struct {
 	columns []func(file.ColumnChunkWriter, *rows) error // in the file's order
 
@@ -35,7 +34,7 @@ type encoder struct {
 	texts   textColumn
 }
 
-// newEncoder pairs every column of bronze with what writes it.
+// newEncoder pairs every column of bronze with its writer.
 func newEncoder(l *Labels) (*encoder, error) {
 	e := &encoder{
 		int64s: make([]int64, step), int32s: make([]int32, step), float64: make([]float64, step), levels: make([]int16, step),
@@ -70,7 +69,7 @@ func newEncoder(l *Labels) (*encoder, error) {
 	return e, nil
 }
 
-// rowGroup writes r. The group is the caller's to close.
+// rowGroup writes r. The caller closes the group.
 func (e *encoder) rowGroup(group file.SerialRowGroupWriter, r *rows) error {
 	for _, write := range e.columns {
 		column, err := group.NextColumn()
@@ -197,8 +196,8 @@ func some[T any](e *encoder, column file.ColumnChunkWriter, r *rows, flag uint8,
 	return nil
 }
 
-// levelsOf returns 1 for every row with the flag and 0 for the others, and the
-// number of ones. The levels are good until the next call.
+// levelsOf returns 1 for every row with the flag and 0 for the others, and the number of
+// ones. The levels are valid until the next call.
 func (e *encoder) levelsOf(flags []uint8, flag uint8) (levels []int16, n int) {
 	levels = e.levels[:len(flags)]
 	for i, f := range flags {
@@ -211,7 +210,7 @@ func (e *encoder) levelsOf(flags []uint8, flag uint8) (levels []int16, n int) {
 	return levels, n
 }
 
-// flag returns what writes one of the flags as a column.
+// flag returns the writer of a column of one of the flags.
 func (e *encoder) flag(flag uint8) func(file.ColumnChunkWriter, *rows) error {
 	return func(column file.ColumnChunkWriter, r *rows) error {
 		w, err := typed[*file.BooleanColumnChunkWriter](column)
@@ -223,7 +222,7 @@ func (e *encoder) flag(flag uint8) func(file.ColumnChunkWriter, *rows) error {
 	}
 }
 
-// bitmapOf returns a bit for every row: whether it has the flag. The bits are good
+// bitmapOf returns a bit for every row: whether it has the flag. The bits are valid
 // until the next call.
 func (e *encoder) bitmapOf(flags []uint8, flag uint8) []byte {
 	if e.bitmap == nil {
@@ -256,7 +255,7 @@ func gather(eight uint64) byte {
 	return byte(eight & 0x0101010101010101 * 0x0102040810204080 >> 56)
 }
 
-// indicesFor returns room for an index a row, good until the next call.
+// indicesFor returns room for an index per row, valid until the next call.
 func (e *encoder) indicesFor(r *rows) []int32 {
 	if cap(e.indices) < r.Len() {
 		e.indices = make([]int32, max(r.Len(), min(rowGroup, 2*cap(e.indices))))

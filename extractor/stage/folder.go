@@ -18,10 +18,10 @@ import (
 const (
 	markerName  = "batch.json"
 	leaseSuffix = ".lease"
-	asideName   = "set-aside" // no partition's name: nothing that lists folders looks there
+	asideName   = "set-aside" // not a partition's name, so that listing folders skips it
 )
 
-// Lease says who writes a folder, and until when at most.
+// Lease names the writer of a folder, and until when it may be running.
 type Lease struct {
 	RunID   string    `json:"run_id"`
 	Attempt int       `json:"attempt"`
@@ -34,7 +34,7 @@ type Folder struct {
 	Partition int
 	Number    int64
 	BatchID   string
-	Lease     Lease // written by Create; the zero value: none, since no other process sees ROOT
+	Lease     Lease // written by Create; zero: none, since no other process sees ROOT
 }
 
 // New names the folder of a batch; nothing is made yet.
@@ -55,7 +55,7 @@ func partitionName(partition int) string { return fmt.Sprintf("p%04d", partition
 
 func folderName(number int64, batchID string) string { return fmt.Sprintf("%012d-%s", number, batchID) }
 
-// All returns the folders of every partition of a pipeline, by partition, then as List.
+// All returns the folders of every partition of a pipeline, by partition, then in List's order.
 func All(root, pipeline string) ([]Folder, error) {
 	partitions, err := Partitions(root, pipeline)
 	if err != nil {
@@ -72,8 +72,8 @@ func All(root, pipeline string) ([]Folder, error) {
 	return out, nil
 }
 
-// Partitions lists the partitions that have had folders, in ascending order. Names
-// that are not a partition's are passed over.
+// Partitions returns the partitions that have had folders, ascending. Other names are
+// skipped.
 func Partitions(root, pipeline string) ([]int, error) {
 	entries, err := os.ReadDir(pipelineDir(root, pipeline))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +94,7 @@ func Partitions(root, pipeline string) ([]int, error) {
 }
 
 // List returns the folders of a partition in order of number, then batch_id.
-// Names that are not a folder's are passed over.
+// Other names are skipped.
 func List(root, pipeline string, partition int) ([]Folder, error) {
 	dir := partitionDir(root, pipeline, partition)
 	entries, err := os.ReadDir(dir)
@@ -139,7 +139,7 @@ func (f Folder) Create() error {
 	return os.MkdirAll(f.Dir, 0o700)
 }
 
-// ReadLease returns the folder's lease; ok is false when there is none that can be read.
+// ReadLease returns the folder's lease; ok is false if there is none, or it is unreadable.
 func (f Folder) ReadLease() (l Lease, ok bool) {
 	data, err := os.ReadFile(f.Dir + leaseSuffix)
 	return l, err == nil && json.Unmarshal(data, &l) == nil
@@ -153,8 +153,8 @@ func (f Folder) Release() error {
 	return nil
 }
 
-// Remove deletes the folder, its marker first: a removal that breaks off leaves
-// a torn folder, never a whole one with files missing.
+// Remove deletes the folder, its marker first: an interrupted removal leaves a torn
+// folder, never a whole one with missing files.
 func (f Folder) Remove() error {
 	if err := os.Remove(filepath.Join(f.Dir, markerName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -165,9 +165,8 @@ func (f Folder) Remove() error {
 	return f.Release()
 }
 
-// SetAside moves the folder out of the way, to where nobody takes it for a batch
-// any more and nothing is removed, and returns where that is. It is no error when
-// another process has moved it.
+// SetAside moves the folder to where nothing takes it for a batch or removes it, and
+// returns that place. It is not an error if another process has moved it.
 func (f Folder) SetAside() (string, error) {
 	partition := filepath.Dir(f.Dir)
 	aside := filepath.Join(filepath.Dir(partition), asideName, filepath.Base(partition))
@@ -184,7 +183,7 @@ func (f Folder) SetAside() (string, error) {
 		}
 		err := os.Rename(f.Dir, to)
 		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EXDEV) {
-			// A volume of Databricks knows no rename. One that breaks off leaves the folder as it is.
+			// A Databricks volume has no rename. An interrupted copy leaves the folder unchanged.
 			if err = os.CopyFS(to, os.DirFS(f.Dir)); err == nil {
 				err = f.Remove()
 			}
@@ -215,7 +214,7 @@ func syncDir(dir string) error {
 	}
 	err = d.Sync()
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
-		err = nil // a volume of Databricks has no folders to sync: its files are objects
+		err = nil // a Databricks volume has no folders to sync: its files are objects
 	}
 	return errors.Join(err, d.Close())
 }

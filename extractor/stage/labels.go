@@ -5,7 +5,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 )
 
-// constant returns what writes a column of one value, the only one of its dictionary.
+// constant returns the writer of a column of one value, the only one in its dictionary.
 func (e *encoder) constant(value arrow.Array) func(file.ColumnChunkWriter, *rows) error {
 	return func(column file.ColumnChunkWriter, r *rows) error {
 		indices := e.indicesFor(r)
@@ -14,7 +14,7 @@ func (e *encoder) constant(value arrow.Array) func(file.ColumnChunkWriter, *rows
 	}
 }
 
-// label returns what writes a column of a text for each stream.
+// label returns the writer of a column with a text for each stream.
 func (e *encoder) label(of []string) func(file.ColumnChunkWriter, *rows) error {
 	l := newLabel(of)
 	return func(column file.ColumnChunkWriter, r *rows) error {
@@ -46,8 +46,8 @@ func newLabel(of []string) *label {
 	return l
 }
 
-// index returns the texts of the row group's streams in order of appearance, and
-// in indices which of them each row has. The texts are good until the next call.
+// index returns the texts of the row group's streams in order of appearance, and sets in
+// indices the text of each row. The texts are valid until the next call.
 func (l *label) index(streams, indices []int32) arrow.Array {
 	l.entries.reset()
 	l.order = l.order[:0]

@@ -35,8 +35,8 @@ func encodeMarker(h *batch.Header) ([]byte, error) {
 	return append(body, digestField+digestOf(body)+digestEnd...), nil
 }
 
-// intact reports whether a marker is as it was written. signed is false where it
-// has no digest of itself.
+// intact reports whether a marker is unchanged. signed is false if it has no digest of
+// itself.
 func intact(data []byte) (intact, signed bool) {
 	at := len(data) - digestSize
 	if at < 0 || !bytes.HasPrefix(data[at:], []byte(digestField)) || !bytes.HasSuffix(data, []byte(digestEnd)) {
@@ -50,10 +50,9 @@ func digestOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Header reads the folder's marker. whole is false, without an error, when there
-// is none, or when it was not written to its end. The error is a *Damage when the
-// marker is not what was sealed, or is another folder's; a marker of a newer
-// program is another error.
+// Header reads the folder's marker. whole is false, without an error, if there is none,
+// or if it was not written to its end. The error is a *Damage if the marker was changed,
+// or is another folder's; a marker of a newer program is another error.
 func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	path := filepath.Join(f.Dir, markerName)
 	data, err := os.ReadFile(path)
@@ -66,7 +65,7 @@ func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	var cut *json.SyntaxError
 	if err := json.Unmarshal(data, &h); err != nil {
 		if errors.As(err, &cut) && cut.Offset >= int64(len(data)) {
-			return batch.Header{}, false, nil // no beginning of a JSON object is one
+			return batch.Header{}, false, nil // part of a JSON object never parses
 		}
 		return batch.Header{}, false, &Damage{Folder: f, Reason: fmt.Sprintf("%s cannot be read: %v", markerName, err)}
 	}
@@ -84,12 +83,11 @@ func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	return h, true, nil
 }
 
-// Seal makes the folder whole. h.Files are the data as their writers answered
-// (Writer.File, Spark); the folder's own listing is the second opinion, and where
-// the two differ the marker is not written. A digest that a file's writer does not
-// know is added here. Every data file is closed and synced by now (Writer.Close
-// does that; Spark's are when its job ends): the marker must not be durable before
-// them.
+// Seal makes the folder whole. h.Files are the data files as their writers report them
+// (Writer.File, Spark). They are compared with the folder's listing: if the two differ,
+// the marker is not written. Seal adds digests that a writer does not know. Every data
+// file must be closed and synced (by Writer.Close, and by Spark when its job ends): the
+// marker must not be durable before them.
 func (f Folder) Seal(h *batch.Header) error {
 	h.Version = batch.HeaderVersion
 	if err := f.Check(h); err != nil {
@@ -112,8 +110,8 @@ func (f Folder) Seal(h *batch.Header) error {
 	}
 	err = os.Rename(path+".tmp", path)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) {
-		// A volume of Databricks knows no rename. A marker that was not written to
-		// its end does not parse, so it may be written in its place.
+		// A Databricks volume has no rename. An incomplete marker does not parse, so it
+		// may be written in place.
 		err = writeSynced(path, data)
 	}
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// recycler gives the Parquet writer's large buffers out again: it makes the same
-// ones anew for every column of every row group. It is not safe for concurrent
-// use; each Writer has one of its own.
+// recycler reuses the Parquet writer's large buffers, which it otherwise allocates for
+// every column of every row group. It is not safe for concurrent use; each Writer has its
+// own.
 type recycler struct {
 	memory.GoAllocator
 	free [][]byte

@@ -6,12 +6,12 @@ import "github.com/bundlegen/bundlegen/extractor/columns"
 // writer holds of them.
 const maxTextBytes = 2 << 20
 
-// rows are the events of a row group that is being filled. The zero value is ready.
+// rows holds the events of a row group that is being filled. The zero value is ready.
 type rows struct {
 	columns.Batch // Text holds indices into texts; Strings is not used
-	// texts are those of the batches, by reference. A text is here once for each
-	// batch that has it: whether it is worth looking for equal ones is decided
-	// when all are known.
+	// texts are those of the batches, by reference. A text is listed once for each
+	// batch that has it: whether it is worth looking for equal ones is decided once
+	// all are known.
 	texts     []string
 	textBytes int
 	texted    int      // rows with a text
@@ -20,7 +20,7 @@ type rows struct {
 
 const unseen = ^uint32(0)
 
-// add takes events of b from at on, as many as have room, and gives their number.
+// add takes events of b from at on, as many as there is room for, and returns their number.
 func (r *rows) add(b *columns.Batch, at int) int {
 	to := min(b.Len(), at+rowGroup-r.Len())
 	if room := cap(r.Ticks); r.Len()+to-at > room && room > 0 {
@@ -40,8 +40,8 @@ func (r *rows) add(b *columns.Batch, at int) int {
 	return to - at
 }
 
-// addTexts takes the texts of the events from at up to to, and gives up to which
-// event there was room.
+// addTexts takes the texts of the events from at up to to, and returns the position up to
+// which there was room.
 func (r *rows) addTexts(b *columns.Batch, at, to int) int {
 	for len(r.local) < b.Strings.Len() {
 		r.local = append(r.local, unseen)
@@ -76,7 +76,7 @@ func (r *rows) forget() { r.local = r.local[:0] }
 // reset empties the row group and keeps its memory.
 func (r *rows) reset() {
 	r.Truncate(0)
-	clear(r.texts) // or they would be held until as many others come
+	clear(r.texts) // so that they can be collected
 	r.texts, r.textBytes, r.texted = r.texts[:0], 0, 0
 	r.forget()
 }

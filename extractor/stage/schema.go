@@ -17,10 +17,10 @@ const rowGroup = 122_880
 // pageSize is the size at which a page ends, in bytes before compression.
 const pageSize = 256 << 10
 
-// nullable are the columns that not every event has something for.
+// nullable are the columns that not every event has a value for.
 var nullable = map[string]bool{"value": true, "value_text": true, "value_code": true}
 
-// fileSchema is bronze's, column for column: a folder can be appended as it is.
+// fileSchema is bronze's, column for column: a folder can be appended unchanged.
 func fileSchema() (*schema.GroupNode, error) {
 	var fields schema.FieldList
 	for _, c := range tables.Timeseries.Columns {

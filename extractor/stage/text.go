@@ -9,11 +9,11 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/columns"
 )
 
-// maxDictionary is the most that a dictionary of value_text holds, in bytes:
-// readers have it in memory as a whole.
+// maxDictionary is the size of the largest dictionary of value_text, in bytes: readers
+// hold it in memory as a whole.
 const maxDictionary = 1 << 20
 
-// sample is the number of texts by which it shows whether texts repeat.
+// sample is the number of texts after which it is known whether texts repeat.
 const sample = 1024
 
 // textColumn is the memory of value_text.
@@ -25,8 +25,8 @@ type textColumn struct {
 	values  []parquet.ByteArray
 }
 
-// text writes value_text: with a dictionary where texts repeat, as they do when
-// they are names of states, and else one after the other.
+// text writes value_text: with a dictionary if texts repeat, as names of states do, else
+// one after the other.
 func (e *encoder) text(column file.ColumnChunkWriter, r *rows) error {
 	t := &e.texts
 	if r.texted == 0 || !t.index(r) {
@@ -49,7 +49,7 @@ func (e *encoder) text(column file.ColumnChunkWriter, r *rows) error {
 	return writeDictionary(column, t.entries.array(), indices, t.levels, valid)
 }
 
-// index makes the row group's dictionary, and says whether it is worth having one.
+// index makes the row group's dictionary, and reports whether it is worth having one.
 func (t *textColumn) index(r *rows) bool {
 	if t.ids == nil {
 		t.ids = make(map[string]int32)
@@ -94,7 +94,7 @@ func (t *textColumn) plain(column file.ColumnChunkWriter, r *rows) error {
 			if _, err := w.WriteBatch(t.values, t.levels, nil); err != nil {
 				return err
 			}
-			clear(t.values) // hold none of them back
+			clear(t.values) // so that they can be collected
 			t.levels, t.values, size = t.levels[:0], t.values[:0], 0
 		}
 	}

@@ -20,21 +20,21 @@ import (
 	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
-// Damage reports that a folder is not what was staged. It is never said of a disk
-// that cannot be read: that is another error, which may pass.
+// Damage is the error of a folder that is not what was staged. A disk that cannot be read
+// is another error, which may pass.
 type Damage struct {
 	Folder Folder
 	Reason string
-	Header batch.Header // what the marker says; the zero value where it cannot be read
-	Sealed bool         // the marker itself is as it was sealed: Header is right
+	Header batch.Header // of the marker; the zero value if it cannot be read
+	Sealed bool         // the marker itself is unchanged: Header is right
 }
 
 func (d *Damage) Error() string { return d.Folder.Dir + ": " + d.Reason }
 
-// Verify reads the folder's marker and holds the folder against it, file by file
-// and byte by byte. whole is false, without an error, when the folder has no
-// marker, also when another process is removing it at this moment. A *Damage says
-// that it is not what was staged.
+// Verify reads the folder's marker and compares the folder with it, file by file and byte
+// by byte. whole is false, without an error, if the folder has no marker, also when
+// another process is just removing it. The error is a *Damage if the folder is not what
+// was staged.
 func (f Folder) Verify() (h batch.Header, whole bool, err error) {
 	return f.inspect(func(h *batch.Header) error {
 		if err := f.Check(h); err != nil {
@@ -44,8 +44,7 @@ func (f Folder) Verify() (h batch.Header, whole bool, err error) {
 	})
 }
 
-// Glance is Verify without reading the data: for a folder that was verified a
-// moment ago.
+// Glance is Verify without reading the data, for a folder that was just verified.
 func (f Folder) Glance() (h batch.Header, whole bool, err error) { return f.inspect(f.Check) }
 
 func (f Folder) inspect(check func(*batch.Header) error) (h batch.Header, whole bool, err error) {
@@ -59,7 +58,7 @@ func (f Folder) inspect(check func(*batch.Header) error) (h batch.Header, whole 
 	damaged := errors.As(err, &d)
 	if damaged || errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(filepath.Join(f.Dir, markerName)); errors.Is(err, fs.ErrNotExist) {
-			return batch.Header{}, false, nil // whoever removes a folder begins with its marker
+			return batch.Header{}, false, nil // a removal begins with the marker
 		}
 	}
 	if damaged {
@@ -68,8 +67,8 @@ func (f Folder) inspect(check func(*batch.Header) error) (h batch.Header, whole 
 	return h, false, err
 }
 
-// Check holds the names and sizes of the data files that are there against those
-// that the marker lists. The error is a *Damage where they differ.
+// Check compares the names and sizes of the present data files with those that the marker
+// lists. The error is a *Damage if they differ.
 func (f Folder) Check(h *batch.Header) error {
 	have, err := f.Files()
 	if err != nil {
@@ -97,7 +96,7 @@ func (f Folder) Check(h *batch.Header) error {
 	}
 	for _, file := range have {
 		if _, more := sizes[file.Name]; more {
-			return damage("%q is one file too many", file.Name) // a name that is not ours
+			return damage("%q is one file too many", file.Name) // not a data file's name
 		}
 	}
 	if h.Events > 0 && len(h.Files) == 0 {
@@ -106,9 +105,8 @@ func (f Folder) Check(h *batch.Header) error {
 	return nil
 }
 
-// Files lists the data files that are there with their sizes, in order of name. An
-// empty batch may have none. A listing that fails is an error: it never passes for
-// a shorter one.
+// Files returns the present data files with their sizes, in order of name. An empty batch
+// may have none. A failed listing is an error: it never passes for a shorter one.
 func (f Folder) Files() ([]batch.File, error) {
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
@@ -150,14 +148,14 @@ func (f Folder) sparkFiles(out []batch.File) ([]batch.File, error) {
 	return out, nil
 }
 
-// notAFile is the size of what has the name of a data file and is none.
+// notAFile is the size of what has the name of a data file but is not a file.
 const notAFile = -1
 
 func appendFile(out []batch.File, e fs.DirEntry, name string) ([]batch.File, error) {
 	info, err := e.Info()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return out, nil // it went while the folder was listed
+		return out, nil // it was removed while the folder was listed
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
@@ -172,12 +170,12 @@ const dataName = "data"
 // DataDir is the folder that Spark writes the data to; Spark makes it.
 func (f Folder) DataDir() string { return filepath.Join(f.Dir, dataName) }
 
-// Path returns where a data file is.
+// Path returns the path of a data file.
 func (f Folder) Path(file batch.File) string {
 	return filepath.Join(f.Dir, filepath.FromSlash(file.Name))
 }
 
-// DataFiles lists the paths of the folder's Parquet files, in order of name.
+// DataFiles returns the paths of the folder's Parquet files, in order of name.
 func (f Folder) DataFiles() ([]string, error) {
 	files, err := f.Files()
 	if err != nil {
@@ -190,11 +188,11 @@ func (f Folder) DataFiles() ([]string, error) {
 	return out, nil
 }
 
-// maxOpenFiles is how many files are read at once for their digests: a mount
-// that reads over the network is slow with one alone.
+// maxOpenFiles is how many files are read at once for their digests: a network mount is
+// slow with a single one.
 const maxOpenFiles = 4
 
-// digests reads files, and hands over the digest of each.
+// digests reads files, and passes on the digest of each.
 func (f Folder) digests(files []batch.File, each func(i int, sha256 string) error) error {
 	var g errgroup.Group
 	g.SetLimit(maxOpenFiles)

@@ -17,7 +17,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// Labels is what a writer knows of each stream, by the index in columns.Batch.Stream.
+// Labels are the constant columns of each stream, by the index in columns.Batch.Stream.
 type Labels struct {
 	WebID, Name, Units []string
 	Site               string
@@ -27,8 +27,8 @@ type Labels struct {
 }
 
 // Writer writes events to one Parquet file of a folder. It is not safe for
-// concurrent use. Close makes what was written durable; without it the file is
-// rubbish, and the folder has no marker to say otherwise.
+// concurrent use. Close makes the file durable; without it the file is useless, and its
+// folder has no marker.
 type Writer struct {
 	file    *os.File
 	digest  hash.Hash
@@ -41,8 +41,7 @@ type Writer struct {
 	err     error // the first one: nothing is written after it
 }
 
-// CreateWriter opens file number n of the folder, which exists. A file that is
-// there is an error.
+// CreateWriter creates file number n of the folder, which must exist; the file must not.
 func (f Folder) CreateWriter(n int, labels Labels) (*Writer, error) {
 	sch, err := fileSchema()
 	if err != nil {
@@ -58,14 +57,14 @@ func (f Folder) CreateWriter(n int, labels Labels) (*Writer, error) {
 	}
 	w := &Writer{file: out, digest: sha256.New(), encode: encode}
 	w.buf = bufio.NewWriterSize(written{w}, 256<<10)
-	// The Parquet writer closes what it writes to if it can: give it the buffer, which it can't.
+	// The Parquet writer closes its target if it can. It cannot close a buffer.
 	if w.parquet, err = file.NewParquetWriterWithError(w.buf, sch, file.WithWriterProps(properties())); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
 	return w, nil
 }
 
-// written is the file of a Writer, which knows size and digest of what it wrote.
+// written is the file of a Writer, with the size and digest of what was written.
 type written struct{ *Writer }
 
 func (w written) Write(p []byte) (n int, err error) {
@@ -75,16 +74,16 @@ func (w written) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Events is the number of events written.
+// Events returns the number of events written.
 func (w *Writer) Events() int64 { return w.events }
 
-// File returns what was written, for the folder's marker: once Close has succeeded.
+// File returns the file, for the folder's marker. It is valid once Close has succeeded.
 func (w *Writer) File() batch.File {
 	return batch.File{Name: filepath.Base(w.file.Name()), Size: w.size, SHA256: hex.EncodeToString(w.digest.Sum(nil))}
 }
 
-// Write adds the events of b, which is the caller's again when it returns. After
-// an error the file is lost: all that is left is to Close it.
+// Write adds the events of b. It does not keep b. After an error the file is lost and only
+// Close may be called.
 func (w *Writer) Write(b *columns.Batch) error {
 	if w.err != nil {
 		return w.err
@@ -118,8 +117,8 @@ func (w *Writer) flush() error {
 	return group.Close()
 }
 
-// Close writes what is left and makes the file durable. It fails with Write's
-// error when there was one.
+// Close writes what is left and makes the file durable. It returns Write's error if there
+// was one.
 func (w *Writer) Close() error {
 	if w.err == nil {
 		w.err = w.finish()

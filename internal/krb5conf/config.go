@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Config is what a login needs of Kerberos configuration files.
+// Config is the part of Kerberos configuration files that a login needs.
 type Config struct {
 	Realms  []Realm  // in the files' order; each once
 	Domains []Domain // of [domain_realm], in the files' order; each once
@@ -20,8 +20,8 @@ type Config struct {
 	ClockSkew          time.Duration // 0: not set
 	UDPPreferenceLimit int           // -1: not set
 
-	// Notes name what is left out though the files ask for it: a folder to be
-	// included that is not there, a KDC that can only be reached by a proxy.
+	// Notes describe what is left out although the files request it: an included folder
+	// that does not exist, a KDC that can only be reached by a proxy.
 	Notes []string
 }
 
@@ -31,11 +31,11 @@ type Realm struct {
 	KDCs []string // host:port
 }
 
-// Domain is the realm of a host, or of all hosts below a domain where the name
-// begins with a dot.
+// Domain is the realm of a host, or of all hosts below a domain if the name begins with a
+// dot.
 type Domain struct{ Name, Realm string }
 
-// KDCs returns the KDCs of a realm; none where the files name none.
+// KDCs returns the KDCs of a realm; nil if the files name none.
 func (c *Config) KDCs(realm string) []string {
 	for _, r := range c.Realms {
 		if r.Name == realm {
@@ -46,7 +46,7 @@ func (c *Config) KDCs(realm string) []string {
 }
 
 // RealmOf returns the realm that [domain_realm] has for a host: that of the host
-// itself, else of the nearest domain above it; "" where it has none.
+// itself, else of the nearest domain above it; "" if it has none.
 func (c *Config) RealmOf(host string) string {
 	name := strings.TrimSuffix(strings.ToLower(host), ".")
 	for name != "" {
@@ -68,9 +68,8 @@ func (c *Config) RealmOf(host string) string {
 	return ""
 }
 
-// Encode returns the configuration as one file that includes no other, and that
-// holds nothing but what Parse reads from it: the same configuration, the same
-// bytes.
+// Encode returns the configuration as one file without includes, and with nothing but
+// what Parse reads from it: the same configuration has the same bytes.
 func (c *Config) Encode() []byte {
 	var b bytes.Buffer
 	section := func(name string, write func()) {
@@ -130,7 +129,7 @@ type enctype struct {
 	names  []string
 }
 
-// enctypes are those that MIT's DEFAULT stands for, in its order.
+// enctypes are those of MIT's DEFAULT, in its order.
 var enctypes = []enctype{
 	{18, "aes", []string{"aes256-cts-hmac-sha1-96", "aes256-cts", "aes256-sha1"}},
 	{17, "aes", []string{"aes128-cts-hmac-sha1-96", "aes128-cts", "aes128-sha1"}},
@@ -143,8 +142,8 @@ var enctypes = []enctype{
 }
 
 // readEnctypes reads a list of kinds of keys as MIT does: names and families,
-// each added, or taken away by a minus. Names that are not known here (of single
-// DES, of later ones) are left out; nil where none is left.
+// each added, or removed by a minus. Unsupported names (of single DES, of later ones) are
+// left out; nil if none is left.
 func readEnctypes(text string) []int32 {
 	var ids []int32
 	for _, name := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {

@@ -17,8 +17,7 @@ type parser struct {
 	waiting bool     // NAME = has come, and its { has not
 }
 
-// maxGroups is how deep { } may be in one another: no relation that is known
-// takes more than two.
+// maxGroups is how deep { } may be nested: no known relation takes more than two.
 const maxGroups = 16
 
 func (p *parser) parse(text string) error {
@@ -51,7 +50,7 @@ func (p *parser) one(line string) error {
 		return nil
 	case text[0] == '[':
 		return p.begin(text, column)
-	case p.section == "": // nothing counts before the first section
+	case p.section == "": // lines before the first section are ignored
 		return nil
 	case p.waiting:
 		rest, ok := strings.CutPrefix(text, "{")
@@ -104,8 +103,7 @@ const (
 	domainRealm = "domain_realm"
 )
 
-// ours reports whether the section is one that is read: what others hold is not
-// judged.
+// ours reports whether the section is one that is read: others are not checked.
 func (p *parser) ours() bool {
 	return p.section == libdefaults || p.section == realms || p.section == domainRealm
 }
@@ -158,8 +156,7 @@ func (p *parser) open(tag string, column int) error {
 	return nil
 }
 
-// body reads what stands on a line inside of { }: any number of relations, and
-// the end of it.
+// body reads a line inside of { }: any number of relations, and the closing brace.
 func (p *parser) body(text string, column int) error {
 	whole := len(text)
 	for len(p.groups) > 0 {
@@ -209,8 +206,8 @@ func (p *parser) body(text string, column int) error {
 	}
 }
 
-// oneValue cuts a value from what follows it on a line inside of { }: the next
-// NAME =, a }, a comment.
+// oneValue cuts a value from what follows it on a line inside of { }: the next NAME =, a
+// }, a comment.
 func oneValue(text string) (value, behind string) {
 	end := len(text)
 	if at := strings.IndexByte(text, '}'); at >= 0 {
@@ -236,8 +233,8 @@ func (p *parser) shut(final bool) {
 	p.groups = p.groups[:len(p.groups)-1]
 }
 
-// uncommented cuts off a comment behind a value. # and ; are parts of values,
-// too: a comment has space before it.
+// uncommented cuts off a comment after a value. # and ; may be part of values: a comment
+// has space before it.
 func uncommented(value string) string {
 	for i := 1; i < len(value); i++ {
 		if (value[i] == '#' || value[i] == ';') && (value[i-1] == ' ' || value[i-1] == '\t') {
@@ -247,7 +244,7 @@ func uncommented(value string) string {
 	return value
 }
 
-// unquoted returns what stands between quotes.
+// unquoted returns the text between quotes.
 func unquoted(value string) string {
 	var b strings.Builder
 	for i := 1; i < len(value) && value[i] != '"'; i++ {
@@ -268,8 +265,8 @@ func unquoted(value string) string {
 	return b.String()
 }
 
-// wrong returns an error about a place of the line. It never repeats a line: what
-// was taken for a Kerberos configuration may be a secret.
+// wrong returns an error about a place in the line. It never shows the line: a file that
+// was mistaken for a Kerberos configuration may be a secret.
 func (p *parser) wrong(column int, what string) error {
 	return fmt.Errorf("%s:%d:%d: %s", p.file, p.line, column, what)
 }

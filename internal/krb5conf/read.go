@@ -12,15 +12,15 @@ import (
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
-// What a configuration may be at most, all files together.
+// Limits of a configuration, all files together.
 const (
 	MaxBytes = 1 << 20
 	maxFiles = 500
 	maxDepth = 8 // of files that include files
 )
 
-// Parse reads one file that must not include others: what a task finds in its
-// bundle. file is its name in errors, which have line and column.
+// Parse reads one file that must not include others: that of a bundle. file is its name
+// in errors, which have line and column.
 func Parse(data []byte, file string) (*Config, error) {
 	r := newReader(false)
 	if err := r.text(data, file, nil); err != nil {
@@ -29,10 +29,9 @@ func Parse(data []byte, file string) (*Config, error) {
 	return r.config(file)
 }
 
-// Load reads files of this machine and all that they include, as a login on it
-// does: of a value that several have, the first counts. A file that is not there
-// is passed over where another one is; without any the error is an
-// fs.ErrNotExist.
+// Load reads files of this machine and all that they include, as a login on it does: the
+// first of several values wins. A missing file is skipped if another one exists; without
+// any the error is an fs.ErrNotExist.
 func Load(files ...string) (*Config, error) {
 	r := newReader(true)
 	var missing error
@@ -67,7 +66,7 @@ type reader struct {
 
 	seen  bool            // a section that we read
 	set   map[string]bool // relations that have their value
-	final map[string]bool // sections that later files cannot change
+	final map[string]bool // what later files no longer change
 	soon  map[string]bool // what is final from the next file on
 
 	permitted []int32
@@ -191,8 +190,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// includable reports whether includedir takes a file of that name: editors and
-// package managers leave others behind.
+// includable reports whether includedir reads a file of that name: editors and package
+// managers leave others behind.
 func includable(name string) bool {
 	if strings.HasSuffix(name, ".conf") && !strings.HasPrefix(name, ".") {
 		return true
@@ -202,7 +201,7 @@ func includable(name string) bool {
 	})
 }
 
-// cause returns the cause of a file's error without the file's name.
+// cause returns the cause of a file's error without the file, which is named elsewhere.
 func cause(err error) error {
 	var wrong *fs.PathError
 	if errors.As(err, &wrong) {

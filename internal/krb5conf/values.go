@@ -12,8 +12,8 @@ import (
 
 func realmKey(name string) string { return realms + " " + name }
 
-// value takes over a relation, if it is one that is read. What an earlier file or
-// line has set stays.
+// value stores a relation, if it is one that is read. A value of an earlier file or line
+// is kept.
 func (p *parser) value(tag, value string, column, at int) error {
 	if !p.ours() || p.final[p.section] {
 		return nil
@@ -33,7 +33,7 @@ func (p *parser) value(tag, value string, column, at int) error {
 	return nil
 }
 
-// setting takes over a value of [libdefaults].
+// setting stores a value of [libdefaults].
 func (p *parser) setting(key, value string, at int) (err error) {
 	if p.set[key] {
 		return nil
@@ -71,7 +71,7 @@ const maxUDP = 32700
 func (p *parser) domain(name, value string, at int) error {
 	realm, _, _ := strings.Cut(value, " ")
 	switch {
-	case !hostName.MatchString(strings.TrimPrefix(name, ".")): // a pattern, for instance, which no host's name is
+	case !hostName.MatchString(strings.TrimPrefix(name, ".")): // a pattern, for instance, which is not a host's name
 		p.note(fmt.Sprintf("%s in [domain_realm] is neither a host nor a .domain, and is left out", quote(name)))
 		return nil
 	case !realmName.MatchString(realm):
@@ -86,7 +86,7 @@ func (p *parser) domain(name, value string, at int) error {
 	return nil
 }
 
-// kdc takes over a KDC of a realm.
+// kdc adds a KDC of a realm.
 func (p *parser) kdc(realm, value string, final bool, at int) error {
 	if p.final[realmKey(realm)] || p.set[realmKey(realm)] {
 		return nil
@@ -138,8 +138,8 @@ func hostPort(address string) (string, bool) {
 	return net.JoinHostPort(host, port), true
 }
 
-// longest is the greatest duration that is taken: ten years.
-const longest = 3660 * 24 * time.Hour
+// maxDuration is the greatest duration that is accepted: ten years.
+const maxDuration = 3660 * 24 * time.Hour
 
 var (
 	units    = regexp.MustCompile(`^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?$`)
@@ -156,8 +156,8 @@ func duration(text string) (time.Duration, error) {
 	var d time.Duration
 	add := func(number string, unit time.Duration) {
 		n, _ := strconv.ParseInt("0"+number, 10, 64) // digits, or nothing
-		if d += min(time.Duration(n), longest/unit+1) * unit; d > longest {
-			d = longest
+		if d += min(time.Duration(n), maxDuration/unit+1) * unit; d > maxDuration {
+			d = maxDuration
 		}
 	}
 	if m := seconds.FindStringSubmatch(text); m != nil {

@@ -10,33 +10,33 @@ import (
 	"strings"
 )
 
-// Options are the settings of a session.
+// Options are the settings of a session and its folder.
 type Options struct {
-	// Dir holds all of the session: metastore/ and warehouse/ are what lasts,
-	// spark.log is the log, the rest is gone after Close. One session at a
-	// time has a folder.
+	// Dir is the session's folder: metastore/, warehouse/ and spark.log remain, the
+	// rest is removed by Close. One session at a time uses a folder.
 	Dir string
 	// Master is where Spark runs tasks. "" is Executors executor processes of one
 	// core and a gigabyte each for a server, and two threads that retry for a
 	// classic session.
 	Master string
-	// Python is the interpreter of the workers, such as that of Venv; "" is the home's.
+	// Python is the interpreter of the workers, such as that of Venv; "" is the
+	// installation's.
 	Python string
-	// Env holds KEY=VALUE on top of this process's environment, for the server, and
-	// so for the workers, which inherit it.
+	// Env adds KEY=VALUE to this process's environment, for the server and for its
+	// workers, which inherit it.
 	Env []string
-	// Conf holds Spark's settings on top of those here.
+	// Conf adds settings of Spark to those of this package.
 	Conf map[string]string
 }
 
-// Executors is the number of executor processes of a server, as Options leaves it.
+// Executors is the default number of executor processes of a server.
 const Executors = 2
 
-func (o Options) python(h *Home) string {
+func (o Options) python(i *Installation) string {
 	if o.Python != "" {
 		return o.Python
 	}
-	return h.Python()
+	return i.Python()
 }
 
 // folders of a session.
@@ -45,7 +45,7 @@ func (o Options) conf() string { return filepath.Join(o.Dir, "conf") }
 func (o Options) temp() string { return filepath.Join(o.Dir, "tmp") }
 
 // prepare makes the session's folders and its settings. master is what "" stands for.
-func (h *Home) prepare(o *Options, master string, more map[string]string) error {
+func (i *Installation) prepare(o *Options, master string, more map[string]string) error {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
@@ -57,16 +57,16 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 	if o.Master == "" {
 		o.Master = master
 	}
-	o.clean() // what a killed session left
+	o.clean() // of a killed session
 	for _, d := range []string{o.conf(), o.temp()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return fmt.Errorf("the session's folder: %w", err)
 		}
 	}
-	if err := h.link(o.home()); err != nil {
+	if err := i.link(o.home()); err != nil {
 		return fmt.Errorf("the session's folder: %w", err)
 	}
-	settings := h.settings(*o)
+	settings := i.settings(*o)
 	maps.Copy(settings, tablesIn(o.Dir))
 	maps.Copy(settings, more)
 	maps.Copy(settings, o.Conf)
@@ -82,7 +82,7 @@ func (h *Home) prepare(o *Options, master string, more map[string]string) error 
 	return nil
 }
 
-// clean removes what is of no use after a session; what cannot be removed does no harm.
+// clean removes temporary files of a session; what cannot be removed does no harm.
 func (o Options) clean() {
 	for _, d := range []string{o.home(), o.conf(), o.temp()} {
 		_ = os.RemoveAll(d)
@@ -90,14 +90,14 @@ func (o Options) clean() {
 }
 
 // settings are Spark's for small data on one machine, with tables that last.
-func (h *Home) settings(o Options) map[string]string {
+func (i *Installation) settings(o Options) map[string]string {
 	return map[string]string{
 		"spark.master":          o.Master,
 		"spark.driver.memory":   "1g",
 		"spark.executor.memory": "1024m",
-		"spark.jars":            strings.Join(h.jars(), ","),
+		"spark.jars":            strings.Join(i.jars(), ","),
 
-		// Nobody else on this machine or beyond may take part.
+		// No one else, on this machine or beyond, may connect.
 		"spark.driver.host":         "127.0.0.1",
 		"spark.driver.bindAddress":  "127.0.0.1",
 		"spark.authenticate":        "true",
@@ -115,7 +115,7 @@ func (h *Home) settings(o Options) map[string]string {
 		"spark.speculation":                         "false",
 		"spark.ui.showConsoleProgress":              "false",
 
-		// Whatever is for a while only stays in the folder.
+		// Temporary files stay in the folder.
 		"spark.local.dir":                         o.temp(),
 		"spark.driver.extraJavaOptions":           javaOptions(o) + " " + quickStart,
 		"spark.executor.extraJavaOptions":         javaOptions(o),
@@ -132,17 +132,17 @@ func tablesIn(dir string) map[string]string {
 	}
 }
 
-// quickStart keeps the driver's JVM to its first compiler. What a driver does is
-// wide and seldom the same twice: the second one took half of a small job's
-// processor time. Executors do the same for every row and have both.
+// quickStart limits the driver's JVM to its first compiler. A driver runs much code, and
+// seldom the same twice: the second compiler took half of a small job's processor time.
+// Executors run the same code for every row and have both.
 const quickStart = "-XX:TieredStopAtLevel=1"
 
 func javaOptions(o Options) string {
 	return `"-Djava.io.tmpdir=` + o.temp() + `" "-Dderby.stream.error.file=` + filepath.Join(o.temp(), "derby.log") + `"`
 }
 
-// logSettings keep spark.log to what is worth reading, and to the line that says
-// where the server listens.
+// logSettings limit spark.log to what is worth reading, and to the line with the server's
+// address.
 const logSettings = `rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = stderr
 appender.stderr.type = Console
@@ -154,8 +154,8 @@ logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
 logger.server.level = info
 `
 
-// CheckPath refuses paths that Spark's settings, Derby's address or a class
-// path would take apart.
+// CheckPath returns an error for a path that Spark's settings, Derby's address or a class
+// path would split.
 func CheckPath(path string) error {
 	if i := strings.IndexAny(path, `;:,"'\%#*?{}[]$`+"`\n\r\t"); i >= 0 {
 		return fmt.Errorf("%q: Spark cannot work in a folder whose path has %q", path, path[i])
@@ -163,13 +163,13 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// misleading are the variables of this process's environment that would turn a
-// session into another one; those that begin with SPARK_ and PYSPARK_ are too.
+// misleading are the environment variables that would change a session, like those that
+// begin with SPARK_ and PYSPARK_.
 var misleading = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "HADOOP_CONF_DIR", "HADOOP_HOME", "YARN_CONF_DIR", "HIVE_CONF_DIR", "HIVE_HOME", "MASTER"}
 
-// environment returns this process's environment, without what misleads, with a
+// environment returns this process's environment without misleading variables, with a
 // SPARK_HOME and a Python first on PATH.
-func (h *Home) environment(sparkHome, python string) []string {
+func (i *Installation) environment(sparkHome, python string) []string {
 	var out []string
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
@@ -184,18 +184,17 @@ func (h *Home) environment(sparkHome, python string) []string {
 		"SPARK_LOCAL_HOSTNAME=127.0.0.1",
 		"PYSPARK_PYTHON="+python,
 		"PYSPARK_DRIVER_PYTHON="+python,
-		"JAVA_HOME="+h.java,
-		"PATH="+filepath.Dir(python)+string(os.PathListSeparator)+filepath.Join(h.java, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"JAVA_HOME="+i.java,
+		"PATH="+filepath.Dir(python)+string(os.PathListSeparator)+filepath.Join(i.java, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
 	)
 }
 
-// Classic prepares a folder for classic sessions, which run Spark within the
-// client's own process, with the settings of Server. It returns the whole
-// environment of such a client: SPARK_HOME, SPARK_CONF_DIR and so on, and
-// nothing of Connect.
-func (h *Home) Classic(o Options) (env []string, err error) {
-	if err := h.prepare(&o, "local[2,4]", nil); err != nil {
+// Classic prepares a folder for classic sessions, which run Spark within the client's own
+// process, with the settings of Server. It returns the whole environment of such a
+// client: SPARK_HOME, SPARK_CONF_DIR and so on, without Connect.
+func (i *Installation) Classic(o Options) (env []string, err error) {
+	if err := i.prepare(&o, "local[2,4]", nil); err != nil {
 		return nil, err
 	}
-	return append(h.environment(o.home(), o.python(h)), append([]string{"SPARK_CONF_DIR=" + o.conf(), "TMPDIR=" + o.temp()}, o.Env...)...), nil
+	return append(i.environment(o.home(), o.python(i)), append([]string{"SPARK_CONF_DIR=" + o.conf(), "TMPDIR=" + o.temp()}, o.Env...)...), nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// Spark 4.0 needs Java 17. From 24 on Java lacks what its Hadoop library asks
-// for to learn the user's name.
+// Spark 4.0 needs Java 17. From 24 on Java lacks the function by which Spark's Hadoop
+// library finds the user's name.
 const (
 	oldestJava = 17
 	newestJava = 23
@@ -78,8 +78,8 @@ func homeOf(program string) (home string, version int, err error) {
 	return home, version, err
 }
 
-// versionOf reads a Java's version from its release file, which is a thousand
-// times faster than asking it.
+// versionOf reads a Java's version from its release file, which is a thousand times faster
+// than starting it.
 func versionOf(home string) (int, error) {
 	data, err := os.ReadFile(filepath.Join(home, "release"))
 	if err != nil {

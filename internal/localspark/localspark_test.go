@@ -48,7 +48,7 @@ func parent(dir string) error {
 	return nil
 }
 
-func ensure(t *testing.T) *localspark.Home {
+func ensure(t *testing.T) *localspark.Installation {
 	t.Helper()
 	home, err := localspark.Ensure(t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)

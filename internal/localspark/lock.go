@@ -12,8 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// lock waits until this process holds the file's lock. The kernel releases a
-// dead process's lock.
+// lock waits for the exclusive lock of a file. The kernel releases a dead process's lock.
 func lock(ctx context.Context, path string, log *slog.Logger) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

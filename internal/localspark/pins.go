@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// SparkVersion is the version of Spark, that of Databricks' runtime 17 LTS.
+// SparkVersion is the version of Spark in Databricks Runtime 17 LTS.
 const SparkVersion = "4.0.1"
 
-// layout counts the ways in which an environment was laid out in its folder.
+// layout is the version of an installation's layout.
 const layout = 1
 
 // requirements are the Python packages, for pip.
@@ -33,7 +33,7 @@ var jars = []jar{
 	{"org.antlr_antlr4-runtime-4.13.1.jar", "54665d2838cc66458343468efc539e454fc95b46a8a04b13c6ac43fc9be63505"},
 }
 
-// pinsHash distinguishes environments of different versions.
+// pinsHash distinguishes installations of different versions.
 func pinsHash() string {
 	h := sha256.New()
 	fmt.Fprintln(h, layout, buildTool, deltaPackage, jars)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Process is a child process in a process group of its own, which dies with this
-// one, whatever ends it. Its methods may be called from any goroutine.
+// Process is a child process in its own process group. It dies with this process, however
+// that ends. Its methods are safe for concurrent use.
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -33,7 +33,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 		if err != nil {
 			return
 		}
-		_ = cmd.Wait() // how it ended stands in cmd.ProcessState
+		_ = cmd.Wait() // the result is in cmd.ProcessState
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
@@ -45,15 +45,15 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// State is how the process ended; valid when Done is closed.
+// State returns how the process ended; valid once Done is closed.
 func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
-// Pid is the number of the process, and of its group.
+// Pid returns the id of the process and of its group.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Stop asks the process to end, and after the grace ends it and all that is left
-// of its group. It returns when the process is gone. A process that asks its own
-// children to end needs no help: only the process is asked, not its group.
+// Stop sends SIGTERM to the process, and after the grace period kills it and the rest of
+// its group. It returns when the process has ended. Only the process is signalled, not its
+// group: it ends its own children.
 func (p *Process) Stop(grace time.Duration) {
 	p.stop.Lock()
 	defer p.stop.Unlock()

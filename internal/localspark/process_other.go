@@ -4,6 +4,6 @@ package localspark
 
 import "syscall"
 
-// groupOfItsOwn starts a child in a process group of its own. Only Linux can tie
-// its life to ours; elsewhere a killed process leaves its children.
+// groupOfItsOwn starts a child in its own process group. Only Linux can end it with this
+// process; elsewhere a killed process leaves its children.
 func groupOfItsOwn() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

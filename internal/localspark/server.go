@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	startTimeout = 3 * time.Minute // on a machine that does much else
+	startTimeout = 3 * time.Minute // on a busy machine
 	stopGrace    = 5 * time.Second
 	tokenName    = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 )
 
 // Server is a Spark Connect server of this process. It listens on this machine's
-// loopback only, serves those who have its token, and dies with this process,
-// however that ends. Its methods may be called from any goroutine.
+// loopback only, requires its token, and dies with this process, however that ends. Its
+// methods are safe for concurrent use.
 type Server struct {
-	home    *Home
+	home    *Installation
 	options Options
 	process *Process
 	token   string
@@ -36,12 +36,12 @@ type Server struct {
 	closing sync.Once
 }
 
-// Server starts a server and returns when it answers, some 10 s later. The first
-// statement waits a few seconds more for the executors. It ends with ctx only
-// while it starts; then Close ends it.
-func (h *Home) Server(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{home: h, token: rand.Text()}
-	err := h.prepare(&o, fmt.Sprintf("local-cluster[%d,1,1024]", Executors), map[string]string{
+// Server starts a server and returns when it answers, some 10 s later. The first statement
+// waits a few seconds more for the executors. ctx ends only the start; after that, Close
+// ends the server.
+func (i *Installation) Server(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{home: i, token: rand.Text()}
+	err := i.prepare(&o, fmt.Sprintf("local-cluster[%d,1,1024]", Executors), map[string]string{
 		"spark.connect.grpc.binding.address": "127.0.0.1",
 		"spark.connect.grpc.binding.port":    "0", // any that is free
 	})
@@ -62,7 +62,7 @@ func (h *Home) Server(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// start starts the JVM by Spark's own script, which becomes it.
+// start starts the JVM by Spark's own script, which execs it.
 func (s *Server) start() (*Process, error) {
 	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Server) start() (*Process, error) {
 	return Start(cmd)
 }
 
-// listening is the server's own word for where it listens.
+// listening matches the log line with the server's address.
 var listening = regexp.MustCompile(`Spark Connect server started at: \S*:(\d+)\s*\n`)
 
 // await waits for the server's port and for an answer from it.
@@ -106,7 +106,7 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// answers reports whether an HTTP/2 server is at an address: it answers a preface.
+// answers reports whether an HTTP/2 server at an address answers the handshake.
 func answers(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
@@ -125,28 +125,27 @@ func answers(address string) bool {
 	return err == nil && frame[3] == emptySettings[3]
 }
 
-// Remote is the address for SPARK_REMOTE. It works with the token only, which is
-// in Env.
+// Remote returns the address for SPARK_REMOTE. It requires the token, which is in Env.
 func (s *Server) Remote() string { return "sc://localhost:" + s.port }
 
-// Env returns the whole environment of a client process: this process's own,
-// without what would mislead Spark, and where the server is. What such a process
-// leaves in its temporary folder goes with the server.
+// Env returns the whole environment of a client process: this process's own without
+// misleading variables, and the server's address. The client's temporary folder is removed
+// with the server.
 func (s *Server) Env() []string {
 	return append(s.home.environment(s.options.home(), s.options.python(s.home)), "SPARK_REMOTE="+s.Remote(), tokenName+"="+s.token, "TMPDIR="+s.options.temp())
 }
 
-// Pid is the number of the server's process.
+// Pid returns the id of the server's process.
 func (s *Server) Pid() int { return s.process.Pid() }
 
-// LogFile is the log of the server and its executors.
+// LogFile returns the path of the log of the server and its executors.
 func (s *Server) LogFile() string { return filepath.Join(s.options.Dir, "spark.log") }
 
 // Done is closed when the server's process has ended, by Close or by itself.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
-// Err returns how the server ended, with the last error in its log; valid
-// when Done is closed.
+// Err returns how the server ended, with the last trouble in its log; valid once Done is
+// closed.
 func (s *Server) Err() error {
 	text, err := os.ReadFile(s.LogFile())
 	if err != nil {
@@ -159,7 +158,7 @@ func (s *Server) Err() error {
 	return diag.WithHint(errors.New(msg), "see %s", s.LogFile())
 }
 
-// lastTrouble finds the last error in a log of Java's: the innermost cause.
+// lastTrouble finds the innermost cause in a Java log.
 func lastTrouble(text string) string {
 	var found string
 	for line := range strings.Lines(text) {
@@ -176,8 +175,8 @@ func lastTrouble(text string) string {
 	return found
 }
 
-// Close ends the server and its executors and removes what was for the session
-// only. Tables, metastore and log stay.
+// Close ends the server and its executors and removes the session's temporary files.
+// Tables, metastore and log stay.
 func (s *Server) Close() {
 	s.closing.Do(func() {
 		s.process.Stop(stopGrace)

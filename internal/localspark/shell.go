@@ -8,21 +8,21 @@ import (
 )
 
 // Shell writes a script to path that opens Spark's SQL shell on the tables of
-// o.Dir, for people: PATH -e 'SELECT …', or PATH -f FILE. It refuses while
-// another process has a lock on the file lockFile, since a metastore takes one
-// session at a time. What it needs stays in a folder of its own beside.
-func (h *Home) Shell(path, lockFile string, o Options) error {
+// o.Dir, for people: PATH -e 'SELECT …', or PATH -f FILE. It refuses to start while another
+// process has a lock on lockFile, since a metastore allows one session at a time. Its
+// files are in a folder next to the script.
+func (i *Installation) Shell(path, lockFile string, o Options) error {
 	tables := o.Dir
 	o.Dir = filepath.Join(o.Dir, "shell")
 	more := tablesIn(tables)
 	more["spark.sql.cli.print.header"] = "true"
-	if err := h.prepare(&o, "local[2]", more); err != nil {
+	if err := i.prepare(&o, "local[2]", more); err != nil {
 		return err
 	}
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n# Opens Spark's SQL shell on these tables: -e 'SELECT …', -f FILE, or neither to type.\n")
 	for _, kv := range [][2]string{
-		{"SPARK_HOME", o.home()}, {"SPARK_CONF_DIR", o.conf()}, {"SPARK_LOCAL_IP", "127.0.0.1"}, {"JAVA_HOME", h.java},
+		{"SPARK_HOME", o.home()}, {"SPARK_CONF_DIR", o.conf()}, {"SPARK_LOCAL_IP", "127.0.0.1"}, {"JAVA_HOME", i.java},
 	} {
 		fmt.Fprintf(&b, "export %s='%s'\n", kv[0], kv[1]) // CheckPath lets no quote through
 	}

@@ -1,9 +1,9 @@
 package localspark
 
-// Small returns settings, for Options.Conf, that let jobs of a few thousand rows
-// cost a small machine little: plans are interpreted, not compiled, and the
-// virtual machine compiles once. It halves what a statement costs there, and
-// more than halves what a million rows get.
+// Small returns settings for Options.Conf that make jobs of a few thousand rows cheap on a
+// small machine: plans are interpreted, not compiled, and the JVM compiles once. They
+// halve the cost of a statement there, and more than halve the throughput of a million
+// rows.
 func Small() map[string]string {
 	const java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 	return map[string]string{

@@ -153,7 +153,7 @@ func TestRunOnAWorkspace(t *testing.T) {
 // classicSession gives tasks a Spark of their own each, as a node of a single-node
 // cluster has, with tables that outlive it. It sets this process's environment,
 // which the fake workspace hands down, and gives it.
-func classicSession(t *testing.T, spark *localspark.Home) []string {
+func classicSession(t *testing.T, spark *localspark.Installation) []string {
 	t.Helper()
 	lib, err := filepath.Abs(filepath.Join("testdata", "lib"))
 	require.NoError(t, err)
@@ -179,7 +179,7 @@ func classicSession(t *testing.T, spark *localspark.Home) []string {
 }
 
 // landed gives the instants of each tag's events in a table.
-func landed(t *testing.T, spark *localspark.Home, env []string, table string) map[string][]int64 {
+func landed(t *testing.T, spark *localspark.Installation, env []string, table string) map[string][]int64 {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), spark.Python(), filepath.Join("testdata", "events.py"), table)
 	cmd.Env = env

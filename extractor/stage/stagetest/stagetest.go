@@ -17,11 +17,10 @@ import (
 // ErrTorn is the error of an Arrow stream without a closing row: nothing of it counts.
 var ErrTorn = errors.New("the stream ends without its closing row")
 
-// ReadArrow reads a stream of an ArrowWriter back. It hands the events over in
-// batches, which are write's until it returns, and returns the closing row's text.
-// With an error nothing of what was handed over counts; it is ErrTorn where the
-// stream ends too early between two messages. Of labels it takes WebID, all
-// different, to know the streams by.
+// ReadArrow reads a stream of an ArrowWriter back. It passes the events to write in
+// batches, which are valid during the call, and returns the closing row's text. With an
+// error nothing that was passed on counts; it is ErrTorn if the stream ends too early
+// between two messages. It identifies streams by the WebIDs of labels, all different.
 func ReadArrow(r io.Reader, labels stage.Labels, write func(*columns.Batch) error) (closing string, err error) {
 	in, err := ipc.NewReader(r)
 	if err != nil {
@@ -65,7 +64,7 @@ func ReadArrow(r io.Reader, labels stage.Labels, write func(*columns.Batch) erro
 	return closing, nil
 }
 
-// schema is that of an empty stream.
+// schema returns the schema of a stream.
 func schema() (*arrow.Schema, error) {
 	var empty bytes.Buffer
 	w, err := stage.NewArrowWriter(&empty, stage.Labels{})
