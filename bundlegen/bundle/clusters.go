@@ -100,15 +100,7 @@ func orchestrator(cfg *config.Pipeline, secrets []secretEnv) clusterVariable {
 		}, Unset: unset(secrets)}
 	}
 	c.NodeType = cfg.Compute.OrchestratorType
-	switch cfg.Compute.Cloud {
-	case "aws":
-		c.ElasticDisk = true
-		c.AWS = &awsAttributes{Availability: "ON_DEMAND", ZoneID: "auto", InstanceProfile: cfg.Compute.InstanceProfile}
-	case "azure":
-		c.Azure = &azureAttributes{Availability: "ON_DEMAND_AZURE"}
-	case "gcp":
-		c.GCP = &gcpAttributes{Availability: "ON_DEMAND_GCP"}
-	}
+	onDemand(cfg, c)
 	return clusterVariable{Name: orchestratorCluster, variable: variable{
 		Description: "Discovery, consolidation, validation: 1 worker on demand", Type: "complex", Default: c,
 	}, Unset: unset(secrets)}
@@ -125,18 +117,7 @@ func extractionCluster(cfg *config.Pipeline, name, description string, workers i
 		}
 	} else {
 		c.NodeType = cfg.Compute.NodeType
-		switch cfg.Compute.Cloud {
-		case "aws":
-			c.ElasticDisk = true
-			c.AWS = &awsAttributes{
-				Availability: "SPOT_WITH_FALLBACK", FirstOnDemand: 1, BidPercent: 100, ZoneID: "auto",
-				InstanceProfile: cfg.Compute.InstanceProfile,
-			}
-		case "azure":
-			c.Azure = &azureAttributes{Availability: "SPOT_WITH_FALLBACK_AZURE", FirstOnDemand: 1, BidMaxPrice: -1}
-		case "gcp":
-			c.GCP = &gcpAttributes{Availability: "PREEMPTIBLE_WITH_FALLBACK_GCP", FirstOnDemand: 1}
-		}
+		spot(cfg, c)
 	}
 	return clusterVariable{
 		Name:     name,

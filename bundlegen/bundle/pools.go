@@ -42,16 +42,6 @@ func pools(cfg *config.Pipeline) map[string]*instancePool {
 		}
 	}
 	workers, drivers := pool(workersKey), pool(driversKey)
-	switch cfg.Compute.Cloud {
-	case "aws":
-		workers.AWS = &awsAttributes{Availability: "SPOT", BidPercent: 100, InstanceProfile: cfg.Compute.InstanceProfile}
-		drivers.AWS = &awsAttributes{Availability: "ON_DEMAND", InstanceProfile: cfg.Compute.InstanceProfile}
-	case "azure":
-		workers.Azure = &azureAttributes{Availability: "SPOT_AZURE", BidMaxPrice: -1}
-		drivers.Azure = &azureAttributes{Availability: "ON_DEMAND_AZURE"}
-	case "gcp":
-		workers.GCP = &gcpPoolAttributes{Availability: "PREEMPTIBLE_WITH_FALLBACK_GCP"}
-		drivers.GCP = &gcpPoolAttributes{Availability: "ON_DEMAND_GCP"}
-	}
+	poolMachines(cfg, workers, drivers)
 	return map[string]*instancePool{workersKey: workers, driversKey: drivers}
 }

@@ -197,25 +197,6 @@ type cluster struct {
 	CustomTags       map[string]string `yaml:"custom_tags,omitempty"`
 }
 
-type awsAttributes struct {
-	Availability    string `yaml:"availability,omitempty"`
-	FirstOnDemand   int    `yaml:"first_on_demand,omitempty"`
-	BidPercent      int    `yaml:"spot_bid_price_percent,omitempty"`
-	ZoneID          string `yaml:"zone_id,omitempty"`
-	InstanceProfile string `yaml:"instance_profile_arn,omitempty"`
-}
-
-type azureAttributes struct {
-	Availability  string  `yaml:"availability,omitempty"`
-	FirstOnDemand int     `yaml:"first_on_demand,omitempty"`
-	BidMaxPrice   float64 `yaml:"spot_bid_max_price,omitempty"`
-}
-
-type gcpAttributes struct {
-	Availability  string `yaml:"availability,omitempty"`
-	FirstOnDemand int    `yaml:"first_on_demand,omitempty"`
-}
-
 type instancePool struct {
 	Name            string             `yaml:"instance_pool_name,omitempty"`
 	NodeType        string             `yaml:"node_type_id,omitempty"`
@@ -227,8 +208,4 @@ type instancePool struct {
 	GCP             *gcpPoolAttributes `yaml:"gcp_attributes,omitempty"`
 	CustomTags      map[string]string  `yaml:"custom_tags,omitempty"`
 	PreloadedSparks []string           `yaml:"preloaded_spark_versions,omitempty"`
-}
-
-type gcpPoolAttributes struct {
-	Availability string `yaml:"gcp_availability"`
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
@@ -38,38 +37,6 @@ type Pool struct {
 // supported until October 2028.
 const defaultSparkVersion = "17.3.x-scala2.13"
 
-// defaultNodeTypes are general-purpose machines of 4 cores and 16 GB with a
-// local disk, for what is staged before it is published.
-var defaultNodeTypes = map[string]string{
-	"aws":   "m5d.xlarge",
-	"azure": "Standard_D4ds_v5",
-	"gcp":   "n2-standard-4",
-}
-
-// workspaceDomains are where each cloud's workspaces are.
-var workspaceDomains = []struct{ suffix, cloud string }{
-	{".gcp.databricks.com", "gcp"},
-	{".azuredatabricks.net", "azure"},
-	{".databricks.azure.us", "azure"},
-	{".databricks.azure.cn", "azure"},
-	{".cloud.databricks.com", "aws"},
-	{".cloud.databricks.us", "aws"},
-}
-
-// cloudOf returns the cloud of a workspace's address, "" if that does not tell.
-func cloudOf(host string) string {
-	u, err := url.Parse(host)
-	if err != nil {
-		return ""
-	}
-	for _, d := range workspaceDomains {
-		if strings.HasSuffix(u.Hostname(), d.suffix) {
-			return d.cloud
-		}
-	}
-	return ""
-}
-
 // readCompute reads what the tasks run on. Without compute.cloud the targets'
 // hosts tell; else it is AWS.
 func readCompute(root *yamlread.Mapping, targets []Target) Compute {
@@ -82,7 +49,7 @@ func readCompute(root *yamlread.Mapping, targets []Target) Compute {
 			break
 		}
 	}
-	cloud = o.OneOf("cloud", cloud, "aws", "azure", "gcp")
+	cloud = o.OneOf("cloud", cloud, clouds...)
 	spark := o.Text("spark_version", defaultSparkVersion, sparkRule)
 	node := o.Text("node_type", defaultNodeTypes[cloud], nodeTypeRule)
 	c := Compute{

@@ -69,43 +69,9 @@ var (
 		"an id: letters, digits, _ and -", "copy the id from the address of its page in the workspace")
 	profileRule = yamlread.Pattern(`arn:aws[a-z-]*:iam::\d{12}:instance-profile/[A-Za-z0-9+=,.@_/-]+`,
 		"the ARN of an instance profile", "for instance arn:aws:iam::123456789012:instance-profile/pi")
-	priceRule = yamlread.Pattern(`(aws|azure|gcp)/[A-Za-z0-9._-]+(/[a-z]+)?`,
+	priceRule = yamlread.Pattern("("+strings.Join(clouds, "|")+`)/[A-Za-z0-9._-]+(/[a-z]+)?`,
 		"cloud/what, and for a node type cloud/type (US dollars an hour) and cloud/type/dbu", "for instance aws/jobs, or aws/m5d.xlarge")
 )
-
-// tagRules are what each cloud takes as the tags of its machines, as Databricks
-// applies it: lengths are in bytes of UTF-8. What a cloud refuses shows only when a
-// cluster is created.
-var tagRules = map[string]struct{ key, value yamlread.Rule }{
-	"aws": {
-		key:   yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "on aws 1 to 127 letters, digits, spaces and _ . : / = + - @", "for instance cost_center"),
-		value: yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "on aws a text of at most 255 letters, digits, spaces and _ . : / = + - @", "leave out what else there is"),
-	},
-	"azure": {
-		key: rule(func(s string) bool { return s != "" && latin(s, 512) && !strings.ContainsAny(s, `<>*&%;\/+?`) },
-			`on azure 1 to 512 characters of Latin-1, none of < > * & % ; \ / + ?, and no ${ or {{`, "for instance cost_center"),
-		value: rule(func(s string) bool { return latin(s, 256) }, "on azure a text of at most 256 characters of Latin-1, without ${ or {{", "leave out what else there is"),
-	},
-	"gcp": {
-		key:   yamlread.Pattern(gcpLabel, "on gcp 1 to 63 letters, digits, _ . and -, a letter or digit first and last", "for instance cost_center"),
-		value: yamlread.Pattern("(?:"+gcpLabel+")?", "on gcp a text of at most 63 letters, digits, _ . and -, a letter or digit first and last", "leave out what else there is"),
-	},
-}
-
-const gcpLabel = `[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?`
-
-// latin reports whether s is a text of Latin-1 without control characters, of at
-// most so many bytes, in which neither the CLI nor a job would replace anything.
-func latin(s string, most int) bool {
-	return len(s) <= most && !strings.Contains(s, "${") && !strings.Contains(s, "{{") && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 || unicode.IsControl(r) })
-}
-
-// regionRules are how each cloud names its regions.
-var regionRules = map[string]yamlread.Rule{
-	"aws":   yamlread.Pattern(`[a-z]{2}(-[a-z]+)+-\d`, "a region of AWS", "for instance eu-west-1"),
-	"azure": yamlread.Pattern(`[a-z]{3,30}\d?`, "a region of Azure", "for instance westeurope"),
-	"gcp":   yamlread.Pattern(`[a-z]+-[a-z]+\d{1,2}`, "a region of GCP", "for instance europe-west4"),
-}
 
 // sameKey returns the form in which two names would collide once they are parts
 // of keys and of environment variables.

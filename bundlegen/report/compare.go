@@ -67,7 +67,7 @@ var compared = []struct {
 	cell func(plan.Choice) string
 }{
 	{"", mark},
-	{"on", func(c plan.Choice) string { return kinds[c.Kind] }},
+	{"on", func(c plan.Choice) string { return kindOf(c.Kind).column }},
 	{">parts", func(c plan.Choice) string { return words.Count(c.Partitions) }},
 	{">one run", func(c plan.Choice) string { return words.Clock(c.TotalSeconds) }},
 	{">a run", func(c plan.Choice) string { return words.Dollars(c.CostPerRun) }},
@@ -95,12 +95,6 @@ func mark(c plan.Choice) (marks string) {
 
 // looping is what a continuous tier's own choice is on: clusters that stay up.
 const looping = "loops"
-
-// kinds names the kinds of choices.
-var kinds = map[string]string{
-	plan.ChoiceSequential: "one by one", plan.ComputeSingle: "1 cluster", plan.ComputeSeparate: "clusters",
-	plan.ChoicePool: "warm pool", plan.ComputeServerless: "serverless",
-}
 
 // comparison writes the table of a tier.
 func (t *terminal) comparison(c Comparison) {
@@ -185,12 +179,9 @@ func find(list []plan.Choice, is func(plan.Choice) bool) *plan.Choice {
 	return nil
 }
 
+// named names a choice in a sentence.
 func named(c *plan.Choice) string {
-	text := map[string]string{
-		plan.ComputeSingle: "one cluster", plan.ComputeSeparate: "clusters of their own",
-		plan.ChoicePool: "a warm pool", plan.ComputeServerless: "serverless compute",
-	}[c.Kind]
-	return text + " with " + words.Plural(c.Partitions, "partition")
+	return kindOf(c.Kind).phrase + " with " + words.Plural(c.Partitions, "partition")
 }
 
 // costs describes what a choice costs a month compared with another.

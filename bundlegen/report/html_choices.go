@@ -44,15 +44,6 @@ type pageChoice struct {
 
 type pageFigure struct{ Label, Text, Note string }
 
-// kindsOfChoice has each kind's ink, in the order in which a page shows them.
-var kindsOfChoice = []pageKind{
-	{Name: plan.ComputeSeparate, Ink: chart.Curve1},
-	{Name: plan.ChoicePool, Ink: chart.Curve2},
-	{Name: plan.ComputeServerless, Ink: chart.Curve3},
-	{Name: plan.ComputeSingle, Ink: chart.Curve4},
-	{Name: plan.ChoiceSequential, Ink: chart.Text},
-}
-
 // newChoices is nil where there is nothing to choose from: also of a continuous
 // tier, whose loops are not comparable with runs.
 func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
@@ -65,15 +56,15 @@ func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
 	}
 	chosen := &choices[at]
 	view := &pageChoices{Tier: clean(t.Name)}
-	for _, kind := range kindsOfChoice {
-		if !slices.ContainsFunc(choices, func(c plan.Choice) bool { return c.Kind == kind.Name }) {
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(choices, func(c plan.Choice) bool { return c.Kind == kind.name }) {
 			continue
 		}
-		kind.Label, kind.Chosen = kinds[kind.Name], kind.Name == chosen.Kind
-		kind.Curve = kind.Name != plan.ChoiceSequential
-		view.Kinds = append(view.Kinds, kind)
+		view.Kinds = append(view.Kinds, pageKind{
+			Name: kind.name, Label: kind.column, Ink: kind.ink, Chosen: kind.name == chosen.Kind, Curve: kind.name != plan.ChoiceSequential,
+		})
 		for i := range choices {
-			if choices[i].Kind == kind.Name {
+			if choices[i].Kind == kind.name {
 				view.Panels = append(view.Panels, panel(&choices[i], chosen, t.Cadence.Seconds()))
 			}
 		}
@@ -140,18 +131,10 @@ func versus(c, chosen *plan.Choice) string {
 }
 
 func choiceTitle(c *plan.Choice) string {
-	switch n := words.Plural(c.Partitions, "partition"); c.Kind {
-	case plan.ChoiceSequential:
-		return "One machine that asks for one tag after the other"
-	case plan.ComputeSingle:
-		return n + " on one cluster"
-	case plan.ComputeServerless:
-		return n + ", serverless"
-	case plan.ChoicePool:
-		return n + " on clusters of their own, from a warm pool"
-	default:
-		return n + " on clusters of their own"
+	if c.Kind == plan.ChoiceSequential {
+		return "One machine, one tag at a time"
 	}
+	return words.Plural(c.Partitions, "partition") + kindOf(c.Kind).title
 }
 
 // pageDrawing is one set of curves, for a wide or a narrow page.
