@@ -35,7 +35,8 @@ func faults(pairs []string) (simulator.Faults, error) {
 	var f simulator.Faults
 	kinds := map[string]*int{
 		"cut": &f.CutEvery, "web-exception": &f.WebExceptionEvery, "html": &f.HTMLEvery, "429": &f.TooManyEvery, "hang": &f.HangEvery,
-		"401": &f.UnauthorizedEvery, "endless": &f.EndlessEvery, "endless-texts": &f.EndlessTextsEvery, "huge-page": &f.HugePageEvery, "endless-points": &f.EndlessPointsEvery,
+		"401": &f.UnauthorizedEvery, "endless": &f.EndlessEvery, "endless-texts": &f.EndlessTextsEvery,
+		"huge-page": &f.HugePageEvery, "endless-points": &f.EndlessPointsEvery,
 	}
 	for _, pair := range pairs {
 		kind, text, given := strings.Cut(pair, "=")

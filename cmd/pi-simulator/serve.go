@@ -40,7 +40,8 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "username-env", Usage: "`NAME` of the environment variable with the user name, for basic"},
 			&cli.StringFlag{Name: "password-env", Usage: "`NAME` of the environment variable with the password, for basic"},
 			&cli.StringFlag{Name: "token-env", Usage: "`NAME` of the environment variable with the token, for bearer"},
-			&cli.BoolFlag{Name: "stats", Usage: "print a line of JSON at the end: requests, by_endpoint, by_status, events, max_concurrent, max_per_second"},
+			&cli.BoolFlag{Name: "stats", Usage: "print a line of JSON at the end: requests, by_endpoint, by_status, events, max_concurrent, " +
+				"max_per_second"},
 			&cli.BoolFlag{Name: "tls", Usage: "serve https with a certificate of a CA made for this run"},
 			&cli.StringFlag{Name: "ca-file", Usage: "write that CA's certificate to this `FILE`; default is a temporary file, removed at the end"},
 		),
@@ -167,7 +168,8 @@ func rateLimit(text string) (simulator.RateLimit, error) {
 // or are made up: every user of the machine can see a command line.
 func auth(c *cli.Context) (simulator.Auth, error) {
 	a := simulator.Auth{Kind: simulator.AuthKind(c.String("auth"))}
-	uses := map[simulator.AuthKind][]string{simulator.Anonymous: {}, simulator.Basic: {"username-env", "password-env"}, simulator.Bearer: {"token-env"}}
+	uses := map[simulator.AuthKind][]string{simulator.Anonymous: {}, simulator.Basic: {"username-env", "password-env"},
+		simulator.Bearer: {"token-env"}}
 	used, known := uses[a.Kind]
 	if !known {
 		return a, fmt.Errorf("--auth: %q is not known; allowed: anonymous, basic, bearer", a.Kind)

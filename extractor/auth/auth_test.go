@@ -118,7 +118,8 @@ func TestCredentialsStayWithTheSite(t *testing.T) {
 	site := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
 	defer site.Close()
 
-	transport, err := auth.NewTransport(manifest.Site{URL: site.URL, Auth: manifest.Auth{Kind: "bearer", TokenEnv: "T"}}, auth.Folder(""), environment{"T": "t"}.lookup)
+	transport, err := auth.NewTransport(manifest.Site{URL: site.URL, Auth: manifest.Auth{Kind: "bearer", TokenEnv: "T"}}, auth.Folder(""),
+		environment{"T": "t"}.lookup)
 	require.NoError(t, err)
 	_, err = get(t, transport, site.URL)
 	require.ErrorContains(t, err, "was not sent")
@@ -148,7 +149,8 @@ func TestPrivateAuthority(t *testing.T) {
 		})
 	}
 	t.Run("without it", func(t *testing.T) {
-		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(dir), environment{}.lookup)
+		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(dir),
+			environment{}.lookup)
 		require.NoError(t, err)
 		_, err = get(t, transport, server.URL)
 		assert.ErrorContains(t, err, "certificate")
@@ -188,7 +190,8 @@ func TestProxy(t *testing.T) {
 	t.Run("not for these", func(t *testing.T) {
 		server := httptest.NewServer(echo)
 		defer server.Close()
-		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(""), environment{"HTTP_PROXY": "http://127.0.0.1:1"}.lookup)
+		transport, err := auth.NewTransport(manifest.Site{URL: server.URL, Auth: manifest.Auth{Kind: "anonymous"}}, auth.Folder(""),
+			environment{"HTTP_PROXY": "http://127.0.0.1:1"}.lookup)
 		require.NoError(t, err)
 		_, err = get(t, transport, server.URL)
 		assert.NoError(t, err)

@@ -85,7 +85,8 @@ func readKeytab(site manifest.Site, getenv func(string) (string, bool)) (*keytab
 	}
 	k := keytab.New()
 	if err := safely(func() error { return k.Unmarshal(raw) }); err != nil || len(k.Entries) == 0 {
-		return nil, siteError(site, "auth", fmt.Sprintf("what the environment variable %s holds is not a keytab, or is a part of one", name), fill)
+		return nil, siteError(site, "auth", fmt.Sprintf("what the environment variable %s holds is not a keytab, or is a part of one", name),
+			fill)
 	}
 	return k, nil
 }
@@ -104,7 +105,8 @@ func (i *identity) useKeysOfKeytab() error {
 		}
 	}
 	if len(kinds) == 0 {
-		return siteError(i.site, "auth", fmt.Sprintf("the keytab has no key of %s; it has keys of %s", i.site.Auth.Principal, strings.Join(others, ", ")),
+		return siteError(i.site, "auth", fmt.Sprintf("the keytab has no key of %s; it has keys of %s", i.site.Auth.Principal,
+			strings.Join(others, ", ")),
 			"correct sites[].auth.principal, upper and lower case too, or store the principal's own keytab")
 	}
 	if kinds = supported(kinds); len(kinds) == 0 {
@@ -123,7 +125,9 @@ func (i *identity) useKeysOfKeytab() error {
 // krb5Config returns the site's krb5.conf, or else this machine's, as a configuration of
 // gokrb5. It does not use gokrb5's parser, which ends the program over directives of
 // real files. A realm without listed KDCs is looked up in DNS, as in Active Directory.
-func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (*config.Config, *krb5conf.Config, error) {
+func krb5Config(site manifest.Site, realm string, files Files, getenv func(string) (string, bool)) (
+	*config.Config, *krb5conf.Config, error,
+) {
 	read, err := readKrb5Conf(site, files, getenv)
 	if err != nil {
 		return nil, nil, err
@@ -179,7 +183,8 @@ func readKrb5Conf(site manifest.Site, files Files, getenv func(string) (string, 
 	named, _ := getenv("KRB5_CONFIG") // a list, of which the first counts most
 	paths, hint := []string{machineKrb5Conf}, "correct the file, or name another in sites[].auth.krb5_conf"
 	if named != "" {
-		paths, hint = filepath.SplitList(named), "correct what the environment variable KRB5_CONFIG names, or name a file in sites[].auth.krb5_conf"
+		paths, hint = filepath.SplitList(named), "correct what the environment variable KRB5_CONFIG names, or name a file in "+
+			"sites[].auth.krb5_conf"
 	}
 	c, err := krb5conf.Load(paths...)
 	switch {

@@ -240,5 +240,6 @@ func (i *identity) login() (*ticket, error) {
 		return nil, i.explain(err)
 	}
 	life := got.DecryptedEncPart
-	return &ticket{who: i.client(), ticket: got.Ticket, key: life.Key, renew: life.EndTime.Add(-min(time.Until(life.EndTime)/6, maxMargin))}, nil
+	return &ticket{who: i.client(), ticket: got.Ticket, key: life.Key,
+		renew: life.EndTime.Add(-min(time.Until(life.EndTime)/6, maxMargin))}, nil
 }

@@ -452,7 +452,8 @@ func TestKeytab(t *testing.T) {
 		require.NoError(t, err)
 		site := site
 		site.Auth.Principal = "two@" + realm
-		status, answer, err := post(t.Context(), transport(t, site, k.files(), environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}), server.URL, "")
+		status, answer, err := post(t.Context(), transport(t, site, k.files(),
+			environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}), server.URL, "")
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, status)
 		assert.Equal(t, "two@PLANT.EXAMPLE ", answer)

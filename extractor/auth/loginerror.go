@@ -40,7 +40,8 @@ func (i *identity) explain(err error) error {
 		{"KDC_ERR_WRONG_REALM", fmt.Sprintf("the principal %s is of another realm, says the KDC of %s", who, i.realm),
 			"check the realm of sites[].auth.principal and the KDC in krb5.conf"},
 		{"KDC_ERR_S_PRINCIPAL_UNKNOWN", fmt.Sprintf("the realm %s does not know the service %s", i.serviceRealm, i.spn),
-			fmt.Sprintf("register it on the account that runs PI Web API (setspn -S %s ACCOUNT), or write the name that is registered in sites[].auth.spn", i.spn)},
+			fmt.Sprintf("register it on the account that runs PI Web API (setspn -S %s ACCOUNT), or write the name that is registered in "+
+				"sites[].auth.spn", i.spn)},
 		{"KRB_AP_ERR_SKEW", "this machine's clock and the KDC's are too far apart", "set both by NTP; Kerberos allows five minutes"},
 		{"clock skew", "this machine's clock and the KDC's are too far apart", "set both by NTP; Kerberos allows five minutes"},
 		{"KDC_ERR_PREAUTH_FAILED", fmt.Sprintf("the KDC does not accept the %s of %s", i.proof(), who), i.renewProof()},
@@ -60,7 +61,8 @@ func (i *identity) explain(err error) error {
 	if strings.Contains(text, "KRB Error:") {
 		return i.fail("the KDC refuses: "+text, "the name in capitals is of RFC 4120, section 7.5.9", true)
 	}
-	hint := "check the realm in sites[].auth.principal, that krb5.conf or DNS (_kerberos._tcp) name its KDCs, and that this machine may reach them on port 88"
+	hint := "check the realm in sites[].auth.principal, that krb5.conf or DNS (_kerberos._tcp) name its KDCs, and that this machine " +
+		"may reach them on port 88"
 	for _, note := range i.leftOut {
 		hint += "; " + note
 	}

@@ -29,10 +29,12 @@ func redactorOf(t *testing.T, site manifest.Site, env map[string]string) redacto
 func TestNoFormOfASecretIsLeft(t *testing.T) {
 	const password = `p&ss "w0rd"+/ü\9`
 	basic := base64.StdEncoding.EncodeToString([]byte(`PLANT\svc_pi:` + password))
-	r := redactorOf(t, manifest.Site{Auth: manifest.Auth{Kind: "basic", Username: `PLANT\svc_pi`, PasswordEnv: "PW"}, Proxy: "http://me:proxy-secret@proxy.example:3128"},
+	r := redactorOf(t, manifest.Site{Auth: manifest.Auth{Kind: "basic", Username: `PLANT\svc_pi`, PasswordEnv: "PW"},
+		Proxy: "http://me:proxy-secret@proxy.example:3128"},
 		map[string]string{"PW": password + "\n"})
 	for _, form := range []string{
-		password, basic, strings.TrimRight(basic, "="), "Basic " + basic, "basic%20" + url.QueryEscape(basic), url.QueryEscape(password), url.PathEscape(password),
+		password, basic, strings.TrimRight(basic, "="), "Basic " + basic, "basic%20" + url.QueryEscape(basic), url.QueryEscape(password),
+		url.PathEscape(password),
 		url.QueryEscape(basic), html.EscapeString(password), `p&ss \"w0rd\"+/ü\\9`, `p\u0026ss \"w0rd\"+/ü\\9`,
 		base64.StdEncoding.EncodeToString([]byte(password)), base64.RawURLEncoding.EncodeToString([]byte(password)), "proxy-secret",
 		base64.StdEncoding.EncodeToString([]byte("me:proxy-secret")),
@@ -59,7 +61,8 @@ func TestSecretsInData(t *testing.T) {
 	require.Equal(t, "it is [redacted]!", r.RedactData("it is eyJhbGciOi.J9.x!"))
 	require.Equal(t, "sent: Negotiate [redacted]", r.RedactData("sent: Negotiate "+strings.Repeat("YIIZ", 40)))
 
-	short := redactorOf(t, manifest.Site{Auth: manifest.Auth{Kind: "basic", Username: "u", PasswordEnv: "PW"}}, map[string]string{"PW": "Auto"})
+	short := redactorOf(t, manifest.Site{Auth: manifest.Auth{Kind: "basic", Username: "u", PasswordEnv: "PW"}},
+		map[string]string{"PW": "Auto"})
 	require.Equal(t, "Automatic", short.RedactData("Automatic"), "a password that is a word does not change data")
 	require.Equal(t, "the password is [redacted]", short.Redact("the password is Auto"))
 }

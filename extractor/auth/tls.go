@@ -36,7 +36,8 @@ func authority(site manifest.Site, files Files, getenv func(string) (string, boo
 			return []byte(v), "the environment variable " + t.CAEnv, nil
 		}
 		if t.CAFile == "" {
-			return nil, "", siteError(site, "tls", fmt.Sprintf("the environment variable %s, which holds the certificate authority, is not set", t.CAEnv),
+			return nil, "", siteError(site, "tls", fmt.Sprintf("the environment variable %s, which holds the certificate authority, is not set",
+				t.CAEnv),
 				fmt.Sprintf("set %s to the PEM text; on Databricks it comes from the secret that sites[].tls.ca_secret names", t.CAEnv))
 		}
 	}

@@ -32,7 +32,8 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 			"write the address of PI Web API in sites[].url of pipeline.yml")
 	}
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
-		return nil, siteError(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way", base.Host),
+		return nil, siteError(site, "url", fmt.Sprintf("plain http to %s would show the credentials and the data to everyone on the way",
+			base.Host),
 			"use https; http is for a server on this machine only")
 	}
 	config, err := tlsConfig(site, files, getenv)
@@ -68,7 +69,8 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	own := &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, redactor: newRedactor(site, getenv), next: transport, connections: transport}
+	own := &siteTransport{host: base.Host, scheme: base.Scheme, credentials: credentials, redactor: newRedactor(site, getenv),
+		next: transport, connections: transport}
 	if site.Auth.Kind == "kerberos" {
 		if own.next, err = newKerberos(site, files, getenv, transport); err != nil {
 			return nil, err
@@ -92,7 +94,8 @@ func (t *siteTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
 		}
-		return nil, fmt.Errorf("a request for %s://%s was not sent, since the site's address is %s://%s", r.URL.Scheme, r.URL.Host, t.scheme, t.host)
+		return nil, fmt.Errorf("a request for %s://%s was not sent, since the site's address is %s://%s", r.URL.Scheme, r.URL.Host, t.scheme,
+			t.host)
 	}
 	if t.credentials == nil {
 		return t.next.RoundTrip(r)

@@ -76,8 +76,8 @@ func Streams(tags []Tag, until, maxWindow instant.Ticks) []Stream {
 		if t.Watermark >= until {
 			continue
 		}
-		s := Stream{PointID: t.PointID, WebID: t.WebID, Name: t.Name, Units: t.Units, Numeric: Numeric(t.PointType), EventsPerHour: t.EventsPerHour,
-			After: t.Watermark, Until: until}
+		s := Stream{PointID: t.PointID, WebID: t.WebID, Name: t.Name, Units: t.Units, Numeric: Numeric(t.PointType),
+			EventsPerHour: t.EventsPerHour, After: t.Watermark, Until: until}
 		if maxWindow > 0 {
 			s.Until = min(until, s.After+maxWindow)
 		}

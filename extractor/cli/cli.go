@@ -49,7 +49,8 @@ const resultVariable = "PI_EXTRACTOR_RESULT"
 
 // Main runs one task and returns the exit code. It prints one line of result to
 // stdout, all else to stderr.
-func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) int {
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) (string, bool),
+	engines map[string]OpenEngine) int {
 	if answer, err := information(args[min(1, len(args)):], engines); err != nil {
 		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
 		return exitError
@@ -107,7 +108,8 @@ func plural[N int | int64](n N, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool), engines map[string]OpenEngine) (res task.Result, err error) {
+func run(ctx context.Context, name string, args []string, stderr io.Writer, getenv func(string) (string, bool),
+	engines map[string]OpenEngine) (res task.Result, err error) {
 	own, rest := globalFlags(args)
 	own.Getenv = getenv
 	p, err := manifest.Parse(name, rest)

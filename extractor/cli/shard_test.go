@@ -46,9 +46,11 @@ func start(t *testing.T, o simulator.Options, length instant.Ticks) *worker {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, heartbeat.Close()) })
 	w.spec = shard.Spec{Driver: heartbeat.Address(), Site: manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "anonymous"},
-		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 8, ItemsPerCall: 150_000}, Retry: manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}
+		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 8, ItemsPerCall: 150_000},
+		Retry:  manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}
 	for _, tag := range w.server.Oracle().Tags() {
-		w.spec.Streams = append(w.spec.Streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, EventsPerHour: tag.EventsPerHour, After: noon, Until: noon + length})
+		w.spec.Streams = append(w.spec.Streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units,
+			EventsPerHour: tag.EventsPerHour, After: noon, Until: noon + length})
 	}
 	line, err := w.spec.Encode()
 	require.NoError(t, err)
@@ -95,7 +97,8 @@ func TestShardProcess(t *testing.T) {
 	require.LessOrEqual(t, w.server.Stats().MaxConcurrent, 8)
 	used, ok := w.ProcessState.SysUsage().(*syscall.Rusage)
 	require.True(t, ok)
-	t.Logf("%d MiB at most, %s of processor time for %d events", used.Maxrss*1024/mib, w.ProcessState.UserTime()+w.ProcessState.SystemTime(), rows)
+	t.Logf("%d MiB at most, %s of processor time for %d events", used.Maxrss*1024/mib,
+		w.ProcessState.UserTime()+w.ProcessState.SystemTime(), rows)
 	require.Less(t, used.Maxrss*1024/mib, int64(256))
 }
 
@@ -151,5 +154,6 @@ func TestShardWithABadSpec(t *testing.T) {
 func TestUsageTellsOfShards(t *testing.T) {
 	var out bytes.Buffer
 	require.Zero(t, cli.Main(t.Context(), []string{"pi-extractor", "--help"}, &out, io.Discard, os.LookupEnv, nil))
-	require.Contains(t, out.String(), "pi-extractor shard, which reads its work from\n   standard input and writes an Arrow stream to standard output")
+	require.Contains(t, out.String(), "pi-extractor shard, which reads its work from\n   standard input and writes an Arrow stream to "+
+		"standard output")
 }

@@ -58,7 +58,8 @@ func writeItems(body *bytes.Buffer, k kind, seed, n int) {
 		}
 		at = at.Add(k.step + time.Duration(r.IntN(1e7)*100)*time.Nanosecond)
 		good := k.always || r.IntN(5) > 0
-		fmt.Fprintf(body, `{"Timestamp":"%s","Value":%s,"UnitsAbbreviation":"","Good":%t,"Questionable":%t,"Substituted":false,"Annotated":false}`,
+		fmt.Fprintf(body, `{"Timestamp":"%s","Value":%s,"UnitsAbbreviation":"","Good":%t,"Questionable":%t,"Substituted":false,`+
+			`"Annotated":false}`,
 			at.Format("2006-01-02T15:04:05.9999999Z07:00"), k.value(r, seed*n+i), good, !k.always && r.IntN(10) == 0)
 	}
 }

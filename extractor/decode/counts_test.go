@@ -13,7 +13,8 @@ import (
 
 func TestSummaryCounts(t *testing.T) {
 	summary := func(name, value string) string {
-		return fmt.Sprintf(`{"WebId":"id-%s","Name":"%[1]s","Path":"\\\\srv\\%[1]s","Items":[{"Type":"Total","Value":{"Value":9}},{"Type":"Count","Value":%s}],"Links":{}}`, name, value)
+		return fmt.Sprintf(`{"WebId":"id-%s","Name":"%[1]s","Path":"\\\\srv\\%[1]s","Items":[{"Type":"Total","Value":{"Value":9}},`+
+			`{"Type":"Count","Value":%s}],"Links":{}}`, name, value)
 	}
 	all := wants("a", "b", "c", "d", "e", "f", "g", "h", "absent")
 	counts, failures, err := decode.SummaryCounts(strings.NewReader("\xef\xbb\xbf"+`{"Links":{},"Items":[`+strings.Join([]string{

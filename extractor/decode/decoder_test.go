@@ -118,8 +118,10 @@ func TestErrorsBesideTheRange(t *testing.T) {
 			require.Equal(t, event, got.Kept == 1, at)
 		}
 	}
-	for _, at := range []string{`"1970-01-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.9999999Z"`, `"2025-12-31T23:00:00Z"`, `"2026-01-01T00:00:11Z"`, `""`, `null`} {
-		for _, failed := range []string{`"Value":null,"Errors":["No Read Access"]`, `"Good":false,"Value":{"Errors":["No Read Access"]}`, `"WebException":{"StatusCode":403,"Errors":["No Read Access"]}`} {
+	for _, at := range []string{`"1970-01-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.9999999Z"`,
+		`"2025-12-31T23:00:00Z"`, `"2026-01-01T00:00:11Z"`, `""`, `null`} {
+		for _, failed := range []string{`"Value":null,"Errors":["No Read Access"]`, `"Good":false,"Value":{"Errors":["No Read Access"]}`,
+			`"WebException":{"StatusCode":403,"Errors":["No Read Access"]}`} {
 			item := `{"Timestamp":` + at + `,` + failed + `}`
 			for _, items := range []string{item, good + "," + item, item + "," + good} {
 				var b columns.Batch
@@ -142,7 +144,8 @@ func TestErrorsBesideTheRange(t *testing.T) {
 	// What another stream of the call is asked for may bring events that this one has landed.
 	other := want
 	other.Index, other.Name, other.After = 4, "B", from-instant.Hour
-	_, got, err := set(`{"Items":[{"Name":"A","Items":[{"Timestamp":"2025-12-31T23:30:00Z","Value":null,"Errors":["Calc Failed"]}]},{"Name":"B","Items":[]}]}`, 0, want, other)
+	_, got, err := set(`{"Items":[{"Name":"A","Items":[{"Timestamp":"2025-12-31T23:30:00Z","Value":null,"Errors":["Calc `+
+		`Failed"]}]},{"Name":"B","Items":[]}]}`, 0, want, other)
 	require.NoError(t, err)
 	require.NoError(t, got[0].Err)
 }
@@ -164,17 +167,21 @@ func TestFlags(t *testing.T) {
 
 // Flags that stand before the value are part of the shape, too.
 func TestFlagsBeforeTheValue(t *testing.T) {
-	const good, bad = `{"Timestamp":"2016-02-12T12:28:57Z","Good":true,"Value":1,"Annotated":`, `{"Timestamp":"2016-02-12T12:28:57Z","Good":false,"Value":1,"Annotated":`
+	const good, bad = `{"Timestamp":"2016-02-12T12:28:57Z","Good":true,"Value":1,"Annotated":`,
+		`{"Timestamp":"2016-02-12T12:28:57Z","Good":false,"Value":1,"Annotated":`
 	var flags []uint8
-	for _, e := range stream(t, strings.Join([]string{good + "false}", bad + "true}", good + "true}", good + "true}", bad + "true}"}, ","), true) {
+	for _, e := range stream(t, strings.Join([]string{good + "false}", bad + "true}", good + "true}", good + "true}", bad + "true}"}, ","),
+		true) {
 		flags = append(flags, e.Flags&^columns.HasValue)
 	}
-	assert.Equal(t, []uint8{columns.Good, columns.Annotated, columns.Good | columns.Annotated, columns.Good | columns.Annotated, columns.Annotated}, flags)
+	assert.Equal(t, []uint8{columns.Good, columns.Annotated, columns.Good | columns.Annotated, columns.Good | columns.Annotated,
+		columns.Annotated}, flags)
 }
 
 // The last of two duplicates wins, whatever was learned from other items.
 func TestDuplicates(t *testing.T) {
-	const once, twice = `{"Timestamp":"2016-02-12T12:28:57Z","Value":1}`, `{"Timestamp":"2016-02-12T12:28:57Z","Value":1,"Value":2,"Timestamp":"2016-02-12T12:28:58Z","Value":3}`
+	const once, twice = `{"Timestamp":"2016-02-12T12:28:57Z","Value":1}`,
+		`{"Timestamp":"2016-02-12T12:28:57Z","Value":1,"Value":2,"Timestamp":"2016-02-12T12:28:58Z","Value":3}`
 	events := stream(t, strings.Join([]string{once, once, twice, twice, twice}, ","), true)
 	for i, want := range []float64{1, 1, 3, 3, 3} {
 		assert.Equal(t, math.Float64bits(want), events[i].Bits)
@@ -258,7 +265,8 @@ func TestErrorsInBodies(t *testing.T) {
 }
 
 func TestBodiesThatAreNoJSON(t *testing.T) {
-	for _, body := range []string{"<!DOCTYPE html>\r\n<html>502 Bad Gateway</html>", "  Service Unavailable", "[]", `"text"`, "null", "\xef\xbb\xbf<html>"} {
+	for _, body := range []string{"<!DOCTYPE html>\r\n<html>502 Bad Gateway</html>", "  Service Unavailable", "[]", `"text"`, "null",
+		"\xef\xbb\xbf<html>"} {
 		_, _, err := set(body, 0)
 		var e *decode.NotJSON
 		require.ErrorAs(t, err, &e, body)

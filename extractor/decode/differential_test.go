@@ -109,11 +109,18 @@ func FuzzStreamSet(f *testing.F) {
 
 // seeds are bodies of every kind, right and wrong.
 var seeds = []string{
-	`{"Links":{},"Items":[{"WebId":"F1DPa","Name":"SINUSOID","Path":"\\\\PISRV1\\SINUSOID","Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":40.787605285644531,"UnitsAbbreviation":"","Good":true,"Questionable":false,"Substituted":false,"Annotated":false},{"Timestamp":"2016-02-12T12:28:57.1234567Z","Value":-3,"UnitsAbbreviation":"","Good":true,"Questionable":false,"Substituted":false,"Annotated":false}],"UnitsAbbreviation":"","Links":{}}]}`,
-	`{"Items":[{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":{"Name":"Shutdown","Value":254,"IsSystem":true},"Good":false},{"Timestamp":"2016-02-12T12:28:58Z","Value":{"Value":1,"Name":"Open"},"Good":true}],"Name":"cdt158"}]}`,
-	`{"Items":[{"Items":[{"Value":"NaN","Timestamp":"2016-02-12T12:28:57.5Z"},{"Value":NaN,"Timestamp":"2016-02-12T12:28:57.5Z"},{"Value":"\ud83d\ude00 \ud83d","Timestamp":"2016-02-12T12:28:57.5Z"}],"WebId":"F1DPb"}]}`,
-	`{"Items":[{"WebId":"F1DPa","Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":null,"Good":true,"Errors":[{"FieldName":"Value","Message":["no"]}]}]},{"WebId":"F1DPb","Errors":["no access"]}]}`,
-	`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":1.5},{"Timestamp":"2016-02-12T12:28:58Z","Value":2.5},{"Timestamp":"2016-02-12T12:28:59Z","Value":-1e-7},{"Timestamp":"2016-02-12T14:28:59+02:00","Value":[1,{"a":true}]}]}`,
+	`{"Links":{},"Items":[{"WebId":"F1DPa","Name":"SINUSOID","Path":"\\\\PISRV1\\SINUSOID",` +
+		`"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":40.787605285644531,"UnitsAbbreviation":"","Good":true,"Questionable":false,` +
+		`"Substituted":false,"Annotated":false},{"Timestamp":"2016-02-12T12:28:57.1234567Z","Value":-3,"UnitsAbbreviation":"","Good":true,` +
+		`"Questionable":false,"Substituted":false,"Annotated":false}],"UnitsAbbreviation":"","Links":{}}]}`,
+	`{"Items":[{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":{"Name":"Shutdown","Value":254,"IsSystem":true},"Good":false},` +
+		`{"Timestamp":"2016-02-12T12:28:58Z","Value":{"Value":1,"Name":"Open"},"Good":true}],"Name":"cdt158"}]}`,
+	`{"Items":[{"Items":[{"Value":"NaN","Timestamp":"2016-02-12T12:28:57.5Z"},{"Value":NaN,"Timestamp":"2016-02-12T12:28:57.5Z"},` +
+		`{"Value":"\ud83d\ude00 \ud83d","Timestamp":"2016-02-12T12:28:57.5Z"}],"WebId":"F1DPb"}]}`,
+	`{"Items":[{"WebId":"F1DPa","Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":null,"Good":true,"Errors":[{"FieldName":"Value",` +
+		`"Message":["no"]}]}]},{"WebId":"F1DPb","Errors":["no access"]}]}`,
+	`{"Items":[{"Timestamp":"2016-02-12T12:28:57Z","Value":1.5},{"Timestamp":"2016-02-12T12:28:58Z","Value":2.5},` +
+		`{"Timestamp":"2016-02-12T12:28:59Z","Value":-1e-7},{"Timestamp":"2016-02-12T14:28:59+02:00","Value":[1,{"a":true}]}]}`,
 	`{"WebException":{"Errors":["boom"],"StatusCode":500}}`,
 	`{"Errors":["Unknown or invalid WebID format: 'x'"]}`,
 	`<html><body>502 Bad Gateway</body></html>`,

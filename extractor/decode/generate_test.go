@@ -95,7 +95,8 @@ func (w *writer) number() string {
 	case 5:
 		return rapid.StringMatching(`-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,2})?`).Draw(w.t, "grammar")
 	}
-	return rapid.SampledFrom([]string{"0", "-0", "0.0", "-0.0e-5", "1e5", "123456789.5", "9007199254740993", "18446744073709551616"}).Draw(w.t, "odd")
+	return rapid.SampledFrom([]string{"0", "-0", "0.0", "-0.0e-5", "1e5", "123456789.5", "9007199254740993",
+		"18446744073709551616"}).Draw(w.t, "odd")
 }
 
 func (w *writer) value() string {
@@ -106,21 +107,25 @@ func (w *writer) value() string {
 		return w.text()
 	case n < 14:
 		state := []string{
-			w.member("Name", rapid.SampledFrom([]string{`"Open"`, `"Closed"`, `"I/O Timeout"`, `"NaN"`, `"é"`, `"\u0041"`, "null", "3"}).Draw(w.t, "name")),
-			w.member("Value", rapid.SampledFrom([]string{"0", "1", "254", "-1", "2147483647", "2147483648", "1.0", "1.5", `"1"`, "null", "NaN"}).Draw(w.t, "code")),
+			w.member("Name", rapid.SampledFrom([]string{`"Open"`, `"Closed"`, `"I/O Timeout"`, `"NaN"`, `"é"`, `"\u0041"`, "null",
+				"3"}).Draw(w.t, "name")),
+			w.member("Value", rapid.SampledFrom([]string{"0", "1", "254", "-1", "2147483647", "2147483648", "1.0", "1.5", `"1"`, "null",
+				"NaN"}).Draw(w.t, "code")),
 		}
 		if w.chance(70, "system") {
 			state = append(state, w.member("IsSystem", strconv.FormatBool(w.chance(50, "is system"))))
 		}
 		return w.object(state)
 	case n == 14:
-		return rapid.SampledFrom([]string{`"NaN"`, `"Infinity"`, `"-Infinity"`, `"nan"`, `"INFINITY"`, `"-infinity"`, "NaN", "Infinity", "-Infinity"}).Draw(w.t, "special")
+		return rapid.SampledFrom([]string{`"NaN"`, `"Infinity"`, `"-Infinity"`, `"nan"`, `"INFINITY"`, `"-infinity"`, "NaN", "Infinity",
+			"-Infinity"}).Draw(w.t, "special")
 	case n == 15:
 		return "null"
 	case n == 16:
 		return w.object([]string{
 			w.member("Errors", rapid.SampledFrom([]string{"null", "[]", `["Calc Failed"]`, `"Calc Failed"`}).Draw(w.t, "value errors")),
-			w.member(rapid.SampledFrom([]string{"Name", "WebException"}).Draw(w.t, "beside"), rapid.SampledFrom([]string{"null", `"Open"`, "{}"}).Draw(w.t, "what")),
+			w.member(rapid.SampledFrom([]string{"Name", "WebException"}).Draw(w.t, "beside"),
+				rapid.SampledFrom([]string{"null", `"Open"`, "{}"}).Draw(w.t, "what")),
 			w.member("Value", "3"),
 		})
 	default:
@@ -151,14 +156,16 @@ func (w *writer) item(ticks instant.Ticks) string {
 		}
 	}
 	if w.chance(5, "errors") {
-		m = append(m, w.member("Errors", rapid.SampledFrom([]string{"null", "[]", "[ ]", `[{"FieldName":"Value","Message":["no"]}]`, `["no"]`}).Draw(w.t, "errors")))
+		m = append(m, w.member("Errors", rapid.SampledFrom([]string{"null", "[]", "[ ]", `[{"FieldName":"Value","Message":["no"]}]`,
+			`["no"]`}).Draw(w.t, "errors")))
 	}
 	return w.object(m)
 }
 
 // ticks draws instants in order, some of them equal.
 func ticks(t *rapid.T, most int) []instant.Ticks {
-	steps := rapid.SliceOfN(rapid.SampledFrom([]instant.Ticks{0, 0, 1, 10, 12345, instant.Millisecond, instant.Second, 61 * instant.Second, instant.Day, 400 * instant.Day}), 0, most).Draw(t, "steps")
+	steps := rapid.SliceOfN(rapid.SampledFrom([]instant.Ticks{0, 0, 1, 10, 12345, instant.Millisecond, instant.Second, 61 * instant.Second,
+		instant.Day, 400 * instant.Day}), 0, most).Draw(t, "steps")
 	at := rapid.SampledFrom([]instant.Ticks{-instant.Day - 1, 0, 14552933370000000, 17000000000000000}).Draw(t, "first")
 	for i, step := range steps {
 		at += step

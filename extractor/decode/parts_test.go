@@ -22,7 +22,8 @@ import (
 func checkNumber(t require.TestingT, text string) {
 	f, next := decode.Number([]byte(text+","), 0)
 	var number json.Number
-	valid := json.Unmarshal([]byte(text), &number) == nil && text != "" && strings.Trim(text, " \t\r\n") == text && text[0] != '"' && text != "null"
+	valid := json.Unmarshal([]byte(text), &number) == nil && text != "" && strings.Trim(text,
+		" \t\r\n") == text && text[0] != '"' && text != "null"
 	want, err := strconv.ParseFloat(text, 64)
 	if !valid || err != nil {
 		require.False(t, next > 0 && next == len(text), "%q is accepted", text)
@@ -170,7 +171,8 @@ func FuzzTimestamp(f *testing.F) {
 }
 
 func FuzzUnquote(f *testing.F) {
-	for _, text := range []string{"", "plain", `\ud83d\ude00`, `\ud83d`, `\ud83dx`, `\ud83d\n`, `\ude00\ud83d`, `\u0000`, "\xff\xfe", `\/\b\f\n\r\t\"\\`, "日本"} {
+	for _, text := range []string{"", "plain", `\ud83d\ude00`, `\ud83d`, `\ud83dx`, `\ud83d\n`, `\ude00\ud83d`, `\u0000`, "\xff\xfe",
+		`\/\b\f\n\r\t\"\\`, "日本"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

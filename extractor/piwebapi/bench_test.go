@@ -24,7 +24,8 @@ type canned struct{ items []byte }
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	var parts []io.Reader
 	for i, id := range r.URL.Query()["webId"] {
-		parts = append(parts, strings.NewReader(fmt.Sprintf(`%s{"WebId":%q,"Name":"n","Items":`, ",{"[:min(i, 1)], id)), bytes.NewReader(c.items), strings.NewReader("}"))
+		parts = append(parts, strings.NewReader(fmt.Sprintf(`%s{"WebId":%q,"Name":"n","Items":`, ",{"[:min(i, 1)], id)),
+			bytes.NewReader(c.items), strings.NewReader("}"))
 	}
 	body := io.MultiReader(append([]io.Reader{strings.NewReader(`{"Items":[`)}, append(parts, strings.NewReader("]}"))...)...)
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
@@ -44,7 +45,8 @@ func (d *discard) Done(_ int, o batch.Outcome, _ error)             { d.events.A
 func BenchmarkRecorded(b *testing.B) {
 	var items []string
 	for _, t := range regular(epoch, epoch+instant.Hour, instant.Second) {
-		items = append(items, fmt.Sprintf(`{"Timestamp":"%s","Value":%d.25,"UnitsAbbreviation":"","Good":true,"Questionable":false,"Substituted":false,"Annotated":false}`, t, t%1000))
+		items = append(items, fmt.Sprintf(`{"Timestamp":"%s","Value":%d.25,"UnitsAbbreviation":"","Good":true,"Questionable":false,`+
+			`"Substituted":false,"Annotated":false}`, t, t%1000))
 	}
 	_, streams := uniform(1000)
 	for i := range streams {

@@ -48,7 +48,8 @@ const (
 var kindNames = [...]string{
 	Unreachable: "unreachable", TLS: "untrusted", Unauthorized: "unauthorized", Forbidden: "forbidden",
 	NotFound: "not found", BadRequest: "bad request", RateLimited: "rate limited", TooLarge: "too large",
-	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Malformed: "malformed", Timeout: "timeout", Canceled: "canceled",
+	Server: "server error", NotJSON: "not PI Web API", Truncated: "truncated", Malformed: "malformed",
+	Timeout: "timeout", Canceled: "canceled",
 }
 
 // String returns the name of the kind.
@@ -79,8 +80,11 @@ const (
 	// ticketRefused and ticketUnasked are the hints of a 401 in answer to a Kerberos
 	// ticket. The KDC has issued it, so the client's identity is fine: it is about the
 	// server.
-	ticketRefused = "the server does not accept the ticket: the service name in sites[].auth.spn (HTTP/ and the URL's host without it) must be registered on the account that runs PI Web API, and on no other (setspn -Q); a new key of that account (kvno, enctype) needs a restart of PI Web API; clocks must agree to five minutes"
-	ticketUnasked = "the server does not offer Kerberos: add it to PI Web API's AuthenticationMethods, where Bearer excludes it and Anonymous overrides all"
+	ticketRefused = "the server does not accept the ticket: the service name in sites[].auth.spn (HTTP/ and the URL's host without it) " +
+		"must be registered on the account that runs PI Web API, and on no other (setspn -Q); a new key of that account (kvno, enctype) " +
+		"needs a restart of PI Web API; clocks must agree to five minutes"
+	ticketUnasked = "the server does not offer Kerberos: add it to PI Web API's AuthenticationMethods, where Bearer excludes it and " +
+		"Anonymous overrides all"
 )
 
 // Error is the error of a request, or of the reading of a stream. Its text is for
@@ -289,7 +293,8 @@ var (
 	archiveSlow = regexp.MustCompile(`(?i)-10733\b|timeout on PI RPC|query.*time`)
 	// What Go, nginx and Apache answer to plain http on a port for https.
 	wantsTLS = regexp.MustCompile(`(?i)http request (was sent )?to (an )?https|speaking plain http to an ssl`)
-	noAccess = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
+	noAccess = regexp.MustCompile(`(?i)permission|access (is |was )?denied|no (read )?access|` +
+		`not have (\w+ ){0,3}(access|right|privilege)|privilege|not authorized|unauthorized|insufficient|secure object|-10401\b`)
 )
 
 // status returns the Error of an answer's status and message. spoken means that PI
@@ -306,7 +311,7 @@ func (p place) status(status int, message string, spoken bool) *Error {
 		return p.fault(Unauthorized, status, message, false)
 	case status == http.StatusTooManyRequests:
 		return p.fault(RateLimited, status, message, true)
-	case status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge || status == http.StatusRequestEntityTooLarge:
+	case slices.Contains([]int{http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestEntityTooLarge}, status):
 		return tooLarge(overURL)
 	case overCap.MatchString(message) && status >= 400:
 		e := tooLarge(overItems)

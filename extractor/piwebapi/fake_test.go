@@ -199,7 +199,8 @@ func uniform(n int) (*fakeSite, []batch.Stream) {
 	streams := make([]batch.Stream, n)
 	for i := range streams {
 		f.events[id(i)] = events
-		streams[i] = batch.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i), EventsPerHour: -1, After: epoch, Until: epoch + instant.Hour}
+		streams[i] = batch.Stream{Index: int32(i), WebID: id(i), Name: "tag " + id(i), EventsPerHour: -1, After: epoch, Until: epoch +
+			instant.Hour}
 	}
 	return f, streams
 }
@@ -216,8 +217,9 @@ type settings struct {
 func client(t testing.TB, transport http.RoundTripper, s settings) *piwebapi.Client {
 	t.Helper()
 	c, err := piwebapi.New(piwebapi.Options{
-		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Auth: manifest.Auth{Kind: s.auth}, Limits: manifest.Limits{Points: s.points},
-			Retry: manifest.Retry{Attempts: cmp.Or(s.attempts, 3), BackoffSeconds: 1, TimeoutSeconds: cmp.Or(s.timeout, 60)}},
+		Site: manifest.Site{Name: "plant-a", URL: "https://pi.example/piwebapi", Auth: manifest.Auth{Kind: s.auth},
+			Limits: manifest.Limits{Points: s.points},
+			Retry:  manifest.Retry{Attempts: cmp.Or(s.attempts, 3), BackoffSeconds: 1, TimeoutSeconds: cmp.Or(s.timeout, 60)}},
 		Limits:    manifest.Limits{Connections: cmp.Or(s.connections, 4), ItemsPerCall: s.items, RequestsPerSecond: s.perSecond},
 		Transport: transport, URLBytes: s.urlBytes, Memory: s.memory,
 	})

@@ -87,7 +87,8 @@ func (s *oddSite) RoundTrip(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(well.body)), Request: r}, nil
 		}
 	}
-	return &http.Response{StatusCode: 404, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"Errors":["no such thing"]}`)), Request: r}, nil
+	return &http.Response{StatusCode: 404, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"Errors":["no such thing"]}`)),
+		Request: r}, nil
 }
 
 type failing struct{ err error }
@@ -116,7 +117,8 @@ func fuzzAnswers(f *testing.F, seeds []string, odd func(path string) bool, call 
 	}
 	for status := range statuses {
 		f.Add([]byte(`{"Errors":["Calculation failed. [-11059] No Good Data For Calculation"]}`), uint8(status), uint8(onlyOnce))
-		f.Add([]byte(`{"Message":"The request is invalid","ExceptionMessage":"it is","ExceptionType":"System.Exception"}`), uint8(status), uint8(saysWhen))
+		f.Add([]byte(`{"Message":"The request is invalid","ExceptionMessage":"it is","ExceptionType":"System.Exception"}`), uint8(status),
+			uint8(saysWhen))
 	}
 	for _, body := range seeds {
 		f.Add([]byte("\xef\xbb\xbf"+body+" "), uint8(0), uint8(signsIn))
@@ -171,7 +173,8 @@ func FuzzDataServers(f *testing.F) {
 	fuzzAnswers(f, []string{
 		`{"Items":[{"WebId":"F1DSa","Name":"PISRV1","IsConnected":true,"ServerTime":"2026-01-31T12:00:00.1234567Z"}]}`,
 		`{"Items":[{"WebId":"F1DSa","Name":"PISRV1","IsConnected":null},{"WebId":"F1DSb","Name":"pisrv1","ServerTime":5}]}`,
-		`{"Items":null}`, `{"Items":[null,{}]}`, `{"Items":{}}`, `{"WebException":{"Errors":["boom\u001b[2J"],"StatusCode":502}}`, `<html>sign in</html>`, ``,
+		`{"Items":null}`, `{"Items":[null,{}]}`, `{"Items":{}}`, `{"WebException":{"Errors":["boom\u001b[2J"],"StatusCode":502}}`,
+		`<html>sign in</html>`, ``,
 	}, endsIn("/dataservers"), func(t *testing.T, c *piwebapi.Client) error {
 		_, err := c.DataServer(t.Context(), "PISRV1")
 		return err
@@ -180,12 +183,14 @@ func FuzzDataServers(f *testing.F) {
 
 var aServer = piwebapi.DataServer{WebID: "F1DSa", Name: "PISRV1", IsConnected: true}
 
-const onePoint = `{"WebId":"I1DPa","Id":1,"Name":"A","Descriptor":"d","PointType":"Float32","DigitalSetName":"","EngineeringUnits":"m","Future":false}`
+const onePoint = `{"WebId":"I1DPa","Id":1,"Name":"A","Descriptor":"d","PointType":"Float32","DigitalSetName":"",` +
+	`"EngineeringUnits":"m","Future":false}`
 
 func FuzzPoints(f *testing.F) {
 	fuzzAnswers(f, []string{
 		`{"Links":{},"Items":[` + onePoint + `]}`, `{"Items":[` + onePoint + `,` + strings.ReplaceAll(onePoint, `"Id":1`, `"Id":0`) + `]}`,
-		`{"Items":[{"WebId":"I1DPa","Id":-1,"Name":"A"},{"WebId":"","Name":"B"},{"Name":7},null,[],{"WebId":"I1DPc","Name":"C","Future":"no","Descriptor":{}}]}`,
+		`{"Items":[{"WebId":"I1DPa","Id":-1,"Name":"A"},{"WebId":"","Name":"B"},{"Name":7},null,[],{"WebId":"I1DPc","Name":"C",` +
+			`"Future":"no","Descriptor":{}}]}`,
 		`{"Items":[],"Items":[` + onePoint + `]}`, `{"Items":[` + onePoint + `],"WebException":{"Errors":["late"]}}`, `{"Items":[` + onePoint,
 		`{"Errors":["The number of items is greater than the maximum allowed (3)."]}`,
 	}, endsIn("/points"), func(t *testing.T, c *piwebapi.Client) error {
@@ -217,8 +222,10 @@ func FuzzPoints(f *testing.F) {
 
 func FuzzLookup(f *testing.F) {
 	fuzzAnswers(f, []string{
-		`{"Items":[{"Identifier":"I1DPa","Object":` + strings.Replace(onePoint, `{`, `{"Path":"\\\\PISRV1\\A",`, 1) + `},{"Identifier":"I1DPb","Object":null}]}`,
-		`{"Items":[{"Identifier":"\\\\pisrv1\\b","Object":` + onePoint + `}]}`, strings.Replace(onePoint, `{`, `{"Path":"\\\\OTHER\\A",`, 1), onePoint,
+		`{"Items":[{"Identifier":"I1DPa","Object":` + strings.Replace(onePoint, `{`, `{"Path":"\\\\PISRV1\\A",`,
+			1) + `},{"Identifier":"I1DPb","Object":null}]}`,
+		`{"Items":[{"Identifier":"\\\\pisrv1\\b","Object":` + onePoint + `}]}`, strings.Replace(onePoint, `{`, `{"Path":"\\\\OTHER\\A",`, 1),
+		onePoint,
 		`{"Items":[{"Identifier":7}]}`, `{"Items":[{"Identifier":"I1DPa","Exception":{"Errors":["gone"]}}]}`,
 	}, func(path string) bool { return strings.HasPrefix(path, "/points") }, func(t *testing.T, c *piwebapi.Client) error {
 		points, err := c.Lookup(t.Context(), aServer, []piwebapi.Wanted{{WebID: "I1DPa", Name: "A"}, {WebID: "I1DPb", Name: "B"}, {Name: "C"}})
@@ -233,8 +240,10 @@ func FuzzLookup(f *testing.F) {
 
 func FuzzDigitalSets(f *testing.F) {
 	fuzzAnswers(f, []string{
-		`{"Items":[{"WebId":"F1ESa","Name":"MODES","Links":{"Values":"https://pi.example/piwebapi/enumerationsets/F1ESa/enumerationvalues"}},{"WebId":"F1ESb","Name":"SYSTEM"}]}`,
-		`{"Items":[{"WebId":"F1ESa","Name":"A","Links":{"Values":"https://elsewhere.example/piwebapi/x"}},{"WebId":"../..","Name":"B"},{"Links":null}]}`,
+		`{"Items":[{"WebId":"F1ESa","Name":"MODES",` +
+			`"Links":{"Values":"https://pi.example/piwebapi/enumerationsets/F1ESa/enumerationvalues"}},{"WebId":"F1ESb","Name":"SYSTEM"}]}`,
+		`{"Items":[{"WebId":"F1ESa","Name":"A","Links":{"Values":"https://elsewhere.example/piwebapi/x"}},{"WebId":"../..","Name":"B"},` +
+			`{"Links":null}]}`,
 		`{"Items":[{"Name":"Off","Value":0},{"Name":"On","Value":1.5},{"Name":"Far","Value":1e300},{"Name":7,"Value":"3"},null]}`,
 	}, endsIn("/enumerationsets", "/enumerationvalues"), func(t *testing.T, c *piwebapi.Client) error {
 		_, err := c.DigitalSets(t.Context(), aServer)
@@ -244,7 +253,8 @@ func FuzzDigitalSets(f *testing.F) {
 
 // three are streams to read.
 func three() []batch.Stream {
-	list := []batch.Stream{{WebID: "I1DPa", Name: "A", Numeric: true}, {WebID: "I1DPb", Name: "B"}, {WebID: "I1DPc", Name: "C", EventsPerHour: 1000}}
+	list := []batch.Stream{{WebID: "I1DPa", Name: "A", Numeric: true}, {WebID: "I1DPb", Name: "B"},
+		{WebID: "I1DPc", Name: "C", EventsPerHour: 1000}}
 	for i := range list {
 		list[i].Index, list[i].After, list[i].Until = int32(i), epoch, epoch+instant.Hour
 	}
@@ -253,7 +263,8 @@ func three() []batch.Stream {
 
 func FuzzCounts(f *testing.F) {
 	fuzzAnswers(f, []string{
-		`{"Items":[{"WebId":"I1DPa","Name":"A","Items":[{"Type":"Count","Value":{"Timestamp":"2026-01-31T12:00:00Z","Value":3,"Good":true}}]},{"WebId":"I1DPb","Items":[{"Type":"Count","Value":{"Value":-1}}]},{"WebId":"I1DPc","Items":[]}]}`,
+		`{"Items":[{"WebId":"I1DPa","Name":"A","Items":[{"Type":"Count","Value":{"Timestamp":"2026-01-31T12:00:00Z","Value":3,` +
+			`"Good":true}}]},{"WebId":"I1DPb","Items":[{"Type":"Count","Value":{"Value":-1}}]},{"WebId":"I1DPc","Items":[]}]}`,
 		`{"Items":[{"WebId":"I1DPa","Items":[{"Type":"Count","Value":{"Value":1e300}}]},{"WebId":"I1DPa","Items":[]}]}`,
 		`{"Items":[{"Name":"a","Items":[{"Type":"Count","Value":{"Value":{"Name":"No Data","Value":248}}}]}]}`, `{"Items":[]}`,
 		`{"Message":"No HTTP resource was found that matches the request URI"}`,
@@ -280,9 +291,12 @@ var recordedSeeds = []string{
 	`{"Items":[{"WebId":"I1DPa","Name":"A","Items":[` + anEvent + `]},{"WebId":"I1DPb","Name":"B","Items":[]},{"WebId":"I1DPc","Name":"C","Items":[` + anEvent + `,` + anEvent + `]}]}`,
 	`{"Items":[{"WebId":"I1DPa","Items":[` + strings.Repeat(anEvent+`,`, 11) + anEvent + `]}]}`,
 	`{"Items":[` + strings.ReplaceAll(strings.Repeat(anEvent+`,`, 4), "12:10", "12:20") + anEvent + `]}`,
-	`{"Items":[` + anEvent + `,` + strings.ReplaceAll(anEvent, "12:10:00Z", "12:30:00.5Z") + `,` + strings.ReplaceAll(anEvent, "2026", "9999") + `]}`,
-	`{"Items":[{"WebId":"I1DPa","Items":[` + strings.ReplaceAll(anEvent, "2026", "0001") + `]},{"WebId":"I1DPb","WebException":{"Errors":["PI Point not found"],"StatusCode":404}},{"WebId":"I1DPd","Items":[]}]}`,
-	`{"Errors":["The number of items is greater than the maximum allowed (4)."]}`, `{"Errors":["[-11091] Event collection exceeded the maximum allowed"]}`,
+	`{"Items":[` + anEvent + `,` + strings.ReplaceAll(anEvent, "12:10:00Z", "12:30:00.5Z") + `,` + strings.ReplaceAll(anEvent, "2026",
+		"9999") + `]}`,
+	`{"Items":[{"WebId":"I1DPa","Items":[` + strings.ReplaceAll(anEvent, "2026",
+		"0001") + `]},{"WebId":"I1DPb","WebException":{"Errors":["PI Point not found"],"StatusCode":404}},{"WebId":"I1DPd","Items":[]}]}`,
+	`{"Errors":["The number of items is greater than the maximum allowed (4)."]}`,
+	`{"Errors":["[-11091] Event collection exceeded the maximum allowed"]}`,
 	`{"Errors":["Unknown or invalid WebID format: 'I1DPb'"]}`, `{"WebException":{"Errors":["one"],"StatusCode":401}}`,
 }
 

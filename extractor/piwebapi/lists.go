@@ -74,12 +74,14 @@ func malformed(err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return io.ErrUnexpectedEOF
 	case errors.As(err, &syntax):
 		return &decode.FormatError{Offset: syntax.Offset, Reason: syntax.Error()}
 	case errors.As(err, &typed):
-		return &decode.FormatError{Offset: typed.Offset, Reason: fmt.Sprintf("%s is a JSON %s", cmp.Or(typed.Field, "it"), typed.Value), Lasting: true}
+		return &decode.FormatError{Offset: typed.Offset, Reason: fmt.Sprintf("%s is a JSON %s", cmp.Or(typed.Field, "it"), typed.Value),
+			Lasting: true}
 	}
 	return err // the connection's own
 }
@@ -137,9 +139,11 @@ func (c *Client) elsewhere(err error) error {
 	}
 	known := *e
 	known.Message = fmt.Sprintf("no PI Web API answers at %s://%s%s: %s", c.base.Scheme, c.base.Host, c.base.Path, e.Message)
-	known.hint = "correct sites[].url: a browser that opens it shows the links of PI Web API; it mostly ends in /piwebapi, which is added where it is missing"
+	known.hint = "correct sites[].url: a browser that opens it shows the links of PI Web API; it mostly ends in /piwebapi, which is " +
+		"added where it is missing"
 	if c.base.Path != "/piwebapi" {
-		known.hint = fmt.Sprintf("correct sites[].url, which is mostly %s://%s/piwebapi: a browser that opens it shows the links of PI Web API", c.base.Scheme, c.base.Host)
+		known.hint = fmt.Sprintf("correct sites[].url, which is mostly %s://%s/piwebapi: a browser that opens it shows the links of PI Web API",
+			c.base.Scheme, c.base.Host)
 	}
 	return &known
 }
@@ -162,7 +166,8 @@ func (c *Client) DataServer(ctx context.Context, name string) (DataServer, error
 		names = append(names, strconv.Quote(s.Name))
 	}
 	if len(names) == 0 {
-		return DataServer{}, c.at(request{path: "/dataservers"}).fault(NotJSON, 0, "it lists no data server: it is no PI Web API, or its user may see none", false)
+		return DataServer{}, c.at(request{path: "/dataservers"}).fault(NotJSON, 0,
+			"it lists no data server: it is no PI Web API, or its user may see none", false)
 	}
 	problem := fmt.Sprintf("it has no data server %q", name)
 	if name == "" {
@@ -191,7 +196,8 @@ type pointItem struct {
 // empty; the fields that identify the point must be as documented.
 func (p *pointItem) UnmarshalJSON(data []byte) error {
 	type plain pointItem
-	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 && len(p.Name) <= maxText && len(p.WebID) <= maxText {
+	if json.Unmarshal(data, (*plain)(p)) == nil && p.WebID != "" && p.Name != "" && p.ID >= 0 &&
+		len(p.Name) <= maxText && len(p.WebID) <= maxText {
 		return nil
 	}
 	*p = pointItem{}
@@ -215,7 +221,8 @@ func (p *pointItem) UnmarshalJSON(data []byte) error {
 	if raw["Future"] != nil && !read("Future", &p.Future) {
 		return fmt.Errorf("the value of Future of %q is %s", p.Name, readable(string(raw["Future"])))
 	}
-	for key, text := range map[string]*string{"Descriptor": &p.Descriptor, "PointType": &p.PointType, "DigitalSetName": &p.DigitalSetName, "EngineeringUnits": &p.EngineeringUnits} {
+	for key, text := range map[string]*string{"Descriptor": &p.Descriptor, "PointType": &p.PointType, "DigitalSetName": &p.DigitalSetName,
+		"EngineeringUnits": &p.EngineeringUnits} {
 		if !read(key, text) {
 			*text = ""
 		}
@@ -341,7 +348,8 @@ func (l *setListing) read(ctx context.Context, set setItem) error {
 }
 
 // errStates is why a set is left out once the others have reached the limits.
-var errStates = fmt.Errorf("all sets together, with more than %d states or %d MB of their names, are %w", maxStates, maxNamed>>20, decode.ErrTooLarge)
+var errStates = fmt.Errorf("all sets together, with more than %d states or %d MB of their names, are %w", maxStates, maxNamed>>20,
+	decode.ErrTooLarge)
 
 // of reads the states of a set.
 func (l *setListing) of(ctx context.Context, set setItem) (states []State, err error) {

@@ -25,7 +25,8 @@ func text(body string) http.HandlerFunc {
 }
 
 func TestDataServer(t *testing.T) {
-	two := `{"Links":{},"Items":[{"WebId":"w1","Name":"PISRV1","IsConnected":true,"ServerTime":"2026-01-31T13:00:00.1234567Z"},{"WebId":"w2","Name":"pi two"}]}`
+	two := `{"Links":{},"Items":[{"WebId":"w1","Name":"PISRV1","IsConnected":true,"ServerTime":"2026-01-31T13:00:00.1234567Z"},` +
+		`{"WebId":"w2","Name":"pi two"}]}`
 	c := client(t, &fakeSite{override: text(two)}, settings{})
 
 	ds, err := c.DataServer(t.Context(), "PI TWO")

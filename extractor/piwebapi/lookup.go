@@ -125,7 +125,8 @@ func (c *Client) checkSources(ctx context.Context, ds DataServer) error {
 		return err
 	}
 	if p.items > 0 {
-		e := c.at(pointsRequest(ds, 0, 1)).fault(BadRequest, http.StatusOK, "it does not filter points by their source: its PI Web API is too old for that", false)
+		e := c.at(pointsRequest(ds, 0, 1)).fault(BadRequest, http.StatusOK,
+			"it does not filter points by their source: its PI Web API is too old for that", false)
 		e.hint = "name the points by sites[].points.include instead of point_source"
 		return e
 	}
@@ -190,7 +191,8 @@ func (c *Client) lookup(ctx context.Context, ds DataServer, parameter string, va
 func pointPath(ds DataServer, name string) string { return `\\` + ds.Name + `\` + name }
 
 // lookupHead is the query of a lookup without the values.
-var lookupHead = "webIdType=IDOnly&" + fields("Items.", []string{"Identifier", "Object.Path"}, "WebException") + "%3BItems.Object." + strings.Join(pointFields, "%3BItems.Object.")
+var lookupHead = "webIdType=IDOnly&" + fields("Items.", []string{"Identifier", "Object.Path"}, "WebException") +
+	"%3BItems.Object." + strings.Join(pointFields, "%3BItems.Object.")
 
 // foundPoint is a point with where it is.
 type foundPoint struct {
@@ -233,7 +235,8 @@ func (c *Client) lookupCall(ctx context.Context, ds DataServer, parameter string
 			list = list[:0]
 			return readItems(r, func(raw json.RawMessage) error {
 				if len(list) >= 2*len(values) {
-					return &decode.FormatError{Reason: fmt.Sprintf("it lists more than twice the %d points that were asked for", len(values)), Lasting: true}
+					return &decode.FormatError{Reason: fmt.Sprintf("it lists more than twice the %d points that were asked for", len(values)),
+						Lasting: true}
 				}
 				var item answer
 				err := json.Unmarshal(raw, &item)

@@ -63,7 +63,8 @@ const (
 )
 
 // errHugePage is the error of a page that exceeds maxPage or maxItems.
-var errHugePage = fmt.Errorf("a page of more than %d MB or %d points, whatever it is asked for, is %w", maxPage>>20, maxItems, decode.ErrTooLarge)
+var errHugePage = fmt.Errorf("a page of more than %d MB or %d points, whatever it is asked for, is %w", maxPage>>20, maxItems,
+	decode.ErrTooLarge)
 
 // errListing is the error of a list that took longer than maxListing.
 var errListing = fmt.Errorf("the list of points was not at its end after %s", maxListing)
@@ -128,7 +129,8 @@ func (c *Client) points(ctx context.Context, ds DataServer, yield func([]Point) 
 		}
 		switch {
 		case len(page.points) == 0 && page.known > 0:
-			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK, fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
+			return c.at(pointsRequest(ds, start, ask)).fault(Server, http.StatusOK,
+				fmt.Sprintf("the list of points repeats itself from position %d on", start), false)
 		case seen.len() > c.maxPoints:
 			return c.full(pointsRequest(ds, start, ask), seen.len(), errPoints)
 		}
@@ -331,7 +333,8 @@ func (c *Client) page(ctx context.Context, ds DataServer, start, ask int, seen *
 		})
 	}
 	e := c.get(ctx, r)
-	if e != nil && (e.Kind == Unreachable || e.Kind == Server && (ask == 1 || e.Status == http.StatusServiceUnavailable) || e.Kind == Truncated && ask == 1) {
+	if e != nil && (e.Kind == Unreachable || e.Kind == Server && (ask == 1 || e.Status == http.StatusServiceUnavailable) ||
+		e.Kind == Truncated && ask == 1) {
 		return p, c.persist(ctx, r)
 	}
 	if e != nil {
@@ -597,7 +600,8 @@ func (c *Client) Notes() []string {
 		note("1 point could not be looked up", "%d points could not be looked up", len(l.why)+l.more, l.why)
 	}
 	if l := c.left.sets; len(l.why) > 0 {
-		note("1 digital set is without the names of its states", "%d digital sets are without the names of their states", len(l.why)+l.more, l.why)
+		note("1 digital set is without the names of its states", "%d digital sets are without the names of their states", len(l.why)+l.more,
+			l.why)
 	}
 	return out
 }

@@ -129,7 +129,8 @@ func TestPagesGetSmaller(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeSite{override: c.answer}
-				err := client(t, f, settings{points: 60_000}).Points(t.Context(), piwebapi.DataServer{WebID: "ds"}, func([]piwebapi.Point) error { return nil })
+				err := client(t, f, settings{points: 60_000}).Points(t.Context(), piwebapi.DataServer{WebID: "ds"},
+					func([]piwebapi.Point) error { return nil })
 				assert.Equal(t, c.kind, asError(t, err).Kind)
 				assert.LessOrEqual(t, f.all, c.requests)
 			})
@@ -149,7 +150,8 @@ func TestWrongAddresses(t *testing.T) {
 
 // What ASP.NET says of an exception is in ExceptionMessage, and its Message says nothing.
 func TestExceptionMessage(t *testing.T) {
-	body := `{"Message":"An error has occurred.","ExceptionMessage":"The user does not have the privilege to read.","ExceptionType":"System.Exception","StackTrace":"at X"}`
+	body := `{"Message":"An error has occurred.","ExceptionMessage":"The user does not have the privilege to ` +
+		`read.","ExceptionType":"System.Exception","StackTrace":"at X"}`
 	f := &fakeSite{override: func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprint(w, body)
@@ -289,9 +291,11 @@ func TestItemsOutOfOrder(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/dataservers"):
 			fmt.Fprint(w, `{"Items":[{"Name":"PISRV1"}]}`)
 		case len(ids) == 0 && strings.Contains(r.URL.Path, id(7)):
-			fmt.Fprint(w, `{"Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},{"Timestamp":"2026-01-31T12:01:00Z","Value":2,"Good":true}]}`)
+			fmt.Fprint(w, `{"Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},{"Timestamp":"2026-01-31T12:01:00Z",`+
+				`"Value":2,"Good":true}]}`)
 		case slices.Contains(ids, id(7)):
-			fmt.Fprintf(w, `{"Items":[{"WebId":%q,"Name":"n","Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},{"Timestamp":"2026-01-31T12:01:00Z","Value":2,"Good":true}]}]}`, id(7))
+			fmt.Fprintf(w, `{"Items":[{"WebId":%q,"Name":"n","Items":[{"Timestamp":"2026-01-31T12:02:00Z","Value":1,"Good":true},`+
+				`{"Timestamp":"2026-01-31T12:01:00Z","Value":2,"Good":true}]}]}`, id(7))
 		default:
 			f.recorded(w, r, ids)
 		}

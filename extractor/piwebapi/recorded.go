@@ -372,7 +372,8 @@ func (r *reading) turn(c *cursor, g *decode.Result, maxCount int) bool {
 // failed decides what follows from a call that failed as a whole.
 func (r *reading) failed(ctx context.Context, j *job, sent call, err *Error) {
 	one, tries, c := len(j.cursors) == 1, j.tries+1, j.cursors[0]
-	r.log.Debug("a call failed", "streams", len(j.cursors), "tries", tries, "error", err.Kind.String(), "status", err.Status, "message", err.Message)
+	r.log.Debug("a call failed", "streams", len(j.cursors), "tries", tries, "error", err.Kind.String(),
+		"status", err.Status, "message", err.Message)
 	switch {
 	case endsAll(err.Kind):
 		r.stop(err)
@@ -471,7 +472,8 @@ func (r *reading) down(ctx context.Context, err *Error) bool {
 func givenUp(last *Error) *Error {
 	e := *last
 	e.Retryable = true
-	e.Message = strings.TrimSuffix("the site does not work, so that the streams left were not tried; the last of the failed calls: "+last.Message, ": ")
+	const why = "the site does not work, so that the streams left were not tried; the last of the failed calls: "
+	e.Message = strings.TrimSuffix(why+last.Message, ": ")
 	return &e
 }
 

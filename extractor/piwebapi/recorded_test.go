@@ -73,7 +73,8 @@ func TestEachEventOnce(t *testing.T) {
 				}
 			case 4: // cut off amid the body, after some good events
 				return func(w http.ResponseWriter, _ *http.Request) {
-					fmt.Fprintf(w, `{"Items":[{"WebId":%q,"Name":"x","Items":[{"Timestamp":"%s","Value":1,"Good":true},{"Times`, ids[0], epoch+instant.Hour)
+					fmt.Fprintf(w, `{"Items":[{"WebId":%q,"Name":"x","Items":[{"Timestamp":"%s","Value":1,"Good":true},{"Times`, ids[0],
+						epoch+instant.Hour)
 				}
 			default:
 				return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

@@ -18,7 +18,8 @@ import (
 // Every request that failed and was sent again counts, and is told of as it
 // happens, with the try that comes next; so is that the site works again.
 func TestRetriesAreCountedAndTold(t *testing.T) {
-	server := simulator.New(simulator.Options{Seed: 7, Tags: 60, MaxItemsPerCall: 500, Clock: func() instant.Ticks { return epoch + 2*instant.Hour },
+	server := simulator.New(simulator.Options{Seed: 7, Tags: 60, MaxItemsPerCall: 500,
+		Clock:  func() instant.Ticks { return epoch + 2*instant.Hour },
 		Faults: simulator.Faults{HTMLEvery: 5, TooManyEvery: 7}})
 	address, err := server.Start("127.0.0.1:0")
 	require.NoError(t, err)
@@ -87,7 +88,8 @@ func TestNotices(t *testing.T) {
 		require.Empty(t, n.Line(down), "the same state")
 		require.Equal(t, []string{"plant-a (503)"}, n.Troubled())
 		require.Equal(t, "plant-a: timeout, next attempt with less at once", n.Line(piwebapi.Retry{Site: "plant-a", State: "timeout"}))
-		require.Equal(t, "b: 429, next attempt in 0.5 s", n.Line(piwebapi.Retry{Site: "b", State: "429", Wait: 500 * time.Millisecond}), "each site by itself")
+		require.Equal(t, "b: 429, next attempt in 0.5 s", n.Line(piwebapi.Retry{Site: "b", State: "429", Wait: 500 * time.Millisecond}),
+			"each site by itself")
 		require.Equal(t, "plant-a: works again", n.Line(piwebapi.Retry{Site: "plant-a"}))
 		require.Empty(t, n.Line(piwebapi.Retry{Site: "plant-a"}))
 		require.Empty(t, n.Line(down), "a state that comes and goes")

@@ -112,7 +112,8 @@ func newBatchSizer(items, urlBytes, connections int) *batchSizer {
 	if urlBytes <= 0 {
 		urlBytes = defaultURLBytes
 	}
-	return &batchSizer{connections: connections, current: limits{urlBytes: urlBytes, items: items, streams: maxStreams}, rates: map[string]float64{}}
+	return &batchSizer{connections: connections, current: limits{urlBytes: urlBytes, items: items, streams: maxStreams},
+		rates: map[string]float64{}}
 }
 
 func (b *batchSizer) limits() limits {

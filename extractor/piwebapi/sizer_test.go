@@ -15,7 +15,8 @@ import (
 // of several is beyond a limit.
 func TestCutsKeepLimits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := limits{urlBytes: rapid.IntRange(100, 5000).Draw(t, "url"), items: rapid.IntRange(1, 10_000).Draw(t, "items"), streams: rapid.IntRange(1, 500).Draw(t, "streams")}
+		l := limits{urlBytes: rapid.IntRange(100, 5000).Draw(t, "url"), items: rapid.IntRange(1, 10_000).Draw(t, "items"),
+			streams: rapid.IntRange(1, 500).Draw(t, "streams")}
 		head := rapid.IntRange(0, 300).Draw(t, "head")
 		connections := rapid.IntRange(1, 20).Draw(t, "connections")
 		loads := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) load {

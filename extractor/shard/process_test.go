@@ -49,13 +49,15 @@ func newPlant(t *testing.T, o simulator.Options) *plant {
 	url, err := p.server.Start("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.server.Close()) })
-	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
+	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi",
+		PasswordEnv: "PI_PLANT_A_PASSWORD"},
 		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 4, ItemsPerCall: 5000},
 		Retry:  manifest.Retry{Attempts: 3, BackoffSeconds: 0.005, TimeoutSeconds: 10}}
 	p.tags = p.server.Oracle().Tags()
 	for _, tag := range p.tags {
 		numeric := strings.HasPrefix(tag.PointType.String(), "Float") || strings.HasPrefix(tag.PointType.String(), "Int")
-		p.streams = append(p.streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, Numeric: numeric, EventsPerHour: tag.EventsPerHour, After: noon - instant.Hour, Until: noon})
+		p.streams = append(p.streams, batch.Stream{WebID: tag.WebID, Name: tag.Name, Units: tag.Units, Numeric: numeric,
+			EventsPerHour: tag.EventsPerHour, After: noon - instant.Hour, Until: noon})
 	}
 	return p
 }
@@ -68,7 +70,8 @@ func (p *plant) spec(driver string) Spec {
 func (p *plant) process(t require.TestingT, s Spec, stdout io.Writer) process {
 	line, err := s.Encode()
 	require.NoError(t, err)
-	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), heartbeatTimeout: time.Minute, gracePeriod: 20 * quick, look: quick,
+	return process{stdin: bytes.NewReader(line), stdout: stdout, log: slog.New(slog.DiscardHandler), heartbeatTimeout: time.Minute,
+		gracePeriod: 20 * quick, look: quick,
 		getenv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok }}
 }
 
@@ -84,8 +87,10 @@ func read(r io.Reader, s *Spec) (got rows, trailer string, err error) {
 	trailer, err = stagetest.ReadArrow(r, Labels(stage.Labels{}, s.Streams), func(b *columns.Batch) error {
 		for i, stream := range b.Stream {
 			f := b.Flags[i]
-			e := simulator.Event{Ticks: instant.Ticks(b.Ticks[i]), HasValue: f&columns.HasValue != 0, HasText: f&columns.HasText != 0, HasCode: f&columns.HasCode != 0,
-				Good: f&columns.Good != 0, Questionable: f&columns.Questionable != 0, Substituted: f&columns.Substituted != 0, Annotated: f&columns.Annotated != 0}
+			e := simulator.Event{Ticks: instant.Ticks(b.Ticks[i]), HasValue: f&columns.HasValue != 0, HasText: f&columns.HasText != 0,
+				HasCode: f&columns.HasCode != 0,
+				Good:    f&columns.Good != 0, Questionable: f&columns.Questionable != 0, Substituted: f&columns.Substituted != 0,
+				Annotated: f&columns.Annotated != 0}
 			if e.HasValue {
 				e.Value = b.Value[i]
 			}

@@ -247,7 +247,8 @@ func (c *call) part(method, resource string) *batchAnswer {
 	if err != nil || !u.IsAbs() {
 		return badRequest("The resource '%s' is not an absolute URL.", resource).batchAnswer()
 	}
-	part := &call{Server: c.Server, ctx: c.ctx, client: c.client, method: strings.ToUpper(method), base: c.base, out: &body{status: http.StatusOK}}
+	part := &call{Server: c.Server, ctx: c.ctx, client: c.client, method: strings.ToUpper(method), base: c.base,
+		out: &body{status: http.StatusOK}}
 	if rt, _ := c.findRoute(u.EscapedPath()); rt.post {
 		return badRequest("A batch may not hold a batch.").batchAnswer()
 	}

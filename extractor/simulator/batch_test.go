@@ -93,7 +93,8 @@ func TestQuirksOfBatches(t *testing.T) {
 	header := []string{"X-Requested-With", "test"}
 
 	on, off := pair(o, simulator.BatchMultiStatus)
-	family := `{"a":{"Method":"GET","Resource":"https://x/piwebapi/nope"},"b":{"Method":"GET","Resource":"https://x/piwebapi/","ParentIds":["a"]}}`
+	family := `{"a":{"Method":"GET","Resource":"https://x/piwebapi/nope"},"b":{"Method":"GET","Resource":"https://x/piwebapi/",` +
+		`"ParentIds":["a"]}}`
 	a := ask(on, "POST", "/batch", family, header...)
 	require.Equal(t, 207, a.status)
 	require.Contains(t, string(a.body), `"Content":"The request was not executed`)
@@ -125,7 +126,8 @@ func TestFaultsInsideABatch(t *testing.T) {
 	request := func(i int) string {
 		return jsonString("https://x/piwebapi/streams/" + url.PathEscape(tags[i].WebID) + "/value")
 	}
-	parts := batch(t, s, `{"0":{"Method":"GET","Resource":%s},"1":{"Method":"GET","Resource":%s},"2":{"Method":"GET","Resource":%s}}`, request(0), request(1), request(2))
+	parts := batch(t, s, `{"0":{"Method":"GET","Resource":%s},"1":{"Method":"GET","Resource":%s},"2":{"Method":"GET","Resource":%s}}`,
+		request(0), request(1), request(2))
 	require.Equal(t, []int{200, 500, 200}, []int{parts["0"].Status, parts["1"].Status, parts["2"].Status})
 	require.Contains(t, string(parts["0"].Content), `{"WebException":{"Errors":[`)
 }

@@ -58,7 +58,8 @@ func BenchmarkLoopback(b *testing.B) {
 	defer s.Close()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
-	address := fmt.Sprintf("%s/streamsets/recorded?startTime=%s&endTime=%s&maxCount=3700&%s", root, noon-instant.Hour+1, noon, webIDs(s.Oracle().Tags()...))
+	address := fmt.Sprintf("%s/streamsets/recorded?startTime=%s&endTime=%s&maxCount=3700&%s", root, noon-instant.Hour+1, noon,
+		webIDs(s.Oracle().Tags()...))
 	for b.Loop() {
 		r, err := client.Get(address)
 		require.NoError(b, err)
@@ -72,7 +73,8 @@ func BenchmarkLoopback(b *testing.B) {
 
 // BenchmarkPoints is the cost of a point in the list of a million.
 func BenchmarkPoints(b *testing.B) {
-	for name, fields := range map[string]string{"all-fields": "", "discovery-fields": "&selectedFields=Items.WebId;Items.Id;Items.Name;Items.Descriptor;Items.PointType;Items.DigitalSetName;Items.EngineeringUnits;Items.Future"} {
+	for name, fields := range map[string]string{"all-fields": "",
+		"discovery-fields": "&selectedFields=Items.WebId;Items.Id;Items.Name;Items.Descriptor;Items.PointType;Items.DigitalSetName;Items.EngineeringUnits;Items.Future"} {
 		b.Run(name, func(b *testing.B) {
 			s := simulator.New(simulator.Options{Tags: 1_000_000, Clock: clock(noon)})
 			var servers struct {

@@ -93,8 +93,9 @@ func (f *faultState) request() (down bool, p *problem) {
 	}
 	if due(&f.seen.HTMLEvery, f.set.HTMLEvery) {
 		status := http.StatusBadGateway + f.seen.HTMLEvery/f.set.HTMLEvery%2
+		text := http.StatusText(status)
 		return false, &problem{status: status, html: true,
-			text: "<html><head><title>" + http.StatusText(status) + "</title></head><body><h1>" + http.StatusText(status) + "</h1></body></html>\r\n"}
+			text: "<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\r\n"}
 	}
 	return false, nil
 }

@@ -21,7 +21,8 @@ const maxAnswered = 32 << 20
 func fuzzedServers() []*simulator.Server {
 	o := simulator.Options{Tags: 6, Seed: 20261123, Clock: clock(noon), MaxItemsPerCall: 500}
 	odd := o
-	odd.Quirks = []simulator.Quirk{simulator.RequestTemplates, simulator.BatchMultiStatus, simulator.BatchCap, simulator.OddNames, simulator.ExceptionMessages}
+	odd.Quirks = []simulator.Quirk{simulator.RequestTemplates, simulator.BatchMultiStatus, simulator.BatchCap, simulator.OddNames,
+		simulator.ExceptionMessages}
 	return []*simulator.Server{simulator.New(o), simulator.New(odd)}
 }
 
@@ -38,9 +39,14 @@ func answered(t *testing.T, w *httptest.ResponseRecorder) {
 func FuzzBatch(f *testing.F) {
 	for _, seed := range []string{
 		`{"1":{"Method":"GET","Resource":"https://x/piwebapi/dataservers"}}`,
-		`{"1":{"Method":"GET","Resource":"https://x/piwebapi/dataservers"},"2":{"Method":"GET","Resource":"{0}","Parameters":["$.1.Content.Items[0].Links.Points"],"ParentIds":["1"]}}`,
-		`{"a":{"Method":"GET","Resource":"https://x/piwebapi/dataservers"},"b":{"Method":"GET","RequestTemplate":{"Resource":"{0}?maxCount=3"},"Parameters":["$.a.Content.Items[*].Links.Points"],"ParentIds":["a"]},"c":{"Method":"GET","RequestTemplate":{"Resource":"https://x/piwebapi/streams/{0}/recorded?startTime=*-1h"},"Parameters":["$.b.Content.Items[*].Content.Items[*].WebId"],"ParentIds":["b"]}}`,
-		`{"1":{"ParentIds":["1"],"Resource":"x"}}`, `{"1":{"Method":"POST","Resource":"https://x/piwebapi/batch"}}`, `{"1":{"Resource":"{0}{1}{99999999999}","Parameters":["$"]}}`, `{}`, `[]`, ``,
+		`{"1":{"Method":"GET","Resource":"https://x/piwebapi/dataservers"},"2":{"Method":"GET","Resource":"{0}",` +
+			`"Parameters":["$.1.Content.Items[0].Links.Points"],"ParentIds":["1"]}}`,
+		`{"a":{"Method":"GET","Resource":"https://x/piwebapi/dataservers"},"b":{"Method":"GET",` +
+			`"RequestTemplate":{"Resource":"{0}?maxCount=3"},"Parameters":["$.a.Content.Items[*].Links.Points"],"ParentIds":["a"]},` +
+			`"c":{"Method":"GET","RequestTemplate":{"Resource":"https://x/piwebapi/streams/{0}/recorded?startTime=*-1h"},` +
+			`"Parameters":["$.b.Content.Items[*].Content.Items[*].WebId"],"ParentIds":["b"]}}`,
+		`{"1":{"ParentIds":["1"],"Resource":"x"}}`, `{"1":{"Method":"POST","Resource":"https://x/piwebapi/batch"}}`,
+		`{"1":{"Resource":"{0}{1}{99999999999}","Parameters":["$"]}}`, `{}`, `[]`, ``,
 	} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)

@@ -27,7 +27,8 @@ func (c *call) inventedPoints(start, limit int, huge bool) {
 			b.buf = append(b.buf, ',')
 		}
 		id := start + i + 1
-		b.buf = fmt.Appendf(b.buf, `{"WebId":"I1DPinvented%020d","Id":%d,"Name":"INVENTED.%d","Descriptor":"a point that nobody made, number %d","PointType":"Float32","DigitalSetName":"","EngineeringUnits":"m","Future":false}`, id, id, id, id)
+		b.buf = fmt.Appendf(b.buf, `{"WebId":"I1DPinvented%020d","Id":%d,"Name":"INVENTED.%d","Descriptor":"a point that nobody made, `+
+			`number %d","PointType":"Float32","DigitalSetName":"","EngineeringUnits":"m","Future":false}`, id, id, id, id)
 		written += len(b.buf) - before
 		if !b.spill() {
 			return

@@ -116,7 +116,8 @@ func TestRateLimitInsideABatch(t *testing.T) {
 	on, off := pair(simulator.Options{Tags: 5, RateLimit: simulator.RateLimit{Requests: 3, Per: time.Hour}}, simulator.RateLimitInBatch)
 	for s, want := range map[*simulator.Server]map[int]int{on: {200: 2, 429: 2}, off: {200: 4}} {
 		got := map[int]int{}
-		for _, item := range batch(t, s, `{"1":%[1]s,"2":%[1]s,"3":%[1]s,"4":%[1]s}`, `{"Method":"GET","Resource":"https://any/piwebapi/system"}`) {
+		for _, item := range batch(t, s, `{"1":%[1]s,"2":%[1]s,"3":%[1]s,"4":%[1]s}`,
+			`{"Method":"GET","Resource":"https://any/piwebapi/system"}`) {
 			got[item.Status]++
 		}
 		require.Equal(t, want, got)
@@ -177,7 +178,8 @@ func TestCutBodiesOverTheNetwork(t *testing.T) {
 	for _, compressed := range []bool{true, false} {
 		client.Transport.(*http.Transport).DisableCompression = !compressed
 		for i := range 4 {
-			_, body, err := fetch(t, client, request(t, fmt.Sprintf("%s/streams/%s/recorded?startTime=%s&maxCount=5000", root, s.Oracle().Tags()[0].WebID, noon-instant.Hour)))
+			_, body, err := fetch(t, client, request(t, fmt.Sprintf("%s/streams/%s/recorded?startTime=%s&maxCount=5000", root,
+				s.Oracle().Tags()[0].WebID, noon-instant.Hour)))
 			require.False(t, json.Valid([]byte(body)))
 			if i%2 == 0 || compressed {
 				require.Error(t, err)

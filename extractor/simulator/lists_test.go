@@ -34,7 +34,8 @@ func TestHomeAndDataServers(t *testing.T) {
 	get(s, "/dataservers").into(t, &list)
 	require.Len(t, list.Items, 1)
 	require.Equal(t, "2026-01-01T12:00:00Z", list.Items[0].ServerTime)
-	for _, path := range []string{"?name=pi-%CE%B2", "?path=" + url.QueryEscape(`\\PIServers[PI-β]`), "?path=" + url.QueryEscape(`\\PIServer[PI-β]`), "/" + list.Items[0].WebID} {
+	for _, path := range []string{"?name=pi-%CE%B2", "?path=" + url.QueryEscape(`\\PIServers[PI-β]`), "?path=" +
+		url.QueryEscape(`\\PIServer[PI-β]`), "/" + list.Items[0].WebID} {
 		var one server
 		ask(s, "GET", "/dataservers"+path, "").into(t, &one)
 		require.Equal(t, list.Items[0], one, path)
@@ -79,7 +80,8 @@ func TestPointKeysAndSelectedFields(t *testing.T) {
 	s := simulator.New(simulator.Options{Tags: 30})
 	raw := string(get(s, "/dataservers/%s/points?maxCount=1", serverID(t, s)).body)
 	at := -1
-	for key := range strings.SplitSeq("WebId,Id,Name,Path,Descriptor,PointClass,PointType,DigitalSetName,EngineeringUnits,Span,Zero,Step,Future,DisplayDigits,Links", ",") {
+	for key := range strings.SplitSeq("WebId,Id,Name,Path,Descriptor,PointClass,PointType,DigitalSetName,EngineeringUnits,Span,Zero,"+
+		"Step,Future,DisplayDigits,Links", ",") {
 		next := strings.LastIndex(raw, `"`+key+`":`)
 		require.Greater(t, next, at, key)
 		at = next

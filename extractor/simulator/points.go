@@ -51,7 +51,8 @@ func (c *call) points() *problem {
 	page, total := c.page(filter, source, start, limit, links)
 	for _, index := range page {
 		if c.d.faults[index] == FaultUnlisted {
-			return &problem{status: http.StatusInternalServerError, errors: []string{"The attributes of the PI Point '" + c.d.name(index) + "' could not be read."}}
+			return &problem{status: http.StatusInternalServerError, errors: []string{"The attributes of the PI Point '" + c.d.name(index) +
+				"' could not be read."}}
 		}
 	}
 	o := c.out.object(c.sel)

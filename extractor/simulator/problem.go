@@ -88,11 +88,13 @@ func (f TagFault) problem(name string) *problem {
 	case FaultSummary:
 		return &problem{status: http.StatusInternalServerError, errors: []string{"[-11059] No Good Data For Calculation. Point: " + name}}
 	case FaultTimeout:
-		return &problem{status: http.StatusInternalServerError, errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call. Point: " + name}}
+		return &problem{status: http.StatusInternalServerError, errors: []string{"[-10733] PINET: Timeout on PI RPC or System Call. Point: " +
+			name}}
 	case FaultNotFound:
 		return notFound("PI Point not found '%s'.", name)
 	case FaultException:
-		return &problem{status: http.StatusInternalServerError, hidden: true, errors: []string{"[-11091] Event collection exceeded the maximum allowed. Point: " + name}}
+		return &problem{status: http.StatusInternalServerError, hidden: true,
+			errors: []string{"[-11091] Event collection exceeded the maximum allowed. Point: " + name}}
 	}
 	return nil
 }

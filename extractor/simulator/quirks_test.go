@@ -51,7 +51,8 @@ func serverID(t testing.TB, s *simulator.Server) string {
 }
 
 // recorded reads events of the last hours as the server prints them.
-func recorded(t testing.TB, s *simulator.Server, webID string, hours int, more string) (values []timedValue, links map[string]string, raw string) {
+func recorded(t testing.TB, s *simulator.Server, webID string, hours int, more string) (values []timedValue, links map[string]string,
+	raw string) {
 	t.Helper()
 	a := get(s, "/streams/%s/recorded?startTime=*-%dh&endTime=*%s", webID, hours, more)
 	require.Equal(t, 200, a.status, "%s", a.body)

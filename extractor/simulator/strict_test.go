@@ -94,7 +94,8 @@ func TestWriteAlarm(t *testing.T) {
 	id := s.Oracle().Tags()[0].WebID
 	require.Equal(t, 400, ask(s, "POST", "/streamsets/recorded?webId="+id, "[]").status, "without X-Requested-With")
 	require.Equal(t, 403, ask(s, "POST", "/streamsets/recorded?webId="+id, "[]", "X-Requested-With", "x").status)
-	a := ask(s, "POST", "/batch", fmt.Sprintf(`{"1":{"Method":"POST","Resource":"https://h/piwebapi/streamsets/value?webId=%s"}}`, id), "X-Requested-With", "x")
+	a := ask(s, "POST", "/batch", fmt.Sprintf(`{"1":{"Method":"POST","Resource":"https://h/piwebapi/streamsets/value?webId=%s"}}`, id),
+		"X-Requested-With", "x")
 	require.Contains(t, string(a.body), `"Status":403`)
 	require.EqualValues(t, 3, s.Stats().WriteAlarms)
 	get(s, "/streamsets/recorded?webId=%s", id)

@@ -53,7 +53,8 @@ func (c *call) summaryAsk() (summaryAsk, *problem) {
 			a.types = append(a.types, summaryTypes[i])
 		case strings.EqualFold(name, "All"):
 			a.types = append(a.types, summaryTypes...)
-		case slices.ContainsFunc([]string{"None", "StdDev", "PopulationStdDev", "AllForNonNumeric"}, func(t string) bool { return strings.EqualFold(t, name) }):
+		case slices.ContainsFunc([]string{"None", "StdDev", "PopulationStdDev", "AllForNonNumeric"},
+			func(t string) bool { return strings.EqualFold(t, name) }):
 			return a, beyondSimulator("The summary type '" + name + "'")
 		default:
 			return a, badRequest("The value '%s' of parameter 'summaryType' is not valid.", name)

@@ -27,7 +27,8 @@ func TestStampsAreExact(t *testing.T) {
 		require.Equal(t, at.Time().Format(`"2006-01-02T15:04:05Z"`), string(w.append(nil, at)))
 	}
 	fixed := newStampWriter("", "Z", true)
-	require.Equal(t, "2026-01-01T12:00:00.1000000Z", string(fixed.append(nil, instant.FromTime(time.Date(2026, 1, 1, 12, 0, 0, 1e8, time.UTC)))))
+	require.Equal(t, "2026-01-01T12:00:00.1000000Z", string(fixed.append(nil,
+		instant.FromTime(time.Date(2026, 1, 1, 12, 0, 0, 1e8, time.UTC)))))
 }
 
 // Texts are escaped so that encoding/json reads the same.

@@ -68,9 +68,11 @@ func arrowRows(t require.TestingT, stream []byte, l *stage.Labels) (rows []row, 
 				closing = text(13)(i)
 				continue
 			}
-			row := row{WebID: text(0)(i), Name: text(1)(i), Site: l.Site, Micros: int64(rec.Column(2).(*array.Timestamp).Value(i)), Rest: int(rec.Column(3).(*array.Int8).Value(i)),
+			row := row{WebID: text(0)(i), Name: text(1)(i), Site: l.Site, Micros: int64(rec.Column(2).(*array.Timestamp).Value(i)),
+				Rest: int(rec.Column(3).(*array.Int8).Value(i)),
 				Good: truth(7)(i), Questionable: truth(8)(i), Substituted: truth(9)(i), Annotated: truth(10)(i),
-				Units: text(11)(i), BatchID: l.BatchID, Ingested: l.Ingested.Time().UnixMicro(), Date: rec.Column(12).(*array.Date32).Value(i).ToTime().Format("2006-01-02"), Pipeline: l.Pipeline}
+				Units: text(11)(i), BatchID: l.BatchID, Ingested: l.Ingested.Time().UnixMicro(),
+				Date: rec.Column(12).(*array.Date32).Value(i).ToTime().Format("2006-01-02"), Pipeline: l.Pipeline}
 			filled := 1 // the closing is null
 			if c := rec.Column(4).(*array.Float64); c.IsValid(i) {
 				row.Value = sql.NullFloat64{Float64: c.Value(i), Valid: true}
@@ -106,16 +108,18 @@ func anyStreams(t *rapid.T) (stage.Labels, [][]event) {
 	l := stage.Labels{Site: anyText.Draw(t, "site"), Pipeline: anyText.Draw(t, "pipeline"), BatchID: anyText.Draw(t, "batch"),
 		Ingested: instant.Ticks(rapid.Int64Range(0, 1<<55).Draw(t, "ingested"))}
 	for i := range rapid.IntRange(1, 5).Draw(t, "streams") {
-		l.WebID, l.Name, l.Units = append(l.WebID, fmt.Sprint(i, anyText.Draw(t, "web id"))), append(l.Name, anyText.Draw(t, "name")), append(l.Units, anyText.Draw(t, "units"))
+		l.WebID, l.Name, l.Units = append(l.WebID, fmt.Sprint(i, anyText.Draw(t, "web id"))), append(l.Name, anyText.Draw(t, "name")),
+			append(l.Units, anyText.Draw(t, "units"))
 	}
 	one := rapid.Custom(func(t *rapid.T) event {
 		return event{
 			stream: rapid.Int32Range(0, int32(len(l.WebID)-1)).Draw(t, "stream"),
 			ticks:  rapid.OneOf(rapid.Int64Range(-300_000_000_000_000_000, 950_000_000_000_000_000), rapid.Int64Range(-30, 30)).Draw(t, "ticks"),
-			value:  rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1)})).Draw(t, "value"),
-			text:   anyText.Draw(t, "text"),
-			code:   rapid.Int32().Draw(t, "code"),
-			flags:  rapid.Uint8Range(0, 127).Draw(t, "flags"),
+			value: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1),
+				math.Copysign(0, -1)})).Draw(t, "value"),
+			text:  anyText.Draw(t, "text"),
+			code:  rapid.Int32().Draw(t, "code"),
+			flags: rapid.Uint8Range(0, 127).Draw(t, "flags"),
 		}
 	})
 	return l, rapid.SliceOfN(rapid.SliceOfN(one, 0, 30), 0, 4).Draw(t, "batches")
@@ -170,15 +174,21 @@ func TestStreamsTypesAreThoseThatSparkTakes(t *testing.T) {
 	for _, f := range r.Schema().Fields() {
 		got = append(got, f.Name+" "+f.Type.String())
 	}
-	require.Equal(t, []string{"tag_webid utf8", "tag_name utf8", "timestamp timestamp[us, tz=UTC]", "timestamp_100ns int8", "value float64", "value_text utf8", "value_code int32",
-		"quality_good bool", "quality_questionable bool", "quality_substituted bool", "quality_annotated bool", "units utf8", "partition_date date32", "closing utf8"}, got)
-	require.Equal(t, "`tag_webid` STRING, `tag_name` STRING, `timestamp` TIMESTAMP, `timestamp_100ns` TINYINT, `value` DOUBLE, `value_text` STRING, `value_code` INT, "+
-		"`quality_good` BOOLEAN, `quality_questionable` BOOLEAN, `quality_substituted` BOOLEAN, `quality_annotated` BOOLEAN, `units` STRING, `partition_date` DATE, `closing` STRING", stage.ArrowSchema())
+	require.Equal(t, []string{"tag_webid utf8", "tag_name utf8", "timestamp timestamp[us, tz=UTC]", "timestamp_100ns int8",
+		"value float64", "value_text utf8", "value_code int32",
+		"quality_good bool", "quality_questionable bool", "quality_substituted bool", "quality_annotated bool", "units utf8",
+		"partition_date date32", "closing utf8"}, got)
+	require.Equal(t, "`tag_webid` STRING, `tag_name` STRING, `timestamp` TIMESTAMP, `timestamp_100ns` TINYINT, `value` DOUBLE, "+
+		"`value_text` STRING, `value_code` INT, "+
+		"`quality_good` BOOLEAN, `quality_questionable` BOOLEAN, `quality_substituted` BOOLEAN, `quality_annotated` BOOLEAN, `units` "+
+		"STRING, `partition_date` DATE, `closing` STRING", stage.ArrowSchema())
 }
 
 func TestSelectGivesBronze(t *testing.T) {
-	got := stage.ArrowSelect(stage.Labels{Site: "plant-a", Pipeline: `a'b\n${c}` + "\n🔥", BatchID: "6e3dbd4e-93ab", Ingested: 17_000_000_000_000_009})
-	require.Equal(t, []string{"`tag_webid`", "`tag_name`", "'plant-a' AS `site`", "`timestamp`", "`timestamp_100ns`", "`value`", "`value_text`", "`value_code`",
+	got := stage.ArrowSelect(stage.Labels{Site: "plant-a", Pipeline: `a'b\n${c}` + "\n🔥", BatchID: "6e3dbd4e-93ab",
+		Ingested: 17_000_000_000_000_009})
+	require.Equal(t, []string{"`tag_webid`", "`tag_name`", "'plant-a' AS `site`", "`timestamp`", "`timestamp_100ns`", "`value`",
+		"`value_text`", "`value_code`",
 		"`quality_good`", "`quality_questionable`", "`quality_substituted`", "`quality_annotated`", "`units`", "'6e3dbd4e-93ab' AS `batch_id`",
 		"timestamp_micros(1700000000000000L) AS `ingestion_timestamp`", "`partition_date`",
 		"CAST(X'6127625c6e247b637d0af09f94a5' AS STRING) AS `pipeline`", "`closing`"}, got)

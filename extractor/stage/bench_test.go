@@ -46,7 +46,8 @@ func appendNumber(b *columns.Batch, r *rand.Rand, i int) {
 
 func appendState(b *columns.Batch, r *rand.Rand, i int) {
 	state := r.IntN(5)
-	b.Append(streamOf(i), ticksOf(i), 0, b.Strings.ID(fmt.Appendf(nil, "state %d", state)), int32(state), columns.HasText|columns.HasCode|columns.Good)
+	b.Append(streamOf(i), ticksOf(i), 0, b.Strings.ID(fmt.Appendf(nil, "state %d", state)), int32(state),
+		columns.HasText|columns.HasCode|columns.Good)
 }
 
 func appendDifferent(b *columns.Batch, r *rand.Rand, i int) {
@@ -65,7 +66,8 @@ func ticksOf(i int) int64 {
 }
 
 func labels() stage.Labels {
-	l := stage.Labels{Site: "plant-a", Pipeline: "osipi_connector", BatchID: "6e3dbd4e-93ab-4a4b-a34d-7d3f8ba1dd9c", Ingested: 17_000_000_000_000_000}
+	l := stage.Labels{Site: "plant-a", Pipeline: "osipi_connector", BatchID: "6e3dbd4e-93ab-4a4b-a34d-7d3f8ba1dd9c",
+		Ingested: 17_000_000_000_000_000}
 	for i := range streams {
 		l.WebID = append(l.WebID, fmt.Sprintf("F1DPmWRIXHuNKk6UOjPhGNGkHQ%06dVUlTUlNSVjE", i))
 		l.Name, l.Units = append(l.Name, fmt.Sprint("UNIT7.TAG ", i)), append(l.Units, []string{"bar", "degC", ""}[i%3])

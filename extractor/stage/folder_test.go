@@ -98,7 +98,8 @@ func TestSealMakesTheMarkerLastByRenaming(t *testing.T) {
 	for b := buf[:n]; len(b) > 0; {
 		mask, size := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[12:])
 		name, _, _ := strings.Cut(string(b[16:16+size]), "\x00")
-		kind := map[uint32]string{syscall.IN_CREATE: "made ", syscall.IN_MODIFY: "written ", syscall.IN_CLOSE_WRITE: "closed ", syscall.IN_MOVED_TO: "moved to "}[mask]
+		kind := map[uint32]string{syscall.IN_CREATE: "made ", syscall.IN_MODIFY: "written ", syscall.IN_CLOSE_WRITE: "closed ",
+			syscall.IN_MOVED_TO: "moved to "}[mask]
 		seen = append(seen, kind+name)
 		b = b[16+size:]
 	}

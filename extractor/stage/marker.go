@@ -74,11 +74,13 @@ func (f Folder) Header() (h batch.Header, whole bool, err error) {
 	case signed && !right, !signed && h.Digested() && h.Version <= batch.HeaderVersion:
 		return h, false, &Damage{Folder: f, Header: h, Reason: markerName + " was changed after it was written"}
 	case h.Version > batch.HeaderVersion:
-		return h, false, diag.WithHint(fmt.Errorf("%s: version %d is newer than this program, which knows %d", path, h.Version, batch.HeaderVersion),
+		return h, false, diag.WithHint(fmt.Errorf("%s: version %d is newer than this program, which knows %d", path, h.Version,
+			batch.HeaderVersion),
 			"a newer bundle ran on these tables: deploy that one again, and it publishes this batch")
 	}
 	if own := New("", h.Pipeline, h.Partition, h.Number, h.ID).Dir; !strings.HasSuffix(f.Dir, string(filepath.Separator)+own) {
-		return h, false, &Damage{Folder: f, Header: h, Reason: fmt.Sprintf("%s is of another folder, %s: a staging folder is never renamed or copied", markerName, own)}
+		return h, false, &Damage{Folder: f, Header: h,
+			Reason: fmt.Sprintf("%s is of another folder, %s: a staging folder is never renamed or copied", markerName, own)}
 	}
 	return h, true, nil
 }

@@ -153,14 +153,16 @@ func TestWhatIsWrittenIsReadByDuckDB(t *testing.T) {
 			Ingested: instant.Ticks(rapid.Int64Range(0, 1<<55).Draw(t, "ingested"))}
 		for range rapid.IntRange(1, 5).Draw(t, "streams") {
 			// Texts of streams may be equal: units nearly always are.
-			l.WebID, l.Name, l.Units = append(l.WebID, text.Draw(t, "web id")), append(l.Name, text.Draw(t, "name")), append(l.Units, text.Draw(t, "units"))
+			l.WebID, l.Name, l.Units = append(l.WebID, text.Draw(t, "web id")), append(l.Name, text.Draw(t, "name")),
+				append(l.Units, text.Draw(t, "units"))
 		}
 		one := rapid.Custom(func(t *rapid.T) event {
 			return event{
 				stream: rapid.Int32Range(0, int32(len(l.WebID)-1)).Draw(t, "stream"),
 				// Years 1000 to 5000, and around 1970.
 				ticks: rapid.OneOf(rapid.Int64Range(-300_000_000_000_000_000, 950_000_000_000_000_000), rapid.Int64Range(-30, 30)).Draw(t, "ticks"),
-				value: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1)})).Draw(t, "value"),
+				value: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1),
+					math.Copysign(0, -1)})).Draw(t, "value"),
 				text:  text.Draw(t, "text"),
 				code:  rapid.Int32().Draw(t, "code"),
 				flags: rapid.Uint8Range(0, 127).Draw(t, "flags"),
@@ -232,7 +234,8 @@ func TestLargeFiles(t *testing.T) {
 				groups, encodings[encoding] = append(groups, n), true
 				require.LessOrEqual(t, bytes, int64(30<<20), "a row group's texts are bounded")
 				return err
-			}, `SELECT row_group_num_rows, total_uncompressed_size, encodings FROM parquet_metadata(?) WHERE path_in_schema = 'value_text' ORDER BY row_group_id`, path)
+			}, `SELECT row_group_num_rows, total_uncompressed_size, encodings FROM parquet_metadata(?) WHERE path_in_schema = 'value_text' `+
+				`ORDER BY row_group_id`, path)
 			if c.groups != nil {
 				require.Equal(t, c.groups, groups)
 			} else {
@@ -265,8 +268,10 @@ func TestFileHasBronzesColumns(t *testing.T) {
 	db := reader(t)
 	path := write(t, t.TempDir(), labels(), [][]event{{{flags: columns.HasText | columns.HasValue, text: "x"}, {ticks: 10}}})
 	physical := map[tables.Type]string{
-		tables.String: "BYTE_ARRAY StringType()", tables.Timestamp: "INT64 TimestampType(isAdjustedToUTC=1, unit=TimeUnit(MILLIS=<null>, MICROS=MicroSeconds(), NANOS=<null>))",
-		tables.TinyInt: "INT32 IntType(bitWidth=\b, isSigned=1)", tables.Int: "INT32", tables.Double: "DOUBLE", tables.Boolean: "BOOLEAN", tables.Date: "INT32 DateType()",
+		tables.String: "BYTE_ARRAY StringType()", tables.Timestamp: "INT64 TimestampType(isAdjustedToUTC=1, unit=TimeUnit(MILLIS=<null>, " +
+			"MICROS=MicroSeconds(), NANOS=<null>))",
+		tables.TinyInt: "INT32 IntType(bitWidth=\b, isSigned=1)", tables.Int: "INT32", tables.Double: "DOUBLE", tables.Boolean: "BOOLEAN",
+		tables.Date: "INT32 DateType()",
 	}
 	var want, got []string
 	for _, c := range tables.Timeseries.Columns {
@@ -281,7 +286,8 @@ func TestFileHasBronzesColumns(t *testing.T) {
 		err := r.Scan(&line)
 		got = append(got, line)
 		return err
-	}, `SELECT trim(name || ' ' || repetition_type || ' ' || type || ' ' || coalesce(logical_type, '')) FROM parquet_schema(?) WHERE num_children IS NULL OR num_children = 0`, path)
+	}, `SELECT trim(name || ' ' || repetition_type || ' ' || type || ' ' || coalesce(logical_type, '')) FROM parquet_schema(?) WHERE `+
+		`num_children IS NULL OR num_children = 0`, path)
 	require.Equal(t, want, got)
 
 	pruned := map[string]string{}

@@ -102,7 +102,8 @@ func (a *assignment) site(l *listing, manifests []wanted, owners map[int64]engin
 		was, owned := owners[id]
 		if !owned || was.Unmarked {
 			// Never before 1970: PI's time begins there.
-			a.change.Pins = append(a.change.Pins, engine.Pin{Key: o.Key(), WebID: o.WebID, Name: o.Name, Partition: o.Partition, At: max(0, l.until-backfill-1)})
+			a.change.Pins = append(a.change.Pins, engine.Pin{Key: o.Key(), WebID: o.WebID, Name: o.Name, Partition: o.Partition,
+				At: max(0, l.until-backfill-1)})
 		}
 		if owned {
 			keep := was
@@ -194,8 +195,8 @@ func owner(site string, p *piwebapi.Point, tier string, partition int, planID st
 }
 
 func (a *assignment) describe(l *listing, p *piwebapi.Point) {
-	a.change.Tags = append(a.change.Tags, engine.Tag{PointID: p.ID, WebID: p.WebID, Name: p.Name, Site: l.site, PointType: p.PointType, Units: p.Units,
-		Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
+	a.change.Tags = append(a.change.Tags, engine.Tag{PointID: p.ID, WebID: p.WebID, Name: p.Name, Site: l.site, PointType: p.PointType,
+		Units: p.Units, Descriptor: p.Descriptor, DigitalSet: p.DigitalSet, DigitalStates: l.states[p.DigitalSet], Future: p.Future})
 }
 
 // join assigns the points that no manifest has, and that may join, to the lightest

@@ -89,7 +89,8 @@ const maxRaces = 20
 
 // assign assigns tags to their owners, starting from the present owners, behind
 // fences, in one commit.
-func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, earlier []engine.Run, listings []listing, planID string) (assignment, error) {
+func (a *attempt) assign(ctx context.Context, runID string, manifests []wanted, earlier []engine.Run, listings []listing,
+	planID string) (assignment, error) {
 	for race := 1; ; race++ {
 		owners, seen, err := a.owners(ctx, 0)
 		if err != nil {
@@ -234,7 +235,8 @@ func (a *attempt) planID() (string, error) {
 // list lists the points of every site of the manifests, or of a single one,
 // concurrently. A site that cannot be reached fails its own tasks only: its listing
 // has the error.
-func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory.Tag, earlier []engine.Run, only string) ([]listing, error) {
+func (a *attempt) list(ctx context.Context, manifests []wanted, left []inventory.Tag, earlier []engine.Run, only string,
+) ([]listing, error) {
 	sites, err := a.sites()
 	if err != nil {
 		return nil, err
@@ -362,7 +364,8 @@ func (a *attempt) runs(runID string, listings []listing, next assignment, planID
 		for i := 0; l.whole && i < len(l.points); i++ {
 			last = max(last, l.points[i].ID)
 		}
-		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: next.change.At, LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: l.newPoints(&next),
+		out = append(out, engine.Run{ID: runID, Site: l.site, Tier: a.Params.Tier, Until: l.until, Assigned: next.change.At,
+			LastPointID: last, Skew: l.skew, PlanID: planID, NewPoints: l.newPoints(&next),
 			UntilBy: l.by, Doubt: l.doubt, Unresolved: unresolved[l.site]})
 	}
 	return out

@@ -31,7 +31,8 @@ func (p *plant) runsAt(at instant.Ticks) {
 // there is up to the job's start, and the next one goes on when the server is well.
 func TestAClockThatIsWrongIsNotFollowed(t *testing.T) {
 	var shown atomic.Int64
-	for name, wrong := range map[string]instant.Ticks{"year 1": yearOne, "2001": noon - 25*365*instant.Day, "2099": noon + 73*365*instant.Day} {
+	for name, wrong := range map[string]instant.Ticks{"year 1": yearOne, "2001": noon - 25*365*instant.Day, "2099": noon +
+		73*365*instant.Day} {
 		t.Run(name, func(t *testing.T) {
 			shown.Store(int64(wrong))
 			p := newPlant(t, simulator.Options{Tags: 20, ServerTime: func() instant.Ticks { return instant.Ticks(shown.Load()) }})
@@ -57,7 +58,8 @@ func TestAClockThatIsWrongIsNotFollowed(t *testing.T) {
 				require.Equal(t, noon, mark, tag)
 			}
 			first := map[string]instant.Ticks{}
-			rows, err := p.lake.DB().Query(`SELECT tag_name, min(watermark_ticks) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL GROUP BY ALL`)
+			rows, err := p.lake.DB().Query(`SELECT tag_name, min(watermark_ticks) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL ` +
+				`GROUP BY ALL`)
 			require.NoError(t, err)
 			defer rows.Close()
 			for rows.Next() {
@@ -79,7 +81,8 @@ func TestALoopDoesNotFollowAWrongClock(t *testing.T) {
 	shown.Store(int64(yearOne))
 	now.Store(int64(noon))
 	p := newPlant(t, simulator.Options{Tags: 10, WithoutQuirks: []simulator.Quirk{simulator.OddNames},
-		Clock: func() instant.Ticks { return instant.Ticks(now.Load()) }, ServerTime: func() instant.Ticks { return instant.Ticks(shown.Load()) }})
+		Clock:      func() instant.Ticks { return instant.Ticks(now.Load()) },
+		ServerTime: func() instant.Ticks { return instant.Ticks(shown.Load()) }})
 	p.now = func() time.Time { return instant.Ticks(now.Load()).Time() }
 	c := &continuous{plant: p, ends: make(chan ending, 1)}
 	params := p.params
@@ -124,7 +127,8 @@ func TestAPoisonedPipelineIsMended(t *testing.T) {
 	require.ErrorAs(t, err, &poisoned)
 	require.ErrorIs(t, err, task.ErrFailed)
 	require.Len(t, poisoned.Tags, 12)
-	require.ErrorContains(t, err, `partition 0 of site "plant-a": the watermarks of 12 of its tags are not between 1970-01-01T00:00:00Z and 2026-01-02T11:30:00Z: `)
+	require.ErrorContains(t, err, `partition 0 of site "plant-a": the watermarks of 12 of its tags are not between `+
+		`1970-01-01T00:00:00Z and 2026-01-02T11:30:00Z: `)
 	require.ErrorContains(t, err, `at 0000-01-01T00:00:00Z, `)
 	require.ErrorContains(t, err, " and 2 more\n")
 	mend := func(text string) {
@@ -197,12 +201,14 @@ func TestATagOfWhichAnItemSaysThatItIsNotReadable(t *testing.T) {
 
 // An error in the place of a value lands without a value, a text or a code.
 func TestErrorsInThePlaceOfValues(t *testing.T) {
-	ways(t, simulator.Options{Tags: 60, Quirks: []simulator.Quirk{simulator.ValueErrorObjects}}, func(t *testing.T, p *plant, runner *cluster) {
-		_, err := p.run(manifest.TaskExtract, runner)
-		require.NoError(t, err)
-		require.Positive(t, p.compare())
-		var errs int
-		require.NoError(t, p.lake.DB().QueryRow(`SELECT count(*) FROM bronze.pi_timeseries WHERE value IS NULL AND value_text IS NULL AND value_code IS NULL`).Scan(&errs))
-		require.Positive(t, errs)
-	})
+	ways(t, simulator.Options{Tags: 60, Quirks: []simulator.Quirk{simulator.ValueErrorObjects}},
+		func(t *testing.T, p *plant, runner *cluster) {
+			_, err := p.run(manifest.TaskExtract, runner)
+			require.NoError(t, err)
+			require.Positive(t, p.compare())
+			var errs int
+			require.NoError(t, p.lake.DB().QueryRow(`SELECT count(*) FROM bronze.pi_timeseries WHERE value IS NULL AND value_text IS NULL AND `+
+				`value_code IS NULL`).Scan(&errs))
+			require.Positive(t, errs)
+		})
 }

@@ -87,7 +87,8 @@ func (a *attempt) run(ctx context.Context) (engine.Run, error) {
 			return r, nil
 		}
 	}
-	return engine.Run{}, diag.WithHint(fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or discover did not run", a.Params.Site, a.Params.RunID),
+	return engine.Run{}, diag.WithHint(fmt.Errorf("discover recorded nothing for site %q in run %q: the site could not be reached, or "+
+		"discover did not run", a.Params.Site, a.Params.RunID),
 		"see the discover task's messages")
 }
 
@@ -130,7 +131,8 @@ func (x *extraction) streams(state engine.State) ([]batch.Stream, error) {
 		return nil, lasting{fmt.Errorf("%w: %w", ErrFailed, err)}
 	}
 	if !bounds.Has(x.run.Until) {
-		return nil, lasting{diag.WithHint(fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: an older version believed a clock that was wrong", ErrFailed, x.run.Until, bounds.First, bounds.Last),
+		return nil, lasting{diag.WithHint(fmt.Errorf("%w: discover recorded that this run reads up to %s, which is not between %s and %s: "+
+			"an older version believed a clock that was wrong", ErrFailed, x.run.Until, bounds.First, bounds.Last),
 			"start a new run instead of repairing this one")}
 	}
 	all := batch.Streams(state.Tags, x.run.Until, ticks(x.Params.MaxWindow))
@@ -173,8 +175,8 @@ func (x *extraction) status(failed int) string {
 // batch reads, stages and publishes one batch.
 func (x *extraction) batch(ctx context.Context, state engine.State, streams []batch.Stream) error {
 	h := batch.Header{
-		Pipeline: x.Params.Pipeline, Epoch: state.Epoch, RunID: x.Params.RunID, Attempt: max(x.Params.Attempt, 1), Tier: x.Params.Tier, Site: x.run.Site,
-		Partition: x.Params.Partition, Number: state.Last + 1, ID: batch.NewID(), Started: instant.FromTime(time.Now()),
+		Pipeline: x.Params.Pipeline, Epoch: state.Epoch, RunID: x.Params.RunID, Attempt: max(x.Params.Attempt, 1), Tier: x.Params.Tier,
+		Site: x.run.Site, Partition: x.Params.Partition, Number: state.Last + 1, ID: batch.NewID(), Started: instant.FromTime(time.Now()),
 	}
 	folder, release := x.Engine.Folder(h.Partition, h.Number, h.ID)
 	defer release()

@@ -64,10 +64,14 @@ func newPlant(t *testing.T, o simulator.Options) *plant {
 	p.lake, err = duckdb.Open(t.Context(), p.data, "")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.lake.Close()) })
-	p.params = manifest.Parameters{Pipeline: "plant", Catalog: "main", Bundle: p.bundle, Tier: "standard", RunID: "run-1", Until: noon.String(), Attempt: 1,
-		Site: "plant-a", Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 2000}, MaxWindow: 2000, FailAbove: 0.1, TagsPerShard: 25, Backfill: 3600}
-	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
-		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 5000}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.005, TimeoutSeconds: 10}}
+	p.params = manifest.Parameters{Pipeline: "plant", Catalog: "main", Bundle: p.bundle, Tier: "standard", RunID: "run-1",
+		Until: noon.String(), Attempt: 1,
+		Site: "plant-a", Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 2000}, MaxWindow: 2000,
+		FailAbove: 0.1, TagsPerShard: 25, Backfill: 3600}
+	p.site = manifest.Site{Name: "plant-a", URL: url, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi",
+		PasswordEnv: "PI_PLANT_A_PASSWORD"},
+		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 5000},
+		Retry:  manifest.Retry{Attempts: 2, BackoffSeconds: 0.005, TimeoutSeconds: 10}}
 	if o.TLS {
 		p.site.TLS.CAFile = "ca.pem"
 		p.write("ca.pem", string(p.server.CA()))
@@ -99,7 +103,8 @@ func (p *plant) generate(site manifest.Site) {
 	require.NoError(p.t, manifest.WriteSites(&sites, manifest.Sites{Sites: []manifest.Site{site}}))
 	var list []inventory.Tag
 	for _, t := range p.server.Oracle().Tags() {
-		list = append(list, inventory.Tag{Site: site.Name, Name: t.Name, WebID: t.WebID, Tier: "standard", EventsPerHour: t.EventsPerHour, PointID: t.PointID})
+		list = append(list, inventory.Tag{Site: site.Name, Name: t.Name, WebID: t.WebID, Tier: "standard", EventsPerHour: t.EventsPerHour,
+			PointID: t.PointID})
 	}
 	slices.SortFunc(list, func(a, b inventory.Tag) int { return strings.Compare(a.Name, b.Name) })
 	require.NoError(p.t, inventory.Write(&tags, list))
@@ -158,7 +163,8 @@ quality_substituted, quality_annotated, units, site = 'plant-a' AND pipeline = '
 		var text *string
 		var code *int32
 		var well bool
-		require.NoError(p.t, rows.Scan(&name, &id, &e.Ticks, &value, &text, &code, &e.Good, &e.Questionable, &e.Substituted, &e.Annotated, &units, &well))
+		require.NoError(p.t, rows.Scan(&name, &id, &e.Ticks, &value, &text, &code, &e.Good, &e.Questionable, &e.Substituted, &e.Annotated,
+			&units, &well))
 		require.True(p.t, well)
 		if value != nil {
 			e.HasValue, e.Value = true, *value
@@ -202,7 +208,8 @@ func (p *plant) compare() (events int) {
 }
 
 func (p *plant) watermarks() map[string]instant.Ticks {
-	rows, err := p.lake.DB().Query(`SELECT tag_name, max(watermark_ticks) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL GROUP BY ALL`)
+	rows, err := p.lake.DB().Query(`SELECT tag_name, max(watermark_ticks) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL ` +
+		`GROUP BY ALL`)
 	require.NoError(p.t, err)
 	defer rows.Close()
 	out := map[string]instant.Ticks{}
@@ -318,7 +325,8 @@ func TestExtractWithBadTags(t *testing.T) {
 				}
 				require.Positive(t, p.compare())
 				var errors int
-				require.NoError(t, p.lake.DB().QueryRow(`SELECT count(DISTINCT point_id) FROM monitoring.tag_errors WHERE error LIKE '%No Read Access%'`).Scan(&errors))
+				require.NoError(t, p.lake.DB().QueryRow(`SELECT count(DISTINCT point_id) FROM monitoring.tag_errors WHERE error LIKE '%No Read `+
+					`Access%'`).Scan(&errors))
 				require.Equal(t, c.bad, errors)
 				metrics = append(metrics, p.metrics())
 			})

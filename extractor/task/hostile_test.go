@@ -22,8 +22,10 @@ import (
 // odd are values that a server may send where another one is expected.
 var odd = []string{
 	`null`, `""`, `0`, `-1`, `true`, `[]`, `{}`, `1e400`, `9223372036854775808`, `0.5`, `"0001-01-01T00:00:00Z"`, `"1970-01-01T00:00:00Z"`,
-	`"1969-12-31T23:59:59.9999999Z"`, `"2001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.9999999Z"`, `"2026-01-01T11:30:00"`, `"2026-13-45T99:00:00Z"`, `"NaN"`,
-	`"\u0000\u001b[2J\u202e"`, `"../../x"`, `{"Errors":["Calc Failed"]}`, `[{"FieldName":"Value","Message":["No Read Access"]}]`, `{"Name":"Shutdown","Value":254,"IsSystem":true}`,
+	`"1969-12-31T23:59:59.9999999Z"`, `"2001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.9999999Z"`, `"2026-01-01T11:30:00"`,
+	`"2026-13-45T99:00:00Z"`, `"NaN"`,
+	`"\u0000\u001b[2J\u202e"`, `"../../x"`, `{"Errors":["Calc Failed"]}`, `[{"FieldName":"Value","Message":["No Read Access"]}]`,
+	`{"Name":"Shutdown","Value":254,"IsSystem":true}`,
 	`{"Errors":["No Read Access - Secure Object"],"StatusCode":403}`, `[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]`,
 }
 
@@ -175,10 +177,12 @@ func FuzzAnswers(f *testing.F) {
 		p.lake, err = duckdb.Open(t.Context(), p.data, "")
 		require.NoError(t, err)
 		defer func() { require.NoError(t, p.lake.Close()) }()
-		p.params = manifest.Parameters{Pipeline: "plant", Catalog: "main", Bundle: p.bundle, Tier: "standard", Attempt: 1, Site: "plant-a", MaxWindow: 2000,
-			Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 2000}, FailAbove: 0.1, TagsPerShard: 25, Backfill: 600}
+		p.params = manifest.Parameters{Pipeline: "plant", Catalog: "main", Bundle: p.bundle, Tier: "standard", Attempt: 1, Site: "plant-a",
+			MaxWindow: 2000,
+			Limits:    manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 2000}, FailAbove: 0.1, TagsPerShard: 25, Backfill: 600}
 		p.generate(manifest.Site{Name: "plant-a", URL: site.URL + simulator.Root, Auth: manifest.Auth{Kind: "anonymous"},
-			Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 5000}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.001, TimeoutSeconds: 5}})
+			Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 5, ItemsPerCall: 5000},
+			Retry:  manifest.Retry{Attempts: 2, BackoffSeconds: 0.001, TimeoutSeconds: 5}})
 		p.job("run-1")
 		p.job("run-2") // what the first has left behind does no more harm either
 		m.path = ""
@@ -207,7 +211,8 @@ func (p *plant) job(runID string) []ended {
 	require.NoError(p.t, p.lake.DB().QueryRow("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'tag_watermarks'").Scan(&tables))
 	if tables > 0 {
 		var outside int
-		require.NoError(p.t, p.lake.DB().QueryRow("SELECT count(*) FROM checkpoints.tag_watermarks WHERE watermark_ticks < 0 OR watermark_ticks > ?",
+		require.NoError(p.t, p.lake.DB().QueryRow("SELECT count(*) FROM checkpoints.tag_watermarks WHERE watermark_ticks < 0 OR "+
+			"watermark_ticks > ?",
 			int64(instant.FromTime(time.Now())+24*instant.Hour)).Scan(&outside))
 		require.Zero(p.t, outside, "watermarks before 1970 or after tomorrow")
 	}

@@ -47,7 +47,8 @@ func newContinuous(t *testing.T) *continuous {
 func (c *continuous) split(planID string, first int) {
 	var list []inventory.Tag
 	for _, t := range c.server.Oracle().Tags() {
-		list = append(list, inventory.Tag{Site: "plant-a", Name: t.Name, WebID: t.WebID, Tier: "standard", EventsPerHour: t.EventsPerHour, PointID: t.PointID})
+		list = append(list, inventory.Tag{Site: "plant-a", Name: t.Name, WebID: t.WebID, Tier: "standard", EventsPerHour: t.EventsPerHour,
+			PointID: t.PointID})
 	}
 	slices.SortFunc(list, func(a, b inventory.Tag) int { return strings.Compare(a.Name, b.Name) })
 	for i, tags := range [][]inventory.Tag{list[:first], list[first:]} {

@@ -100,7 +100,8 @@ func (m *moment) note(site string) string {
 		return diag.Hinted(fmt.Sprintf("the clock of site %s is not believed: %s; %s is used", site, m.doubt, instead[m.by]),
 			"see to the PI Data Archive's connection and clock")
 	case max(m.skew, -m.skew) > skewWarning:
-		return fmt.Sprintf("the clock of site %s is %s off this machine's; the earlier of the two is used", site, m.skew.Duration().Round(time.Second))
+		return fmt.Sprintf("the clock of site %s is %s off this machine's; the earlier of the two is used", site,
+			m.skew.Duration().Round(time.Second))
 	}
 	return ""
 }

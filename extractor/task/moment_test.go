@@ -43,7 +43,8 @@ func TestWhoseClockCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.server.ServerTime, c.server.Date, c.server.IsConnected = c.server.ServerTime+start, c.server.Date+start, !c.off
 			for _, loop := range []bool{false, true} {
-				a := &attempt{Env: Env{Now: func() time.Time { return start.Time() }, Params: manifest.Parameters{UntilMillis: int64(start / instant.Millisecond), Settle: settle}}}
+				a := &attempt{Env: Env{Now: func() time.Time { return start.Time() },
+					Params: manifest.Parameters{UntilMillis: int64(start / instant.Millisecond), Settle: settle}}}
 				if loop {
 					a.Params.Task, a.Params.Every, a.Params.UntilMillis = manifest.TaskExtract, 5, 0 // the job began in 1970
 				}
@@ -58,7 +59,8 @@ func TestWhoseClockCounts(t *testing.T) {
 			}
 
 			// A repair, long after: the job's start is still what it was.
-			late := &attempt{Env: Env{Now: func() time.Time { return (start + 400*instant.Day).Time() }, Params: manifest.Parameters{UntilMillis: int64(start / instant.Millisecond)}}}
+			late := &attempt{Env: Env{Now: func() time.Time { return (start + 400*instant.Day).Time() },
+				Params: manifest.Parameters{UntilMillis: int64(start / instant.Millisecond)}}}
 			m, err := late.moment(c.server)
 			require.NoError(t, err)
 			require.LessOrEqual(t, m.until, start)
@@ -72,7 +74,8 @@ func TestWhoseClockCounts(t *testing.T) {
 func TestAnInstantOutOfBoundsIsRefused(t *testing.T) {
 	now := 1_767_268_800 * instant.Second
 	a := &attempt{Env: Env{Now: func() time.Time { return now.Time() }}}
-	for text, ok := range map[string]bool{"2099-01-01T00:00:00Z": true, "1970-01-01T00:00:00Z": true, "1969-12-31T23:59:59Z": false, "0001-01-01T00:00:00Z": false} {
+	for text, ok := range map[string]bool{"2099-01-01T00:00:00Z": true, "1970-01-01T00:00:00Z": true, "1969-12-31T23:59:59Z": false,
+		"0001-01-01T00:00:00Z": false} {
 		a.Params.Until = text
 		m, err := a.moment(piwebapi.DataServer{ServerTime: 5, IsConnected: false})
 		require.Equal(t, ok, err == nil, text)
@@ -82,7 +85,8 @@ func TestAnInstantOutOfBoundsIsRefused(t *testing.T) {
 		}
 	}
 	a.Params.Until = ""
-	for ms, ok := range map[int64]bool{int64((now + instant.Hour) / instant.Millisecond): true, int64((now + 2*instant.Day) / instant.Millisecond): false} {
+	for ms, ok := range map[int64]bool{int64((now + instant.Hour) / instant.Millisecond): true,
+		int64((now + 2*instant.Day) / instant.Millisecond): false} {
 		a.Params.UntilMillis = ms
 		_, err := a.moment(piwebapi.DataServer{})
 		require.Equal(t, ok, err == nil)

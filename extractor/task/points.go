@@ -75,7 +75,8 @@ func (c *choice) joins(p *piwebapi.Point, lastPointID int64) bool {
 
 // find returns a site's points. Of a server that has far more than the inventory, only
 // those of the inventory are looked up, unless new ones may join.
-func (a *attempt) find(ctx context.Context, client *piwebapi.Client, server piwebapi.DataServer, site manifest.Site, l *listing, manifests []wanted) error {
+func (a *attempt) find(ctx context.Context, client *piwebapi.Client, server piwebapi.DataServer, site manifest.Site, l *listing,
+	manifests []wanted) error {
 	own := forSite(manifests, site.Name)
 	points, whole, err := client.Find(ctx, server, piwebapi.Selection{
 		Sources:  site.Points.PointSource,
@@ -141,7 +142,8 @@ func (l *listing) noteNew(next *assignment) string {
 	n := next.fresh[l.site]
 	switch {
 	case !l.whole && l.choice.counts():
-		return fmt.Sprintf("%s has far more points than the inventory has tags: only these were asked for, and new points were not counted", l.site)
+		return fmt.Sprintf("%s has far more points than the inventory has tags: only these were asked for, and new points were not counted",
+			l.site)
 	case n == 1:
 		return diag.Hinted(fmt.Sprintf("1 point on %s is not in the inventory", l.site), fmt.Sprintf(hint, "it"))
 	case n > 1:

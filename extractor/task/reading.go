@@ -55,7 +55,8 @@ func (a *attempt) reader(name string) (reader, error) {
 // inlineReader reads in this process.
 type inlineReader struct{ client *piwebapi.Client }
 
-func (r inlineReader) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
+func (r inlineReader) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream,
+	watch shard.Watch) (shard.Reading, error) {
 	writer, err := folder.CreateWriter(0, shard.Labels(labels, streams))
 	if err != nil {
 		return shard.Reading{}, fmt.Errorf("staging file: %w", err)
@@ -85,7 +86,8 @@ type workers struct {
 }
 
 func (a *attempt) workers(site manifest.Site) (*workers, error) {
-	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits, maxTags: a.Params.TagsPerShard, begin: a.started}
+	w := &workers{runner: a.Shards, spec: shard.Spec{Version: shard.SpecVersion, Site: site}, share: a.Params.Limits,
+		maxTags: a.Params.TagsPerShard, begin: a.started}
 	for _, f := range []struct {
 		what, name string
 		to         *string
@@ -110,7 +112,8 @@ func (a *attempt) workers(site manifest.Site) (*workers, error) {
 	return w, nil
 }
 
-func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream, watch shard.Watch) (shard.Reading, error) {
+func (w *workers) read(ctx context.Context, folder stage.Folder, labels stage.Labels, streams []batch.Stream,
+	watch shard.Watch) (shard.Reading, error) {
 	if err := sleep.For(ctx, time.Until(w.begin)); err != nil {
 		return shard.Reading{}, err
 	}

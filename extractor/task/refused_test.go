@@ -33,8 +33,10 @@ func refusing(t *testing.T, p *plant, part string, armed *atomic.Bool) *atomic.I
 		p.server.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
-	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
-		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 200}, Retry: manifest.Retry{Attempts: 4, BackoffSeconds: 0.005, TimeoutSeconds: 10}})
+	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root,
+		Auth:   manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
+		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 200},
+		Retry:  manifest.Retry{Attempts: 4, BackoffSeconds: 0.005, TimeoutSeconds: 10}})
 	return &refused
 }
 

@@ -36,7 +36,8 @@ type arrival struct {
 }
 
 // RunShards implements shard.Runner.
-func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec, lanes int) ([]shard.Trailer, []batch.File, error) {
+func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels stage.Labels, specs []shard.Spec,
+	lanes int) ([]shard.Trailer, []batch.File, error) {
 	c.mu.Lock()
 	c.asked, c.lanes = append(c.asked, specs), append(c.lanes, lanes)
 	c.mu.Unlock()
@@ -79,7 +80,8 @@ func (c *cluster) RunShards(ctx context.Context, folder stage.Folder, labels sta
 }
 
 // run runs one shard, and writes what comes of its stream to a file of its own.
-func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (trailer string, rows int64, written batch.File, err error) {
+func (c *cluster) run(ctx context.Context, folder stage.Folder, labels stage.Labels, s shard.Spec, i int) (trailer string, rows int64,
+	written batch.File, err error) {
 	line, err := s.Encode()
 	if err != nil {
 		return "", 0, written, err

@@ -217,7 +217,8 @@ func (a *attempt) record(ctx context.Context, failure error) error {
 	}
 	row := engine.Attempt{
 		RunID: a.Params.RunID, Task: a.Params.Task, Tier: a.Params.Tier, Partition: -1, Number: max(a.Params.Attempt, 1),
-		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests, Retries: a.result.Retries, Status: a.result.Status,
+		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests,
+		Retries: a.result.Retries, Status: a.result.Status,
 	}
 	if a.Params.Task == manifest.TaskExtract {
 		row.Partition, row.Site = a.Params.Partition, a.Params.Site
@@ -271,7 +272,8 @@ func (a *attempt) connect(site manifest.Site, limits manifest.Limits) (*piwebapi
 	if err != nil {
 		return nil, err
 	}
-	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying, Access: a.Access.Of(site.Name), Memory: a.Memory, Lists: a.lists})
+	return piwebapi.New(piwebapi.Options{Site: site, Limits: limits, Transport: transport, Logger: a.Log, Retrying: a.Retrying,
+		Access: a.Access.Of(site.Name), Memory: a.Memory, Lists: a.lists})
 }
 
 // step reports the step under way of a task that is not an extraction.

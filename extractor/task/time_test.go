@@ -19,7 +19,8 @@ import (
 // A job that starts at noon reads up to noon, or up to what the server calls now
 // where that is earlier, less the settle lag; it says that the clocks differ.
 func TestTheEarlierClockCounts(t *testing.T) {
-	for name, ahead := range map[string]instant.Ticks{"a server that is ahead": 3 * instant.Minute, "a server that is behind": -3 * instant.Minute} {
+	for name, ahead := range map[string]instant.Ticks{"a server that is ahead": 3 * instant.Minute,
+		"a server that is behind": -3 * instant.Minute} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlant(t, simulator.Options{Tags: 3, Clock: func() instant.Ticks { return noon + ahead }})
 			p.params.Until, p.params.UntilMillis, p.params.Settle = "", int64(noon/(instant.Second/1000)), 30

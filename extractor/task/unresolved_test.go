@@ -73,7 +73,8 @@ func TestTagsThatNeverWere(t *testing.T) {
 	require.Contains(t, strings.Join(result.Notes, "\n"), "2 of 22 tags could not be read (all in monitoring.tag_errors), for instance ")
 	var failed int
 	var status string
-	require.NoError(t, p.lake.DB().QueryRow(`SELECT tags_failed, status FROM monitoring.pipeline_metrics WHERE task = 'extract' AND status <> 'CATCHING_UP'`).Scan(&failed, &status))
+	require.NoError(t, p.lake.DB().QueryRow(`SELECT tags_failed, status FROM monitoring.pipeline_metrics WHERE task = 'extract' AND `+
+		`status <> 'CATCHING_UP'`).Scan(&failed, &status))
 	require.Equal(t, 2, failed)
 	require.Equal(t, batch.Partial, status)
 
@@ -110,7 +111,8 @@ func TestTagsThatNeverWere(t *testing.T) {
 		p.params.RunID = run
 		result, err = p.run(manifest.TaskDiscover, nil)
 		require.NoError(t, err)
-		require.Contains(t, strings.Join(result.Notes, "\n"), fmt.Sprintf("1 tag of the bundle is not on its server any more: %q", "plant-a: "+tags[25].Name))
+		require.Contains(t, strings.Join(result.Notes, "\n"), fmt.Sprintf("1 tag of the bundle is not on its server any more: %q",
+			"plant-a: "+tags[25].Name))
 		require.Empty(t, p.tagErrors(run, 0))
 		result, err = p.run(manifest.TaskExtract, nil)
 		require.NoError(t, err)

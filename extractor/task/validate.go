@@ -191,7 +191,8 @@ func (a *attempt) countSite(ctx context.Context, site manifest.Site, left []part
 		if len(again) == 0 || !worth || round >= rounds || last {
 			return rows, errors.Join(failures...)
 		}
-		a.Log.Warn("the site could not be asked for counts; once more after a pause", "site", site.Name, "round", round, "of", rounds, "pause", pause, "error", failures[0])
+		a.Log.Warn("the site could not be asked for counts; once more after a pause", "site", site.Name, "round", round, "of", rounds,
+			"pause", pause, "error", failures[0])
 		if err := sleep.For(ctx, pause); err != nil {
 			return rows, err
 		}
@@ -227,7 +228,8 @@ func (a *attempt) judgement(failed []broken, incomplete []string) error {
 			"see those tasks' messages and monitoring.tag_errors"))
 	}
 	if len(incomplete) > 0 {
-		all = append(all, diag.WithHint(fmt.Errorf("%w: completeness below %.1f%% in partition %s", ErrFailed, 100*a.Params.MinCompleteness, strings.Join(incomplete, ", ")),
+		all = append(all, diag.WithHint(fmt.Errorf("%w: completeness below %.1f%% in partition %s", ErrFailed, 100*a.Params.MinCompleteness,
+			strings.Join(incomplete, ", ")),
 			"see monitoring.completeness"))
 	}
 	return errors.Join(all...)
@@ -235,7 +237,8 @@ func (a *attempt) judgement(failed []broken, incomplete []string) error {
 
 // check counts a sample of a partition's tags, or all.
 func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (engine.Completeness, error) {
-	row := engine.Completeness{RunID: a.Params.RunID, Partition: p.id, Site: p.site, Tier: a.Params.Tier, Method: byCount, Compares: comparesCount, Share: 1}
+	row := engine.Completeness{RunID: a.Params.RunID, Partition: p.id, Site: p.site, Tier: a.Params.Tier, Method: byCount,
+		Compares: comparesCount, Share: 1}
 	landed, err := a.Engine.LandedBy(ctx, a.Params.RunID, p.id)
 	if err != nil {
 		return row, err
@@ -249,7 +252,8 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 		return row, fmt.Errorf("count in bronze: %w", err)
 	}
 	counts, err := client.Counts(ctx, streamsOf(sample))
-	if errors.Is(err, piwebapi.ErrNotSupported) || err == nil && !slices.ContainsFunc(counts, func(c piwebapi.Count) bool { return c.Err == nil }) {
+	counted := func(c piwebapi.Count) bool { return c.Err == nil }
+	if errors.Is(err, piwebapi.ErrNotSupported) || err == nil && !slices.ContainsFunc(counts, counted) {
 		row.Method, row.Compares = byReread, comparesReread
 		counts, err = reread(ctx, client, sample)
 	}
@@ -279,7 +283,8 @@ func (a *attempt) check(ctx context.Context, client *piwebapi.Client, p part) (e
 		row.Share = float64(met) / float64(row.Expected)
 	}
 	if row.Uncounted > 0 {
-		a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d of site %s: %d of %d tags could not be counted, and are left out of the completeness, for instance %s",
+		a.result.Notes = append(a.result.Notes, fmt.Sprintf("partition %d of site %s: %d of %d tags could not be counted, and are left "+
+			"out of the completeness, for instance %s",
 			p.id, p.site, row.Uncounted, len(sample), why))
 	}
 	return row, nil
@@ -291,7 +296,8 @@ const (
 	byCount        = "count"
 	byReread       = "reread"
 	comparesCount  = "what PI counts in the range that the run landed last of each tag, with what bronze has there"
-	comparesReread = "what PI gives when the range that the run landed last of each tag is read once more, with what bronze has there; PI itself could not count"
+	comparesReread = "what PI gives when the range that the run landed last of each tag is read once more, with what bronze has there; " +
+		"PI itself could not count"
 )
 
 // pick selects n tags (all if n is 0): others in each run, the same in each attempt.
@@ -321,7 +327,8 @@ func streamsOf(sample []engine.Landed) []batch.Stream {
 	out := make([]batch.Stream, len(sample))
 	for i := range sample {
 		l := &sample[i]
-		out[i] = batch.Stream{PointID: l.PointID, WebID: l.WebID, Name: l.Name, Numeric: batch.Numeric(l.PointType), EventsPerHour: -1, After: l.From, Until: l.To}
+		out[i] = batch.Stream{PointID: l.PointID, WebID: l.WebID, Name: l.Name, Numeric: batch.Numeric(l.PointType), EventsPerHour: -1,
+			After: l.From, Until: l.To}
 	}
 	return out
 }

@@ -17,7 +17,8 @@ import (
 
 // checked returns the only row of monitoring.completeness of a run.
 func (p *plant) checked(run string) (tags, uncounted int, share float64, method, compares string) {
-	require.NoError(p.t, p.lake.DB().QueryRow(`SELECT tags_checked, uncounted_tags, completeness, method, compares FROM monitoring.completeness WHERE run_id = ?`, run).
+	require.NoError(p.t, p.lake.DB().QueryRow(`SELECT tags_checked, uncounted_tags, completeness, method, compares FROM `+
+		`monitoring.completeness WHERE run_id = ?`, run).
 		Scan(&tags, &uncounted, &share, &method, &compares))
 	return tags, uncounted, share, method, compares
 }
@@ -85,8 +86,10 @@ func TestValidateAsksASiteThatFailsAgain(t *testing.T) {
 		p.server.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
-	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
-		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 1, ItemsPerCall: 200}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.001, TimeoutSeconds: 10}})
+	p.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root,
+		Auth:   manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
+		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 1, ItemsPerCall: 200},
+		Retry:  manifest.Retry{Attempts: 2, BackoffSeconds: 0.001, TimeoutSeconds: 10}})
 	p.discover()
 	_, err := p.run(manifest.TaskExtract, nil)
 	require.NoError(t, err)

@@ -175,13 +175,16 @@ func TestIncludes(t *testing.T) {
 	write("d/c~", "nonsense")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "d", "folder"), 0o755))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "d", "link")))
-	c, err := krb5conf.Load(write("main", "includedir DIR/d\nincludedir DIR/none/\ninclude DIR/d/b\n[libdefaults]\n x = y\ninclude DIR/d/a.conf\n ticket_lifetime = 1h\n"))
+	c, err := krb5conf.Load(write("main", "includedir DIR/d\nincludedir DIR/none/\ninclude DIR/d/b\n[libdefaults]\n x = y\ninclude "+
+		"DIR/d/a.conf\n ticket_lifetime = 1h\n"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.x:88"}, c.KDCs("A"))
 	require.Equal(t, time.Hour, c.TicketLifetime, "the section goes on behind an include")
 	require.Equal(t, []string{
-		filepath.Join(dir, "main") + ":1: includedir " + filepath.Join(dir, "d") + ": link leads nowhere on this machine; what it would say is left out",
-		filepath.Join(dir, "main") + ":2: includedir " + filepath.Join(dir, "none") + ": there is no such folder on this machine; what it would say is left out",
+		filepath.Join(dir, "main") + ":1: includedir " + filepath.Join(dir,
+			"d") + ": link leads nowhere on this machine; what it would say is left out",
+		filepath.Join(dir, "main") + ":2: includedir " + filepath.Join(dir,
+			"none") + ": there is no such folder on this machine; what it would say is left out",
 	}, c.Notes)
 
 	refused(write("missing", "include DIR/none\n"), `DIR/missing:1:1: include "DIR/none": no such file or directory`)
@@ -212,7 +215,8 @@ func TestSeveralFiles(t *testing.T) {
 		return file
 	}
 	one := write("1", "[libdefaults]\nticket_lifetime = 1h\n[realms]\nA = {\nkdc = a.x\n}\nB* = {\nkdc = b.x\n}\n[domain_realm]*\n.x = A\n")
-	two := write("2", "[libdefaults]\nticket_lifetime = 2h\nclockskew = 1m\n[realms]\nA = {\nkdc = c.x\n}\nB = {\nkdc = c.x\n}\n[domain_realm]\n.y = B\n")
+	two := write("2", "[libdefaults]\nticket_lifetime = 2h\nclockskew = 1m\n[realms]\nA = {\nkdc = c.x\n}\nB = {\nkdc = "+
+		"c.x\n}\n[domain_realm]\n.y = B\n")
 	c, err := krb5conf.Load(filepath.Join(dir, "none"), one, two)
 	require.NoError(t, err)
 	require.Equal(t, time.Hour, c.TicketLifetime)
@@ -231,7 +235,8 @@ func FuzzParse(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(text)
 	}
-	for _, text := range []string{"[realms]\nP={kdc=a kdc=b}", "[realms]*\nP*={x={}kdc=a}}*", "[libdefaults]\nx=\"\\", "[domain_realm]\n.a=B"} {
+	for _, text := range []string{"[realms]\nP={kdc=a kdc=b}", "[realms]*\nP*={x={}kdc=a}}*", "[libdefaults]\nx=\"\\",
+		"[domain_realm]\n.a=B"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -126,7 +126,8 @@ func (r *reader) text(data []byte, file string, above []string) error {
 func (p *parser) include(directive, path string) error {
 	switch {
 	case !p.follow:
-		return p.wrong(1, fmt.Sprintf("%s %q: a file that goes into a bundle cannot include others, which the tasks would not find", directive, path))
+		return p.wrong(1, fmt.Sprintf("%s %q: a file that goes into a bundle cannot include others, which the tasks would not find",
+			directive, path))
 	case !filepath.IsAbs(path):
 		return p.wrong(1, fmt.Sprintf("%s %q: the path is not absolute", directive, path))
 	case len(p.above) > maxDepth:

@@ -93,10 +93,12 @@ func (i *Installation) fetchJars(ctx context.Context) error {
 		return err
 	}
 	env := append(i.environment(sparkHome, i.Python()), "SPARK_CONF_DIR="+work)
-	out, err := i.run(ctx, env, filepath.Join(sparkHome, "bin", "spark-submit"), "--master", "local", "--conf", "spark.jars.ivy="+work, "--packages", deltaPackage, empty)
+	out, err := i.run(ctx, env, filepath.Join(sparkHome, "bin", "spark-submit"), "--master", "local", "--conf", "spark.jars.ivy="+work,
+		"--packages", deltaPackage, empty)
 	if err != nil {
 		return diag.WithHint(fmt.Errorf("the jars of Delta Lake could not be fetched: %w\n%s", err, lastLines(out, 3)),
-			"this once the network is needed; Spark takes a mirror from DEFAULT_ARTIFACT_REPOSITORY, Java a proxy from JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…")
+			"this once the network is needed; Spark takes a mirror from DEFAULT_ARTIFACT_REPOSITORY, Java a proxy from "+
+				"JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…")
 	}
 	if err := os.MkdirAll(filepath.Join(i.dir, "jars"), 0o755); err != nil {
 		return err

@@ -64,7 +64,8 @@ func findJava(ctx context.Context) (string, error) {
 func fits(version int) bool { return version >= oldestJava && version <= newestJava }
 
 func noJava(seen []string) error {
-	return diag.WithHint(fmt.Errorf("a Spark runs on Java %d to %d, and there is none: %s", oldestJava, newestJava, strings.Join(seen, ", ")), javaHint)
+	return diag.WithHint(fmt.Errorf("a Spark runs on Java %d to %d, and there is none: %s", oldestJava, newestJava,
+		strings.Join(seen, ", ")), javaHint)
 }
 
 // homeOf finds the home folder of a java program through its links.

@@ -25,7 +25,8 @@ func TestLauncher(t *testing.T) {
 	}
 	tests, err := filepath.Abs("../../templates/launcher/tests")
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), home.Python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp="+filepath.Join(t.TempDir(), "own"), tests)
+	cmd := exec.CommandContext(t.Context(), home.Python(), "-m", "pytest", "-q", "-p", "no:cacheprovider",
+		"--basetemp="+filepath.Join(t.TempDir(), "own"), tests)
 	cmd.Dir, cmd.Env = t.TempDir(), append(env, "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

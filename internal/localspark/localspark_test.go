@@ -111,7 +111,8 @@ print(len(who), all(w.startswith("hello 1.0 hunter2 ") for w in who))
 			stranger = append(stranger, kv)
 		}
 	}
-	out, err = client(t, python, stranger, "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().sql('SELECT 1').collect()")
+	out, err = client(t, python, stranger, "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().sql('SELECT "+
+		"1').collect()")
 	require.Error(t, err, "without the token:\n%s", out)
 
 	s.Close()

@@ -40,6 +40,7 @@ func findPython(ctx context.Context) (string, error) {
 	if len(seen) == 0 {
 		seen = []string{"PATH has no python3"}
 	}
-	return "", diag.WithHint(fmt.Errorf("a Spark runs on Python 3.%d to 3.%d, and there is none: %s", oldestPython, newestPython, strings.Join(seen, ", ")),
+	return "", diag.WithHint(fmt.Errorf("a Spark runs on Python 3.%d to 3.%d, and there is none: %s", oldestPython, newestPython,
+		strings.Join(seen, ", ")),
 		"sudo apt-get install -y python3 python3-venv")
 }

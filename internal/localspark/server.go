@@ -132,7 +132,8 @@ func (s *Server) Remote() string { return "sc://localhost:" + s.port }
 // misleading variables, and the server's address. The client's temporary folder is removed
 // with the server.
 func (s *Server) Env() []string {
-	return append(s.home.environment(s.options.home(), s.options.python(s.home)), "SPARK_REMOTE="+s.Remote(), tokenName+"="+s.token, "TMPDIR="+s.options.temp())
+	return append(s.home.environment(s.options.home(), s.options.python(s.home)), "SPARK_REMOTE="+s.Remote(), tokenName+"="+s.token,
+		"TMPDIR="+s.options.temp())
 }
 
 // Pid returns the id of the server's process.

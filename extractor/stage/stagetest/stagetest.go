@@ -98,7 +98,8 @@ func (a *arrowBatch) read(b *columns.Batch) (closing string, closed bool, err er
 	if closings.NullN() != n {
 		return "", false, errors.New("the stream has a closing row before its last row")
 	}
-	ids, micros, rest := column[*array.String](a, "tag_webid"), column[*array.Timestamp](a, "timestamp"), column[*array.Int8](a, "timestamp_100ns")
+	ids, micros, rest := column[*array.String](a, "tag_webid"), column[*array.Timestamp](a, "timestamp"),
+		column[*array.Int8](a, "timestamp_100ns")
 	value, text, code := column[*array.Float64](a, "value"), column[*array.String](a, "value_text"), column[*array.Int32](a, "value_code")
 	flags := map[uint8]*array.Boolean{
 		columns.Good: column[*array.Boolean](a, "quality_good"), columns.Questionable: column[*array.Boolean](a, "quality_questionable"),
