@@ -7,7 +7,7 @@
 # make goldens     writes anew what tests compare with
 # make fuzz        every fuzz target for a while: MINUTES=5 of each
 # make bench       everything that is measured, on Spark too
-# make lint        gofmt, vet, staticcheck, and the layers
+# make lint        golangci-lint: form, mistakes, and the layers
 # make release     an archive of this platform's programs, the wheels, checksums: VERSION=…
 
 SHELL := /bin/bash
@@ -85,11 +85,8 @@ bench: build
 	@scripts/bench.sh
 
 lint: setup-lint
-	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
-	go vet ./...
-	go -C tools build -o ../bin/tools/ honnef.co/go/tools/cmd/staticcheck github.com/OpenPeeDeeP/depguard/v2/cmd/depguard
-	bin/tools/staticcheck ./...
-	bin/tools/depguard ./...
+	go -C tools build -o ../bin/tools/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/tools/golangci-lint run ./...
 
 # Into release/. A tag's release is made so on each platform: see .github/workflows/release.yml.
 release: build

@@ -141,7 +141,7 @@ func TestTryingAgainDoesNotBeginTheWatchAnew(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		require.ErrorIs(t, context.Cause(ctx), ErrNoAnswer)
-		_, err := (&http.Client{Transport: l}).Get(host)
+		_, err := (&http.Client{Transport: l}).Get(host) //nolint:bodyclose // an error brings no body
 		require.ErrorIs(t, err, ErrNoAnswer, "a verb that has ended asks nothing more")
 	})
 }

@@ -118,7 +118,7 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 	for {
 		t.attempts++
 		begun := time.Now()
-		result, err, timedOut := s.attempt(ctx, t)
+		result, timedOut, err := s.attempt(ctx, t)
 		t.take(result)
 		if err != nil && ctx.Err() != nil {
 			if result.Loops > 0 {
@@ -147,14 +147,14 @@ func (s *scheduler) attempts(ctx context.Context, t *scheduled) State {
 	}
 }
 
-func (s *scheduler) attempt(ctx context.Context, t *scheduled) (res task.Result, err error, timedOut bool) {
+func (s *scheduler) attempt(ctx context.Context, t *scheduled) (res task.Result, timedOut bool, err error) {
 	if t.spec.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, t.spec.Timeout, errTimeout)
 		defer cancel()
 	}
 	res, err = s.run(ctx, t, t.attempts)
-	return res, err, errors.Is(context.Cause(ctx), errTimeout)
+	return res, errors.Is(context.Cause(ctx), errTimeout), err
 }
 
 // State is the state of a task.

@@ -148,13 +148,13 @@ func (c *chooser) counts(kind string) []int {
 	}
 	top := min(most, max(2*own, 10))
 	list := []int{own}
-	switch {
-	case kind == c.kind:
+	switch kind {
+	case c.kind:
 		for n := least; n <= top; n += max(1, n/everyCount*2) {
 			list = append(list, n)
 		}
 		list = append(list, top)
-	case kind == ComputeSingle:
+	case ComputeSingle:
 		return list
 	}
 	for _, n := range ladder {

@@ -505,10 +505,10 @@ func places(where []string) string {
 
 // tagLine describes the change of one tag, but for its name.
 func tagLine(t plan.TagChange) string {
-	switch {
-	case t.Kind == plan.Add:
+	switch t.Kind {
+	case plan.Add:
 		return "to " + id(t.To)
-	case t.Kind == plan.Remove:
+	case plan.Remove:
 		return "from " + id(t.From)
 	}
 	var what []string

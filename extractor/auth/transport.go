@@ -92,7 +92,7 @@ type siteTransport struct {
 func (t *siteTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != t.host || r.URL.Scheme != t.scheme {
 		if r.Body != nil {
-			r.Body.Close()
+			_ = r.Body.Close() // RoundTrip closes it, also on errors; nothing was read
 		}
 		return nil, fmt.Errorf("a request for %s://%s was not sent, since the site's address is %s://%s", r.URL.Scheme, r.URL.Host, t.scheme,
 			t.host)

@@ -63,7 +63,7 @@ func TestValues(t *testing.T) {
 		assert.Equal(t, []event{want, want}, stream(t, item+","+item, true), value)
 	}
 	assert.Equal(t, "NaN", stream(t, `{"Timestamp":"2016-02-12T12:28:57Z","Value":"NaN"}`, false)[0].Text)
-	assert.Equal(t, uint8(columns.HasValue), stream(t, `{"Timestamp":"2016-02-12T12:28:57Z","Value":NaN}`, false)[0].Flags)
+	assert.Equal(t, columns.HasValue, stream(t, `{"Timestamp":"2016-02-12T12:28:57Z","Value":NaN}`, false)[0].Flags)
 }
 
 // An error in the place of a value is never read as data.

@@ -39,7 +39,7 @@ func appendNumber(dst []byte, p *profile, e *event, q quirkSet) []byte {
 			dst = appendPadded(dst, uint64(1+level%9), 1)
 			dst = appendTrimmed(dst, e.hash>>20%100000, 5)
 			dst = append(dst, "E-"...)
-			return appendPadded(dst, uint64(5+e.hash>>8%20), 2)
+			return appendPadded(dst, 5+e.hash>>8%20, 2)
 		case p.index&1 == 0: // a sensor of limited precision
 			dst = appendPadded(dst, uint64(level>>9), 1)
 			return appendTrimmed(dst, e.hash>>20%10000, 4)

@@ -130,9 +130,9 @@ func alike(name string, names []string) []string {
 }
 
 // errors returns the rows of monitoring.tag_errors for tags that no run ever found.
-func (next *assignment) errors(runID string) []engine.TagError {
+func (a *assignment) errors(runID string) []engine.TagError {
 	var rows []engine.TagError
-	for _, m := range next.unresolved {
+	for _, m := range a.unresolved {
 		rows = append(rows, engine.TagError{RunID: runID, Partition: m.partition, Name: m.tag.Name, Site: m.tag.Site, Error: m.why})
 	}
 	return rows
@@ -142,8 +142,8 @@ func (next *assignment) errors(runID string) []engine.TagError {
 const maxNamed = 10
 
 // note names the tags that no run ever found; "" if there are none.
-func (next *assignment) note() string {
-	n := len(next.unresolved)
+func (a *assignment) note() string {
+	n := len(a.unresolved)
 	if n == 0 {
 		return ""
 	}
@@ -153,7 +153,7 @@ func (next *assignment) note() string {
 	} else {
 		fmt.Fprintf(&b, "%d tags of the bundle are not on their server, and count as failed:", n)
 	}
-	for i, m := range next.unresolved {
+	for i, m := range a.unresolved {
 		if i == maxNamed {
 			fmt.Fprintf(&b, "\n%d more: see monitoring.tag_errors", n-i)
 			break

@@ -45,7 +45,7 @@ func BenchmarkPublish(b *testing.B) {
 		var rows columns.Batch
 		for i := range tags {
 			for k := range each {
-				rows.Append(int32(i), int64(n)*36_000_000_000+int64(k)*200_000_000, float64(i*k)*0.37, 0, 0, columns.HasValue|columns.Good)
+				rows.Append(int32(i), n*36_000_000_000+int64(k)*200_000_000, float64(i*k)*0.37, 0, 0, columns.HasValue|columns.Good)
 			}
 			h.Outcomes = append(h.Outcomes, batch.Outcome{PointID: int64(i + 1), WebID: labels.WebID[i], Name: labels.Name[i], From: instant.Ticks(n) * instant.Hour, To: instant.Ticks(n+1) * instant.Hour})
 		}
