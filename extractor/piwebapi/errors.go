@@ -311,7 +311,8 @@ func (p place) status(status int, message string, spoken bool) *Error {
 		return p.fault(Unauthorized, status, message, false)
 	case status == http.StatusTooManyRequests:
 		return p.fault(RateLimited, status, message, true)
-	case slices.Contains([]int{http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestEntityTooLarge}, status):
+	case status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge ||
+		status == http.StatusRequestEntityTooLarge:
 		return tooLarge(overURL)
 	case overCap.MatchString(message) && status >= 400:
 		e := tooLarge(overItems)
