@@ -12,8 +12,8 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// engines are those that this build has. DuckDB is a C library: the static
-// binary in the wheel is built without cgo, and so without it.
+// engines are the engines of this build. DuckDB is a C library: the static binary in
+// the wheel is built without cgo, and so without it.
 var engines = map[string]cli.OpenEngine{
 	"spark": openSpark,
 	"duckdb": func(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) (engine.Engine, error) {
@@ -21,14 +21,14 @@ var engines = map[string]cli.OpenEngine{
 		if err != nil {
 			return nil, err
 		}
-		return closing{lake.Engine(p.Pipeline), lake}, nil
+		return ownedEngine{lake.Engine(p.Pipeline), lake}, nil
 	},
 }
 
-// closing closes the lake with its engine: this process has only the one.
-type closing struct {
+// ownedEngine closes the database with its only engine.
+type ownedEngine struct {
 	engine.Engine
 	lake *duckdb.Lake
 }
 
-func (c closing) Close() error { return errors.Join(c.Engine.Close(), c.lake.Close()) }
+func (c ownedEngine) Close() error { return errors.Join(c.Engine.Close(), c.lake.Close()) }

@@ -15,11 +15,11 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// stagingVariable names a folder that driver and workers share, for staging; without
-// it there is a volume of Unity Catalog.
+// stagingVariable names a folder for staging that driver and workers share; the default
+// is a volume of Unity Catalog.
 const stagingVariable = "PI_EXTRACTOR_STAGING"
 
-// openSpark greets the launcher that started this process.
+// openSpark connects to the launcher that started this process.
 func openSpark(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) (engine.Engine, error) {
 	replies, requests, err := pipe(own.Pipe)
 	if err != nil {
@@ -30,7 +30,7 @@ func openSpark(ctx context.Context, p manifest.Parameters, own cli.GlobalFlags) 
 		return nil, errors.Join(err, replies.Close(), requests.Close())
 	}
 	staging, _ := own.Getenv(stagingVariable)
-	return hungUp{spark.New(session, spark.Options{
+	return pipedEngine{spark.New(session, spark.Options{
 		Pipeline: p.Pipeline, Catalog: p.Catalog, SchemaPrefix: p.SchemaPrefix, Layout: p.Layout, Staging: staging,
 		RunID: p.RunID, Attempt: p.Attempt, Timeout: lease(p),
 	}), replies, requests}, nil
@@ -45,16 +45,16 @@ func lease(p manifest.Parameters) time.Duration {
 	return time.Duration(p.TimeoutSecs+manifest.StartAllowance) * time.Second
 }
 
-// pipe opens the launcher's pipe. The processes that this one starts do not get it.
+// pipe opens the launcher's pipe. Child processes do not inherit it.
 func pipe(numbers string) (replies, requests *os.File, err error) {
 	var r, w int
 	if n, err := fmt.Sscanf(numbers, "%d,%d", &r, &w); err != nil || n != 2 || r < 3 || w < 3 {
 		return nil, nil, diag.WithHint(fmt.Errorf("--pipe=%s: two file descriptors R,W are allowed", numbers),
-			"the wheel's launcher gives them; by hand use --engine=duckdb")
+			"the wheel's launcher passes them; by hand use --engine=duckdb")
 	}
 	for _, fd := range []int{r, w} {
 		syscall.CloseOnExec(fd)
-		// Or closing would not end a read that waits.
+		// Otherwise Close would not end a blocked read.
 		if err := syscall.SetNonblock(fd, true); err != nil {
 			return nil, nil, fmt.Errorf("--pipe=%s: %w", numbers, err)
 		}
@@ -62,12 +62,12 @@ func pipe(numbers string) (replies, requests *os.File, err error) {
 	return os.NewFile(uintptr(r), "launcher's answers"), os.NewFile(uintptr(w), "requests to the launcher"), nil
 }
 
-// hungUp closes the pipe with its engine.
-type hungUp struct {
+// pipedEngine closes the launcher's pipe with its engine.
+type pipedEngine struct {
 	*spark.Engine
 	replies, requests *os.File
 }
 
-func (h hungUp) Close() error {
+func (h pipedEngine) Close() error {
 	return errors.Join(h.Engine.Close(), h.requests.Close(), h.replies.Close())
 }

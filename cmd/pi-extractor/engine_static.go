@@ -4,6 +4,6 @@ package main
 
 import "github.com/bundlegen/bundlegen/extractor/cli"
 
-// engines are those that this build has: the static binary is the wheel's, and
+// engines are the engines of this build: the static binary is that of the wheel, and
 // runs on Spark.
 var engines = map[string]cli.OpenEngine{"spark": openSpark}

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start runs the program and gives its ready line.
+// start runs the program and returns its ready line.
 func start(t *testing.T, env []string, args ...string) (*exec.Cmd, ready) {
 	t.Helper()
 	program := exec.Command(os.Args[0], append([]string{"serve"}, args...)...)

@@ -91,7 +91,7 @@ func transport(t *testing.T, site manifest.Site, files auth.Files, env environme
 	return rt
 }
 
-// post sends a text and gives the status and the answer.
+// post sends a text and returns the status and the answer.
 func post(ctx context.Context, rt http.RoundTripper, url, text string) (int, string, error) {
 	r, err := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(text))
 	if err != nil {
@@ -389,7 +389,7 @@ func TestSilentKDC(t *testing.T) {
 }
 
 // A service of one realm takes the ticket of another's user, where [domain_realm]
-// or the name in pipeline.yml says that it is there.
+// or the name in pipeline.yml has it.
 func TestServiceOfAnotherRealm(t *testing.T) {
 	k := newKDC(t)
 	user := "svc_pi@" + office
@@ -556,7 +556,7 @@ func TestPIWebAPIByKerberos(t *testing.T) {
 	assert.Zero(t, server.refused.Load())
 	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
 
-	// fails says how the client's first request fails.
+	// fails is the error of the client's first request fails.
 	fails := func(site manifest.Site, files auth.Files) *piwebapi.Error {
 		c, err := piwebapi.New(piwebapi.Options{Site: site, Transport: transport(t, site, files, env)})
 		require.NoError(t, err)

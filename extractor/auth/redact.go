@@ -30,7 +30,7 @@ const (
 // redactor removes a site's secrets from texts of its server: some servers print the
 // headers of a request in their errors. It is immutable.
 type redactor struct {
-	plain    []string // as they are likely to be found amid data
+	plain    []string // as they are likely to occur in data
 	forms    []string // all forms, the longest first
 	replacer *strings.Replacer
 }

@@ -138,8 +138,8 @@ type Header struct {
 	// Given is the --until of the run, beyond which no watermark is; 0 when it had none.
 	Given instant.Ticks `json:"given,omitempty"`
 
-	// Unresolved counts the partition's tags that are not on their server, beside
-	// those of Outcomes.
+	// Unresolved counts the partition's tags that are not on their server; they are not
+	// in Outcomes.
 	Unresolved int `json:"unresolved,omitempty"`
 
 	Files []File `json:"files"` // the data, as their writers answered; in order of name
@@ -163,7 +163,7 @@ type File struct {
 func NewID() string { return uuid.NewString() }
 
 // Bounded reports whether the batch leaves every watermark within bounds. One of an
-// older version may not: it is not published, and its ranges are read anew.
+// older version may not: it is not published, and its ranges are read again.
 func (h *Header) Bounded() bool {
 	bounds := BoundsAt(h.Started, h.Given)
 	for i := range h.Outcomes {

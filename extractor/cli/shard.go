@@ -14,7 +14,7 @@ import (
 // shardCommand is how the launcher starts a shard on a worker.
 const shardCommand = "shard"
 
-// A worker runs a shard for each of its processors beside Spark's own memory, so
+// A worker runs a shard for each of its processors next to Spark's own memory, so
 // memory is collected eagerly rather than late, and the process stays under 256 MiB.
 const (
 	shardGC     = 50        // percent

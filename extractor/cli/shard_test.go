@@ -73,7 +73,7 @@ func (w *worker) read(each func()) (rows int64, trailer string, err error) {
 	return rows, trailer, err
 }
 
-// end waits for the process and gives its exit code, -1 for a signal.
+// end waits for the process and returns its exit code, -1 for a signal.
 func (w *worker) end(t *testing.T) int {
 	_, _ = io.Copy(io.Discard, w.stream)
 	var exit *exec.ExitError
@@ -83,7 +83,7 @@ func (w *worker) end(t *testing.T) int {
 	return w.ProcessState.ExitCode()
 }
 
-// The process gives its stream in bounded memory, however many events there are.
+// The process writes its stream in bounded memory, however many events there are.
 func TestShardProcess(t *testing.T) {
 	const events, mib = 900_000, 1 << 20
 	w := start(t, simulator.Options{Tags: 1000, Uniform: time.Second}, events/1000*instant.Second)
@@ -150,10 +150,10 @@ func TestShardWithABadSpec(t *testing.T) {
 	require.Contains(t, string(exit.Stderr), "error: the shard's spec: it has version 0")
 }
 
-// People are told of it in one line; it is no task.
-func TestUsageTellsOfShards(t *testing.T) {
+// The help mentions it in one sentence; it is not a task.
+func TestHelpMentionsShards(t *testing.T) {
 	var out bytes.Buffer
 	require.Zero(t, cli.Main(t.Context(), []string{"pi-extractor", "--help"}, &out, io.Discard, os.LookupEnv, nil))
-	require.Contains(t, out.String(), "pi-extractor shard, which reads its work from\n   standard input and writes an Arrow stream to "+
-		"standard output")
+	require.Contains(t, out.String(), "Spark starts pi-extractor shard on a cluster's workers: it reads its work from\n"+
+		"   standard input and writes an Arrow stream to standard output.")
 }

@@ -137,7 +137,7 @@ func readSummaries(r io.Reader) (json.RawMessage, error) {
 	return set.Items, nil
 }
 
-// count is the number of events that the stream's summary gives.
+// count returns the number of events in the stream's summary.
 func (s *summaryStream) count() (int64, error) {
 	if e := reported(s.WebException, s.Errors); e != nil {
 		return 0, e
@@ -156,7 +156,7 @@ func (s *summaryStream) count() (int64, error) {
 	return n, absent
 }
 
-// count is the number that an item of the type Count gives.
+// count returns the number in an item of the type Count.
 func (i *summaryItem) count() (int64, error) {
 	v := &i.Value
 	if e := reported(v.WebException, v.Errors); e != nil {

@@ -21,7 +21,7 @@ import (
 
 const forever = instant.Ticks(1 << 60)
 
-// stream decodes a single stream's items and gives the rows.
+// stream decodes a single stream's items and returns the rows.
 func stream(t *testing.T, items string, numeric bool) []event {
 	t.Helper()
 	var b columns.Batch
@@ -99,7 +99,7 @@ func TestErrorsOfValues(t *testing.T) {
 }
 
 // An item with an error is an event of its instant; outside of all that was asked
-// for, or at no instant at all, it says why the stream could not be read.
+// for, or at no instant at all, it is why the stream could not be read.
 func TestErrorsBesideTheRange(t *testing.T) {
 	const good = `{"Timestamp":"2026-01-01T00:00:02Z","Value":1,"Good":true}`
 	from := 1_767_225_600 * instant.Second // 2026-01-01T00:00:00Z

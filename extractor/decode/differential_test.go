@@ -34,7 +34,7 @@ func run(d *decode.Decoder, body io.Reader, single bool, g generated) result {
 	return result{Events: rows(&b)[1:], Got: got}
 }
 
-// same compares what the decoder gives with the reference, over several readers
+// same compares the result of the decoder with the reference, over several readers
 // and windows, with one Decoder: it has learned shapes from other bodies.
 func same(t require.TestingT, d []*decode.Decoder, g generated, single bool) result {
 	want := refSet(g.body, g.wants, g.maxCount)

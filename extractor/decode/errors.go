@@ -12,7 +12,7 @@ import (
 // whatever HTTP status (200 as well).
 type WebException struct {
 	StatusCode int      // the real HTTP status; 0 when the body has none
-	Errors     []string // what the server says, cut to a readable length; may be empty
+	Errors     []string // of the server, cut to a readable length; may be empty
 }
 
 func (e *WebException) Error() string {
@@ -40,7 +40,7 @@ func (e *NotJSON) Error() string {
 type FormatError struct {
 	Offset int64 // bytes of the body before the fault
 	Reason string
-	// Lasting says that the body is JSON, so that nothing has garbled it on its way:
+	// Lasting means that the body is JSON, so that nothing has garbled it on its way:
 	// another try would get the same.
 	Lasting bool
 }

@@ -176,7 +176,7 @@ func product(m, d uint64) float64 {
 }
 
 // round returns the float64 nearest to q x 2^exponent, ties to even. The top bit
-// of q is set; more says that the true value is a little above q. The result
+// of q is set; more means that the true value is a little above q. The result
 // must be a normal number.
 func round(q uint64, more bool, exponent int) float64 {
 	mantissa, rest := q>>11, q&0x7ff

@@ -15,7 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// Paging as Got.Full describes it gives every event of the range once, whatever
+// Paging as Result.Full describes it returns every event of the range once, whatever
 // the page size and however many events share an instant.
 func TestPagingLosesAndRepeatsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -73,7 +73,7 @@ func TestNumbersAtTies(t *testing.T) {
 }
 
 // Numbers that are above the middle of two floats by less than the 64 bits of the
-// first division or product show: only the remainder tells. They are found by
+// first division or product show: only the remainder decides. They are found by
 // solving for a small remainder.
 func TestNumbersJustAboveTies(t *testing.T) {
 	power := func(base, n int64) *big.Int { return new(big.Int).Exp(big.NewInt(base), big.NewInt(n), nil) }

@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// This file says once more, on top of encoding/json and without a care for
+// This file does the same once more, on top of encoding/json and without a care for
 // speed, what package decode does: the differential tests compare the two.
 
 // event is one row of a batch, comparable.
@@ -40,7 +40,7 @@ func rows(b *columns.Batch) []event {
 	return events
 }
 
-// floatBits tells 0 from -0 and makes all NaNs one.
+// floatBits distinguishes 0 from -0 and makes all NaNs one.
 func floatBits(f float64) uint64 {
 	if f != f {
 		return math.Float64bits(math.NaN())
@@ -48,7 +48,7 @@ func floatBits(f float64) uint64 {
 	return math.Float64bits(f)
 }
 
-// result is all that a call gives.
+// result is all that a call returns.
 type result struct {
 	Events []event
 	Got    []decode.Result // Err is nil or errAny
@@ -206,7 +206,7 @@ func (r *reference) stream(all []member) (s refStreamBody, ok bool) {
 			switch {
 			case !ok, !hasTime && !failed:
 				return s, false
-			case failed && (!hasTime || r.beside(e.Ticks)):
+			case failed && (!hasTime || r.outside(e.Ticks)):
 				s.failed = true
 			case e.Ticks < last:
 				return s, false
@@ -221,7 +221,7 @@ func (r *reference) stream(all []member) (s refStreamBody, ok bool) {
 
 // beside reports whether an instant is outside of the range of every want, by
 // more than servers round.
-func (r *reference) beside(ticks int64) bool {
+func (r *reference) outside(ticks int64) bool {
 	first, last := instant.Ticks(math.MaxInt64), instant.Ticks(math.MinInt64)
 	for _, w := range r.wants {
 		first, last = min(first, w.After), max(last, w.Until)

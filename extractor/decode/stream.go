@@ -197,7 +197,7 @@ func (d *Decoder) other(b *columns.Batch) error {
 	d.blame(data, &it)
 	failed := it.failed(data)
 	ticks, err := d.ticksOf(data, &it)
-	if failed && (err != nil || d.beside(ticks)) {
+	if failed && (err != nil || d.outside(ticks)) {
 		d.stream.err = reported(it.exception.of(data), it.errors.of(data))
 		w.pos = end
 		return nil
@@ -224,10 +224,10 @@ func (d *Decoder) other(b *columns.Batch) error {
 // roundedBy is more than a server rounds the ends of a range by.
 const roundedBy = int64(instant.Millisecond)
 
-// beside reports whether an instant is outside the range of the call. An error there, or
+// outside reports whether an instant is outside the range of the call. An error there, or
 // without a time, is not an event of the stream: it is why the stream could not be
 // read, such as "No Read Access" in 1970.
-func (d *Decoder) beside(ticks int64) bool {
+func (d *Decoder) outside(ticks int64) bool {
 	return ticks+roundedBy < d.after || ticks-roundedBy > d.until
 }
 

@@ -18,7 +18,7 @@ type window struct {
 	err  error // with which the body ended: io.EOF if it is complete
 }
 
-// firstWindow fits a processor's second-level cache beside the columns.
+// firstWindow fits a processor's second-level cache together with the columns.
 const firstWindow = 128 << 10
 
 // open begins a new body.

@@ -26,7 +26,7 @@ type breaker struct {
 const (
 	maxFailures           = 6
 	failuresPerConnection = 4
-	failuresToProbe       = 3 // timeouts take long: the quickest request tells more then
+	failuresToProbe       = 3 // timeouts take long: then the quickest request decides
 
 	serverFailure = 1 // the server answers, but fails, or not in time: it may be one of its streams
 	absentFailure = 4 // what answers is not PI Web API, or nothing does

@@ -111,7 +111,7 @@ type Error struct {
 type excess uint8
 
 const (
-	overRange excess = iota // more events than the archive gives out at once
+	overRange excess = iota // more events than the archive returns at once
 	overURL
 	overItems // streams x maxCount
 )

@@ -12,7 +12,7 @@ import (
 // limiter bounds the requests in flight at once, by additive increase and
 // multiplicative decrease (AIMD): more with each success, half on 429, 5xx and
 // timeouts, one less when answers have become much slower. It starts at the
-// site's limit, which says what is allowed. A 429 pauses all of them. It is safe
+// site's limit. A 429 pauses all of them. It is safe
 // for concurrent use.
 type limiter struct {
 	max     int           // limits.connections
@@ -104,7 +104,7 @@ func (l *limiter) decrease(began time.Time) {
 	}
 }
 
-// pause holds all requests back: for as long as the server says, else for twice as
+// pause holds all requests back: for the server's Retry-After, else for twice as
 // long each time.
 func (l *limiter) pause(began time.Time, after time.Duration) {
 	now := time.Now()

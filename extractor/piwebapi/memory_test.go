@@ -89,7 +89,7 @@ func TestMemoryIsNotWaitedForInVain(t *testing.T) {
 	})
 }
 
-// keeper is a Sink that gives nothing back.
+// keeper is a Sink that frees nothing.
 type keeper struct{}
 
 func (keeper) Events(context.Context, *columns.Batch) error { return nil }

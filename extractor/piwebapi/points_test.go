@@ -148,7 +148,7 @@ func TestWrongAddresses(t *testing.T) {
 	assert.Equal(t, 1, f.all)
 }
 
-// What ASP.NET says of an exception is in ExceptionMessage, and its Message says nothing.
+// ASP.NET puts the text of an exception into ExceptionMessage; Message is generic.
 func TestExceptionMessage(t *testing.T) {
 	body := `{"Message":"An error has occurred.","ExceptionMessage":"The user does not have the privilege to ` +
 		`read.","ExceptionType":"System.Exception","StackTrace":"at X"}`
@@ -219,7 +219,7 @@ func TestSilentStreams(t *testing.T) {
 }
 
 // Answers without an end are read no further than they were asked for, and the site is
-// given up when it gives no other.
+// given up if there is no other.
 func TestAnswersWithoutAnEnd(t *testing.T) {
 	for name, body := range map[string]string{
 		"events": `{"Timestamp":"2026-01-31T12:10:00Z","Value":1,"Good":true},`,

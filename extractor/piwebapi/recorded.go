@@ -27,7 +27,7 @@ import (
 // others. The error is why the reading as a whole ended early: the context,
 // the sink's own error (as it is), wrong credentials, or a site that is down;
 // the streams that were not finished then get a Done with that error. It
-// retries by the site's policy; whoever calls again after an error reads on
+// retries by the site's policy. A call after an error should read on
 // from To of each outcome. The Index of streams is ignored: it is set here.
 func (c *Client) Recorded(ctx context.Context, streams []batch.Stream, sink Sink) error {
 	r := newReading(c, streams, sink)
@@ -308,7 +308,7 @@ func (r *reading) succeeded(ctx context.Context, j *job, sent call, results []de
 			switch e := r.at(sent.request).body(g.Err); e.Kind {
 			case Unauthorized, Forbidden, NotFound, BadRequest: // to this stream
 				r.refuse(c, e)
-			case RateLimited: // amid others that were not: a failure like any other
+			case RateLimited: // while others were not: a failure like any other
 				e.Kind = Server
 				fallthrough
 			default:
@@ -430,7 +430,7 @@ func (r *reading) smaller(err *Error) {
 const splitWays = 8
 
 // split queues the parts of a job. They are tried once, a stream by itself as
-// often as the policy says.
+// often as the policy allows.
 func (r *reading) split(j *job) {
 	n := len(j.cursors)
 	ways := min(splitWays, n)

@@ -84,7 +84,7 @@ func TestEachEventOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := client(t, f, settings{connections: 1 + random.IntN(5), attempts: 1 + random.IntN(4)})
 			k := newCatcher(c)
-			_ = c.Recorded(t.Context(), streams, k) // whatever it says
+			_ = c.Recorded(t.Context(), streams, k) // whatever it returns
 			problems = k.check(f, streams)
 			if trouble == 0 {
 				for _, i := range k.failures() {

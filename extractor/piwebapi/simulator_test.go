@@ -204,7 +204,7 @@ func TestLoopingAuthentication(t *testing.T) {
 	assert.EqualValues(t, 1, server.Stats().Requests)
 }
 
-// The lists say what the oracle says.
+// The lists agree with the oracle.
 func TestLists(t *testing.T) {
 	for _, quirks := range [][]simulator.Quirk{nil, {simulator.WebIDTypeIgnored, simulator.HTMLErrors}} {
 		server, c := connect(t, simulator.Options{Seed: 5, Tags: 12_345, Quirks: quirks}, manifest.Limits{Connections: 4})

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A driver gives signs of life every quick in these tests, and is taken for dead
+// A driver sends a heartbeat every quick in these tests, and is taken for dead
 // after timeout: so long that a machine that does much else keeps no goroutine
 // waiting for it.
 const (
@@ -48,7 +48,7 @@ func TestShardsFollowABeat(t *testing.T) {
 	require.ErrorIs(t, err, errDriverLost, "nobody is there at the start")
 }
 
-// A driver whose machine is gone says neither anything nor goodbye.
+// A driver whose machine is gone sends nothing, not even the end of the connection.
 func TestASilentDriverIsNoticed(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -210,7 +210,7 @@ func TestShardsKeepToTheirShare(t *testing.T) {
 	require.LessOrEqual(t, float64(stats.Requests), share.RequestsPerSecond*time.Since(began).Seconds()+float64(share.Connections))
 }
 
-// The site goes down in the middle: the stream is whole, and says how far each
+// The site goes down in the middle: the stream is whole, and its trailer has how far each
 // tag was read.
 func TestSiteThatGoesDown(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 120, Latency: 5 * time.Millisecond})
@@ -280,7 +280,7 @@ func TestDeadPipeEndsAShardThatWrites(t *testing.T) {
 func TestSilentDriverEndsAShard(t *testing.T) {
 	t.Parallel()
 	p := hanging(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts by itself, and says nothing
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and sends nothing
 	require.NoError(t, err)
 	defer l.Close()
 	process := p.process(t, p.spec(l.Addr().String()), io.Discard)

@@ -49,7 +49,7 @@ type Options struct {
 	TLS    bool // with a certificate of a CA made in memory, see Server.CA
 	Faults Faults
 
-	Quirks        []Quirk // on, beside the default ones
+	Quirks        []Quirk // on, in addition to the default ones
 	WithoutQuirks []Quirk // off; wins over Quirks
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-// What is served, read in pages of various sizes by a naive client, is what the
-// oracle says, for every tag of a small server: types, states, duplicates,
-// bursts, future points.
+// What is served, read in pages of various sizes by a naive client, is what the oracle
+// has, for every tag of a small server: types, states, duplicates, bursts, future
+// points.
 func TestServedIsWhatTheOracleSays(t *testing.T) {
 	for _, quirks := range [][]simulator.Quirk{nil, {simulator.Float32Shortest, simulator.OmitIsSystem}} {
 		s := simulator.New(simulator.Options{Seed: 7, Tags: 230, Clock: clock(noon), Quirks: quirks, EventsPerHour: 40})

@@ -160,7 +160,7 @@ func (c *call) writePoint(kind WebIDType, index int, sel *selection) {
 	o.end()
 }
 
-// text is what a point says of itself, under the quirk OddTexts with a character
+// text is a descriptive text of a point, under the quirk OddTexts with a character
 // in it that is no text.
 func (c *call) text(index int, s string) string {
 	if !c.archive.quirks.has(OddTexts) || index%10 != 4 {

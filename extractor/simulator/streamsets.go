@@ -38,7 +38,7 @@ func (c *call) openSet() ([]stream, *problem) {
 	return streams, nil
 }
 
-// writeStreams writes the answer of a stream set; each writes what an item has beside
+// writeStreams writes the answer of a stream set; each writes an item's fields other than
 // its name.
 func (c *call) writeStreams(streams []stream, each func(o *object, s *stream)) *problem {
 	kind, asked, p := c.askedWebIDType()

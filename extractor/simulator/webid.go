@@ -10,7 +10,7 @@ import (
 // WebIDType is a kind of WebID 2.0.
 type WebIDType string
 
-// The kinds that the server gives out. The zero value of WebIDType means Full.
+// The kinds of the server's WebIDs. The zero value of WebIDType means Full.
 const (
 	Full     WebIDType = "Full"     // by id, with the path
 	IDOnly   WebIDType = "IDOnly"   // 32 characters for a point; survives a rename

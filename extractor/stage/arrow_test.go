@@ -144,7 +144,7 @@ func TestStreamHoldsTheEvents(t *testing.T) {
 	})
 }
 
-// What ReadArrow gives is what was written, as events of the same streams.
+// ReadArrow returns what was written, as events of the same streams.
 func TestStreamIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, batches := anyStreams(t)
@@ -240,7 +240,7 @@ func TestRecordBatchesAreBounded(t *testing.T) {
 }
 
 // A stream that was cut is none, wherever it was cut; only the last 8 bytes,
-// which say that nothing follows, add nothing to what the closing row says.
+// which mark the end, add nothing to the closing row.
 func TestTornStreams(t *testing.T) {
 	l := labels()
 	var batches [][]event

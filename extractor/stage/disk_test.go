@@ -14,7 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/stage"
 )
 
-// inNamespace tells a test that it runs where it may mount.
+// inNamespace means that it runs where it may mount.
 const inNamespace = "STAGE_TEST_MAY_MOUNT"
 
 // smallDisk mounts a file system of a megabyte. Mounting needs a namespace of

@@ -14,6 +14,6 @@
 // A folder is at ROOT/PIPELINE/PARTITION/NUMBER-BATCH_ID/, and one that was set
 // aside at ROOT/PIPELINE/set-aside/PARTITION/NUMBER-BATCH_ID/. Its data are the
 // files data-*.parquet, written by Writer, and data/*.parquet, written by Spark. If
-// several processes share ROOT, a lease beside the folder says until when its writer
+// several processes share ROOT, a lease next to the folder holds until when its writer
 // may be running: a torn folder without a lease in force is dead.
 package stage

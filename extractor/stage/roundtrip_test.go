@@ -53,7 +53,7 @@ func (e event) addTo(b *columns.Batch) {
 	b.Append(e.stream, e.ticks, e.value, text, e.code, e.flags)
 }
 
-// row says what bronze is to hold of the event: the table's contract once more,
+// row returns what bronze is to hold of the event: the table's contract once more,
 // by other means than the writer's.
 func (e event) row(l *stage.Labels) row {
 	at := instant.Ticks(e.ticks).Time()
@@ -115,7 +115,7 @@ func sameRows(t require.TestingT, want, got []row) {
 	}
 }
 
-// write stages batches as one file and gives its path. It fills one Batch over
+// write stages batches as one file and returns its path. It fills one Batch over
 // and over, as the extraction does: the writer must not keep hold of it.
 func write(t require.TestingT, dir string, l stage.Labels, batches [][]event) string {
 	f := stage.New(dir, "p", 0, 1, "b")

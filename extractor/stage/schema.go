@@ -73,7 +73,7 @@ func properties() *parquet.WriterProperties {
 		parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithDataPageSize(pageSize),
 		parquet.WithMaxRowGroupLength(rowGroup),
-		// Pages are cut where a call ends, so the encoder says how long calls are.
+		// Pages are cut where a call ends, so the encoder decides how long calls are.
 		parquet.WithBatchSize(rowGroup),
 	}
 	for _, c := range tables.Timeseries.Columns {

@@ -119,8 +119,8 @@ func TestAssignJoins(t *testing.T) {
 	require.Equal(t, []engine.Key{{Site: "a", PointID: 5}}, gone.change.Close)
 }
 
-// Which points that no manifest has join, and which are counted, follows from what
-// pipeline.yml says of the site's points.
+// Which points that no manifest has join, and which are counted, follows from the site's
+// points in pipeline.yml.
 func TestNewPoints(t *testing.T) {
 	manifests := []wanted{row(1, "unit1.a", 0), row(2, "unit1.b", 0)}
 	none := []inventory.Tag{{Site: "a", Name: "UNIT1.NONE", PointID: 7}, {Site: "a", Name: "unit1.c"}}
@@ -195,7 +195,7 @@ func TestAssignKeepsASiteThatIsDown(t *testing.T) {
 	require.Equal(t, []int{0}, a.fence)
 }
 
-// A list that lacks points says nothing of the tags that are not in it: those that an
+// A list that lacks points proves nothing about the tags that are not in it: those that an
 // earlier run found stay where they are, and go where the plan puts them.
 func TestAssignFromAnIncompleteList(t *testing.T) {
 	manifests := []wanted{row(1, "x", 0), row(2, "y", 0), row(0, "z", 1)}

@@ -27,7 +27,7 @@ func (p *plant) runsAt(at instant.Ticks) {
 	p.params.Until, p.params.UntilMillis = "", int64(at/instant.Millisecond)
 }
 
-// A server whose clock is wrong moves no watermark: the run says so, lands what
+// A server whose clock is wrong moves no watermark: the run reports it, lands what
 // there is up to the job's start, and the next one goes on when the server is well.
 func TestAClockThatIsWrongIsNotFollowed(t *testing.T) {
 	var shown atomic.Int64
@@ -172,7 +172,7 @@ func TestAPoisonedPipelineIsMended(t *testing.T) {
 	p.compare()
 }
 
-// A tag that the account may not read, and of which a server says so by an item of
+// A tag that the account may not read, and which a server shows by an item of
 // 1970, is a tag that failed: it is read from where it was once that is allowed.
 func TestATagOfWhichAnItemSaysThatItIsNotReadable(t *testing.T) {
 	ways(t, simulator.Options{Tags: 30, Quirks: []simulator.Quirk{simulator.NoAccessItems}}, func(t *testing.T, p *plant, runner *cluster) {

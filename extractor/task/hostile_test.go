@@ -164,7 +164,7 @@ func FuzzAnswers(f *testing.F) {
 			f.Add(byte(kind), byte(how), uint16(17), byte(3))
 		}
 	}
-	for at := range 6 { // each part of what a data server says of itself, its clock among them
+	for at := range 6 { // each part of what a data server reports of itself, its clock among them
 		f.Add(byte(0), byte(5), uint16(at), byte(10))
 	}
 	server := simulator.New(simulator.Options{Tags: 6, Seed: 20261123, Clock: func() instant.Ticks { return instant.FromTime(time.Now()) }})

@@ -18,8 +18,7 @@ import (
 )
 
 // refusing puts a server in front of a plant's that answers 401 to requests whose path
-// has a part, and counts them. It says what it was sent.
-// It does so while armed.
+// has a part, prints what it was sent, and counts them. It does so while armed.
 func refusing(t *testing.T, p *plant, part string, armed *atomic.Bool) *atomic.Int64 {
 	var refused atomic.Int64
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

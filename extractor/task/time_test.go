@@ -17,7 +17,7 @@ import (
 )
 
 // A job that starts at noon reads up to noon, or up to what the server calls now
-// where that is earlier, less the settle lag; it says that the clocks differ.
+// where that is earlier, less the settle lag; it reports that the clocks differ.
 func TestTheEarlierClockCounts(t *testing.T) {
 	for name, ahead := range map[string]instant.Ticks{"a server that is ahead": 3 * instant.Minute,
 		"a server that is behind": -3 * instant.Minute} {
@@ -41,7 +41,7 @@ func TestTheEarlierClockCounts(t *testing.T) {
 	}
 }
 
-// A task that has used up its time begins no further batch, says so, and leaves
+// A task that has used up its time begins no further batch, reports it, and leaves
 // the rest to the next run.
 func TestATaskThatRunsOutOfTimeLeavesTheRest(t *testing.T) {
 	p := newPlant(t, simulator.Options{Tags: 2})

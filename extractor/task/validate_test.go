@@ -49,7 +49,7 @@ func TestValidateLeavesOutWhatCannotBeCounted(t *testing.T) {
 	}
 }
 
-// Where PI counts none of the sample, the events are read once more, and the row says so.
+// Where PI counts none of the sample, the events are read once more, and the row shows it.
 func TestValidateReadsOnceMoreWhatIsNotCounted(t *testing.T) {
 	for name, o := range map[string]simulator.Options{
 		"no tag is counted": {Tags: 3}, "there are no summaries": {Tags: 30, Quirks: []simulator.Quirk{simulator.NoSummary}},

@@ -165,7 +165,8 @@ func CheckPath(path string) error {
 
 // misleading are the environment variables that would change a session, like those that
 // begin with SPARK_ and PYSPARK_.
-var misleading = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "HADOOP_CONF_DIR", "HADOOP_HOME", "YARN_CONF_DIR", "HIVE_CONF_DIR", "HIVE_HOME", "MASTER"}
+var misleading = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "HADOOP_CONF_DIR", "HADOOP_HOME",
+	"YARN_CONF_DIR", "HIVE_CONF_DIR", "HIVE_HOME", "MASTER"}
 
 // environment returns this process's environment without misleading variables, with a
 // SPARK_HOME and a Python first on PATH.

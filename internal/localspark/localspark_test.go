@@ -20,7 +20,7 @@ import (
 )
 
 // parentVariable makes this test program a parent that starts a server in a
-// folder, says so and waits to be killed.
+// folder, prints so and waits to be killed.
 const parentVariable = "LOCALSPARK_TEST_PARENT"
 
 func TestMain(m *testing.M) {
