@@ -42,7 +42,7 @@ func TestBundlesAreWhatTheExamplesGive(t *testing.T) {
 	}
 }
 
-// bundlesOf gives the pipeline of each bundle: there is one a region.
+// bundlesOf returns the pipeline of each bundle: there is one a region.
 func bundlesOf(cfg *config.Pipeline) []*config.Pipeline {
 	parts := []*config.Pipeline{}
 	for _, r := range cfg.Regions() {
@@ -180,7 +180,7 @@ func (e example) checkReadme(t *testing.T, cfg *config.Pipeline, p *plan.Plan) {
 	}
 }
 
-// block gives the content of a README's fenced block of a language, as lines and as it is.
+// block returns the content of a README's fenced block of a language, as lines and as it is.
 func block(t *testing.T, readme, language string) (lines []string, content string) {
 	t.Helper()
 	_, rest, found := strings.Cut(readme, "```"+language+"\n")

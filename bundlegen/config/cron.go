@@ -226,7 +226,7 @@ func (f cronField) value(s string) (int, bool) {
 	return v, ok && v >= f.least && v <= f.most
 }
 
-// weekdayFromEnd tells of L, 6L, FRIL (the month's last Friday), 6#3 and FRI#3 (its third).
+// weekdayFromEnd matches L, 6L, FRIL (the month's last Friday), 6#3 and FRI#3 (its third).
 func (f cronField) weekdayFromEnd(text string) bool {
 	if text == "L" {
 		return true
@@ -244,7 +244,7 @@ func (f cronField) weekdayFromEnd(text string) bool {
 	return isDay && isNumber && n >= 1 && n <= 5
 }
 
-// dayFromEnd tells of L, L-3 (days before the month's end), LW and 15W (the nearest weekday).
+// dayFromEnd matches L, L-3 (days before the month's end), LW and 15W (the nearest weekday).
 func dayFromEnd(text string) bool {
 	if text == "L" || text == "LW" {
 		return true

@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 }
 
 // TestEveryKey sets every key to something that is not its default.
-// everyKey says every key that there is.
+// everyKey has every key that there is.
 const everyKey = `
 version: 1
 name: osipi_connector

@@ -19,7 +19,7 @@ func isLine(s string) bool {
 	return s != "" && len(s) <= 1000 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// isRoot tells of the root of a file system.
+// isRoot reports whether path is the root of a file system.
 func isRoot(path string) bool {
 	return filepath.IsAbs(path) && filepath.Dir(path) == filepath.Clean(path)
 }

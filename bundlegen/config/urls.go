@@ -12,13 +12,13 @@ import (
 	"github.com/bundlegen/bundlegen/internal/yamlread"
 )
 
-// urlError says what is wrong with a URL without repeating it: a URL may carry
+// urlError is what is wrong with a URL without repeating it: a URL may carry
 // a password.
 type urlError struct{ why, hint string }
 
 func (e *urlError) Error() string { return e.why }
 
-// Hint says what to do.
+// Hint returns what to do about it.
 func (e *urlError) Hint() string { return e.hint }
 
 var hostPattern = regexp.MustCompile(`\A[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?\z`)
@@ -129,7 +129,7 @@ func validHost(u *url.URL) bool {
 	return len(host) <= 253 && !strings.Contains(host, "..") && hostPattern.MatchString(host)
 }
 
-// loopback tells of a host that is this machine. A name other than localhost
+// loopback reports whether a host is this machine. A name other than localhost
 // is not asked for: what it resolves to may change.
 func loopback(host string) bool {
 	if host == "localhost" {

@@ -5,7 +5,7 @@ const hour = 3600.0
 // orchestratorWorkers is the size of the orchestrator's cluster (DESIGN.md, Walk 1).
 const orchestratorWorkers = 1
 
-// cost gives the USD of one run: machines from the moment they are asked for,
+// cost returns the USD of one run: machines from the moment they are asked for,
 // DBUs from the moment a cluster is ready. What is done again is paid again.
 func (m Model) cost(j Job, prices Prices, f Forecast) float64 {
 	c := j.Compute
@@ -32,12 +32,12 @@ func (m Model) cost(j Job, prices Prices, f Forecast) float64 {
 	return usd
 }
 
-// expected gives the seconds that a task takes with what of it is done again.
+// expected returns the seconds that a task takes with what of it is done again.
 func (m Model) expected(seconds float64, workers int) float64 {
 	return seconds + m.fails(seconds, workers)*m.again(seconds)
 }
 
-// idle gives the USD a month of the pools' idle machines: the machine only, no
+// idle returns the USD a month of the pools' idle machines: the machine only, no
 // DBU. As many are kept in the pool of drivers, on demand, as in that of workers.
 // What a run takes from the pool it pays for itself, so this errs to the dear side.
 func (m Model) idle(j Job, prices Prices) float64 {
@@ -52,13 +52,13 @@ func (m Model) idle(j Job, prices Prices) float64 {
 	return float64(pool.MinIdle) * share * prices.node(j.Compute.Cloud, j.Compute.NodeType).usd * m.HoursPerMonth
 }
 
-// IdleCost gives the USD a month of the idle machines of the job's pools.
+// IdleCost returns the USD a month of the idle machines of the job's pools.
 func (m Model) IdleCost(j Job, prices Prices) float64 {
 	j.First = true
 	return m.idle(j, prices)
 }
 
-// cluster gives the USD of a driver on demand and workers, up seconds long, ready seconds of it.
+// cluster returns the USD of a driver on demand and workers, up seconds long, ready seconds of it.
 func (p Prices) cluster(cloud, nodeType string, photon bool, workers int, spot bool, up, ready float64) float64 {
 	n := p.node(cloud, nodeType)
 	share, dbus := 1.0, n.dbus

@@ -10,7 +10,7 @@ type reading struct {
 	alone   float64 // seconds of one batch, if no other partition asked
 }
 
-// read gives what partition p reads in a window, in seconds.
+// read returns what partition p reads in a window, in seconds.
 func (m Model) read(j Job, p Partition, window float64) reading {
 	r := reading{batches: 1}
 	if j.MaxWindow > 0 {
@@ -28,7 +28,7 @@ func (m Model) read(j Job, p Partition, window float64) reading {
 	return r
 }
 
-// requests gives the calls that a partition needs for its events, and the
+// requests returns the calls that a partition needs for its events, and the
 // seconds of a server's thread that they take. Calls are as wide as the URL and
 // the server's limit of items allow, in equal parts for as many of its
 // connections as have enough to do.
@@ -53,7 +53,7 @@ func (m Model) requests(p Partition, events float64) (calls, work float64) {
 // load is what all partitions of a job ask of one site.
 type load struct{ batches, calls, work, events float64 }
 
-// bound gives the least seconds that a site's server takes for a load.
+// bound returns the least seconds that a site's server takes for a load.
 func (m Model) bound(l load, site Site) float64 {
 	if l.calls == 0 {
 		return 0
@@ -133,22 +133,22 @@ func (m Model) extractSerial(j Job, alone []float64, loads []load, cores float64
 	return false
 }
 
-// land gives the seconds from responses to rows in bronze.
+// land returns the seconds from responses to rows in bronze.
 func (m Model) land(batches, events, cores float64) float64 {
 	return batches*m.Statements*m.Statement + events*(m.StagePerEvent/cores+m.AppendPerEvent)
 }
 
-// fails gives the probability that an attempt of a task which takes so many
+// fails returns the probability that an attempt of a task which takes so many
 // seconds on so many spot workers has to be made again, or a part of it.
 func (m Model) fails(seconds float64, workers int) float64 {
 	survives := math.Exp(-m.SpotLosses * float64(workers) * seconds / 3600)
 	return 1 - (1-m.TaskFailures)*survives
 }
 
-// again gives the seconds that are lost when an attempt fails: on average half of it.
+// again returns the seconds that are lost when an attempt fails: on average half of it.
 func (m Model) again(seconds float64) float64 { return m.RetryWait + seconds/2 }
 
-// retry gives the expected seconds by which failures lengthen the extraction:
+// retry returns the expected seconds by which failures lengthen the extraction:
 // any task that fails makes all that is behind it wait.
 func (m Model) retry(j Job, f *Forecast) float64 {
 	none := 1.0

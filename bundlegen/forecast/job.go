@@ -138,7 +138,7 @@ func (m Model) once(j Job, prices Prices, window float64) Forecast {
 	return f
 }
 
-// Startup gives the seconds that one cluster takes until a task can begin on it.
+// Startup returns the seconds that one cluster takes until a task can begin on it.
 func (m Model) Startup(c config.Compute) float64 {
 	switch {
 	case c.Serverless:
@@ -149,7 +149,7 @@ func (m Model) Startup(c config.Compute) float64 {
 	return m.StartupClassic + m.InstallCluster
 }
 
-// startup gives the seconds of all start-ups that are in series.
+// startup returns the seconds of all start-ups that are in series.
 func (m Model) startup(j Job) float64 {
 	if j.Compute.SingleCluster {
 		return m.extractionStart(j)
@@ -166,7 +166,7 @@ func (m Model) extractionStart(j Job) float64 {
 	return m.Startup(j.Compute)
 }
 
-// Idle gives the idle machines that a run finds all its machines among. The
+// Idle returns the idle machines that a run finds all its machines among. The
 // bundle keeps as many in its pool of workers as in its pool of drivers.
 func (j Job) Idle() int { return max(j.machines()) }
 
@@ -207,7 +207,7 @@ func (m Model) validate(j Job) float64 {
 	return m.ValidateFixed + longest
 }
 
-// atOnce gives the requests that a server works on at once for that many connections.
+// atOnce returns the requests that a server works on at once for that many connections.
 func (m Model) atOnce(connections int) float64 {
 	return max(1, min(float64(connections), m.Threads))
 }

@@ -26,7 +26,7 @@ func (m Model) Loop(j Job, prices Prices) Forecast {
 	return f
 }
 
-// alwaysOn gives the USD a month of a job's extraction clusters.
+// alwaysOn returns the USD a month of a job's extraction clusters.
 func (m Model) alwaysOn(j Job, prices Prices) float64 {
 	c, seconds := j.Compute, m.HoursPerMonth*hour
 	if c.SingleCluster {

@@ -51,7 +51,7 @@ type Model struct {
 	AsFastWithin    float64 `constant:"as_fast_within"` // one cluster counts as fast as many up to this factor
 }
 
-// Default gives the constants that hold until something better is known.
+// Default returns the constants that hold until something better is known.
 func Default() Model { return New(constants.Defaults()) }
 
 // New makes a model of constants, as constants.Resolve gives them, or as a plan

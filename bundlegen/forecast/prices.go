@@ -85,7 +85,7 @@ var standIn = map[string]string{"aws": "m5d.xlarge", "azure": "Standard_D4ds_v5"
 // Prices is the price table with what pipeline.yml replaces in it.
 type Prices struct{ byKey map[string]Price }
 
-// NewPrices gives the table with overrides (config.Pipeline.Prices) in place.
+// NewPrices returns the table with overrides (config.Pipeline.Prices) in place.
 // Keys that the table does not have yet are added: that is how a node type is
 // priced that it does not know, with CLOUD/TYPE (USD per hour) and CLOUD/TYPE/dbu.
 func NewPrices(overrides map[string]float64) Prices {
@@ -108,7 +108,7 @@ func NewPrices(overrides map[string]float64) Prices {
 	return Prices{byKey: table}
 }
 
-// All gives the whole table in order of key.
+// All returns the whole table in order of key.
 func (p Prices) All() []Price {
 	all := make([]Price, 0, len(p.byKey))
 	for _, key := range slices.Sorted(maps.Keys(p.byKey)) {
@@ -117,7 +117,7 @@ func (p Prices) All() []Price {
 	return all
 }
 
-// Knows says whether the table has a node type's price and DBUs.
+// Knows reports whether the table has a node type's price and DBUs.
 func (p Prices) Knows(cloud, nodeType string) bool {
 	_, usd := p.byKey[cloud+"/"+nodeType]
 	_, dbus := p.byKey[cloud+"/"+nodeType+"/dbu"]
@@ -137,7 +137,7 @@ func (p Prices) Idle() []string {
 	return keys
 }
 
-// NearestKey gives the table's key that is most like another, for a hint; "" if none is.
+// NearestKey returns the table's key that is most like another, for a hint; "" if none is.
 func (p Prices) NearestKey(key string) string {
 	var known []string
 	for _, price := range p.All() {
@@ -153,7 +153,7 @@ func StandIn(cloud string) string { return standIn[cloud] }
 
 func (p Prices) of(cloud, what string) float64 { return p.byKey[cloud+"/"+what].Value }
 
-// node gives a node type's prices, or those of the cloud's stand-in.
+// node returns a node type's prices, or those of the cloud's stand-in.
 func (p Prices) node(cloud, nodeType string) node {
 	name := nodeType
 	if !p.Knows(cloud, name) {
@@ -166,7 +166,7 @@ func (p Prices) node(cloud, nodeType string) node {
 	return n
 }
 
-// Nearest gives the table's node type whose name is most like another's, for a hint; "" if none is.
+// Nearest returns the table's node type whose name is most like another's, for a hint; "" if none is.
 func Nearest(cloud, nodeType string) string {
 	return suggest.Nearest(nodeType, slices.Sorted(maps.Keys(nodes[cloud])))
 }

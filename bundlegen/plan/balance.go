@@ -33,7 +33,7 @@ func (p *Plan) balance(prev *Previous, origins [][]origin) []Balance {
 	return all
 }
 
-// balanceBefore gives the skew of a tier's earlier partitions with the tags that
+// balanceBefore returns the skew of a tier's earlier partitions with the tags that
 // are still of that tier, at today's rates, and how many of the tier's tags move.
 func (p *Plan) balanceBefore(prev *Previous, origins [][]origin, tier string) (skew float64, moved int) {
 	loads := make([]float64, len(prev.Partitions))
@@ -64,7 +64,7 @@ func (p *Plan) balanceBefore(prev *Previous, origins [][]origin, tier string) (s
 	return worstSkew(before), moved
 }
 
-// worstSkew gives the greatest skew of all sites' loads.
+// worstSkew returns the greatest skew of all sites' loads.
 func worstSkew(sites map[string][]float64) float64 {
 	worst := 0.0
 	for _, loads := range sites {
@@ -76,7 +76,7 @@ func worstSkew(sites map[string][]float64) float64 {
 // uneven is the skew from which on a plan asks whether it could be better.
 const uneven = 1.1
 
-// canBeEvener tells whether moving items of an assignment would at least halve
+// canBeEvener reports whether moving items of an assignment would at least halve
 // what its heaviest partition is above the mean. It depends on the assignment
 // alone, not on how it came about: planning again says the same.
 func canBeEvener(items []partition.Item, r partition.Result, b partition.Bounds) (bool, error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/partition"
 )
 
-// Options says what a plan is after.
+// Options are the ways to plan.
 type Options struct {
 	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
@@ -33,7 +33,7 @@ type Calibration struct {
 	Constants map[string]constants.Override
 }
 
-// constants gives what a plan's forecasts rest on: what pipeline.yml says, else
+// constants returns what a plan's forecasts rest on: what pipeline.yml says, else
 // what was measured, else the defaults.
 func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
 	own := constants.Of(cfg.Forecast, "pipeline.yml")
@@ -161,7 +161,7 @@ func (b *builder) findOrigins() {
 	})
 }
 
-// countPartitions says how many partitions each group has.
+// countPartitions decides how many partitions each group has.
 func (b *builder) countPartitions() {
 	survivors := b.survivors()
 	for t, tier := range b.cfg.Tiers {
@@ -186,7 +186,7 @@ func (b *builder) countPartitions() {
 	}
 }
 
-// numberPartitions gives each partition its id and its predecessor.
+// numberPartitions assigns each partition its id and its predecessor.
 func (b *builder) numberPartitions() {
 	next := b.opt.FirstID
 	survivors := b.survivors()
@@ -238,7 +238,7 @@ func (b *builder) survivors() []int {
 	return counts
 }
 
-// assign gives every tag its partition, group by group.
+// assign assigns every tag to a partition, group by group.
 func (b *builder) assign() error {
 	return each(len(b.cfg.Tiers)*len(b.cfg.Sites), func(k int) error {
 		t, s := k/len(b.cfg.Sites), k%len(b.cfg.Sites)
@@ -320,7 +320,7 @@ func weight(tag *inventory.Tag, assumed float64) float64 {
 	return max(1, tag.EventsPerHour)
 }
 
-// webIDBytes gives the bytes that a tag takes of a URL, on average over those
+// webIDBytes returns the bytes that a tag takes of a URL, on average over those
 // whose WebIDs are known: its WebID and the name of the parameter. 0 if none is.
 func webIDBytes(tags []inventory.Tag) float64 {
 	total, known := 0, 0
@@ -332,7 +332,7 @@ func webIDBytes(tags []inventory.Tag) float64 {
 	return float64(total) / float64(max(1, known))
 }
 
-// bounds gives the bounds that an assignment of tags to n partitions can keep:
+// bounds returns the bounds that an assignment of tags to n partitions can keep:
 // the rules' where they hold on average, and else some room around the average,
 // so that a tag more or less moves nothing.
 func bounds(tags, n int, rules config.Sizing) partition.Bounds {
@@ -388,7 +388,7 @@ func (b *builder) divideBudgets() {
 	}
 }
 
-// partitions gives all partitions in order of id.
+// partitions returns all partitions in order of id.
 func (b *builder) partitions() []Partition {
 	var all []Partition
 	for t := range b.groups {

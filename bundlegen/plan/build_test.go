@@ -52,7 +52,7 @@ func build(t require.TestingT, cfg *config.Pipeline, list []inventory.Tag, prev 
 	return p
 }
 
-// where gives each tag's partition.
+// where returns each tag's partition.
 func where(p *plan.Plan) map[string]int {
 	at := map[string]int{}
 	for _, part := range p.Partitions {

@@ -44,7 +44,7 @@ type Choice struct {
 	unfit bool // pipeline.yml cannot say it, or its partitions are out of bounds
 }
 
-// Choices gives the ways to run a tier's job: sequential, on a single cluster,
+// Choices returns the ways to run a tier's job: sequential, on a single cluster,
 // then for each kind of compute by number of partitions. The plan's own kind has
 // every number from the least that its sites permit to twice the plan's (above
 // 64 in steps of about 3%), the other kinds a ladder of them. One choice is the
@@ -116,7 +116,7 @@ func (p *Plan) chooser(cfg *config.Pipeline, tier string) (*chooser, error) {
 	return c, nil
 }
 
-// kindOf gives the kind of choice that a tier's compute is.
+// kindOf returns the kind of choice that a tier's compute is.
 func kindOf(c Compute) string {
 	if c.Kind == ComputeSeparate && c.Pool {
 		return ChoicePool
@@ -124,7 +124,7 @@ func kindOf(c Compute) string {
 	return c.Kind
 }
 
-// scheduled gives the starts of a tier's schedule in a month.
+// scheduled returns the starts of a tier's schedule in a month.
 func scheduled(m forecast.Model, t Tier) float64 {
 	if t.Every > 0 {
 		return m.HoursPerMonth * 3600 / t.Every.Seconds()
@@ -138,7 +138,7 @@ var ladder = []int{1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120}
 // everyCount is up to where the plan's own kind has each number of partitions.
 const everyCount = 64
 
-// counts gives the numbers of partitions that a kind is tried with, in order.
+// counts returns the numbers of partitions that a kind is tried with, in order.
 func (c *chooser) counts(kind string) []int {
 	own := c.tier.Partitions
 	least, most := 0, 0
@@ -207,7 +207,7 @@ func (c *chooser) job(kind string, n int) forecast.Job {
 	return job
 }
 
-// compute gives pipeline.yml's compute turned into another kind.
+// compute returns pipeline.yml's compute turned into another kind.
 func (c *chooser) compute(kind string) config.Compute {
 	compute := c.cfg.Compute
 	if kind == c.kind {
@@ -263,10 +263,10 @@ func (c *chooser) change(kind string, job forecast.Job) []Setting {
 	return settings
 }
 
-// Ladder says whether a number of partitions is one that every kind of compute is tried with.
+// Ladder reports whether a number of partitions is one that every kind of compute is tried with.
 func Ladder(partitions int) bool { return slices.Contains(ladder, partitions) }
 
-// unfit tells of a choice that is no more than a comparison.
+// unfit reports whether a choice is no more than a comparison.
 func (c *chooser) unfit(kind string, job forecast.Job) bool {
 	tooLarge := slices.ContainsFunc(job.Partitions, func(p forecast.Partition) bool { return p.Tags > c.rules.MaxTags })
 	return kind == ChoiceSequential || kind == ComputeSingle && len(job.Partitions) > SingleMaxTasks ||

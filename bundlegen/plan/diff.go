@@ -80,7 +80,7 @@ func (c *Changes) FirstRun() bool {
 	return c.First || slices.ContainsFunc(c.Keys, func(k SettingChange) bool { return k.Key == backfillKey })
 }
 
-// Empty says whether the plan is what is there.
+// Empty reports whether the plan is what is there.
 func (c *Changes) Empty() bool {
 	return !c.First && !c.Settings && len(c.Partitions) == 0
 }
@@ -195,7 +195,7 @@ func (c *Changes) member(prev *Previous, part *Partition, k int, o origin, edite
 	c.Tags = append(c.Tags, t)
 }
 
-// editedSince says of each member of each partition whether its attributes are
+// editedSince reports of each member of each partition whether its attributes are
 // other ones than in prev. A million hashes are worth all processors.
 func (p *Plan) editedSince(prev *Previous, origins [][]origin) [][]bool {
 	edited := make([][]bool, len(p.Partitions))
@@ -224,7 +224,7 @@ func first(p *Plan) *Changes {
 	return c
 }
 
-// originsIn gives where each member of each partition was in prev. Build has
+// originsIn returns where each member of each partition was in prev. Build has
 // found that out for the bundle that the plan was built on.
 func (p *Plan) originsIn(prev *Previous) [][]origin {
 	origins := make([][]origin, len(p.Partitions))

@@ -64,7 +64,7 @@ type Cause struct {
 	NewPartition bool   `json:"new_partition,omitempty"` // the partition is as new as the tag
 }
 
-// Explain gives every place of the tags with a name, one for each site that has
+// Explain returns every place of the tags with a name, one for each site that has
 // such a tag, in order of site; also of those that the plan takes out of the
 // last bundle, prev (nil: there is none). Where no tag is called exactly so,
 // names that differ only in case count, as they do for PI. A tag that was
@@ -78,7 +78,7 @@ func (p *Plan) Explain(prev *Previous, name string) []Place {
 	return nil
 }
 
-// Names gives the names of all tags of the plan: what Explain knows.
+// Names returns the names of all tags of the plan: what Explain knows.
 func (p *Plan) Names() []string {
 	names := make([]string, 0, p.Tags)
 	for i := range p.Partitions {
@@ -130,7 +130,7 @@ func (e *explainer) origin(part, member int) origin {
 	return e.origins[part][member]
 }
 
-// was gives what the last bundle says of a tag; nil: nothing.
+// was returns what the last bundle says of a tag; nil: nothing.
 func (e *explainer) was(part, member int) *PreviousTag {
 	o := e.origin(part, member)
 	if o.part < 0 {
@@ -200,7 +200,7 @@ func (e *explainer) why(part *Partition, o origin) (reason string, c Cause) {
 	return ReasonBounds, c
 }
 
-// bounds gives what the partitions of a partition's site and tier had to keep.
+// bounds returns what the partitions of a partition's site and tier had to keep.
 func (e *explainer) bounds(part *Partition) (b partition.Bounds) {
 	tags, n := 0, 0
 	for i := range e.plan.Partitions {
@@ -255,7 +255,7 @@ func (e *explainer) leftOut(named func(string) bool) []Place {
 	return places
 }
 
-// removed gives the places of tags that the plan takes out.
+// removed returns the places of tags that the plan takes out.
 func (e *explainer) removed(named func(string) bool) []Place {
 	if e.prev == nil {
 		return nil

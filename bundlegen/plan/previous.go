@@ -227,7 +227,7 @@ func (prev *Previous) site(name string) []origin {
 	return prev.bySite[name]
 }
 
-// tag gives what is remembered of a tag.
+// tag returns what is remembered of a tag.
 func (prev *Previous) tag(o origin) *PreviousTag { return &prev.Partitions[o.part].Tags[o.tag] }
 
 // record is what plan.json says of its bundle.

@@ -297,7 +297,7 @@ func TestRebalance(t *testing.T) {
 	assert.InEpsilon(t, even.Partitions[0].Weight, even.Partitions[1].Weight, 0.05)
 }
 
-// Diff gives the same whether or not the plan was built on the very value it is compared with.
+// Diff returns the same whether or not the plan was built on the very value it is compared with.
 func TestDiffAgainstAnotherReading(t *testing.T) {
 	cfg := pipeline(2)
 	list := slices.Concat(tags("a", 7000), tags("b", 300))

@@ -2,7 +2,7 @@ package plan
 
 import "slices"
 
-// Join gives the earlier bundle of one region, own, with what others, the bundles
+// Join returns the earlier bundle of one region, own, with what others, the bundles
 // of no region and of other regions, say of sites that own does not have: a site
 // that comes along keeps its partitions. Any of them may be nil.
 func Join(own *Previous, sites []string, others ...*Previous) *Previous {
@@ -40,7 +40,7 @@ func Join(own *Previous, sites []string, others ...*Previous) *Previous {
 	return out
 }
 
-// NextID gives the least id that is above all of the earlier bundles' partitions.
+// NextID returns the least id that is above all of the earlier bundles' partitions.
 func NextID(bundles ...*Previous) int {
 	next := 0
 	for _, b := range bundles {

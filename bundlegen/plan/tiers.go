@@ -98,7 +98,7 @@ func jobKey(cfg *config.Pipeline, tier int) string {
 	return key
 }
 
-// schedule gives a tier's Quartz expression, the least time between two starts
+// schedule returns a tier's Quartz expression, the least time between two starts
 // and the starts in a month.
 func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration, runs float64, err error) {
 	month := time.Duration(b.model.HoursPerMonth * float64(time.Hour))
@@ -186,12 +186,12 @@ func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
 	return c
 }
 
-// firstTier gives the first tier that has tags.
+// firstTier returns the first tier that has tags.
 func (b *builder) firstTier() int {
 	return slices.IndexFunc(b.counts, func(tags []int) bool { return slices.Max(tags) > 0 })
 }
 
-// pool says what a warm pool keeps idle, and what that costs.
+// pool returns what a warm pool keeps idle, and what that costs.
 func (b *builder) pool() *Pool {
 	pool := b.cfg.Compute.Pool
 	if pool.MinIdle == 0 {

@@ -92,7 +92,7 @@ func (b *builder) waves(t int) (Warning, bool) {
 // cluster's four workers longer than the start of another cluster.
 const mostTags = 20_000
 
-// effectOf says how a run's time and a month's cost change, of a run that has so many seconds.
+// effectOf returns how a run's time and a month's cost change; the run takes so many seconds now.
 func effectOf(now, then forecast.Forecast, interval float64) Effect {
 	return Effect{Kind: EffectRun, Seconds: round(then.Total, 2), LateSeconds: round(max(0, then.Total-interval), 2), CostPerMonth: round(then.CostPerMonth-now.CostPerMonth, 2)}
 }
@@ -157,7 +157,7 @@ func (b *builder) alternatives(t int) []Advice {
 	return advice
 }
 
-// longerCadence gives the shortest cadence that a cron expression can say and that holds.
+// longerCadence returns the shortest cadence that a cron expression can say and that holds.
 func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration, bool) {
 	for range 8 {
 		_, longer := config.NearestEvery(time.Duration(math.Ceil(total)) * time.Second)
@@ -176,7 +176,7 @@ func (b *builder) longerCadence(job forecast.Job, total float64) (time.Duration,
 	return 0, false
 }
 
-// withPool gives a job a pool that the bundle makes, with an idle machine for each that a run needs.
+// withPool returns a job a pool that the bundle makes, with an idle machine for each that a run needs.
 func withPool(j forecast.Job) forecast.Job {
 	j.Compute.Pool = config.Pool{MinIdle: j.Idle()}
 	j.First = true // the idle machines are paid, whichever tier asks for them

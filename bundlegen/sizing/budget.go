@@ -41,12 +41,12 @@ func Divide(budget config.Limits, groups []Group) [][]manifest.Limits {
 	return shares
 }
 
-// Exceeds says whether so many partitions of a site exceed its budget even with the least share each.
+// Exceeds reports whether so many partitions of a site exceed its budget even with the least share each.
 func Exceeds(budget config.Limits, partitions int) bool {
 	return partitions > budget.Connections || float64(partitions) > budget.RequestsPerSecond
 }
 
-// divideRate gives the requests a second of each partition of each group. Groups
+// divideRate returns the requests a second of each partition of each group. Groups
 // whose proportional share would be under 1 get 1; the others share what is left.
 func divideRate(budget float64, groups []Group) []float64 {
 	rates := make([]float64, len(groups))
@@ -79,7 +79,7 @@ func divideRate(budget float64, groups []Group) []float64 {
 	}
 }
 
-// divideConnections gives the connections of each partition of each group: one
+// divideConnections returns the connections of each partition of each group: one
 // each, and the rest one by one to whoever has most tags a connection.
 func divideConnections(budget int, groups []Group) [][]int {
 	connections := make([][]int, len(groups))

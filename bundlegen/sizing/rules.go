@@ -15,7 +15,7 @@ const (
 	MaxWorkers = 4
 )
 
-// ForTier gives the rules that hold for a tier: its own, where it has any, else the general ones.
+// ForTier returns the rules that hold for a tier: its own, where it has any, else the general ones.
 func ForTier(general config.Sizing, tier config.Tier) config.Sizing {
 	if tier.Sizing != nil {
 		return *tier.Sizing
@@ -23,7 +23,7 @@ func ForTier(general config.Sizing, tier config.Tier) config.Sizing {
 	return general
 }
 
-// Partitions says how many partitions hold tags tags of one site and tier. kept
+// Partitions returns how many partitions hold tags tags of one site and tier. kept
 // is how many of these each earlier partition has; none, when nothing was there
 // or nothing is to be kept.
 //
@@ -56,7 +56,7 @@ func Partitions(tags int, kept []int, rules config.Sizing) int {
 	return count
 }
 
-// moves gives how many tags have to move when tags tags, of which kept are in
+// moves returns how many tags have to move when tags tags, of which kept are in
 // earlier partitions, come to be in n partitions. The smallest are given up.
 // Their tags move; so do those beyond the maximum of a partition that stays; and
 // where partitions lack more than new tags and these can fill, so do as many of
@@ -78,7 +78,7 @@ func moves(tags int, kept []int, rules config.Sizing) func(n int) int {
 	}
 }
 
-// Workers gives the number of workers of a partition's cluster: one for each
+// Workers returns the number of workers of a partition's cluster: one for each
 // tagsPerWorker tags, 2 to 4; 0, a single node, for at most tagsPerWorker tags.
 func Workers(tags, tagsPerWorker int) int {
 	if tags <= tagsPerWorker {
@@ -87,7 +87,7 @@ func Workers(tags, tagsPerWorker int) int {
 	return min(max(ceilDiv(tags, max(1, tagsPerWorker)), MinWorkers), MaxWorkers)
 }
 
-// Shards gives the number of shards of a partition, each of at most tagsPerShard tags.
+// Shards returns the number of shards of a partition, each of at most tagsPerShard tags.
 func Shards(tags, tagsPerShard int) int { return ceilDiv(tags, max(1, tagsPerShard)) }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

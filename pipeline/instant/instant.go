@@ -25,24 +25,24 @@ const (
 	Day               = 24 * Hour
 )
 
-// FromTime gives t in ticks; what is finer than 100 ns is cut off (towards the past).
+// FromTime returns t in ticks; what is finer than 100 ns is cut off (towards the past).
 func FromTime(t time.Time) Ticks {
 	return Ticks(t.Unix())*Second + Ticks(t.Nanosecond()/100)
 }
 
-// FromMillis gives the instant that is ms milliseconds after 1970-01-01Z.
+// FromMillis returns the instant that is ms milliseconds after 1970-01-01Z.
 func FromMillis(ms int64) Ticks { return Ticks(ms) * Millisecond }
 
-// FromDuration gives a length of time in ticks; what is finer than 100 ns is cut off.
+// FromDuration returns a length of time in ticks; what is finer than 100 ns is cut off.
 func FromDuration(d time.Duration) Ticks { return Ticks(d / 100) }
 
-// Duration gives a length of time; what is beyond 292 years is cut off.
+// Duration returns a length of time; what is beyond 292 years is cut off.
 func (t Ticks) Duration() time.Duration {
 	const most = Ticks(math.MaxInt64 / 100)
 	return time.Duration(min(max(t, -most), most)) * 100
 }
 
-// Time gives t as a time.Time in UTC.
+// Time returns t as a time.Time in UTC.
 func (t Ticks) Time() time.Time {
 	s, r := t/Second, t%Second
 	if r < 0 {
@@ -51,7 +51,7 @@ func (t Ticks) Time() time.Time {
 	return time.Unix(int64(s), int64(r)*100).UTC()
 }
 
-// Micros gives t in whole microseconds (rounded towards the past) and the rest
+// Micros returns t in whole microseconds (rounded towards the past) and the rest
 // of 0 to 9 ticks: the columns `timestamp` and `timestamp_100ns` of bronze.
 func (t Ticks) Micros() (us int64, rest int8) {
 	us, r := int64(t)/10, int64(t)%10
@@ -61,7 +61,7 @@ func (t Ticks) Micros() (us int64, rest int8) {
 	return us, int8(r)
 }
 
-// String gives t in RFC 3339, UTC, with as many fractional digits (0 to 7) as it needs.
+// String returns t in RFC 3339, UTC, with as many fractional digits (0 to 7) as it needs.
 func (t Ticks) String() string {
 	return t.Time().Format("2006-01-02T15:04:05.9999999Z07:00")
 }

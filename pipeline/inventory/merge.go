@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Merged says what Merge found to be different.
+// Merged is what Merge found to be different.
 type Merged struct{ Added, Removed, Renamed int }
 
 // pointKey and nameKey are what a tag is found by.

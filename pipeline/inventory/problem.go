@@ -117,7 +117,7 @@ func (r *reader) err() error {
 	return list
 }
 
-// reportEncoding says where data stops being UTF-8.
+// reportEncoding reports where data stops being UTF-8.
 func (r *reader) reportEncoding(data string) {
 	hint := "save it as UTF-8 (in Excel: CSV UTF-8)"
 	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {

@@ -114,7 +114,7 @@ func quotedField(line string, i int, separator byte) (value string, next int, ba
 	}
 }
 
-// isControl tells whether the byte at j, one of the stops, begins a control character.
+// isControl reports whether the byte at j, one of the stops, begins a control character.
 func isControl(line string, j int) bool {
 	return line[j] < 0x20 || line[j] == 0x7f || line[j] == c1Lead && j+1 < len(line) && line[j+1] < 0xa0
 }

@@ -12,5 +12,5 @@ const Folder = "partitions"
 // SitesFile is the name of the file that describes the sites, in a bundle's root.
 const SitesFile = "sites.json"
 
-// FileName gives the manifest's name of a partition: partition-0007.csv.
+// FileName returns the manifest's name of a partition: partition-0007.csv.
 func FileName(partition int) string { return fmt.Sprintf("partition-%04d.csv", partition) }

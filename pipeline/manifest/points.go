@@ -41,7 +41,7 @@ func (p Points) Selects() func(name string) bool {
 	}
 }
 
-// check tells what a task could not work with.
+// check returns what a task could not work with.
 func (p Points) check() error {
 	kinds := []string{PointsAll, PointsListed, PointsFiltered}
 	if p.Kind != "" && !slices.Contains(kinds, p.Kind) {

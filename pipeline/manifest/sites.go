@@ -28,7 +28,7 @@ type Site struct {
 	AdoptNew   bool   `json:"adopt_new,omitempty"` // new points join partitions in a run
 }
 
-// Auth says how to authenticate. The fields ending in Env name environment
+// Auth is how to authenticate. The fields ending in Env name environment
 // variables that hold the secret itself.
 type Auth struct {
 	Kind        string `json:"kind"` // basic, bearer, kerberos, anonymous

@@ -72,7 +72,7 @@ func ReadSites(r io.Reader, file string) (Sites, error) {
 // authKinds are the values of Auth.Kind.
 func authKinds() []string { return []string{"basic", "bearer", "kerberos", "anonymous"} }
 
-// check tells what a task could not work with.
+// check returns what a task could not work with.
 func (s Sites) check() error {
 	const hint = "rewrite the file with `bundlegen generate`"
 	names := map[string]bool{}
@@ -99,14 +99,14 @@ func (s Sites) check() error {
 	return nil
 }
 
-// jsonError says where in the file an error of encoding/json is.
+// jsonError adds where in the file an error of encoding/json is.
 func jsonError(file string, data []byte, err error) error {
 	line, column, what := ExplainJSON(data, err)
 	return diag.WithHint(fmt.Errorf("%s:%d:%d: %s", file, line, column, what),
 		"the file is written by `bundlegen generate`; run it again")
 }
 
-// ExplainJSON says where in data an error of encoding/json is, line and column
+// ExplainJSON adds where in data an error of encoding/json is, line and column
 // from 1, and what is wrong there, without a value of the file.
 func ExplainJSON(data []byte, err error) (line, column int, what string) {
 	at := int64(-1)

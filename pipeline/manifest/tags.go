@@ -26,7 +26,7 @@ func Append(dst []byte, tags []inventory.Tag) ([]byte, error) {
 	return dst, nil
 }
 
-// follows tells why tag b may not stand behind tag a in a manifest.
+// follows returns an error if tag b may not follow tag a in a manifest.
 func follows(a, b *inventory.Tag) error {
 	switch {
 	case a.Site != b.Site || a.Tier != b.Tier:

@@ -8,7 +8,7 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-// Options says what an assignment is after.
+// Options are the ways to assign.
 type Options struct {
 	// Rebalance evens out the weights at the price of moves. Without it an item
 	// moves only where a bound would break, whatever the weights are.
@@ -24,7 +24,7 @@ type Result struct {
 	Moved   int       // items whose previous partition is another one, or is none of 0 to n-1
 }
 
-// Skew gives the greatest weight of a partition over the mean; 1 is perfect, 0
+// Skew returns the greatest weight of a partition over the mean; 1 is perfect, 0
 // is nothing assigned.
 func (r Result) Skew() float64 {
 	var sum, greatest float64
@@ -37,7 +37,7 @@ func (r Result) Skew() float64 {
 	return greatest * float64(len(r.Weights)) / sum
 }
 
-// Assign gives every item one of n partitions, all items being of one site and
+// Assign assigns every item to one of n partitions, all items being of one site and
 // tier. The result depends on the items, not on their order.
 //
 //   - Each partition has from Min to Max items. Where there are fewer than

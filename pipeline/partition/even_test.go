@@ -49,7 +49,7 @@ func leastGreatest(items []partition.Item, n int, b partition.Bounds) float64 {
 	return bound
 }
 
-// sums gives the sum of the first k weights at k.
+// sums returns the sum of the first k weights at k.
 func sums(w []float64) []float64 {
 	out := make([]float64, len(w)+1)
 	for i, x := range w {

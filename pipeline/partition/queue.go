@@ -1,6 +1,6 @@
 package partition
 
-// queue gives the partition with the least key first, and of equal ones that
+// queue returns the partition with the least key first, and of equal ones that
 // with the lowest number. It is a binary heap.
 type queue struct{ entries []queued }
 
@@ -30,7 +30,7 @@ func (q *queue) add(key int64, partition int) {
 	}
 }
 
-// changeTop gives the first partition another key.
+// changeTop changes the key of the first partition.
 func (q *queue) changeTop(key int64) {
 	q.entries[0].key = key
 	q.sink()

@@ -142,7 +142,7 @@ func (w *work) lighten(members []int32, p int, target, enough, fits int64) {
 	}
 }
 
-// copy gives a work that changes by itself.
+// copy returns an independent copy.
 func (w *work) copy() work {
 	c := *w
 	c.of, c.load, c.count = slices.Clone(w.of), slices.Clone(w.load), slices.Clone(w.count)

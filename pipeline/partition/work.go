@@ -57,7 +57,7 @@ func newWork(items []Item, n int) *work {
 	return w
 }
 
-// put gives the item to partition p.
+// put assigns the item to partition p.
 func (w *work) put(i int32, p int) {
 	w.of[i] = int32(p)
 	w.load[p] += w.unit[i]
@@ -88,7 +88,7 @@ func (w *work) heaviest() int64 {
 	return h
 }
 
-// even tells whether no partition is more than 2% heavier than it has to be.
+// even reports whether no partition is more than 2% heavier than it has to be.
 func (w *work) even() bool { return w.heaviest() <= w.fair()+w.fair()/50 }
 
 // place empties the pool: heavy items first, each to the partition with room

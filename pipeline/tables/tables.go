@@ -82,7 +82,7 @@ var Timeseries = Table{
 	},
 }
 
-// TagPartitions says which partition owned which tag, and when.
+// TagPartitions holds which partition owned which tag, and when.
 var TagPartitions = Table{
 	Schema: Metadata, Name: "tag_partitions",
 	Comment: "which partition owns a tag: one row for each stretch of time; history is never re-attributed",
@@ -125,7 +125,7 @@ var Tags = Table{
 	},
 }
 
-// Runs says, for each run and site, up to when is read and by which assignment.
+// Runs holds, for each run and site, up to when is read and by which assignment.
 var Runs = Table{
 	Schema: Metadata, Name: "runs",
 	Comment: "what each run of a job reads: recorded once by discover, used by every task, attempt and repair",
@@ -147,7 +147,7 @@ var Runs = Table{
 	},
 }
 
-// Watermarks says up to when each tag has been landed.
+// Watermarks holds up to when each tag has been landed.
 var Watermarks = Table{
 	Schema: Checkpoints, Name: "tag_watermarks",
 	Comment: "one row for each tag of each batch, and one with a null point for the batch itself",
@@ -255,7 +255,7 @@ type View struct {
 	Select string
 }
 
-// CurrentWatermarks gives the greatest watermark of each tag; a pin counts while nothing was landed.
+// CurrentWatermarks holds the greatest watermark of each tag; a pin counts while nothing was landed.
 var CurrentWatermarks = View{
 	Schema: Checkpoints, Name: "current_watermarks",
 	Select: `SELECT pipeline, site, point_id, max_by(tag_webid, updated_at) AS tag_webid, max_by(tag_name, updated_at) AS tag_name,

@@ -22,7 +22,7 @@ func (e *effort) total() (all time.Duration) {
 	return all
 }
 
-// median gives the effort in the middle by time.
+// median returns the effort in the middle by time.
 func median(efforts []effort) effort {
 	sorted := slices.SortedFunc(slices.Values(efforts), func(a, b effort) int { return cmp.Compare(a.wall, b.wall) })
 	return sorted[len(sorted)/2]

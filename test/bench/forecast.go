@@ -164,7 +164,7 @@ func (b *bench) measureMachine() (m localMachine, err error) {
 	return m, err
 }
 
-// try gives the forecast of a setting's extraction and what it took, in seconds.
+// try returns the forecast of a setting's extraction and what it took, in seconds.
 func (b *bench) try(name string, s setting, m localMachine) (forecast, measured float64, err error) {
 	archive := []string{"--tags", fmt.Sprint(s.tags), "--uniform", s.every.String(), "--point-type", "Float64"}
 	p, err := b.newServer(name, archive...)

@@ -120,7 +120,7 @@ func names() []string {
 	return out
 }
 
-// program gives the path of a built program.
+// program returns the path of a built program.
 func (b *bench) program(name string) string { return filepath.Join(b.bin, name) }
 
 // folder makes a scratch folder.

@@ -30,7 +30,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// parts says where the CPU goes: ns an event.
+// parts is where the CPU goes, in ns an event.
 type parts struct {
 	read    float64 // requests, answers and decoding: the client as a whole
 	decode  float64 // of that, decoding
@@ -67,7 +67,7 @@ func (p *plant) measureParts() (out parts, err error) {
 	return out, err
 }
 
-// streams gives what the run reads, and how its rows are labelled.
+// streams returns what the run reads, and how its rows are labelled.
 func (p *plant) streams() ([]batch.Stream, stage.Labels, error) {
 	l := stage.Labels{Site: "plant-a", Pipeline: "bench", BatchID: batch.NewID(), Ingested: instant.FromTime(time.Now())}
 	f, err := os.Open(filepath.Join(p.dir, "inventory.csv"))

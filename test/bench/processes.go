@@ -60,7 +60,7 @@ func readProcess(pid int) (process, bool) {
 	return p, true
 }
 
-// family gives the processes with a role, of those that descend from roots.
+// family returns the processes with a role, of those that descend from roots.
 func family(roots map[int]role) map[int]process {
 	all := map[int]process{}
 	entries, _ := filepath.Glob("/proc/[0-9]*")
@@ -143,7 +143,7 @@ func spent(before, after map[int]process) map[role]time.Duration {
 	return out
 }
 
-// peaks gives the most memory that a process of each role had so far, from now
+// peaks returns the most memory that a process of each role had so far, from now
 // on: the kernel's marks, read again and again until stop is called.
 func peaks(roots map[int]role) (stop func() map[role]int64) {
 	for pid, p := range family(roots) {

@@ -66,7 +66,7 @@ func (b *bench) slowServer() error {
 	return nil
 }
 
-// extraction gives the time from the first extraction's start to the last one's
+// extraction returns the time from the first extraction's start to the last one's
 // end, as the run prints them.
 func extraction(stderr string) (time.Duration, error) {
 	first, last := math.Inf(1), math.Inf(-1)

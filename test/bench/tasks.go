@@ -44,7 +44,7 @@ func (x *extracted) took(verb string) (d time.Duration) {
 	return d
 }
 
-// statements says what the task asked Spark for.
+// statements counts what the task asked Spark for.
 func (x *extracted) statements() string {
 	return fmt.Sprintf("%d statements: SQL %.2f s, appends to Delta %.2f s", len(x.requests), x.took("sql").Seconds(), x.took("append").Seconds())
 }
@@ -123,7 +123,7 @@ func (s *sparkBench) tasks() error {
 	return s.clients(many)
 }
 
-// fixedCost tells what a task takes that has nothing to do.
+// fixedCost is what a task takes that has nothing to do.
 func (s *sparkBench) fixedCost(idle []extracted) {
 	slices.SortFunc(idle, func(a, b extracted) int { return cmp.Compare(a.wall, b.wall) })
 	x := idle[len(idle)/2]
@@ -132,7 +132,7 @@ func (s *sparkBench) fixedCost(idle []extracted) {
 	s.b.sum("extract on Spark with nothing new", fmt.Sprintf("<= %d, %.0f s", mostStatements, aimedFixed.Seconds()), fmt.Sprintf("%d statements", len(x.requests)), fmt.Sprintf("%.1f s", x.wall.Seconds()))
 }
 
-// memory tells whether memory grows with events.
+// memory reports whether memory grows with events.
 func (s *sparkBench) memory(some, many extracted) {
 	s.b.printf("\n%-26s %10s %12s %12s %12s\n", "most memory of a process", "Go driver", "driver JVM", "its heap", "Go shard")
 	for _, x := range []extracted{some, many} {

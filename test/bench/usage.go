@@ -45,7 +45,7 @@ func child(ctx context.Context, dir, program string, args ...string) (usage, err
 	return u, nil
 }
 
-// watch gives the most memory that a process has had so far, read again and
+// watch returns the most memory that a process has had so far, read again and
 // again until it ends. The kernel keeps that mark, so that no peak is missed
 // but one in the last hundredth of a second. What wait4 reports is of no use:
 // it begins with the memory of the parent that the process was forked from.
@@ -95,5 +95,5 @@ func processTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// per gives nanoseconds for each of n.
+// per returns nanoseconds for each of n.
 func per(d time.Duration, n int64) float64 { return float64(d.Nanoseconds()) / float64(max(1, n)) }

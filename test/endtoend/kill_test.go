@@ -168,7 +168,7 @@ func TestInterrupt(t *testing.T) {
 	require.Zero(t, p.folders())
 }
 
-// tableOf gives the events that a run's tables say are landed, of all its jobs.
+// tableOf returns the events that a run's tables say are landed, of all its jobs.
 func tableOf(t *testing.T, stdout string) (events int) {
 	for _, row := range regexp.MustCompile(`(?m)^ +all +[\d,]+ +([\d,]+) `).FindAllStringSubmatch(stdout, -1) {
 		n, err := strconv.Atoi(strings.ReplaceAll(row[1], ",", ""))

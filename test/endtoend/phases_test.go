@@ -93,7 +93,7 @@ func TestPhases(t *testing.T) {
 	require.Zero(t, p.sim.Stats().WriteAlarms)
 }
 
-// siteURL gives the address that newPlant wrote.
+// siteURL returns the address that newPlant wrote.
 func siteURL(t *testing.T, p *plant) string {
 	_, rest, found := strings.Cut(p.text("pipeline.yml"), "url: ")
 	require.True(t, found)

@@ -38,7 +38,7 @@ func must(t instant.Ticks, err error) instant.Ticks {
 	return t
 }
 
-// program gives a built program.
+// program returns a built program.
 func program(t testing.TB, name string) string {
 	path, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
 	require.NoError(t, err)
@@ -300,7 +300,7 @@ func (p *plant) leftOut() (names []string) {
 	return names
 }
 
-// owners gives the partition of each point, as the last run left it.
+// owners returns the partition of each point, as the last run left it.
 func (p *plant) owners() map[string]int64 {
 	out := map[string]int64{}
 	for _, r := range p.tables.query(p.t, "SELECT point_id, partition_id FROM metadata.tag_partitions WHERE valid_to IS NULL") {

@@ -165,7 +165,7 @@ func (r *running) wait() int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// retries gives the line of the closing table that counts them.
+// retries returns the line of the closing table that counts them.
 func (r *running) retries() string {
 	for line := range strings.Lines(r.out.String()) {
 		if strings.HasPrefix(strings.TrimSpace(line), "all") {
@@ -175,7 +175,7 @@ func (r *running) retries() string {
 	return "no table"
 }
 
-// find gives a process of a kind that belongs to the run: all of them have its
+// find returns a process of a kind that belongs to the run: all of them have its
 // staging folder in their environment. 0 when there is none.
 func (r *running) find(kind string) int {
 	if kind == "bundlegen" {

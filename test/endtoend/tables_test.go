@@ -92,7 +92,7 @@ func (p *plant) spark(o localspark.Options) *localspark.Server {
 	return server
 }
 
-// launcher gives a folder with the wheel's package, for workers that have no wheel installed.
+// launcher returns a folder with the wheel's package, for workers that have no wheel installed.
 func (p *plant) launcher() string {
 	dir := filepath.Join(p.t.TempDir(), "launcher")
 	require.NoError(p.t, os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "templates", "launcher"))))

@@ -258,7 +258,7 @@ func TestSlider(t *testing.T) {
 	assert.True(t, eval[bool](p, `document.querySelector('.choices input[value=serverless]').checked`))
 }
 
-// tagRows gives what the table of changed tags shows.
+// tagRows returns what the table of changed tags shows.
 func (p *tab) tagRows() []string {
 	return eval[[]string](p, `[...document.querySelectorAll('#tags tr')].map((r) => [...r.cells].map((c) => c.textContent).join('|'))`)
 }

@@ -66,7 +66,7 @@ func build(t *testing.T, cfg *config.Pipeline, list []inventory.Tag, prev *plan.
 	return r
 }
 
-// emitted gives what the next plan finds of a plan.
+// emitted returns what the next plan finds of a plan.
 func emitted(t *testing.T, p *plan.Plan) *plan.Previous {
 	t.Helper()
 	dir := t.TempDir()

@@ -174,7 +174,7 @@ func unchanged(ts *testscript.TestScript, neg bool, args []string) {
 	compare(ts, before, contents(ts, ts.MkAbs(args[0])))
 }
 
-// contents gives the hash of every file below a folder, by path; folders are there
+// contents returns the hash of every file below a folder, by path; folders are there
 // too, and where links lead.
 func contents(ts *testscript.TestScript, root string) map[string]string {
 	out := map[string]string{}

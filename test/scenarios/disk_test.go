@@ -104,7 +104,7 @@ func mountApart(work, dir, size string) (*disk, error) {
 	}, nil
 }
 
-// outside gives the path of a folder's files as this process sees them: its own
+// outside returns the path of a folder's files as this process sees them: its own
 // copy, where another world has the disk.
 func (d *disk) outside(ts *testscript.TestScript, folder string) string {
 	if d == nil || d.root == "" {
@@ -136,7 +136,7 @@ func run(args []string) error {
 // nobody is the user, and the group, whom programs run as that must not be root.
 const nobody = 65534
 
-// asNobody gives what a command begins with so that it is not root's, whom no
+// asNobody returns what a command begins with so that it is not root's, whom no
 // file is read-only to.
 func asNobody(ts *testscript.TestScript) []string {
 	if os.Geteuid() != 0 {

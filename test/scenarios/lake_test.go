@@ -86,7 +86,7 @@ func complete(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%d events, as on the server", total)
 }
 
-// query gives a query's rows as texts.
+// query returns a query's rows as texts.
 func query(ts *testscript.TestScript, folder, text string) [][]string {
 	path := filepath.Join(sceneOf(ts).disk.outside(ts, ts.MkAbs(folder)), "lake.duckdb")
 	db, err := sql.Open("duckdb", path+"?access_mode=READ_ONLY")

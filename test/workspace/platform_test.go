@@ -146,7 +146,7 @@ func (p *platform) runNow(req testserver.Request) any {
 	return jobs.RunNowResponse{RunId: id}
 }
 
-// getRun says how a run stands: running, or as the fake says.
+// getRun returns how a run stands: running, or as the fake says.
 func (p *platform) getRun(req testserver.Request) any {
 	id, err := strconv.ParseInt(req.URL.Query().Get("run_id"), 10, 64)
 	p.mu.Lock()
@@ -162,7 +162,7 @@ func (p *platform) getRun(req testserver.Request) any {
 	return req.Workspace.JobsGetRun(req)
 }
 
-// resolved gives a job as one run of it sees it.
+// resolved returns a job as one run of it sees it.
 func (p *platform) resolved(w *testserver.FakeWorkspace, request jobs.RunNow, id int64) (jobs.Job, error) {
 	defer w.LockUnlock()()
 	stored := w.Jobs[request.JobId]
@@ -235,7 +235,7 @@ type references map[string]string
 
 var reference = regexp.MustCompile(`\{\{([^{}]+)\}\}`)
 
-// in gives a text with its references replaced; one that is not known stays.
+// in returns a text with its references replaced; one that is not known stays.
 func (r references) in(text string) string {
 	return reference.ReplaceAllStringFunc(text, func(ref string) string {
 		if value, ok := r[ref[2:len(ref)-2]]; ok {
@@ -245,7 +245,7 @@ func (r references) in(text string) string {
 	})
 }
 
-// inOrder gives tasks such that each stands behind those that it depends on.
+// inOrder returns tasks so that each comes after those it depends on.
 func inOrder(tasks []jobs.Task) []jobs.Task {
 	var out []jobs.Task
 	done := map[string]bool{}

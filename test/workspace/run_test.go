@@ -41,7 +41,7 @@ targets:
   dev: {catalog: spark_catalog, schema_prefix: dev_}
 `
 
-// program gives a built program.
+// program returns a built program.
 func program(t *testing.T, name string) string {
 	path, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestRunOnAWorkspace(t *testing.T) {
 	require.Empty(t, left, "what is published is not staged any more")
 }
 
-// classicSession gives tasks a Spark of their own each, as a node of a single-node
+// classicSession returns tasks a Spark of their own each, as a node of a single-node
 // cluster has, with tables that outlive it. It sets this process's environment,
 // which the fake workspace hands down, and gives it.
 func classicSession(t *testing.T, spark *localspark.Installation) []string {
@@ -178,7 +178,7 @@ func classicSession(t *testing.T, spark *localspark.Installation) []string {
 	return env
 }
 
-// landed gives the instants of each tag's events in a table.
+// landed returns the instants of each tag's events in a table.
 func landed(t *testing.T, spark *localspark.Installation, env []string, table string) map[string][]int64 {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), spark.Python(), filepath.Join("testdata", "events.py"), table)

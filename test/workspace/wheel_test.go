@@ -57,7 +57,7 @@ func TestWheelForAnotherProcessor(t *testing.T) {
 	require.Contains(t, said, "hint: the bundle's wheel is for one kind of processor")
 }
 
-// only gives the one file that a pattern matches.
+// only returns the one file that a pattern matches.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

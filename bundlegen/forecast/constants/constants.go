@@ -76,7 +76,7 @@ var defaults = [...]Constant{
 	{"as_fast_within", 1.1, "x", definition + ": within this factor two runs are as fast, two costs the same", 1, 10},
 }
 
-// Defaults gives all constants as they are where nobody knows better.
+// Defaults returns all constants as they are where nobody knows better.
 func Defaults() []Constant { return slices.Clone(defaults[:]) }
 
 // Names lists the constants in order of the alphabet.
@@ -89,7 +89,7 @@ func Names() []string {
 	return names
 }
 
-// Find gives a constant's default.
+// Find returns a constant's default.
 func Find(name string) (Constant, bool) {
 	i := slices.IndexFunc(defaults[:], func(c Constant) bool { return c.Name == name })
 	if i < 0 {
@@ -113,7 +113,7 @@ func Of(values map[string]float64, source string) map[string]Override {
 	return all
 }
 
-// Resolve gives all constants with overrides in place; the later of several
+// Resolve returns all constants with overrides in place; the later of several
 // wins. Names that are no constant's are passed over: who reads them says so.
 func Resolve(overrides ...map[string]Override) []Constant {
 	merged := map[string]Override{}
