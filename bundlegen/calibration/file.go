@@ -102,8 +102,8 @@ func decode(data []byte) (*Calibration, error) {
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("constant %q is unknown; %s", m.Name, meant(m.Name))
-		case math.IsNaN(m.Value) || m.Value < known.Least || m.Value > known.Most:
-			return nil, fmt.Errorf("constant %s: %g; allowed: %g to %g %s", m.Name, m.Value, known.Least, known.Most, known.Unit)
+		case math.IsNaN(m.Value) || m.Value < known.Min || m.Value > known.Max:
+			return nil, fmt.Errorf("constant %s: %g; allowed: %g to %g %s", m.Name, m.Value, known.Min, known.Max, known.Unit)
 		}
 	}
 	return c, nil

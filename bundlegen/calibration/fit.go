@@ -29,7 +29,7 @@ func (m *measurer) take(name string, samples []float64, why string) (value float
 		m.keep(name, why)
 		return 0, false
 	}
-	within := func(x float64) float64 { return significant(min(max(x, c.Least), c.Most)) }
+	within := func(x float64) float64 { return significant(min(max(x, c.Min), c.Max)) }
 	measured := Constant{
 		Name: name, Value: within(quantile(samples, 0.5)), Low: within(quantile(samples, 0.1)), High: within(quantile(samples, 0.9)),
 		Unit: c.Unit, Samples: len(samples),

@@ -285,8 +285,8 @@ func runRemote(c *cli.Context, regions []*workflow.Region, target string, tiers 
 }
 
 const (
-	mostFailedTasks = 10 // that a run's end names; the run's page has all
-	mostErrorLines  = 6  // of each
+	maxFailedTasks = 10 // that a run's end names; the run's page has all
+	maxErrorLines  = 6  // of each
 )
 
 // showRun prints how a run on Databricks ended, and why tasks failed.
@@ -300,7 +300,7 @@ func showRun(w io.Writer, run remoteRun) {
 		switch {
 		case !t.Failed():
 			continue
-		case shown == mostFailedTasks:
+		case shown == maxFailedTasks:
 			more++
 			continue
 		}
@@ -317,7 +317,7 @@ func showRun(w io.Writer, run remoteRun) {
 func indent(w io.Writer, by, said string) {
 	lines := strings.Split(strings.TrimSpace(text.Lines(said)), "\n")
 	for i, line := range lines {
-		if i == mostErrorLines {
+		if i == maxErrorLines {
 			fmt.Fprintf(w, "%s…\n", by)
 			return
 		}

@@ -66,8 +66,8 @@ const gcpLabel = `[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?`
 
 // latin reports whether s is a text of Latin-1 without control characters, of at
 // most so many bytes, in which neither the CLI nor a job would replace anything.
-func latin(s string, most int) bool {
-	return len(s) <= most && !strings.Contains(s, "${") && !strings.Contains(s, "{{") && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 || unicode.IsControl(r) })
+func latin(s string, high int) bool {
+	return len(s) <= high && !strings.Contains(s, "${") && !strings.Contains(s, "{{") && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 || unicode.IsControl(r) })
 }
 
 // regionRules are how each cloud names its regions.

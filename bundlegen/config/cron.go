@@ -43,8 +43,8 @@ func CronOf(every time.Duration) (string, bool) {
 // evenCadences are all durations that CronOf has an expression for, ascending.
 var evenCadences = func() []time.Duration {
 	var out []time.Duration
-	for unit, most := range map[time.Duration]int{time.Second: 59, time.Minute: 59, time.Hour: 24, 24 * time.Hour: 7} {
-		for n := 1; n <= most; n++ {
+	for unit, high := range map[time.Duration]int{time.Second: 59, time.Minute: 59, time.Hour: 24, 24 * time.Hour: 7} {
+		for n := 1; n <= high; n++ {
 			if _, ok := CronOf(time.Duration(n) * unit); ok {
 				out = append(out, time.Duration(n)*unit)
 			}
@@ -72,10 +72,10 @@ func NearestEvery(d time.Duration) (below, above time.Duration) {
 
 // cronField is one field of a Quartz expression.
 type cronField struct {
-	name        string
-	least, most int
-	words       string // names of the values from least on, three letters each
-	any         bool   // ? is allowed
+	name      string
+	low, high int
+	words     string // names of the values from least on, three letters each
+	any       bool   // ? is allowed
 }
 
 var cronFields = []cronField{
@@ -108,7 +108,7 @@ func CadenceOf(expr string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return s.leastGap()
+	return s.minGap()
 }
 
 // StartsPerMonth returns how often a Quartz expression fires in an average month
@@ -146,7 +146,7 @@ func parseCron(expr string) (schedule, error) {
 	if (fields[3] == "?") == (fields[5] == "?") {
 		return s, fmt.Errorf("exactly one of day of month (%s) and day of week (%s) must be ?", fields[3], fields[5])
 	}
-	if gap := s.leastGap(); gap < minCadence {
+	if gap := s.minGap(); gap < minCadence {
 		return s, fmt.Errorf("fires every %s; the scheduler wants %s at least", duration.Format(gap), duration.Format(minCadence))
 	}
 	return s, nil
@@ -183,11 +183,11 @@ func (f cronField) part(part string, set map[int]bool) error {
 	step := 1
 	if stepped {
 		var ok bool
-		if step, ok = digits(stepText); !ok || step < 1 || step > f.most {
+		if step, ok = digits(stepText); !ok || step < 1 || step > f.high {
 			return bad()
 		}
 	}
-	from, to := f.least, f.most
+	from, to := f.low, f.high
 	if span != "*" && (span != "" || !stepped) {
 		first, last, ranged := strings.Cut(span, "-")
 		var ok bool
@@ -208,10 +208,10 @@ func (f cronField) part(part string, set map[int]bool) error {
 		if f.name == "year" {
 			return bad()
 		}
-		to += f.most - f.least + 1
+		to += f.high - f.low + 1
 	}
 	for v := from; v <= to; v += step {
-		set[(v-f.least)%(f.most-f.least+1)+f.least] = true
+		set[(v-f.low)%(f.high-f.low+1)+f.low] = true
 	}
 	return nil
 }
@@ -219,11 +219,11 @@ func (f cronField) part(part string, set map[int]bool) error {
 func (f cronField) value(s string) (int, bool) {
 	if f.words != "" && len(s) == 3 {
 		if at := strings.Index(f.words, s); at >= 0 && at%3 == 0 {
-			return f.least + at/3, true
+			return f.low + at/3, true
 		}
 	}
 	v, ok := digits(s)
-	return v, ok && v >= f.least && v <= f.most
+	return v, ok && v >= f.low && v <= f.high
 }
 
 // weekdayFromEnd matches L, 6L, FRIL (the month's last Friday), 6#3 and FRI#3 (its third).
@@ -270,7 +270,7 @@ func digits(s string) (int, bool) {
 }
 
 func (f cronField) allowed() string {
-	text := fmt.Sprintf("%d-%d", f.least, f.most)
+	text := fmt.Sprintf("%d-%d", f.low, f.high)
 	if f.words != "" {
 		text += fmt.Sprintf(" or %s-%s", f.words[:3], f.words[len(f.words)-3:])
 	}
@@ -284,12 +284,12 @@ func (f cronField) allowed() string {
 	return text
 }
 
-// leastGap returns the least time between two firings within a day, or over midnight.
-func (s schedule) leastGap() time.Duration {
+// minGap returns the least time between two firings within a day, or over midnight.
+func (s schedule) minGap() time.Duration {
 	const day = 24 * time.Hour
-	first, last, least, _ := s.ofDay()
+	first, last, shortest, _ := s.ofDay()
 	if last > first {
-		least = min(least, first+day-last)
+		shortest = min(shortest, first+day-last)
 	}
-	return min(least, day)
+	return min(shortest, day)
 }

@@ -40,8 +40,8 @@ func LongestGapOf(expr string) time.Duration {
 
 // ofDay returns the first and the last time of a day at which the schedule fires, and
 // the least and the longest gap between; with one time the least is without a bound.
-func (s schedule) ofDay() (first, last, least, longest time.Duration) {
-	first, last, least = -1, -1, math.MaxInt64
+func (s schedule) ofDay() (first, last, shortest, longest time.Duration) {
+	first, last, shortest = -1, -1, math.MaxInt64
 	for _, h := range s[2] {
 		for _, m := range s[1] {
 			for _, sec := range s[0] {
@@ -49,13 +49,13 @@ func (s schedule) ofDay() (first, last, least, longest time.Duration) {
 				if last < 0 {
 					first = at
 				} else {
-					least, longest = min(least, at-last), max(longest, at-last)
+					shortest, longest = min(shortest, at-last), max(longest, at-last)
 				}
 				last = at
 			}
 		}
 	}
-	return first, last, least, longest
+	return first, last, shortest, longest
 }
 
 // on reports whether the schedule fires on a date. The texts are those of its fields

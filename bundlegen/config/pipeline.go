@@ -269,7 +269,7 @@ func readForecast(o *yamlread.Mapping) map[string]float64 {
 	defer o.Done()
 	values := map[string]float64{}
 	for _, c := range constants.Defaults() {
-		if v := o.Number(c.Name, c.Value, c.Least, c.Most); o.Node.Get(c.Name) != nil {
+		if v := o.Number(c.Name, c.Value, c.Min, c.Max); o.Node.Get(c.Name) != nil {
 			values[c.Name] = v
 		}
 	}

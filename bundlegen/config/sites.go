@@ -230,10 +230,10 @@ func readPoints(o *yamlread.Mapping) manifest.Points {
 		o.Wrong(n, "points", allowed, hint)
 		return manifest.Points{}
 	}
-	const most = 1000
+	const high = 1000
 	f := o.Mapping("points")
 	p := manifest.Points{Kind: manifest.PointsFiltered,
-		Include: f.Texts("include", most, filterRule), Exclude: f.Texts("exclude", most, filterRule), PointSource: f.Texts("point_source", most, lineRule)}
+		Include: f.Texts("include", high, filterRule), Exclude: f.Texts("exclude", high, filterRule), PointSource: f.Texts("point_source", high, lineRule)}
 	f.Done()
 	if !f.Has("include") && !f.Has("exclude") && !f.Has("point_source") {
 		o.Wrong(n, "points", allowed, "points: all is for every point that the user may see")

@@ -60,13 +60,13 @@ func readTier(o *yamlread.Mapping, general Sizing) Tier {
 	if o.Node == nil {
 		return Tier{}
 	}
-	continuous, least := o.Bool("continuous"), minCadence
+	continuous, shortest := o.Bool("continuous"), minCadence
 	if continuous {
-		least = time.Second
+		shortest = time.Second
 	}
 	t := Tier{
 		Name:       o.Required("name", tierNameRule),
-		Every:      o.Duration("every", 0, least, 7*day),
+		Every:      o.Duration("every", 0, shortest, 7*day),
 		Cron:       readCron(o),
 		Continuous: continuous,
 		Match:      o.Texts("match", 1000, filterRule),
@@ -118,9 +118,9 @@ func (p *Pipeline) TierOf() func(tag string) string {
 	}
 }
 
-// leastScheduled is the shortest cadence of a tier whose job starts anew each time:
+// minScheduled is the shortest cadence of a tier whose job starts anew each time:
 // no cluster starts in less.
-const leastScheduled = time.Minute
+const minScheduled = time.Minute
 
 // checkContinuous notes a cadence that only a continuous tier can have, and keys that
 // contradict continuous.
@@ -131,9 +131,9 @@ func checkContinuous(o *yamlread.Mapping, t Tier) {
 		if t.Every > 6*time.Hour {
 			o.Wrong(o.At("every"), "every", "at most 6h with continuous: true", "leave continuous out: a job that starts so rarely costs less")
 		}
-	case t.Every > 0 && t.Every < leastScheduled:
+	case t.Every > 0 && t.Every < minScheduled:
 		o.Wrong(o.At("every"), "every", "at least 1m for a job that starts again each time", "write continuous: true beside it: the tier's tasks then run without an end")
-	case t.Cron != "" && CadenceOf(t.Cron) < leastScheduled:
+	case t.Cron != "" && CadenceOf(t.Cron) < minScheduled:
 		o.Wrong(o.At("cron"), "cron", "at least 1m between two starts of a job", "write every and continuous: true instead")
 	}
 }
@@ -182,13 +182,13 @@ func checkContinuousCompute(root *yamlread.Mapping, p *Pipeline) {
 
 // readSizing reads how tags become partitions; what is absent is as in def.
 func readSizing(o *yamlread.Mapping, def Sizing) Sizing {
-	const most = 1_000_000
+	const limit = 1_000_000
 	before := o.Count()
 	s := Sizing{
-		MinTags:       o.Int("min_tags", def.MinTags, 1, most),
-		TargetTags:    o.Int("target_tags", def.TargetTags, 1, most),
-		MaxTags:       o.Int("max_tags", def.MaxTags, 1, most),
-		TagsPerWorker: o.Int("tags_per_worker", def.TagsPerWorker, 1, most),
+		MinTags:       o.Int("min_tags", def.MinTags, 1, limit),
+		TargetTags:    o.Int("target_tags", def.TargetTags, 1, limit),
+		MaxTags:       o.Int("max_tags", def.MaxTags, 1, limit),
+		TagsPerWorker: o.Int("tags_per_worker", def.TagsPerWorker, 1, limit),
 	}
 	o.Done()
 	if o.Count() == before && (s.MinTags > s.TargetTags || s.TargetTags > s.MaxTags) {

@@ -45,7 +45,7 @@ func (m Model) requests(p Partition, events float64) (calls, work float64) {
 	}
 	width = max(1, min(width, math.Floor(limit/(perTag*m.Headroom+m.Spare))))
 	fewest, connections := math.Ceil(tags/width), max(1, float64(p.Connections))
-	calls = max(fewest, min(math.Ceil(fewest/connections)*connections, math.Floor(tags/m.LeastWidth)))
+	calls = max(fewest, min(math.Ceil(fewest/connections)*connections, math.Floor(tags/m.MinWidth)))
 	calls *= pages
 	return calls, calls*m.Request + tags*pages*m.Tag
 }

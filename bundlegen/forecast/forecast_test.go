@@ -260,7 +260,7 @@ func TestForecastIsMonotonic(t *testing.T) {
 		if !(single.Total > 0 && single.CostPerRun > 0) {
 			t.Fatalf("%+v", single)
 		}
-		saved := m.Request + 3*m.LeastWidth*m.Tag
+		saved := m.Request + 3*m.MinWidth*m.Tag
 		j.Partitions[0].EventsPerHour *= 1.5
 		more := m.Run(j, list())
 		if more.Total < before.Total-saved && more.Runs >= before.Runs {

@@ -215,6 +215,6 @@ func (m Model) atOnce(connections int) float64 {
 // TimeoutSeconds returns an extraction task's timeout, counted from when its cluster
 // is ready: several times its forecast, since it also catches up after an outage.
 func (m Model) TimeoutSeconds(extract float64) int {
-	seconds := max(m.TimeoutAtLeast, m.TimeoutFactor*extract)
+	seconds := max(m.MinTimeout, m.TimeoutFactor*extract)
 	return int(math.Ceil(seconds/m.TimeoutMultiple) * m.TimeoutMultiple)
 }

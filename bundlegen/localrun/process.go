@@ -158,7 +158,7 @@ func (p process) failure(state *os.ProcessState) error {
 		"see %s", p.output)
 }
 
-// mostTail bounds what is read of an output, in bytes.
+// maxTail bounds what is read of an output, in bytes.
 const mostTail = 64 << 10
 
 func tail(path string) (string, error) {

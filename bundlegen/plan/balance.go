@@ -141,9 +141,9 @@ func (c *cell) mean() float64 {
 }
 
 func (c *cell) greatest() float64 {
-	most := 0.0
+	largest := 0.0
 	for i := range c.slots {
-		most = max(most, c.slots[i].Weight)
+		largest = max(largest, c.slots[i].Weight)
 	}
-	return most
+	return largest
 }

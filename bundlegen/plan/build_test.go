@@ -422,7 +422,7 @@ func TestKindsOfCompute(t *testing.T) {
 	cfg := pipeline(1)
 	cfg.Compute.SingleCluster = true
 	p := build(t, cfg, tags("a", 9000), nil)
-	assert.Equal(t, plan.Compute{Kind: plan.ComputeSingle, Clusters: 1, Workers: 4, Least: 4, Most: 4}, p.Tiers[0].Compute)
+	assert.Equal(t, plan.Compute{Kind: plan.ComputeSingle, Clusters: 1, Workers: 4, Min: 4, Max: 4}, p.Tiers[0].Compute)
 	assert.Equal(t, "single_cluster", p.Partitions[0].Cluster)
 	assert.Equal(t, p.Forecast.SingleSeconds, p.Forecast.TotalSeconds)
 

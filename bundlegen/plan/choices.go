@@ -141,16 +141,16 @@ const everyCount = 64
 // counts returns the numbers of partitions that a kind is tried with, in order.
 func (c *chooser) counts(kind string) []int {
 	own := c.tier.Partitions
-	least, most := 0, 0
+	fewest, most := 0, 0
 	for _, n := range c.tags {
-		least += min(n, 1)
+		fewest += min(n, 1)
 		most += n
 	}
 	top := min(most, max(2*own, 10))
 	list := []int{own}
 	switch kind {
 	case c.kind:
-		for n := least; n <= top; n += max(1, n/everyCount*2) {
+		for n := fewest; n <= top; n += max(1, n/everyCount*2) {
 			list = append(list, n)
 		}
 		list = append(list, top)
@@ -158,7 +158,7 @@ func (c *chooser) counts(kind string) []int {
 		return list
 	}
 	for _, n := range ladder {
-		if n >= least && n <= top {
+		if n >= fewest && n <= top {
 			list = append(list, n)
 		}
 	}
@@ -285,17 +285,17 @@ func (c *chooser) warnings(kind string, job forecast.Job, f forecast.Forecast) [
 	if kind == ChoiceSequential {
 		return list
 	}
-	least, most := math.MaxInt, 0
+	smallest, largest := math.MaxInt, 0
 	partitions := make([]int, len(job.Sites))
 	for _, p := range job.Partitions {
-		least, most = min(least, p.Tags), max(most, p.Tags)
+		smallest, largest = min(smallest, p.Tags), max(largest, p.Tags)
 		partitions[p.Site]++
 	}
-	if most > c.rules.MaxTags {
-		add(WarnBounds, Figures{MaxTags: most, AllowedTags: c.rules.MaxTags})
+	if largest > c.rules.MaxTags {
+		add(WarnBounds, Figures{MaxTags: largest, AllowedTags: c.rules.MaxTags})
 	}
-	if least < c.rules.MinTags && len(job.Partitions) > len(c.sites) {
-		add(WarnBounds, Figures{MinTags: least, AllowedTags: c.rules.MinTags})
+	if smallest < c.rules.MinTags && len(job.Partitions) > len(c.sites) {
+		add(WarnBounds, Figures{MinTags: smallest, AllowedTags: c.rules.MinTags})
 	}
 	for s, n := range partitions {
 		if site := c.cfg.Sites[s]; sizing.Exceeds(site.Limits, n+c.others[s].Partitions) {

@@ -13,16 +13,16 @@ import (
 
 // Reasons for a tag's place. They are stable.
 const (
-	ReasonFirst   = "first-bundle"   // everything was shared out anew
-	ReasonKept    = "kept"           // it is where it was
-	ReasonNew     = "new"            // it joined the lightest partition
-	ReasonTier    = "tier-changed"   // its tier has other partitions
-	ReasonGone    = "partition-gone" // its partition is not needed any more
-	ReasonMost    = "above-most"     // its partition would have had too many tags
-	ReasonLeast   = "below-least"    // the partition that it joined would have had too few
-	ReasonBounds  = "bounds"         // it moved so that all partitions of its site and tier keep their bounds
-	ReasonRemoved = "removed"        // it is not in the inventory any more
-	ReasonNone    = "left-out"       // its row has tier none
+	ReasonFirst    = "first-bundle"   // everything was shared out anew
+	ReasonKept     = "kept"           // it is where it was
+	ReasonNew      = "new"            // it joined the lightest partition
+	ReasonTier     = "tier-changed"   // its tier has other partitions
+	ReasonGone     = "partition-gone" // its partition is not needed any more
+	ReasonAboveMax = "above-most"     // its partition would have had too many tags
+	ReasonBelowMin = "below-least"    // the partition that it joined would have had too few
+	ReasonBounds   = "bounds"         // it moved so that all partitions of its site and tier keep their bounds
+	ReasonRemoved  = "removed"        // it is not in the inventory any more
+	ReasonNone     = "left-out"       // its row has tier none
 
 	// Of tags that only a data folder knows:
 	ReasonDiscovered = "discovered" // newer than the inventory: a run's discovery gave it a partition
@@ -51,7 +51,7 @@ type Place struct {
 // Where a tag's weight is from. They are stable.
 const (
 	WeightAssumed = "assumed" // the inventory has no events_per_hour for it
-	WeightLeast   = "least"   // its events_per_hour is below the least that a tag weighs
+	WeightMin     = "least"   // its events_per_hour is below the least that a tag weighs
 	WeightRate    = "rate"    // its events_per_hour
 )
 
@@ -164,7 +164,7 @@ func (e *explainer) weight(tag *inventory.Tag) (w float64, from string) {
 	case rate < 0:
 		return w, WeightAssumed
 	case rate < w:
-		return w, WeightLeast
+		return w, WeightMin
 	}
 	return w, WeightRate
 }
@@ -191,11 +191,11 @@ func (e *explainer) why(part *Partition, o origin) (reason string, c Cause) {
 	c = Cause{MinTags: b.Min, MaxTags: b.Max}
 	if n := e.survivors(from.ID, part.Tier); n > b.Max {
 		c.Tags = n
-		return ReasonMost, c
+		return ReasonAboveMax, c
 	}
 	if n := e.survivors(part.ID, part.Tier); n < b.Min {
 		c.Tags = n
-		return ReasonLeast, c
+		return ReasonBelowMin, c
 	}
 	return ReasonBounds, c
 }

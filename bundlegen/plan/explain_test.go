@@ -83,7 +83,7 @@ func TestExplainReasons(t *testing.T) {
 		{"smaller partitions", func(cfg *config.Pipeline, list []inventory.Tag, _ map[string]int) []inventory.Tag {
 			cfg.Sizing.MaxTags, cfg.Sizing.TargetTags = 2900, 2500
 			return list
-		}, plan.ReasonMost, plan.Cause{Tags: 3000, MinTags: 2000, MaxTags: 2900}},
+		}, plan.ReasonAboveMax, plan.Cause{Tags: 3000, MinTags: 2000, MaxTags: 2900}},
 		{"a partition that loses half", func(_ *config.Pipeline, list []inventory.Tag, at map[string]int) []inventory.Tag {
 			left := 1500
 			return slices.DeleteFunc(list, func(tag inventory.Tag) bool {
@@ -93,7 +93,7 @@ func TestExplainReasons(t *testing.T) {
 				}
 				return false
 			})
-		}, plan.ReasonLeast, plan.Cause{Tags: 1500, MinTags: 2000, MaxTags: 5000}},
+		}, plan.ReasonBelowMin, plan.Cause{Tags: 1500, MinTags: 2000, MaxTags: 5000}},
 		{"a tag less", func(_ *config.Pipeline, list []inventory.Tag, _ map[string]int) []inventory.Tag { return list[1:] }, plan.ReasonRemoved, plan.Cause{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

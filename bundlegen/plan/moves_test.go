@@ -24,11 +24,11 @@ type group struct{ site, tier string }
 // keeps the bounds, whichever of the earlier partitions it keeps and however many
 // it adds: all of these are tried. kept is how many of the tags each earlier
 // partition has; counts are the numbers of partitions that there may be.
-func hasToMove(tags int, kept []int, counts []int, bounds func(n int) (least, most int)) int {
+func hasToMove(tags int, kept []int, counts []int, bounds func(n int) (smallest, largest int)) int {
 	fewest := tags
 	for _, n := range counts {
-		least, most := bounds(n)
-		if n*least > tags || n*most < tags {
+		smallest, largest := bounds(n)
+		if n*smallest > tags || n*largest < tags {
 			continue
 		}
 		for stay := range 1 << len(kept) { // bit i: earlier partition i stays
@@ -36,14 +36,14 @@ func hasToMove(tags int, kept []int, counts []int, bounds func(n int) (least, mo
 			if added < 0 {
 				continue
 			}
-			given, beyond, lacking, fresh := 0, 0, added*least, tags
+			given, beyond, lacking, fresh := 0, 0, added*smallest, tags
 			for i, count := range kept {
 				fresh -= count
 				if stay&(1<<i) == 0 {
 					given += count
 				} else {
-					beyond += max(0, count-most)
-					lacking += max(0, least-count)
+					beyond += max(0, count-largest)
+					lacking += max(0, smallest-count)
 				}
 			}
 			// Tags that leave go where some are lacking, after those that are new.
@@ -108,8 +108,8 @@ func (p *plants) change(t *rapid.T, at map[string]int) {
 		})
 	case "bounds":
 		// No small ones, so that few partitions come about, and all choices of them can be tried.
-		least := rapid.IntRange(5, 40).Draw(t, "min")
-		p.cfg.Sizing.MinTags, p.cfg.Sizing.MaxTags = least, rapid.IntRange(max(30, 2*least), 90).Draw(t, "max")
+		smallest := rapid.IntRange(5, 40).Draw(t, "min")
+		p.cfg.Sizing.MinTags, p.cfg.Sizing.MaxTags = smallest, rapid.IntRange(max(30, 2*smallest), 90).Draw(t, "max")
 	case "count":
 		p.cfg.Tiers[0].Partitions = rapid.IntRange(0, 8).Draw(t, "partitions")
 	case "site":
@@ -137,16 +137,16 @@ func (p *plants) remove(which func(inventory.Tag) bool) {
 }
 
 // bounds are those that a group's partitions have to keep, when there are n.
-func (p *plants) bounds(tags int) func(n int) (least, most int) {
-	return func(n int) (least, most int) {
-		least, most = p.cfg.Sizing.MinTags, p.cfg.Sizing.MaxTags
-		if tags < n*least { // too few for so many partitions: half a fair share each
-			least = max(1, tags/n/2)
+func (p *plants) bounds(tags int) func(n int) (smallest, largest int) {
+	return func(n int) (smallest, largest int) {
+		smallest, largest = p.cfg.Sizing.MinTags, p.cfg.Sizing.MaxTags
+		if tags < n*smallest { // too few for so many partitions: half a fair share each
+			smallest = max(1, tags/n/2)
 		}
-		if tags > n*most { // too many: a tenth more than a fair share each
-			most = (tags+n-1)/n + tags/n/10
+		if tags > n*largest { // too many: a tenth more than a fair share each
+			largest = (tags+n-1)/n + tags/n/10
 		}
-		return least, most
+		return smallest, largest
 	}
 }
 
@@ -204,7 +204,7 @@ func TestNoMoreTagsMoveThanHaveTo(t *testing.T) {
 					elsewhere++ // it changed its tier
 				}
 			}
-			least := elsewhere
+			smallest := elsewhere
 			for g, n := range tags {
 				var counts []int
 				for id, was := range of {
@@ -212,9 +212,9 @@ func TestNoMoreTagsMoveThanHaveTo(t *testing.T) {
 						counts = append(counts, kept[g][id])
 					}
 				}
-				least += hasToMove(n, counts, plants.counts(g, n, planned[g]), plants.bounds(n))
+				smallest += hasToMove(n, counts, plants.counts(g, n, planned[g]), plants.bounds(n))
 			}
-			require.Equal(t, least, plan.Diff(prev, now).Moved)
+			require.Equal(t, smallest, plan.Diff(prev, now).Moved)
 			before = now
 		}
 	})

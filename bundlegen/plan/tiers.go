@@ -176,12 +176,12 @@ func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
 		for _, p := range cells {
 			p.Workers = n
 		}
-		return Compute{Kind: ComputeSingle, Pool: c.Pool, Clusters: 1, Workers: n, Least: n, Most: n}
+		return Compute{Kind: ComputeSingle, Pool: c.Pool, Clusters: 1, Workers: n, Min: n, Max: n}
 	}
-	c.Clusters, c.Least = len(cells), cells[0].Workers
+	c.Clusters, c.Min = len(cells), cells[0].Workers
 	for _, p := range cells {
 		c.Workers += p.Workers
-		c.Least, c.Most = min(c.Least, p.Workers), max(c.Most, p.Workers)
+		c.Min, c.Max = min(c.Min, p.Workers), max(c.Max, p.Workers)
 	}
 	return c
 }

@@ -127,8 +127,8 @@ type Compute struct {
 	Pool     bool   `json:"pool"`     // machines come from a warm pool
 	Clusters int    `json:"clusters"` // of extraction, so without the orchestrator's
 	Workers  int    `json:"workers"`  // of all extraction clusters together
-	Least    int    `json:"least_workers"`
-	Most     int    `json:"most_workers"` // of one cluster; 0 = single node
+	Min      int    `json:"least_workers"`
+	Max      int    `json:"most_workers"` // of one cluster; 0 = single node
 }
 
 // Partition is the tags that one extraction task owns.

@@ -81,16 +81,16 @@ func (b *builder) waves(t int) (Warning, bool) {
 		return Warning{}, false
 	}
 	advice := []Advice{set(Effect{Kind: EffectOneWave}, "compute.max_concurrent_tasks", strconv.Itoa(tier.Partitions))}
-	if target := int(ceilTo(float64(tier.Tags)/float64(atOnce), 100)); target <= mostTags {
+	if target := int(ceilTo(float64(tier.Tags)/float64(atOnce), 100)); target <= maxTags {
 		advice = append(advice, set(Effect{Kind: EffectOneWaveAnew},
 			"sizing.target_tags", strconv.Itoa(target), "sizing.max_tags", strconv.Itoa(max(tier.MaxTags, target+target/5))))
 	}
 	return Warning{Code: WarnWaves, Tiers: []string{tier.Name}, Figures: Figures{Partitions: tier.Partitions, Tasks: atOnce, Waves: tier.Waves}, Advice: advice}, true
 }
 
-// mostTags is the largest partition that is advised: more tags than that take a
+// maxTags is the largest partition that is advised: more tags than that take a
 // cluster's four workers longer than the start of another cluster.
-const mostTags = 20_000
+const maxTags = 20_000
 
 // effectOf returns how a run's time and a month's cost change; the run takes so many seconds now.
 func effectOf(now, then forecast.Forecast, interval float64) Effect {
@@ -268,25 +268,25 @@ func (b *builder) rateLimit() (Warning, bool) {
 		}
 	}
 	var over []string
-	most := 0.0
+	largest := 0.0
 	for host, rate := range total {
 		if rate > serverLimit {
 			over = append(over, host)
-			most = max(most, rate)
+			largest = max(largest, rate)
 		}
 	}
 	if len(over) == 0 {
 		return Warning{}, false
 	}
 	slices.Sort(over)
-	return Warning{Code: WarnRateLimit, Names: over, Figures: Figures{RequestsPerSecond: most, AllowedPerSecond: serverLimit},
+	return Warning{Code: WarnRateLimit, Names: over, Figures: Figures{RequestsPerSecond: largest, AllowedPerSecond: serverLimit},
 		Advice: []Advice{set(Effect{Kind: EffectRoom}, "sites.limits.requests_per_second", strconv.Itoa(serverLimit/2))}}, true
 }
 
 // partitionSizes warns of partitions outside the bounds, but for those that are
 // too small because their site has too few tags, or because tiers[].partitions asks for so many.
 func (b *builder) partitionSizes() (Warning, bool) {
-	small, large, least, most := 0, 0, math.MaxInt, 0
+	small, large, smallest, largest := 0, 0, math.MaxInt, 0
 	tier := ""
 	for t := range b.groups {
 		for s := range b.groups[t] {
@@ -300,7 +300,7 @@ func (b *builder) partitionSizes() (Warning, bool) {
 				default:
 					continue
 				}
-				least, most = min(least, p.Tags), max(most, p.Tags)
+				smallest, largest = min(smallest, p.Tags), max(largest, p.Tags)
 				tier = b.cfg.Tiers[t].Name
 			}
 		}
@@ -308,7 +308,7 @@ func (b *builder) partitionSizes() (Warning, bool) {
 	if small+large == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnBounds, Tiers: []string{tier}, Figures: Figures{TooSmall: small, TooLarge: large, MinTags: least, MaxTags: most},
+	return Warning{Code: WarnBounds, Tiers: []string{tier}, Figures: Figures{TooSmall: small, TooLarge: large, MinTags: smallest, MaxTags: largest},
 		Advice: []Advice{set(Effect{Kind: EffectConsistent}, "tiers."+tier+".sizing", "", "tiers."+tier+".partitions", "")}}, true
 }
 

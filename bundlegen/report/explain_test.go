@@ -19,7 +19,7 @@ func explanations() []report.Explanation {
 	second, until := day(2), day(9)
 	moved := plan.Place{
 		Site: "plant-a", Tag: "FIC-101.PV", Was: "FIC-1O1.PV", PointID: 7, Tier: "standard", Partition: 3, Before: 1,
-		Reason: plan.ReasonMost, Cause: plan.Cause{Tags: 5001, MinTags: 2000, MaxTags: 5000},
+		Reason: plan.ReasonAboveMax, Cause: plan.Cause{Tags: 5001, MinTags: 2000, MaxTags: 5000},
 		Weight: 12.5, WeightFrom: plan.WeightRate, Rate: 12.5, PartitionTags: 3000, PartitionWeight: 540_000,
 	}
 	gone := plan.Place{Site: "plant-b", Tag: strings.Repeat("LONG ", 80), Tier: "bulk", Partition: -1, Before: 4, Reason: plan.ReasonRemoved}

@@ -130,7 +130,7 @@ func compute(t *plan.Tier) string {
 	}
 	text := words.Plural(c.Clusters, "single-node cluster")
 	if c.Workers > 0 {
-		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Least), fmt.Sprint(c.Most)))
+		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Min), fmt.Sprint(c.Max)))
 	}
 	return fmt.Sprintf("%s%s: %s", text, orchestrator, words.Plural(machines, "machine"))
 }
@@ -363,7 +363,7 @@ type change struct{ kind, what, where string }
 const fewTags = 8
 
 // changes describes the differences, collapsed.
-func changes(c *plan.Changes, mostSettings int) []change {
+func changes(c *plan.Changes, maxSettings int) []change {
 	if c.First {
 		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") + ", the first bundle"}}
 	}
@@ -401,7 +401,7 @@ func changes(c *plan.Changes, mostSettings int) []change {
 	tags(plan.Change, c.Renamed, "renamed", "in", func(p plan.PartitionChange) int { return p.Renamed })
 	tags(plan.Change, c.Edited, "edited", "in", func(p plan.PartitionChange) int { return p.Edited })
 	out = append(out, balance(c.Balance)...)
-	return append(out, settings(c, mostSettings)...)
+	return append(out, settings(c, maxSettings)...)
 }
 
 // How many changed settings a report names.

@@ -24,8 +24,8 @@ type Options struct {
 // The layout uses what there is between these.
 const (
 	defaultWidth = 80
-	leastWidth   = 60
-	mostWidth    = 110
+	minWidth     = 60
+	maxWidth     = 110
 )
 
 // Text writes a report for a terminal: the answer first, then each partition's
@@ -58,7 +58,7 @@ func newTerminal(w io.Writer, o Options) *terminal {
 	if columns == 0 {
 		columns = defaultWidth
 	}
-	t := &terminal{out: bufio.NewWriterSize(w, 64<<10), width: min(max(columns, leastWidth), mostWidth), all: o.All}
+	t := &terminal{out: bufio.NewWriterSize(w, 64<<10), width: min(max(columns, minWidth), maxWidth), all: o.All}
 	paint := func(attributes ...color.Attribute) *color.Color {
 		c := color.New(attributes...)
 		if o.Color {

@@ -327,9 +327,9 @@ func why(p *plan.Place) string {
 		return fmt.Sprintf("Its tier was %s: it left %s for the partition of tier %s that was lightest at that moment.", c.Tier, id(p.Before), p.Tier)
 	case plan.ReasonGone:
 		return fmt.Sprintf("Its partition %s is gone: the tags of %s fill fewer partitions than before.", id(p.Before), group)
-	case plan.ReasonMost:
+	case plan.ReasonAboveMax:
 		return fmt.Sprintf("Partition %s, where it was, would have %s; at most %s are allowed.", id(p.Before), words.Plural(c.Tags, "tag"), words.Count(c.MaxTags))
-	case plan.ReasonLeast:
+	case plan.ReasonBelowMin:
 		return fmt.Sprintf("With only its earlier tags, partition %s would have %s; at least %s are required.", id(p.Partition), words.Count(c.Tags), words.Count(c.MinTags))
 	case plan.ReasonBounds:
 		return fmt.Sprintf("It left %s so that every partition of %s keeps from %s to %s.", id(p.Before), group, words.Count(c.MinTags), words.Plural(c.MaxTags, "tag"))
@@ -353,7 +353,7 @@ func weightFrom(p *plan.Place) string {
 	switch p.WeightFrom {
 	case plan.WeightAssumed:
 		return "assumed: the inventory has no events_per_hour for it"
-	case plan.WeightLeast:
+	case plan.WeightMin:
 		return "the least there is: events_per_hour in the inventory is " + words.Number(p.Rate)
 	}
 	return "events_per_hour in the inventory"

@@ -62,7 +62,7 @@ func Status(ctx context.Context, ws deploy.CLI, r *Region, target string) (*stat
 	return s, nil
 }
 
-// mostRuns is how many runs are shown.
+// maxRuns is how many runs are shown.
 const mostRuns = 10
 
 // jobStatus asks the workspace for the runs of the bundle's jobs, which is all that

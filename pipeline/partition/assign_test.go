@@ -95,10 +95,10 @@ func check(t require.TestingT, items []partition.Item, n int, b partition.Bounds
 	}
 }
 
-// leastMoves is the number of items that have to move, whoever assigns: those
+// minMoves is the number of items that have to move, whoever assigns: those
 // whose partition is gone, those beyond Max, and, where others lack more than
 // new and homeless items can fill, those that fill the rest.
-func leastMoves(items []partition.Item, n int, b partition.Bounds) int {
+func minMoves(items []partition.Item, n int, b partition.Bounds) int {
 	counts := make([]int, n)
 	pool, gone := 0, 0
 	for _, it := range items {
@@ -127,7 +127,7 @@ func TestBoundsEveryTagOnceAndLeastMoves(t *testing.T) {
 		r, err := partition.Assign(items, n, b, partition.Options{})
 		require.NoError(t, err)
 		check(t, items, n, b, r)
-		require.Equal(t, leastMoves(items, n, b), r.Moved)
+		require.Equal(t, minMoves(items, n, b), r.Moved)
 	})
 }
 
@@ -215,7 +215,7 @@ func TestRebalance(t *testing.T) {
 		}
 		fresh, err := partition.Assign(items, n, b, partition.Options{})
 		require.NoError(t, err)
-		require.LessOrEqual(t, r.Skew(), max(fresh.Skew(), 1.02*leastSkew(items, n))+1e-9)
+		require.LessOrEqual(t, r.Skew(), max(fresh.Skew(), 1.02*minSkew(items, n))+1e-9)
 	})
 }
 
@@ -235,8 +235,8 @@ func sum(w []float64) float64 {
 	return s
 }
 
-// leastSkew is the skew that the heaviest item alone makes.
-func leastSkew(items []partition.Item, n int) float64 {
+// minSkew is the skew that the heaviest item alone makes.
+func minSkew(items []partition.Item, n int) float64 {
 	var total float64
 	for _, it := range items {
 		total += it.Weight
@@ -291,7 +291,7 @@ func TestFreshIsEven(t *testing.T) {
 			got, err := partition.Assign(items, c.n, b, partition.Options{})
 			require.NoError(t, err)
 			check(t, items, c.n, b, got)
-			require.LessOrEqual(t, got.Skew(), 1.02*leastSkew(items, c.n), "%s %+v", kind, c)
+			require.LessOrEqual(t, got.Skew(), 1.02*minSkew(items, c.n), "%s %+v", kind, c)
 			if slices.Max(got.Weights) < 20*heaviest(items) {
 				continue // few tags make up a partition's weight: counts have to give way
 			}

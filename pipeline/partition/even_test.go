@@ -12,7 +12,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/partition"
 )
 
-// leastGreatest is a weight that the heaviest partition cannot stay below,
+// minGreatest is a weight that the heaviest partition cannot stay below,
 // whoever assigns: what single items permit. It is the greatest of
 //
 //   - the mean;
@@ -22,7 +22,7 @@ import (
 //
 // the latter two with the lightest items of all as company, as far as the
 // bounds on counts force it on them.
-func leastGreatest(items []partition.Item, n int, b partition.Bounds) float64 {
+func minGreatest(items []partition.Item, n int, b partition.Bounds) float64 {
 	w := make([]float64, len(items))
 	for i := range items {
 		w[i] = items[i].Weight
@@ -94,6 +94,6 @@ func TestFirstPlanIsAsEvenAsItemsPermit(t *testing.T) {
 		r, err := partition.Assign(items, n, b, partition.Options{})
 		require.NoError(t, err)
 		check(t, items, n, b, r)
-		require.LessOrEqual(t, slices.Max(r.Weights), 1.02*leastGreatest(items, n, b)*(1+1e-9), kind)
+		require.LessOrEqual(t, slices.Max(r.Weights), 1.02*minGreatest(items, n, b)*(1+1e-9), kind)
 	})
 }

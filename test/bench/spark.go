@@ -33,7 +33,7 @@ const (
 	leastStaging   = 0.6 // of the rate of Spark itself
 	aimedStaging   = 0.8
 	leastClients   = 100 // times the rate of a client in Python
-	mostStatements = 6   // of an extraction with nothing new
+	maxStatements = 6   // of an extraction with nothing new
 	aimedFixed     = 5 * time.Second
 	mostOfOne      = 0.6 // of one executor's time, for two
 	mostShard      = 256 // MiB

@@ -129,7 +129,7 @@ func (s *sparkBench) fixedCost(idle []extracted) {
 	x := idle[len(idle)/2]
 	s.b.printEffort("nothing new", x.effort, 0)
 	s.b.printf("  %s\n", x.statements())
-	s.b.sum("extract on Spark with nothing new", fmt.Sprintf("<= %d, %.0f s", mostStatements, aimedFixed.Seconds()), fmt.Sprintf("%d statements", len(x.requests)), fmt.Sprintf("%.1f s", x.wall.Seconds()))
+	s.b.sum("extract on Spark with nothing new", fmt.Sprintf("<= %d, %.0f s", maxStatements, aimedFixed.Seconds()), fmt.Sprintf("%d statements", len(x.requests)), fmt.Sprintf("%.1f s", x.wall.Seconds()))
 }
 
 // memory reports whether memory grows with events.

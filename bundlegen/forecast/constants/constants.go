@@ -15,8 +15,8 @@ type Constant struct {
 	Value  float64 `json:"value"`  // in Unit
 	Unit   string  `json:"unit"`   // s, events/s …
 	Source string  `json:"source"` // where the value is from
-	Least  float64 `json:"-"`      // the bounds of what is allowed
-	Most   float64 `json:"-"`
+	Min    float64 `json:"-"`      // the bounds of what is allowed
+	Max    float64 `json:"-"`
 }
 
 // Where defaults are from.
