@@ -95,7 +95,7 @@ func canBeEvener(items []partition.Item, r partition.Result, b partition.Bounds)
 
 // skew warns of partitions that have become uneven, since tags stay where they are.
 func (b *builder) skew() (Warning, bool) {
-	var worst *cell
+	var worst *group
 	site, above := 0, 0.0
 	for t := range b.groups {
 		for s := range b.groups[t] {
@@ -114,7 +114,7 @@ func (b *builder) skew() (Warning, bool) {
 
 // heavyTag warns of a tag that alone outweighs what a partition should: most often its rate is wrong.
 func (b *builder) heavyTag() (Warning, bool) {
-	var worst *cell
+	var worst *group
 	site, times := 0, 1.02
 	for t := range b.groups {
 		for s := range b.groups[t] {
@@ -131,8 +131,8 @@ func (b *builder) heavyTag() (Warning, bool) {
 		Figures: Figures{EventsPerHour: worst.heaviest.Weight, TimesMean: round(times, 4)}, Advice: []Advice{fill("events_per_hour", EffectCheckRate)}}, true
 }
 
-// mean is what the cell's partitions weigh on average, greatest what the heaviest weighs.
-func (c *cell) mean() float64 {
+// mean is what the group's partitions weigh on average, greatest what the heaviest weighs.
+func (c *group) mean() float64 {
 	sum := 0.0
 	for i := range c.slots {
 		sum += c.slots[i].Weight
@@ -140,7 +140,7 @@ func (c *cell) mean() float64 {
 	return sum / float64(max(1, len(c.slots)))
 }
 
-func (c *cell) greatest() float64 {
+func (c *group) greatest() float64 {
 	largest := 0.0
 	for i := range c.slots {
 		largest = max(largest, c.slots[i].Weight)

@@ -57,7 +57,7 @@ func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
 // bundle has, so that one id's history does not continue with another site's
 // tags. Without a previous bundle numbers run from 0 in order of tier and site.
 func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Options) (*Plan, error) {
-	g, err := group(cfg, tags)
+	g, err := bySite(cfg, tags)
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +115,15 @@ type builder struct {
 	prices    forecast.Prices
 
 	origins [][]origin // for each site, parallel to the tags of grouped.site
-	groups  [][]cell
+	groups  [][]group
 	jobs    []forecast.Job
 	results []forecast.Forecast
 	sites   []Site
 	tiers   []Tier
 }
 
-// cell is one tier's part of one site.
-type cell struct {
+// group is one tier's part of one site.
+type group struct {
 	rules    config.Sizing
 	previous []int       // indices into prev.Partitions, in order of id
 	slots    []Partition // in order of id
@@ -134,9 +134,9 @@ type cell struct {
 }
 
 func (b *builder) findOrigins() {
-	b.groups = make([][]cell, len(b.cfg.Tiers))
+	b.groups = make([][]group, len(b.cfg.Tiers))
 	for t := range b.groups {
-		b.groups[t] = make([]cell, len(b.cfg.Sites))
+		b.groups[t] = make([]group, len(b.cfg.Sites))
 		for s := range b.groups[t] {
 			b.groups[t][s].rules = sizing.ForTier(b.cfg.Sizing, b.cfg.Tiers[t])
 		}
@@ -286,8 +286,10 @@ func (b *builder) assignGroup(t, s int) error {
 	if c.uneven, err = canBeEvener(items, result, limits); err != nil {
 		return err
 	}
+	moved := &moves{result: result, slots: map[int]int{}}
 	for i := range c.slots {
 		p := &c.slots[i]
+		p.moves, moved.slots[p.ID] = moved, i
 		p.Site, p.Tier, p.Tags = site, tier, result.Counts[i]
 		p.Members = make([]inventory.Tag, 0, p.Tags)
 		p.origins = make([]origin, 0, p.Tags)
@@ -303,6 +305,7 @@ func (b *builder) assignGroup(t, s int) error {
 			p.EventsPerHour = max(0, p.EventsPerHour) + tag.EventsPerHour
 		}
 	}
+	moved.result.Of = nil // Members have it
 	for i := range c.slots {
 		c.slots[i].webIDs = webIDBytes(c.slots[i].Members)
 	}
@@ -347,7 +350,7 @@ func bounds(tags, n int, rules config.Sizing) partition.Bounds {
 }
 
 // size fills in what follows from a partition's tags.
-func (b *builder) size(c *cell) {
+func (b *builder) size(c *group) {
 	for i := range c.slots {
 		p := &c.slots[i]
 		p.Weight = round(p.Weight, 3)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/pipeline/inventory"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 	"github.com/bundlegen/bundlegen/pipeline/partition"
@@ -116,6 +115,12 @@ func (p *Plan) explain(prev *Previous, named func(string) bool) []Place {
 	return places
 }
 
+// moves is how the tags of one site and tier were assigned.
+type moves struct {
+	result partition.Result
+	slots  map[int]int // where in result a partition's id is
+}
+
 // explainer finds out why tags are where they are.
 type explainer struct {
 	plan    *Plan
@@ -184,54 +189,23 @@ func (e *explainer) why(part *Partition, o origin) (reason string, c Cause) {
 		return ReasonKept, c
 	case from.Tier != part.Tier:
 		return ReasonTier, Cause{Tier: from.Tier}
-	case !slices.ContainsFunc(e.plan.Partitions, func(q Partition) bool { return q.ID == from.ID }):
+	}
+	g := part.moves
+	left, ok := g.slots[from.ID]
+	if !ok {
 		return ReasonGone, c
 	}
-	b := e.bounds(part)
-	c = Cause{MinTags: b.Min, MaxTags: b.Max}
-	if n := e.survivors(from.ID, part.Tier); n > b.Max {
-		c.Tags = n
+	c = Cause{MinTags: g.result.Bounds.Min, MaxTags: g.result.Bounds.Max}
+	joined := g.slots[part.ID]
+	switch g.result.Reason(left, joined) {
+	case partition.AboveMax:
+		c.Tags = g.result.Before[left]
 		return ReasonAboveMax, c
-	}
-	if n := e.survivors(part.ID, part.Tier); n < b.Min {
-		c.Tags = n
+	case partition.BelowMin:
+		c.Tags = g.result.Before[joined]
 		return ReasonBelowMin, c
 	}
 	return ReasonBounds, c
-}
-
-// bounds returns what the partitions of a partition's site and tier had to keep.
-func (e *explainer) bounds(part *Partition) (b partition.Bounds) {
-	tags, n := 0, 0
-	for i := range e.plan.Partitions {
-		if q := &e.plan.Partitions[i]; q.Site == part.Site && q.Tier == part.Tier {
-			tags, n = tags+q.Tags, n+1
-		}
-	}
-	for _, t := range e.plan.Tiers {
-		if t.Name == part.Tier {
-			b = bounds(tags, n, config.Sizing{MinTags: t.MinTags, MaxTags: t.MaxTags})
-			b.Min = max(min(b.Min, tags/n), tags-(n-1)*b.Max) // as partition.Assign has it
-		}
-	}
-	return b
-}
-
-// survivors counts the tags that a partition of the last bundle had and that
-// are still of its tier.
-func (e *explainer) survivors(id int, tier string) int {
-	n := 0
-	for i := range e.plan.Partitions {
-		if e.plan.Partitions[i].Tier != tier {
-			continue
-		}
-		for _, o := range e.origins[i] {
-			if o.part >= 0 && e.prev.Partitions[o.part].ID == id {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 // leftOut returns the places of tags whose rows have tier none.

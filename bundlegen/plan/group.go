@@ -30,9 +30,9 @@ func (g *grouped) site(s int) (tags []inventory.Tag, tiers []uint16) {
 	return g.tags[g.starts[s]:g.starts[s+1]], g.tier[g.starts[s]:g.starts[s+1]]
 }
 
-// group finds the site and tier of each tag. It refuses sites and tiers that
+// bySite finds the site and tier of each tag. It refuses sites and tiers that
 // pipeline.yml does not have, and tags that are not in the order of inventory.Parse.
-func group(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
+func bySite(cfg *config.Pipeline, tags []inventory.Tag) (*grouped, error) {
 	tags, left := withoutNone(tags)
 	switch {
 	case len(tags) == 0 && len(left) > 0:

@@ -22,13 +22,13 @@ func (b *builder) makeTiers() error {
 		if err != nil {
 			return err
 		}
-		job, cells := b.job(t, cadence, runs)
+		job, parts := b.job(t, cadence, runs)
 		if b.cfg.Compute.SingleCluster && len(job.Partitions) > SingleMaxTasks {
 			return diag.WithHint(fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster", b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks),
 				"raise sizing.target_tags and sizing.max_tags, or leave out single_cluster")
 		}
-		if tier.Continuous && len(cells) > maxLoops {
-			return diag.WithHint(fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others", b.cfg.File, tier.Name, len(cells), words.Count(maxLoops)),
+		if tier.Continuous && len(parts) > maxLoops {
+			return diag.WithHint(fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others", b.cfg.File, tier.Name, len(parts), words.Count(maxLoops)),
 				"raise sizing.target_tags and sizing.max_tags, or leave continuous out")
 		}
 		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
@@ -36,7 +36,7 @@ func (b *builder) makeTiers() error {
 			f = b.model.Loop(job, b.prices)
 			single = f // there is no start-up that one cluster would save
 		}
-		for i, p := range cells {
+		for i, p := range parts {
 			p.Seconds = round(f.Partitions[i], 2)
 			p.TimeoutSecs = b.model.TimeoutSeconds(f.Partitions[i])
 			if own := b.cfg.Sites[job.Partitions[i].Site].Task.Timeout; own > 0 {
@@ -55,11 +55,11 @@ func (b *builder) makeTiers() error {
 			Cron:       cron,
 			Continuous: tier.Continuous,
 			Cadence:    cadence,
-			Partitions: len(cells),
+			Partitions: len(parts),
 			Waves:      job.Waves(),
-			Compute:    b.compute(job, cells),
+			Compute:    b.compute(job, parts),
 			Forecast:   describe(f, single, cadence.Seconds()),
-			FirstRun:   b.firstRun(tier, job, cells),
+			FirstRun:   b.firstRun(tier, job, parts),
 		}
 		rules := sizing.ForTier(b.cfg.Sizing, tier)
 		d.MinTags, d.MaxTags = rules.MinTags, rules.MaxTags
@@ -75,11 +75,11 @@ func (b *builder) makeTiers() error {
 }
 
 // firstRun forecasts a run of a tier's job that finds nothing landed.
-func (b *builder) firstRun(tier config.Tier, job forecast.Job, cells []*Partition) FirstRun {
+func (b *builder) firstRun(tier config.Tier, job forecast.Job, parts []*Partition) FirstRun {
 	back := b.cfg.Extract.Backfill.Seconds()
 	f := b.model.First(job, b.prices, back, tier.Continuous)
 	first := FirstRun{BackSeconds: back, Events: round(f.Events, 0), Seconds: round(f.Total, 2), Runs: 1, CostUSD: round(f.CostPerRun, 4)}
-	for i, p := range cells {
+	for i, p := range parts {
 		timeout := float64(p.TimeoutSecs)
 		left := max(1, manifest.LastStart*timeout)
 		if runs := int(math.Ceil(f.Partitions[i] / left)); runs > first.Runs || first.TimeoutSeconds == 0 {
@@ -136,7 +136,7 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 		SingleWorkers: sizing.Workers(tags, rules.TagsPerWorker),
 		First:         t == b.firstTier(),
 	}
-	var cells []*Partition
+	var parts []*Partition
 	for s, site := range b.cfg.Sites {
 		job.Sites = append(job.Sites, forecast.Site{
 			Tags:              b.counts[t][s],
@@ -157,29 +157,29 @@ func (b *builder) job(t int, cadence time.Duration, runs float64) (forecast.Job,
 				ItemsPerCall:      p.Limits.ItemsPerCall,
 				WebIDBytes:        p.webIDs,
 			})
-			cells = append(cells, p)
+			parts = append(parts, p)
 		}
 	}
-	return job, cells
+	return job, parts
 }
 
 // compute sums up what a run runs on, and gives a shared cluster's size to its partitions.
-func (b *builder) compute(job forecast.Job, cells []*Partition) Compute {
+func (b *builder) compute(job forecast.Job, parts []*Partition) Compute {
 	c := Compute{Kind: ComputeSeparate, Pool: b.cfg.Compute.Pool != (config.Pool{})}
 	switch {
 	case b.cfg.Compute.Serverless:
 		return Compute{Kind: ComputeServerless}
-	case len(cells) == 0:
+	case len(parts) == 0:
 		return c
 	case b.cfg.Compute.SingleCluster:
 		n := job.SingleWorkers
-		for _, p := range cells {
+		for _, p := range parts {
 			p.Workers = n
 		}
 		return Compute{Kind: ComputeSingle, Pool: c.Pool, Clusters: 1, Workers: n, Min: n, Max: n}
 	}
-	c.Clusters, c.Min = len(cells), cells[0].Workers
-	for _, p := range cells {
+	c.Clusters, c.Min = len(parts), parts[0].Workers
+	for _, p := range parts {
 		c.Workers += p.Workers
 		c.Min, c.Max = min(c.Min, p.Workers), max(c.Max, p.Workers)
 	}

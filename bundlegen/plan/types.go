@@ -150,6 +150,7 @@ type Partition struct {
 
 	webIDs  float64  // bytes that a tag's WebID takes of a URL, on average; 0 = not known for all
 	origins []origin // where each member was in the bundle that the plan was built on
+	moves   *moves   // how the tags of its site and tier were assigned
 }
 
 // Forecast is the time and cost of one run of a job.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
@@ -22,6 +23,30 @@ type Result struct {
 	Weights []float64 // sum of the weights of each partition
 	Added   int       // items that had no previous partition
 	Moved   int       // items whose previous partition is another one, or is none of 0 to n-1
+	Bounds  Bounds    // that were kept: those asked for, or what fewer items permit
+	Before  []int     // items that each partition had before any moved
+}
+
+// Reason is why an item moved from one partition to another.
+type Reason int
+
+// The reasons for moves.
+const (
+	AboveMax  Reason = iota // it left more items behind than a partition may have
+	BelowMin                // the partition that it joined had fewer than it must have
+	ForOthers               // it left so that others reach their minimum
+)
+
+// Reason returns why an item that was in partition from is in partition to. It holds for
+// an assignment without Options.Rebalance.
+func (r Result) Reason(from, to int) Reason {
+	switch {
+	case r.Before[from] > r.Bounds.Max:
+		return AboveMax
+	case r.Before[to] < r.Bounds.Min:
+		return BelowMin
+	}
+	return ForOthers
 }
 
 // Skew returns the greatest weight of a partition over the mean; 1 is perfect, 0
@@ -59,7 +84,8 @@ func Assign(items []Item, n int, b Bounds, opt Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	w := newWork(items, n)
+	w := newAssigner(items, n)
+	before := slices.Clone(w.count)
 	switch {
 	case len(w.pool) == len(items):
 		w.fresh(b)
@@ -69,7 +95,9 @@ func Assign(items []Item, n int, b Bounds, opt Options) (Result, error) {
 	default:
 		w.settle(b)
 	}
-	return w.result(), nil
+	r := w.result()
+	r.Bounds, r.Before = b, before
+	return r, nil
 }
 
 // effective checks the arguments and gives the bounds that can be kept.

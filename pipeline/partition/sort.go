@@ -10,7 +10,7 @@ import (
 // heavyFirst sorts items by weight, heaviest first. Items of one weight are in
 // the order of a hash of their keys, which is as good as any other order, and
 // much faster to come by, since tag names share long beginnings.
-func (w *work) heavyFirst(items []int32) {
+func (w *assigner) heavyFirst(items []int32) {
 	entries, scratch := make([]radix.Entry, len(items)), make([]radix.Entry, len(items))
 	for k, i := range items {
 		entries[k] = radix.Entry{Key: ^uint64(w.unit[i]), Index: i} // the greatest unit has the least complement

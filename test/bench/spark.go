@@ -30,13 +30,13 @@ const (
 
 // The aims on Spark.
 const (
-	leastStaging   = 0.6 // of the rate of Spark itself
-	aimedStaging   = 0.8
-	leastClients   = 100 // times the rate of a client in Python
+	leastStaging  = 0.6 // of the rate of Spark itself
+	aimedStaging  = 0.8
+	leastClients  = 100 // times the rate of a client in Python
 	maxStatements = 6   // of an extraction with nothing new
-	aimedFixed     = 5 * time.Second
-	mostOfOne      = 0.6 // of one executor's time, for two
-	mostShard      = 256 // MiB
+	aimedFixed    = 5 * time.Second
+	mostOfOne     = 0.6 // of one executor's time, for two
+	mostShard     = 256 // MiB
 )
 
 // sparkBench is what the measurements on Spark share: a plant, and a session

@@ -8,10 +8,10 @@ import (
 // none is the partition of an item that waits in the pool.
 const none = -1
 
-// work is an assignment in the making. Weights are whole units here, not
+// assigner is an assignment in the making. Weights are whole units here, not
 // floats: their sums are exact, so that the order of the items, which differs
 // from call to call, cannot tip a comparison.
-type work struct {
+type assigner struct {
 	items []Item
 	unit  []int64 // weight of each item
 	of    []int32 // partition of each item, or none
@@ -24,9 +24,9 @@ type work struct {
 	scale int     // a weight is its units x 2^-scale
 }
 
-// newWork puts every item where it was, and the others into the pool.
-func newWork(items []Item, n int) *work {
-	w := &work{
+// newAssigner puts every item where it was, and the others into the pool.
+func newAssigner(items []Item, n int) *assigner {
+	w := &assigner{
 		items: items,
 		unit:  make([]int64, len(items)),
 		of:    make([]int32, len(items)),
@@ -58,14 +58,14 @@ func newWork(items []Item, n int) *work {
 }
 
 // put assigns the item to partition p.
-func (w *work) put(i int32, p int) {
+func (w *assigner) put(i int32, p int) {
 	w.of[i] = int32(p)
 	w.load[p] += w.unit[i]
 	w.count[p]++
 }
 
 // release takes the item from its partition into the pool.
-func (w *work) release(i int32) {
+func (w *assigner) release(i int32) {
 	p := w.of[i]
 	w.of[i] = none
 	w.load[p] -= w.unit[i]
@@ -74,13 +74,13 @@ func (w *work) release(i int32) {
 }
 
 // mean is what a partition would weigh if all weighed the same.
-func (w *work) mean() int64 { return w.total / int64(max(1, len(w.load))) }
+func (w *assigner) mean() int64 { return w.total / int64(max(1, len(w.load))) }
 
 // fair is the least that the heaviest partition can weigh, whatever is done.
-func (w *work) fair() int64 { return max(w.mean(), w.most) }
+func (w *assigner) fair() int64 { return max(w.mean(), w.most) }
 
 // heaviest is what the heaviest partition weighs.
-func (w *work) heaviest() int64 {
+func (w *assigner) heaviest() int64 {
 	var h int64
 	for _, l := range w.load {
 		h = max(h, l)
@@ -89,7 +89,7 @@ func (w *work) heaviest() int64 {
 }
 
 // even reports whether no partition is more than 2% heavier than it has to be.
-func (w *work) even() bool { return w.heaviest() <= w.fair()+w.fair()/50 }
+func (w *assigner) even() bool { return w.heaviest() <= w.fair()+w.fair()/50 }
 
 // place empties the pool: heavy items first, each to the partition with room
 // that promises to be lightest. What a partition still lacks counts as so many
@@ -97,7 +97,7 @@ func (w *work) even() bool { return w.heaviest() <= w.fair()+w.fair()/50 }
 // filled up beyond all others in the end. Once no more items are left than
 // partitions lack, only those that lack some take any, so that all end within
 // the bounds. The pool has to hold at least what partitions lack, and to fit.
-func (w *work) place(b Bounds) {
+func (w *assigner) place(b Bounds) {
 	if len(w.pool) == 0 {
 		return
 	}
@@ -129,7 +129,7 @@ func (w *work) place(b Bounds) {
 }
 
 // below queues the partitions that have fewer than limit items by their key.
-func (w *work) below(limit int, key func(p int) int64) *queue {
+func (w *assigner) below(limit int, key func(p int) int64) *queue {
 	q := &queue{}
 	for p, c := range w.count {
 		if c < limit {
@@ -140,7 +140,7 @@ func (w *work) below(limit int, key func(p int) int64) *queue {
 }
 
 // members lists the items of each partition; items in the pool are in none.
-func (w *work) members() [][]int32 {
+func (w *assigner) members() [][]int32 {
 	all := make([][]int32, len(w.load))
 	backing := make([]int32, 0, len(w.items))
 	for p, c := range w.count {
@@ -156,7 +156,7 @@ func (w *work) members() [][]int32 {
 }
 
 // result is the assignment as the caller sees it.
-func (w *work) result() Result {
+func (w *assigner) result() Result {
 	r := Result{Of: make([]int, len(w.items)), Counts: w.count, Weights: make([]float64, len(w.load))}
 	for i, p := range w.of {
 		r.Of[i] = int(p)

@@ -8,7 +8,7 @@ import (
 // fresh assigns as if nothing had been assigned before. It first tries to keep
 // the counts within a tenth of each other, since counts cost workers, and uses
 // the whole room between the bounds only where weights need it.
-func (w *work) fresh(b Bounds) {
+func (w *assigner) fresh(b Bounds) {
 	each := len(w.items) / max(1, len(w.load))
 	narrow := Bounds{Min: max(b.Min, each-each/10), Max: min(b.Max, each+each/10+1)}
 	pool := w.pool
@@ -29,7 +29,7 @@ func (w *work) fresh(b Bounds) {
 // Items have to leave a partition that holds more than Max; and where the pool
 // and those together are fewer than what others lack, just as many more as are
 // missing. No assignment within the bounds moves fewer.
-func (w *work) settle(b Bounds) {
+func (w *assigner) settle(b Bounds) {
 	give := make([]int, len(w.load)) // how many items each partition gives up
 	missing := -len(w.pool)
 	for p, c := range w.count {
@@ -49,7 +49,7 @@ func (w *work) settle(b Bounds) {
 
 // giveMore lets partitions that stay at or above least give up so many more
 // items in all, always the one that is heaviest by then.
-func (w *work) giveMore(give []int, more, least int) {
+func (w *assigner) giveMore(give []int, more, least int) {
 	if more <= 0 {
 		return
 	}
@@ -74,7 +74,7 @@ func (w *work) giveMore(give []int, more, least int) {
 
 // giveUp releases n of a partition's members: of those n that are neighbours
 // when sorted by weight, the ones that together come nearest to weighing want.
-func (w *work) giveUp(members []int32, n int, want int64) {
+func (w *assigner) giveUp(members []int32, n int, want int64) {
 	w.heavyFirst(members)
 	sums := make([]int64, len(members)+1)
 	for k, i := range members {
@@ -95,7 +95,7 @@ func (w *work) giveUp(members []int32, n int, want int64) {
 // items where they are as it can: partitions that are too heavy let go of their
 // heaviest items that fit elsewhere, which are few, and again while that helps.
 // Where it does not help enough, it starts afresh.
-func (w *work) rebalance(b Bounds) {
+func (w *assigner) rebalance(b Bounds) {
 	const rounds = 16 // each lets go of lighter items than the one before
 	target := w.fair()
 	for range rounds {
@@ -119,7 +119,7 @@ func (w *work) rebalance(b Bounds) {
 	if w.even() {
 		return
 	}
-	again := newWork(w.items, 0)
+	again := newAssigner(w.items, 0)
 	again.load, again.count = make([]int64, len(w.load)), make([]int, len(w.count))
 	again.fresh(b)
 	if again.heaviest() < w.heaviest() {
@@ -130,7 +130,7 @@ func (w *work) rebalance(b Bounds) {
 
 // lighten releases the heaviest of p's members that weigh at most fits and
 // leave at least target behind, until p weighs enough or less.
-func (w *work) lighten(members []int32, p int, target, enough, fits int64) {
+func (w *assigner) lighten(members []int32, p int, target, enough, fits int64) {
 	w.heavyFirst(members)
 	for _, i := range members {
 		if w.load[p] <= enough {
@@ -143,7 +143,7 @@ func (w *work) lighten(members []int32, p int, target, enough, fits int64) {
 }
 
 // copy returns an independent copy.
-func (w *work) copy() work {
+func (w *assigner) copy() assigner {
 	c := *w
 	c.of, c.load, c.count = slices.Clone(w.of), slices.Clone(w.load), slices.Clone(w.count)
 	return c
@@ -151,7 +151,7 @@ func (w *work) copy() work {
 
 // renumber swaps the partitions' numbers so that many items are in their
 // previous one: the pairs of old and new that share most items come first.
-func (w *work) renumber() {
+func (w *assigner) renumber() {
 	n := len(w.load)
 	type pair struct{ old, new, shared int }
 	shared := map[[2]int]int{}
