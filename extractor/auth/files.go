@@ -8,9 +8,9 @@ import (
 	"github.com/bundlegen/bundlegen/internal/regular"
 )
 
-// MaxFile is the size of the largest file that a site may name, in bytes: all
+// maxFile is the size of the largest file that a site may name, in bytes: all
 // certificate authorities of a system together take a quarter of it.
-const MaxFile = 1 << 20
+const maxFile = 1 << 20
 
 // Files reads a file that a site names, by its path in the bundle: a certificate
 // authority, a Kerberos configuration. Its error names the file and the reason.
@@ -27,6 +27,6 @@ func Folder(dir string) Files {
 			return nil, err
 		}
 		defer root.Close() // only read: closing cannot lose anything
-		return regular.ReadIn(root, filepath.ToSlash(name), MaxFile)
+		return regular.ReadIn(root, filepath.ToSlash(name), maxFile)
 	}
 }

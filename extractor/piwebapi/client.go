@@ -32,7 +32,6 @@ type Options struct {
 	// of requests per second, one connection and 150,000 items a call.
 	Limits    manifest.Limits
 	Transport http.RoundTripper // from auth.NewTransport; required
-	UserAgent string            // "" = pi-extractor
 	Logger    *slog.Logger      // nil = no log; retries and splits are logged at Debug
 	Retrying  func(Retry)       // called for each request that is sent again, from several goroutines; may be nil
 	// Access is shared by the Clients of a site in one run; nil = not shared.
@@ -94,9 +93,6 @@ func New(o Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.UserAgent == "" {
-		o.UserAgent = "pi-extractor"
-	}
 	connections := max(1, o.Limits.Connections)
 	limit := rate.Inf
 	if o.Limits.RequestsPerSecond > 0 {
@@ -108,7 +104,7 @@ func New(o Options) (*Client, error) {
 	client := resty.NewWithClient(&http.Client{Transport: o.Transport}).
 		SetBaseURL(base.String()).SetTimeout(timeout). // of a request, body included
 		SetDoNotParseResponse(true).SetDisableWarn(true).
-		SetHeader("User-Agent", o.UserAgent).SetHeader("Accept", "application/json").
+		SetHeader("User-Agent", "pi-extractor").SetHeader("Accept", "application/json").
 		// A redirect leads to a sign-in page or to another host. Neither is
 		// PI Web API, so it is an answer like any other wrong one.
 		SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }))

@@ -53,7 +53,7 @@ func (i *Installation) Server(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("start Spark: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, diag.WithHint(fmt.Errorf("the server did not answer within %s", startTimeout),
-		"see %s", s.LogFile()))
+		"see %s", s.logFile()))
 	defer cancel()
 	if err := s.await(ctx); err != nil {
 		s.Close()
@@ -64,7 +64,7 @@ func (i *Installation) Server(ctx context.Context, o Options) (*Server, error) {
 
 // start starts the JVM by Spark's own script, which execs it.
 func (s *Server) start() (*Process, error) {
-	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Server) await(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		text, err := os.ReadFile(s.LogFile())
+		text, err := os.ReadFile(s.logFile())
 		if err != nil {
 			return err
 		}
@@ -139,8 +139,8 @@ func (s *Server) Env() []string {
 // Pid returns the id of the server's process.
 func (s *Server) Pid() int { return s.process.Pid() }
 
-// LogFile returns the path of the log of the server and its executors.
-func (s *Server) LogFile() string { return filepath.Join(s.options.Dir, "spark.log") }
+// logFile returns the path of the log of the server and its executors.
+func (s *Server) logFile() string { return filepath.Join(s.options.Dir, "spark.log") }
 
 // Done is closed when the server's process has ended, by Close or by itself.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
@@ -148,7 +148,7 @@ func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 // Err returns how the server ended, with the last trouble in its log; valid once Done is
 // closed.
 func (s *Server) Err() error {
-	text, err := os.ReadFile(s.LogFile())
+	text, err := os.ReadFile(s.logFile())
 	if err != nil {
 		text = nil
 	}
@@ -156,7 +156,7 @@ func (s *Server) Err() error {
 	if said := lastTrouble(string(text)); said != "" {
 		msg += ": " + said
 	}
-	return diag.WithHint(errors.New(msg), "see %s", s.LogFile())
+	return diag.WithHint(errors.New(msg), "see %s", s.logFile())
 }
 
 // lastTrouble finds the innermost cause in a Java log.
