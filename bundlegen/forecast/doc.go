@@ -13,10 +13,11 @@
 //	start       = startup_classic + install_cluster      cold machines
 //	              startup_pool + install_cluster         from a pool with enough idle machines
 //	              startup_serverless + install_serverless
-//	discover    = discover_fixed + pages · pi_request / at once, of the largest site,
-//	              pages of pi_points_per_page, at once = min(connections, pi_threads)
+//	discover    = discover_fixed + pages · pi_request, of the largest site, pages of
+//	              pi_points_per_page
 //	consolidate = consolidate + events · append_per_event
-//	validate    = validate_fixed + (partitions · pi_request + sampled tags · pi_tag) / at once
+//	validate    = validate_fixed + Σ (partitions · pi_request + sampled tags · pi_tag) / at once,
+//	              of all sites, at once = min(connections, pi_threads)
 //
 // A run reads the events of its window: the cadence, or a multiple of it where
 // runs are longer than that, since a start is skipped while a run goes on. A

@@ -186,25 +186,25 @@ func (j Job) machines() (drivers, workers int) {
 	return drivers, workers
 }
 
+// discover returns the seconds of the discover task, which lists all sites at once, each
+// page by page.
 func (m Model) discover(j Job) float64 {
-	longest := 0.0
+	pages := 0.0
 	for _, s := range j.Sites {
-		pages := math.Ceil(float64(s.Tags) / m.PointsPerPage)
-		longest = max(longest, pages*m.Request/m.atOnce(s.Connections))
+		pages = max(pages, math.Ceil(float64(s.Tags)/m.PointsPerPage))
 	}
-	return m.DiscoverFixed + longest
+	return m.DiscoverFixed + pages*m.Request
 }
 
+// validate returns the seconds of the validate task, which counts one site after the
+// other.
 func (m Model) validate(j Job) float64 {
-	work := make([]float64, len(j.Sites))
+	seconds := m.ValidateFixed
 	for _, p := range j.Partitions {
-		work[p.Site] += m.Request + min(m.ValidateTags, float64(p.Tags))*m.Tag
+		work := m.Request + min(m.ValidateTags, float64(p.Tags))*m.Tag
+		seconds += work / m.atOnce(j.Sites[p.Site].Connections)
 	}
-	longest := 0.0
-	for i, s := range j.Sites {
-		longest = max(longest, work[i]/m.atOnce(s.Connections))
-	}
-	return m.ValidateFixed + longest
+	return seconds
 }
 
 // atOnce returns the requests that a server works on at once for that many connections.

@@ -18,13 +18,11 @@ import (
 
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/text"
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 )
 
 // Bounds of a list of points.
 const (
-	// pointsPage is how many points a request asks for: a page of some megabytes. It
-	// is independent of items_per_call, which is about events.
-	pointsPage = 10_000
 	// maxPage is the size of the largest page that is read, in bytes.
 	maxPage = 64 << 20
 	// maxItems is how many points of a page are read: more than requested, since a
@@ -152,7 +150,7 @@ type pageSize struct {
 	failures map[int]int // how often a size has failed, by its number of bits
 }
 
-func newPageSize() pageSize { return pageSize{now: pointsPage, failures: map[int]int{}} }
+func newPageSize() pageSize { return pageSize{now: callsize.PointsPerPage, failures: map[int]int{}} }
 
 // failed makes the size smaller. limit is the server's own; 0 if it names none.
 func (s *pageSize) failed(limit int) {
@@ -168,7 +166,7 @@ func (s *pageSize) failed(limit int) {
 // went makes the size larger again after enough pages.
 func (s *pageSize) went() {
 	s.streak++
-	if larger := min(pointsPage, 2*s.now); s.streak >= 1<<min(s.failures[bits.Len(uint(larger))], 20) {
+	if larger := min(callsize.PointsPerPage, 2*s.now); s.streak >= 1<<min(s.failures[bits.Len(uint(larger))], 20) {
 		s.now, s.streak = larger, 0
 	}
 }

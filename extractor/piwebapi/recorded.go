@@ -16,6 +16,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -281,7 +282,7 @@ func (r *reading) call(ctx context.Context, j *job, d *decode.Decoder, results [
 				return d.StreamSet(bounded(body), streams, maxCount, held.batch, results)
 			}}
 	}
-	sent.work = float64(len(j.cursors) + minStreams)
+	sent.work = float64(len(j.cursors) + callsize.MinStreams)
 	return sent
 }
 

@@ -4,21 +4,12 @@ import (
 	"math"
 	"sync"
 
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
 // How many streams and items a call may have. limits and splitCalls are pure;
 // batchSizer guards what is learned of the server.
-
-const (
-	defaultItems    = 150_000 // MaxReturnedItemsPerCall of a server that nobody has configured
-	defaultURLBytes = 15_900  // of the 16 KB that HTTP.sys takes, with room for what a proxy adds
-	maxStreams      = 1000    // of one call, whatever else is allowed
-	minStreams      = 25      // a call is not made smaller than this only to use a connection
-	assumedRate     = 180     // events an hour of a tag with an unknown rate
-	headroom        = 1.25    // events may come quicker than expected
-	spare           = 8       // and a page that is exactly full must be asked for again
-)
 
 // limits bound a call.
 type limits struct {
@@ -41,7 +32,7 @@ func (l limits) maxCount(streams int) int { return max(1, l.items/max(1, streams
 // headroom, and never more than a call can have.
 func (l limits) need(eventsPerHour float64, length instant.Ticks) int {
 	expected := eventsPerHour * float64(length) / float64(instant.Hour)
-	return int(min(float64(l.items), math.Ceil(expected*headroom)+spare))
+	return int(min(float64(l.items), math.Ceil(expected*callsize.Headroom)+callsize.Spare))
 }
 
 // load is what a stream takes of a call.
@@ -68,7 +59,7 @@ func splitCalls(loads []load, head int, l limits, connections int) []int {
 	}
 	fewest := min(len(loads), max(1, int(math.Ceil(shares[len(loads)]-1e-9))))
 	calls := (fewest + connections - 1) / connections * connections
-	calls = max(fewest, min(calls, len(loads)/minStreams))
+	calls = max(fewest, min(calls, len(loads)/callsize.MinStreams))
 	for {
 		ends := divide(loads, shares, head, l, calls)
 		if len(ends) <= calls || calls >= len(loads) {
@@ -107,12 +98,12 @@ type batchSizer struct {
 
 func newBatchSizer(items, urlBytes, connections int) *batchSizer {
 	if items <= 0 {
-		items = defaultItems
+		items = callsize.MaxItems
 	}
 	if urlBytes <= 0 {
-		urlBytes = defaultURLBytes
+		urlBytes = callsize.MaxURL
 	}
-	return &batchSizer{connections: connections, current: limits{urlBytes: urlBytes, items: items, streams: maxStreams},
+	return &batchSizer{connections: connections, current: limits{urlBytes: urlBytes, items: items, streams: callsize.MaxStreams},
 		rates: map[string]float64{}}
 }
 
@@ -151,7 +142,7 @@ func (b *batchSizer) succeeded(streams int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if streams >= b.current.streams {
-		b.current.streams = min(maxStreams, b.current.streams+max(1, b.current.streams/4))
+		b.current.streams = min(callsize.MaxStreams, b.current.streams+max(1, b.current.streams/4))
 	}
 }
 
@@ -163,7 +154,7 @@ func (b *batchSizer) rate(webID string, expected float64) float64 {
 		return measured
 	}
 	if expected < 0 || math.IsNaN(expected) {
-		return assumedRate
+		return callsize.EventsPerHour
 	}
 	return expected
 }

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bundlegen/bundlegen/extractor/batch"
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -50,7 +51,7 @@ func TestCutsAreFewAndEven(t *testing.T) {
 			loads[i] = load{need: need, urlBytes: 39} // &webId= and an IDOnly id
 		}
 		first := 0
-		for _, end := range splitCalls(loads, 420, limits{urlBytes: defaultURLBytes, items: defaultItems, streams: maxStreams}, connections) {
+		for _, end := range splitCalls(loads, 420, limits{urlBytes: callsize.MaxURL, items: callsize.MaxItems, streams: callsize.MaxStreams}, connections) {
 			list = append(list, end-first)
 			first = end
 		}
@@ -67,15 +68,15 @@ func TestCutsAreFewAndEven(t *testing.T) {
 	assert.Equal(t, same(80, 375), widths(30_000, 200, 10))
 	assert.Equal(t, same(1, 39), widths(39, 200, 10), "too few to divide")
 	assert.Equal(t, same(4, 25), widths(100, 200, 10))
-	assert.Equal(t, same(1, 1), widths(1, defaultItems, 10))
+	assert.Equal(t, same(1, 1), widths(1, callsize.MaxItems, 10))
 	assert.Equal(t, same(28, 36), widths(1008, 3600, 4), "bounded by items: 41 would fit, in 25 calls")
 	assert.Empty(t, widths(0, 1, 1))
 }
 
 func TestNeed(t *testing.T) {
 	l := limits{items: 1000}
-	assert.Equal(t, spare, l.need(0, instant.Day))
-	assert.Equal(t, 225+spare, l.need(180, instant.Hour))
+	assert.Equal(t, callsize.Spare, l.need(0, instant.Day))
+	assert.Equal(t, 225+callsize.Spare, l.need(180, instant.Hour))
 	assert.Equal(t, 1000, l.need(1e12, instant.Day))
 	assert.Equal(t, 1000, l.need(math.Inf(1), instant.Hour))
 	assert.Equal(t, 250, l.maxCount(4))
@@ -106,7 +107,7 @@ func TestWidthLearns(t *testing.T) {
 	w.succeeded(100)
 	assert.Equal(t, 125, w.limits().streams)
 
-	assert.EqualValues(t, assumedRate, w.rate("a", -1))
+	assert.EqualValues(t, callsize.EventsPerHour, w.rate("a", -1))
 	assert.EqualValues(t, 7, w.rate("a", 7))
 	w.measured("a", 100, instant.Minute)
 	assert.EqualValues(t, 7, w.rate("a", 7), "a minute tells nothing")

@@ -14,6 +14,7 @@ import (
 	"github.com/bundlegen/bundlegen/extractor/batch"
 	"github.com/bundlegen/bundlegen/extractor/decode"
 	"github.com/bundlegen/bundlegen/internal/crash"
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
@@ -139,7 +140,7 @@ func (k *counting) count(ctx context.Context, members []int, part bool) error {
 	}
 	var numbers []int64
 	var failures []error
-	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + minStreams),
+	r := request{path: summaryPath, query: query.String(), work: float64(len(members) + callsize.MinStreams),
 		read: func(body io.Reader, _ http.Header) (err error) {
 			numbers, failures, err = decode.SummaryCounts(body, asked)
 			return err

@@ -7,6 +7,8 @@ package constants
 import (
 	"maps"
 	"slices"
+
+	"github.com/bundlegen/bundlegen/pipeline/callsize"
 )
 
 // Constant is one number that forecasts rest on.
@@ -46,13 +48,13 @@ var defaults = [...]Constant{
 	{"pi_threads", 10, "requests", "assumed: what turns that claim's 25 minutes into 3", 1, 100_000},
 	{"pi_values_per_second", 50_000, "events/s", "one user's measurement on a 24-core server", 1, aLot},
 	{"pi_tags_per_call", 400, "tags", "URL of 16 KB, 39 bytes a stream with IDOnly WebIDs; where the inventory has WebIDs, their length counts", 1, 1000},
-	{"pi_url_bytes", 15_400, "bytes", extractor + ": URL of 16 KB, less what stands before the streams", 1000, 1e6},
-	{"pi_least_tags_per_call", 25, "tags", extractor + ": a call is not made narrower only to occupy a connection", 1, 1000},
-	{"pi_items_headroom", 1.25, "x", extractor + ": room for more events than expected", 1, 10},
-	{"pi_items_spare", 8, "items a tag", extractor + ": room that a page is never exactly full", 0, 1000},
-	{"pi_points_per_page", 1000, "points", extractor + ": of discovery", 1, 100_000},
+	{"pi_url_bytes", callsize.MaxURL - callsize.URLHead, "bytes", extractor + ": URL of 16 KB, less what stands before the streams", 1000, 1e6},
+	{"pi_least_tags_per_call", callsize.MinStreams, "tags", extractor + ": a call is not made narrower only to occupy a connection", 1, 1000},
+	{"pi_items_headroom", callsize.Headroom, "x", extractor + ": room for more events than expected", 1, 10},
+	{"pi_items_spare", callsize.Spare, "items a tag", extractor + ": room that a page is never exactly full", 0, 1000},
+	{"pi_points_per_page", callsize.PointsPerPage, "points", extractor + ": of discovery", 1, 100_000},
 	{"pi_retry_share", 0.01, "of the calls", "assumed: calls that fail and are made again", 0, 10},
-	{"events_per_hour", 180, "events/h a tag", "about 50 events/s per 1,000 tags is typical", 0, 1e7},
+	{"events_per_hour", callsize.EventsPerHour, "events/h a tag", "about 50 events/s per 1,000 tags is typical", 0, 1e7},
 
 	{"spark_statement", 3, "s", "measured with open Spark 4 and Delta: 3 to 5 s each, fixed costs dominate", 0, anHour},
 	{"batch_statements", 5, "statements", extractor + ": open, decide, read back, apply, metrics", 0, 1000},
