@@ -36,7 +36,8 @@ func TestTables(t *testing.T) {
 		"Columns are only ever added to the right; none is renamed or removed. A local run has the same tables in `lake.duckdb`.\n" +
 		"`go test ./docs -update` makes this page from `pipeline/tables`.\n")
 	for _, table := range tables.All {
-		fmt.Fprintf(&b, "\n## %s.%s\n\n%s.\n\n| column | type | meaning |\n|---|---|---|\n", table.Schema, table.Name, sentence(table.Comment))
+		fmt.Fprintf(&b, "\n## %s.%s\n\n%s.\n\n| column | type | meaning |\n|---|---|---|\n", table.Schema, table.Name,
+			sentence(table.Comment))
 		for _, c := range table.Columns {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.Type, strings.ReplaceAll(c.Comment, "|", `\|`))
 		}

@@ -72,7 +72,8 @@ func Measure(p *plan.Plan, pipeline string, rows []Row) (*Result, error) {
 	} {
 		m.keep(k.Name, k.Why)
 	}
-	c := Calibration{Version: Version, Pipeline: h.pipeline, Runs: len(h.runs), From: h.runs[0].began, To: h.runs[len(h.runs)-1].began, Constants: m.measured}
+	c := Calibration{Version: Version, Pipeline: h.pipeline, Runs: len(h.runs), From: h.runs[0].began, To: h.runs[len(h.runs)-1].began,
+		Constants: m.measured}
 	return &Result{Calibration: c, Kept: m.kept, Slow: h.slow(), Notes: append(h.notes, h.gaps()...)}, nil
 }
 
@@ -173,7 +174,8 @@ func (h *history) ofPlan(rows []Row) []Row {
 		}
 		part, ok := h.partitions[r.Partition]
 		n := tags[owner{r.Run, r.Partition}]
-		if r.Batch == "" || ok && part.Site == r.Site && part.Tier == r.Tier && math.Abs(float64(n-part.Tags)) <= otherTags*float64(part.Tags) {
+		if r.Batch == "" || ok && part.Site == r.Site && part.Tier == r.Tier &&
+			math.Abs(float64(n-part.Tags)) <= otherTags*float64(part.Tags) {
 			return false
 		}
 		other++
@@ -189,7 +191,8 @@ func (h *history) ofPlan(rows []Row) []Row {
 			words.Plural(other, "row"), words.List(names, 4)))
 	}
 	slices.SortFunc(kept, func(a, b Row) int {
-		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task), a.Partition-b.Partition, a.Attempt-b.Attempt, cmp.Compare(a.Number, b.Number))
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task), a.Partition-b.Partition,
+			a.Attempt-b.Attempt, cmp.Compare(a.Number, b.Number))
 	})
 	return kept
 }
@@ -260,7 +263,8 @@ func (h *history) gaps() []string {
 			}
 		}
 		if lacking > 0 {
-			notes = append(notes, fmt.Sprintf("%s of tier %s have no row of some partitions: these failed, or had nothing to land.", words.Plural(lacking, "run"), tier.Name))
+			notes = append(notes, fmt.Sprintf("%s of tier %s have no row of some partitions: these failed, or had nothing to land.",
+				words.Plural(lacking, "run"), tier.Name))
 		}
 	}
 	return notes

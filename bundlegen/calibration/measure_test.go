@@ -38,7 +38,8 @@ func planned(t require.TestingT, change func(*config.Pipeline), tags ...int) *pl
 	var list []inventory.Tag
 	for s, n := range tags {
 		site := fmt.Sprintf("plant-%d", s)
-		cfg.Sites = append(cfg.Sites, config.Site{Name: site, URL: "https://pi.example", Limits: config.Limits{RequestsPerSecond: 500, Connections: 4, ItemsPerCall: 150000}})
+		cfg.Sites = append(cfg.Sites, config.Site{Name: site, URL: "https://pi.example",
+			Limits: config.Limits{RequestsPerSecond: 500, Connections: 4, ItemsPerCall: 150000}})
 		for i := range n {
 			list = append(list, inventory.Tag{Site: site, Name: fmt.Sprintf("T%05d", i), EventsPerHour: -1, PointID: int64(i + 1)})
 		}
@@ -71,7 +72,8 @@ func history(p *plan.Plan, runs int, is truth, pipeline string) []calibration.Ro
 		id := fmt.Sprintf("run-%d", n)
 		other := func(task string, at time.Time, took float64) time.Time {
 			end := at.Add(seconds(took))
-			rows = append(rows, calibration.Row{Pipeline: pipeline, Run: id, Task: task, Tier: "standard", Partition: -1, Attempt: 1, Start: at, End: end, Status: "SUCCEEDED"})
+			rows = append(rows, calibration.Row{Pipeline: pipeline, Run: id, Task: task, Tier: "standard", Partition: -1, Attempt: 1,
+				Start: at, End: end, Status: "SUCCEEDED"})
 			return end
 		}
 		discovered := other("discover", start, is.discover)
@@ -203,7 +205,8 @@ func TestGapsAndOtherPlans(t *testing.T) {
 	r, err := calibration.Measure(p, "demo", rows)
 	require.NoError(t, err)
 	require.Len(t, r.Notes, 2)
-	assert.Equal(t, "1 gap in the history of tier standard: a run is due every 1 h, and after 2026-01-31 03:00 there was none for 3 h.", r.Notes[0])
+	assert.Equal(t, "1 gap in the history of tier standard: a run is due every 1 h, and after 2026-01-31 03:00 there was none for 3 h.",
+		r.Notes[0])
 	assert.Contains(t, r.Notes[1], "1 run of tier standard have no row of some partitions")
 
 	other := planned(t, nil, 3000) // one partition, 0000, of all tags
@@ -241,7 +244,8 @@ func TestMeasureIsDeterministic(t *testing.T) {
 		}
 		first := encoded(rows)
 		shuffled := slices.Clone(rows)
-		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0)).Shuffle(len(shuffled),
+			func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		require.Equal(t, first, encoded(shuffled))
 		path := filepath.Join(os.TempDir(), fmt.Sprintf("calibration-%d.json", os.Getpid()))
 		defer os.Remove(path)
@@ -291,7 +295,8 @@ func TestReadCSV(t *testing.T) {
 	assert.Equal(t, []calibration.Row{
 		{Pipeline: "demo", Run: "r", Task: "extract", Tier: "standard", Site: "plant-a", Partition: 3, Attempt: 1, Batch: "b", Number: 7,
 			Start: noon.Add(500 * time.Millisecond), End: noon.Add(time.Second), Tags: 10, Events: 20, Requests: 5, Status: "SUCCEEDED"},
-		{Pipeline: "demo", Run: "r", Task: "discover", Tier: "standard", Partition: -1, Attempt: 1, Start: noon, End: noon.Add(time.Second), Status: "SUCCEEDED"},
+		{Pipeline: "demo", Run: "r", Task: "discover", Tier: "standard", Partition: -1, Attempt: 1, Start: noon, End: noon.Add(time.Second),
+			Status: "SUCCEEDED"},
 	}, rows)
 }
 
@@ -301,9 +306,10 @@ func TestBadCSV(t *testing.T) {
 		"": "m.csv: the file is empty",
 		strings.Replace(header, "start_time", "star_time", 1) + row: "m.csv:1: there is no column start_time; the nearest is star_time",
 		header + row + strings.Replace(row, ",20,", ",-20,", 1):     `m.csv:3:50: points_ingested: "-20"; allowed: a whole number from 0`,
-		header + strings.Replace(row, "12:00:01", "noon", 1):        `m.csv:2:25: end_time: "2026-01-31 noon"; allowed: a timestamp such as`,
-		header + strings.Replace(row, "12:00:01", "11:00:01", 1):    "m.csv:2:25: end_time: is before start_time",
-		header + strings.Replace(row, "SUCCEEDED", "", 1):           "m.csv:2:53: status: is empty",
+		header + strings.Replace(row, "12:00:01", "noon",
+			1): `m.csv:2:25: end_time: "2026-01-31 noon"; allowed: a timestamp such as`,
+		header + strings.Replace(row, "12:00:01", "11:00:01", 1): "m.csv:2:25: end_time: is before start_time",
+		header + strings.Replace(row, "SUCCEEDED", "", 1):        "m.csv:2:53: status: is empty",
 		header + "r,3\n": "wrong number of fields",
 	} {
 		_, err := calibration.ReadCSV(strings.NewReader(content), "m.csv")
@@ -312,7 +318,8 @@ func TestBadCSV(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	record := []string{"r", "3", "1769860800000000", "1769860801000000", "10", "20", "SUCCEEDED", "demo", "extract", "standard", "plant-a", "1", "b", "7", "0", "5"}
+	record := []string{"r", "3", "1769860800000000", "1769860801000000", "10", "20", "SUCCEEDED", "demo", "extract", "standard", "plant-a",
+		"1", "b", "7", "0", "5"}
 	rows, err := calibration.Parse([][]string{record}, "the warehouse")
 	require.NoError(t, err)
 	assert.Equal(t, 3, rows[0].Partition)

@@ -89,7 +89,8 @@ func large(s string) (int64, error) {
 }
 
 // layouts are the ways in which engines and exports write timestamps.
-var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07"}
+var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07"}
 
 // instantOf reads a timestamp: microseconds since 1970, or a date and time,
 // which is UTC without a zone.
@@ -117,7 +118,8 @@ func Query(table, micros, pipeline string) string {
 		}
 		selected[i] = "coalesce(CAST(" + expression + " AS " + string(tables.String) + "), '')"
 	}
-	return "SELECT " + strings.Join(selected, ", ") + " FROM " + table + " WHERE pipeline = '" + strings.ReplaceAll(pipeline, "'", "''") + "' AND end_time IS NOT NULL"
+	return "SELECT " + strings.Join(selected, ", ") + " FROM " + table + " WHERE pipeline = '" + strings.ReplaceAll(pipeline, "'", "''") +
+		"' AND end_time IS NOT NULL"
 }
 
 // Header is the columns of Query, in order.

@@ -89,7 +89,8 @@ run --local tries the emitted job on this machine first.
 Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
 		Commands: []*cli.Command{
-			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(), generateCommand(), validateCommand(),
+			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(),
+			generateCommand(), validateCommand(),
 			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), schemaCommand(), completionCommand(), manCommand(),
 		},
 	})
@@ -102,8 +103,10 @@ Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 // Flags that several commands share.
 var (
 	configFlag = &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "pipeline.yml", Usage: "read the pipeline from `FILE`"}
-	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; by default those of all regions"}, regionNames}
-	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"}, Usage: "a deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
+	regionFlag = &choiceFlag{&cli.StringFlag{Name: "region", Usage: "only the bundle of `REGION`; by default those of all regions"},
+		regionNames}
+	targetFlag = &choiceFlag{&cli.StringFlag{Name: "target", Aliases: []string{"t"},
+		Usage: "a deployment `TARGET` of pipeline.yml, such as prod"}, targetNames}
 )
 
 // screen is what a stream can show.

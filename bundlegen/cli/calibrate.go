@@ -49,7 +49,8 @@ func calibrateCommand() *cli.Command {
 				return err
 			}
 			s := screenOf(c.App.Writer)
-			err = report.CalibrationText(c.App.Writer, report.Measured{Result: result, File: workflow.CalibrationName(cfg), Was: was, Next: "bundlegen plan" + withConfig(c)}, report.Options{Width: s.width, Color: s.color})
+			err = report.CalibrationText(c.App.Writer, report.Measured{Result: result, File: workflow.CalibrationName(cfg), Was: was,
+				Next: "bundlegen plan" + withConfig(c)}, report.Options{Width: s.width, Color: s.color})
 			if err != nil || !c.Bool("rates") {
 				return err
 			}
@@ -57,7 +58,8 @@ func calibrateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "%s: events_per_hour of %s measured, %s changed\n", cfg.Inventory, words.Plural(measured, "tag"), words.Count(changed))
+			_, err = fmt.Fprintf(c.App.Writer, "%s: events_per_hour of %s measured, %s changed\n", cfg.Inventory,
+				words.Plural(measured, "tag"), words.Count(changed))
 			return err
 		},
 	}
@@ -107,7 +109,8 @@ func metricsSource(c *cli.Context) (rowsOf, error) {
 		return nil, diag.WithHint(errors.New("give one of --data FOLDER, --metrics FILE and -t TARGET"),
 			"local runs leave their history in data: bundlegen run%s --local", withConfig(c))
 	case c.Bool("rates") && c.String("data") == "":
-		return nil, diag.WithHint(fmt.Errorf("%s belongs to --data", commandline.Typed(c, "rates")), "only a data folder has the events at hand")
+		return nil, diag.WithHint(fmt.Errorf("%s belongs to --data", commandline.Typed(c, "rates")),
+			"only a data folder has the events at hand")
 	}
 	return named[0], nil
 }

@@ -23,7 +23,8 @@ func twoRuns() [][]string {
 			if partition != "" {
 				batch, number, site = fmt.Sprintf("b%d%s", run, partition), fmt.Sprint(run+1), "plant-a"
 			}
-			rows = append(rows, []string{fmt.Sprint("r", run), partition, micros(start + from), micros(start + from + seconds), fmt.Sprint(tags), fmt.Sprint(events),
+			rows = append(rows, []string{fmt.Sprint("r", run), partition, micros(start + from), micros(start + from + seconds),
+				fmt.Sprint(tags), fmt.Sprint(events),
 				"SUCCEEDED", "walk.prod", task, "standard", site, "1", batch, number, "0", fmt.Sprint(requests)})
 		}
 		add("discover", "", 0, 20, 0, 0, 3)
@@ -41,7 +42,8 @@ func TestCalibrateByAWarehouse(t *testing.T) {
 	w := newWalk(t, func(s *testserver.Server) {
 		s.Handle("POST", "/api/2.0/sql/statements", func(r testserver.Request) any {
 			require.NoError(t, json.Unmarshal(r.Body, &asked))
-			return sql.StatementResponse{StatementId: "s", Status: &sql.StatementStatus{State: sql.StatementStateSucceeded}, Result: &sql.ResultData{DataArray: twoRuns()}}
+			return sql.StatementResponse{StatementId: "s", Status: &sql.StatementStatus{State: sql.StatementStateSucceeded},
+				Result: &sql.ResultData{DataArray: twoRuns()}}
 		})
 	})
 	require.Contains(t, w.bundlegen(1, "calibrate"), "give one of --data FOLDER, --metrics FILE and -t TARGET")

@@ -37,7 +37,8 @@ func outputFormat(c *cli.Context, what string) (string, error) {
 	for _, f := range c.Command.Flags {
 		choice, ok := f.(*choiceFlag)
 		if ok && choice.Name == "output" && !slices.Contains(choice.values(nil), format) {
-			return "", commandline.NotAllowed(commandline.Typed(c, "output"), format, fmt.Sprintf("without it, %s is printed as %s", what, choice.Value), choice.values(nil))
+			return "", commandline.NotAllowed(commandline.Typed(c, "output"), format,
+				fmt.Sprintf("without it, %s is printed as %s", what, choice.Value), choice.values(nil))
 		}
 	}
 	return format, nil

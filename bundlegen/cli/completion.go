@@ -71,14 +71,16 @@ fish:        bundlegen completion fish | source
 powershell:  bundlegen completion powershell | Out-String | Invoke-Expression
 
 Put the line into the shell's start-up file.`,
-		Flags: []cli.Flag{&choiceFlag{&cli.StringFlag{Name: "shell", Value: "bash", Usage: "the `SHELL` that the script is for"}, fixed(shells()...)}},
+		Flags: []cli.Flag{&choiceFlag{&cli.StringFlag{Name: "shell", Value: "bash", Usage: "the `SHELL` that the script is for"},
+			fixed(shells()...)}},
 		Before: func(c *cli.Context) error {
 			switch {
 			case c.Args().Len() > 1:
 				return diag.WithHint(fmt.Errorf("bundlegen completion takes one shell, and these are %d", c.Args().Len()),
 					"bundlegen completion %s", c.Args().First())
 			case c.Args().Present() && c.IsSet("shell") && c.Args().First() != c.String("shell"):
-				return diag.WithHint(fmt.Errorf("%s %s and %s cannot be combined", commandline.Typed(c, "shell"), c.String("shell"), c.Args().First()),
+				return diag.WithHint(fmt.Errorf("%s %s and %s cannot be combined", commandline.Typed(c, "shell"), c.String("shell"),
+					c.Args().First()),
 					"bundlegen completion %s", c.Args().First())
 			}
 			return nil

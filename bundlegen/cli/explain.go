@@ -28,10 +28,12 @@ func explainCommand() *cli.Command {
 with - comes after --. If no tag has exactly this name, case is ignored.`,
 		Flags: []cli.Flag{
 			configFlag,
-			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs: when the tag moved, up to when it is landed, and its last error; by default data, if a local run has landed there"},
+			&cli.StringFlag{Name: "data", Usage: "the data `FOLDER` of local runs: when the tag moved, up to when it is landed, and its " +
+				"last error; by default data, if a local run has landed there"},
 			outputFlag("text or json", "text", "json"),
 		},
-		Before: commandline.OneArgument(diag.WithHint(errors.New("which tag?"), "bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
+		Before: commandline.OneArgument(diag.WithHint(errors.New("which tag?"),
+			"bundlegen explain TAG; a name that begins with - comes after --"), "put a name with spaces in quotes"),
 		OnUsageError: func(c *cli.Context, err error, sub bool) error {
 			return fmt.Errorf("%w; a tag that begins with - comes after --", commandline.UsageError(c, err, sub))
 		},

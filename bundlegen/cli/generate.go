@@ -50,7 +50,8 @@ func generateCommand() *cli.Command {
 			case failed != nil || c.Bool("check"):
 				return failed
 			}
-			fmt.Fprintf(c.App.Writer, "next: bundlegen run%s --local, or bundlegen deploy%s -t %s\n", given, given, targets[len(targets)-1].Name)
+			fmt.Fprintf(c.App.Writer, "next: bundlegen run%s --local, or bundlegen deploy%s -t %s\n", given, given,
+				targets[len(targets)-1].Name)
 			return nil
 		},
 	}
@@ -64,7 +65,8 @@ func generate(c *cli.Context, p *workflow.Region, into *generated) error {
 	}
 	into.Same = into.Same && len(differences) == 0
 	b := generatedBundle{
-		Region: p.Name(), Folder: p.Dir(), Tags: p.Plan.Tags, Partitions: len(p.Plan.Partitions), Files: files(differences), Warnings: report.Warnings(p.Plan),
+		Region: p.Name(), Folder: p.Dir(), Tags: p.Plan.Tags, Partitions: len(p.Plan.Partitions), Files: files(differences),
+		Warnings: report.Warnings(p.Plan),
 		Changes: changed{
 			First: p.Changes.First, Settings: p.Changes.Settings, Added: p.Changes.Added, Removed: p.Changes.Removed,
 			Moved: p.Changes.Moved, Renamed: p.Changes.Renamed, Edited: p.Changes.Edited,
@@ -115,7 +117,8 @@ func check(c *cli.Context, out io.Writer, dir string, differences []bundle.Diffe
 		}
 		fmt.Fprintln(out, d)
 	}
-	return diag.WithHint(fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s", dir, words.Plural(len(differences), "file")),
+	return diag.WithHint(fmt.Errorf("%s differs from what pipeline.yml and the inventory give, in %s", dir,
+		words.Plural(len(differences), "file")),
 		"bundlegen generate%s%s", withConfig(c), withRegion(c))
 }
 
@@ -126,7 +129,8 @@ func wheelCommand() *cli.Command {
 		Usage: "makes the wheel that the tasks install",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "dist", Usage: "write it into `FOLDER`"},
-			&choiceFlag{&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64), Usage: "processor `ARCH` of the clusters: amd64 or arm64"}, fixed(arches...)},
+			&choiceFlag{&cli.StringFlag{Name: "arch", Value: string(wheel.AMD64),
+				Usage: "processor `ARCH` of the clusters: amd64 or arm64"}, fixed(arches...)},
 		},
 		Action: func(c *cli.Context) error {
 			arch := c.String("arch")

@@ -37,7 +37,8 @@ func writeGitignore(pipeline string) (wrote string, notes []string) {
 		}
 		return "", []string{fmt.Sprintf("%s is there already, and init changes none; add to it: %s", path, strings.Join(missing, "  "))}
 	}
-	return "", []string{fmt.Sprintf("%s could not be written (%s); keep out of git: %s", path, text.Line(err.Error()), strings.Join(missing, "  "))}
+	return "", []string{fmt.Sprintf("%s could not be written (%s); keep out of git: %s", path, text.Line(err.Error()),
+		strings.Join(missing, "  "))}
 }
 
 // lacking returns the lines of notForGit that a .gitignore does not have.

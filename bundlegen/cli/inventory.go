@@ -51,7 +51,8 @@ func initCommand() *cli.Command {
 			if ignore != "" {
 				ignore = " and " + ignore
 			}
-			fmt.Fprintf(c.App.Writer, "wrote %s%s\nnext: set the site's user and secret in %s, then bundlegen discover%s\n", path, ignore, path, withConfig(c))
+			fmt.Fprintf(c.App.Writer, "wrote %s%s\nnext: set the site's user and secret in %s, then bundlegen discover%s\n", path, ignore,
+				path, withConfig(c))
 			return nil
 		},
 	}
@@ -113,7 +114,8 @@ points are listed.`,
 			next := "bundlegen plan" + withConfig(c)
 			if asJSON(c) {
 				return printJSON(c, discovered{
-					Version: documentVersion, Inventory: whole.Inventory, Written: found.Written, Tags: len(found.Tags), Sites: bySite(whole, found.Tags),
+					Version: documentVersion, Inventory: whole.Inventory, Written: found.Written, Tags: len(found.Tags),
+					Sites: bySite(whole, found.Tags),
 					Added: found.Change.Added, Removed: found.Change.Removed, Renamed: found.Change.Renamed, Notes: notesOf(c), Next: next,
 				})
 			}
@@ -143,7 +145,8 @@ func discoverPoints(c *cli.Context, whole, cfg *config.Pipeline) (*workflow.Disc
 			fmt.Fprintf(c.App.ErrWriter, "\r%s: %s\033[K", text.Line(site), words.Plural(points, "point"))
 		case time.Since(spoken) >= quietFor:
 			spoken = time.Now()
-			fmt.Fprintf(c.App.ErrWriter, "%7.1fs  %s: %s so far\n", time.Since(begun).Seconds(), text.Line(site), words.Plural(points, "point"))
+			fmt.Fprintf(c.App.ErrWriter, "%7.1fs  %s: %s so far\n", time.Since(begun).Seconds(), text.Line(site),
+				words.Plural(points, "point"))
 		}
 	}
 	o.Trouble = func(line string) {

@@ -40,7 +40,8 @@ func TestProblemsAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := func(args ...string) (stdout, stderr string) {
 				var out, said strings.Builder
-				code := cli.Main(t.Context(), append([]string{"bundlegen"}, args...), cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said})
+				code := cli.Main(t.Context(), append([]string{"bundlegen"}, args...),
+					cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said})
 				require.Equal(t, 1, code)
 				return out.String(), said.String()
 			}

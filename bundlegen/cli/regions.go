@@ -24,9 +24,11 @@ func load(c *cli.Context) (*workflow.Project, error) {
 	switch {
 	case want == "":
 	case len(regions) == 0:
-		return nil, diag.WithHint(fmt.Errorf("--region %s, but no site of %s has a region", want, p.Pipeline.File), "leave --region out, or write region at the sites")
+		return nil, diag.WithHint(fmt.Errorf("--region %s, but no site of %s has a region", want, p.Pipeline.File),
+			"leave --region out, or write region at the sites")
 	case !slices.Contains(regions, want):
-		return nil, commandline.NotAllowed(commandline.Typed(c, "region"), want, "the regions are those of the sites of "+p.Pipeline.File, regions)
+		return nil, commandline.NotAllowed(commandline.Typed(c, "region"), want, "the regions are those of the sites of "+p.Pipeline.File,
+			regions)
 	default:
 		p.Only(want)
 	}

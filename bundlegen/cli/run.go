@@ -31,12 +31,19 @@ func runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
 			&cli.BoolFlag{Name: "local", Usage: "run the job on this machine"},
-			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0], Usage: "`ENGINE` of a local run: duckdb, or spark for Delta on a Spark that is set up here, or on that of SPARK_REMOTE"}, fixed(localrun.Engines()...)},
+			&choiceFlag{&cli.StringFlag{Name: "engine", Value: localrun.Engines()[0],
+				Usage: "`ENGINE` of a local run: duckdb, or spark for Delta on a Spark that is set up here, or on that of SPARK_REMOTE"},
+				fixed(localrun.Engines()...)},
 			&cli.StringFlag{Name: "data", Value: defaultData, Usage: "the `FOLDER` of a local run's tables and staging"},
-			&cli.StringFlag{Name: "until", Usage: "read up to exactly this `INSTANT`, such as 2026-01-31T12:00:00Z; by default up to now minus extract.settle"},
-			&choiceFlag{&cli.StringFlag{Name: "tier", Usage: "run only the job of `TIER`; by default those of all tiers, in order. With --local, the job of a continuous tier then runs until Ctrl-C, unless --until is given"}, tierNames},
-			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait, Usage: "the longest `WAIT` of a local run between two attempts of a task"},
-			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning that pipeline.yml or the inventory has changed"},
+			&cli.StringFlag{Name: "until", Usage: "read up to exactly this `INSTANT`, such as 2026-01-31T12:00:00Z; by default up to now " +
+				"minus extract.settle"},
+			&choiceFlag{&cli.StringFlag{Name: "tier",
+				Usage: "run only the job of `TIER`; by default those of all tiers, in order. With --local, the job of a continuous tier " +
+					"then runs until Ctrl-C, unless --until is given"}, tierNames},
+			&cli.DurationFlag{Name: "retry-wait", Value: localrun.DefaultRetryWait,
+				Usage: "the longest `WAIT` of a local run between two attempts of a task"},
+			&cli.BoolFlag{Name: "frozen", Usage: "run the bundle as it is, without a warning that pipeline.yml or the inventory has " +
+				"changed"},
 			outputFlag("text or json", "text", "json"),
 		},
 		Action: func(c *cli.Context) error {
@@ -122,7 +129,8 @@ func untilFlag(c *cli.Context) error {
 	}
 	t, err := instant.Parse(c.String("until"))
 	if err != nil {
-		return diag.WithHint(fmt.Errorf("%s: %w", commandline.Typed(c, "until"), err), "Z is UTC; an offset such as +01:00 may stand instead")
+		return diag.WithHint(fmt.Errorf("%s: %w", commandline.Typed(c, "until"), err),
+			"Z is UTC; an offset such as +01:00 may stand instead")
 	}
 	if t > instant.FromTime(time.Now().AddDate(1, 0, 0)) {
 		return diag.WithHint(fmt.Errorf("%s %s is more than a year from now", commandline.Typed(c, "until"), c.String("until")),
@@ -144,7 +152,8 @@ type localDocument struct {
 // folder. The worst outcome is the command's.
 func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 	if !slices.Contains(localrun.Engines(), c.String("engine")) {
-		return commandline.NotAllowed(commandline.Typed(c, "engine"), c.String("engine"), "duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
+		return commandline.NotAllowed(commandline.Typed(c, "engine"), c.String("engine"),
+			"duckdb needs nothing more; spark runs the bundle's wheel as Databricks does", localrun.Engines())
 	}
 	for _, p := range project.Regions {
 		// Before anything is read or sent: an edited sites.json would have the
@@ -174,8 +183,9 @@ func runLocal(c *cli.Context, project *workflow.Project, tiers []string) error {
 		}
 		terminal := screenOf(c.App.ErrWriter)
 		sum, err := localrun.Run(c.Context, localrun.Options{
-			Bundle: p.Dir(), Pipeline: p.Config.Key(), Engine: c.String("engine"), Data: p.Config.Path(c.String("data")), Tiers: tiers, Until: c.String("until"),
-			Endless: c.IsSet("tier") && !c.IsSet("until"), RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
+			Bundle: p.Dir(), Pipeline: p.Config.Key(), Engine: c.String("engine"), Data: p.Config.Path(c.String("data")),
+			Tiers: tiers, Until: c.String("until"), Endless: c.IsSet("tier") && !c.IsSet("until"),
+			RetryWait: c.Duration("retry-wait"), Getenv: os.LookupEnv,
 			Stdout: out, Stderr: c.App.ErrWriter, Terminal: terminal.terminal, Size: func() (int, int) { return sizeOf(c.App.ErrWriter) },
 		})
 		if err != nil {

@@ -21,21 +21,27 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	w := newWalk(t, func(s *testserver.Server) {
 		s.Handle("POST", "/api/2.2/jobs/run-now", func(testserver.Request) any { return jobs.RunNowResponse{RunId: 42} })
 		s.Handle("GET", "/api/2.2/jobs/runs/get", func(testserver.Request) any {
-			return jobs.Run{RunId: 42, RunPageUrl: "https://example.test/run/42", StartTime: 1_000, EndTime: 201_000, State: state(jobs.RunResultStateFailed, "Workload failed"),
+			return jobs.Run{RunId: 42, RunPageUrl: "https://example.test/run/42", StartTime: 1_000, EndTime: 201_000,
+				State: state(jobs.RunResultStateFailed, "Workload failed"),
 				Tasks: []jobs.RunTask{
 					{TaskKey: "discover_tags", RunId: 1, RunPageUrl: page("1"), State: state(jobs.RunResultStateSuccess, "")},
-					{TaskKey: "extract_timeseries_partition_0", RunId: 2, AttemptNumber: 0, RunPageUrl: page("2"), State: state(jobs.RunResultStateFailed, "")},
-					{TaskKey: "extract_timeseries_partition_0", RunId: 3, AttemptNumber: 3, RunPageUrl: page("3"), State: state(jobs.RunResultStateFailed, "")},
-					{TaskKey: "extract_timeseries_partition_1", RunId: 4, RunPageUrl: page("4"), State: state(jobs.RunResultStateTimedout, "Run timed out after 900 seconds")},
+					{TaskKey: "extract_timeseries_partition_0", RunId: 2, AttemptNumber: 0, RunPageUrl: page("2"),
+						State: state(jobs.RunResultStateFailed, "")},
+					{TaskKey: "extract_timeseries_partition_0", RunId: 3, AttemptNumber: 3, RunPageUrl: page("3"),
+						State: state(jobs.RunResultStateFailed, "")},
+					{TaskKey: "extract_timeseries_partition_1", RunId: 4, RunPageUrl: page("4"),
+						State: state(jobs.RunResultStateTimedout, "Run timed out after 900 seconds")},
 					{TaskKey: "consolidate", RunId: 5, RunPageUrl: page("5"), State: state(jobs.RunResultStateFailed, "")},
-					{TaskKey: "validate", RunId: 6, RunPageUrl: page("6"), State: state(jobs.RunResultStateUpstreamFailed, "An upstream task failed.")},
+					{TaskKey: "validate", RunId: 6, RunPageUrl: page("6"),
+						State: state(jobs.RunResultStateUpstreamFailed, "An upstream task failed.")},
 				}}
 		})
 		s.Handle("GET", "/api/2.2/jobs/runs/get-output", func(r testserver.Request) any {
 			switch r.URL.Query().Get("run_id") {
 			case "3":
 				return jobs.RunOutput{Error: "TaskFailed: pi-extractor extract ended with exit code 1; its own messages stand above",
-					Logs: "time=now level=INFO msg=x\nerror: site \"plant-a\": unauthorized (401) at /piwebapi/streams\x1b[2J\nhint: check the user\nTraceback (most recent call last):\n  File"}
+					Logs: "time=now level=INFO msg=x\nerror: site \"plant-a\": unauthorized (401) at /piwebapi/streams\x1b[2J\nhint: " +
+						"check the user\nTraceback (most recent call last):\n  File"}
 			case "5":
 				return jobs.RunOutput{Error: "a\nb\nc\nd\ne\nf\ng\nh"}
 			}
@@ -93,7 +99,8 @@ func TestExitCodesOfRuns(t *testing.T) {
 	w := newWalk(t, func(s *testserver.Server) {
 		s.Handle("POST", "/api/2.2/jobs/run-now", func(testserver.Request) any { return jobs.RunNowResponse{RunId: 42} })
 		s.Handle("GET", "/api/2.2/jobs/runs/get", func(testserver.Request) any {
-			return jobs.Run{RunId: 42, State: &jobs.RunState{LifeCycleState: jobs.RunLifeCycleStateTerminated, ResultState: ends.Load().(jobs.RunResultState)}}
+			return jobs.Run{RunId: 42, State: &jobs.RunState{LifeCycleState: jobs.RunLifeCycleStateTerminated,
+				ResultState: ends.Load().(jobs.RunResultState)}}
 		})
 	})
 	w.bundlegen(0, "generate")

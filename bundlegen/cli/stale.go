@@ -46,7 +46,8 @@ func warnStale(c *cli.Context, project *workflow.Project) {
 	}
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		fmt.Fprintf(c.App.ErrWriter, "! the bundle is run as it is: what pipeline.yml would give now cannot be told: %s\n", text.Line(first))
+		fmt.Fprintf(c.App.ErrWriter, "! the bundle is run as it is, without a comparison with pipeline.yml: %s\n",
+			text.Line(first))
 	}
 }
 

@@ -32,7 +32,8 @@ of monitoring.warehouse reads the tables; without one, only the last runs are kn
 				return err
 			}
 			if c.IsSet("data") && c.IsSet("target") {
-				return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", commandline.Typed(c, "data"), commandline.Typed(c, "target")),
+				return diag.WithHint(fmt.Errorf("%s and %s cannot be combined", commandline.Typed(c, "data"),
+					commandline.Typed(c, "target")),
 					"a data folder is of local runs, -t TARGET of those on Databricks")
 			}
 			if c.IsSet("region") && !c.IsSet("target") {

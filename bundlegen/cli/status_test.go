@@ -23,9 +23,11 @@ func TestStatusByAWarehouse(t *testing.T) {
 			asked = append(asked, request)
 			if missing {
 				return sql.StatementResponse{Status: &sql.StatementStatus{State: sql.StatementStateFailed, Error: &sql.ServiceError{
-					ErrorCode: "BAD_REQUEST", Message: "[TABLE_OR_VIEW_NOT_FOUND] The table or view `main`.`checkpoints`.`tag_watermarks` cannot be found."}}}
+					ErrorCode: "BAD_REQUEST", Message: "[TABLE_OR_VIEW_NOT_FOUND] The table or view " +
+						"`main`.`checkpoints`.`tag_watermarks` cannot be found."}}}
 			}
-			answer := sql.StatementResponse{StatementId: "s", Status: &sql.StatementStatus{State: sql.StatementStateSucceeded}, Manifest: &sql.ResultManifest{Schema: &sql.ResultSchema{}}, Result: &sql.ResultData{}}
+			answer := sql.StatementResponse{StatementId: "s", Status: &sql.StatementStatus{State: sql.StatementStateSucceeded},
+				Manifest: &sql.ResultManifest{Schema: &sql.ResultSchema{}}, Result: &sql.ResultData{}}
 			if strings.Contains(request.Statement, "AS oldest_tag") {
 				for _, name := range []string{"tier", "site", "tags", "tags_without", "newest_ticks", "oldest_ticks", "oldest_tag"} {
 					answer.Manifest.Schema.Columns = append(answer.Manifest.Schema.Columns, sql.ColumnInfo{Name: name})

@@ -218,12 +218,16 @@ func destroyCommand() *cli.Command {
 				for _, p := range parts {
 					names = append(names, p.Config.Name)
 				}
-				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n", strings.Join(names, ", "), name)
+				fmt.Fprintf(c.App.ErrWriter, "This removes the jobs and files of %s from target %s. Schemas and tables stay.\n",
+					strings.Join(names, ", "), name)
 				if err := ask(c, "destroy"); err != nil {
 					return err
 				}
 			}
-			return workflow.Each(c.Context, parts, func(p *workflow.Region) error { return workspace(c).Destroy(c.Context, p.Dir(), name, true) })
+			return workflow.Each(c.Context, parts, func(p *workflow.Region) error {
+				return workspace(c).Destroy(c.Context, p.Dir(), name,
+					true)
+			})
 		},
 	}
 }

@@ -168,7 +168,8 @@ func TestValidateAsJSON(t *testing.T) {
 // recommends of a bundle, and a person reads it once.
 func TestRecommendationIsToldOnce(t *testing.T) {
 	w := newWalk(t)
-	w.write("pipeline.yml", strings.TrimSpace(w.read("pipeline.yml"))+"\ntargets: {dev: {}, prod: {service_principal: 11111111-2222-3333-4444-555555555555}}\n")
+	w.write("pipeline.yml", strings.TrimSpace(w.read("pipeline.yml"))+"\ntargets: {dev: {}, prod: {service_principal: "+
+		"11111111-2222-3333-4444-555555555555}}\n")
 	const once = "permissions section should explicitly include the current deployment identity"
 	out := w.bundlegen(0, "deploy", "-t", "prod", "--auto-approve")
 	require.Equal(t, 1, strings.Count(out, once), out)

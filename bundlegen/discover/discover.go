@@ -113,7 +113,8 @@ func (d discovery) points(ctx context.Context, source Source, into *discovered) 
 	if err != nil {
 		return err
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true, Retrying: d.retrying, Lists: d.lists})
+	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Logger: d.Log, FailFast: true,
+		Retrying: d.retrying, Lists: d.lists})
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,8 @@ func (d *discovered) onlyListed(rows []inventory.Tag) {
 // written is left out.
 func (d *discovered) add(p *piwebapi.Point) {
 	t := inventory.Tag{Site: d.site, Name: p.Name, WebID: p.WebID, PointType: inventory.Clean(p.PointType), Units: inventory.Clean(p.Units),
-		DigitalSet: inventory.Clean(p.DigitalSet), Descriptor: inventory.Clean(p.Descriptor), EventsPerHour: -1, Future: p.Future, PointID: p.ID}
+		DigitalSet: inventory.Clean(p.DigitalSet), Descriptor: inventory.Clean(p.Descriptor), EventsPerHour: -1, Future: p.Future,
+		PointID: p.ID}
 	if inventory.Check(&t) != nil {
 		d.nameless = append(d.nameless, p.Name)
 		return
@@ -224,13 +226,17 @@ func (d *discovered) notes(twins []inventory.Twin) []string {
 			notes = append(notes, fmt.Sprintf("%s: %d points %s: %s", d.site, n, many, few(names)))
 		}
 	}
-	note(d.nameless, "is left out, since its name is empty or has control characters", "are left out, since their names are empty or have control characters")
-	note(d.described, "has control characters in what describes it, which are spaces in the inventory", "have control characters in what describes them, which are spaces in the inventory")
-	note(d.lost, "of the list is not on the server, or its user may not see it; its row stays as it is", "of the list are not on the server, or its user may not see them; their rows stay as they are")
+	note(d.nameless, "is left out, since its name is empty or has control characters",
+		"are left out, since their names are empty or have control characters")
+	note(d.described, "has control characters in what describes it, which are spaces in the inventory",
+		"have control characters in what describes them, which are spaces in the inventory")
+	note(d.lost, "of the list is not on the server, or its user may not see it; its row stays as it is",
+		"of the list are not on the server, or its user may not see them; their rows stay as they are")
 	if n := len(twins); n > 0 {
 		pairs := make([]string, n)
 		for i, t := range twins {
-			pairs[i] = fmt.Sprintf("%s (point %d) beside %s (point %d)", strconv.Quote(t.Left.Name), t.Left.PointID, strconv.Quote(t.Kept.Name), t.Kept.PointID)
+			pairs[i] = fmt.Sprintf("%s (point %d) beside %s (point %d)", strconv.Quote(t.Left.Name), t.Left.PointID,
+				strconv.Quote(t.Kept.Name), t.Kept.PointID)
 		}
 		what := "1 point is"
 		if n > 1 {

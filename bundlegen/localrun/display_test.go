@@ -34,7 +34,8 @@ func TestAPipeIsToldOfWhatGoesOn(t *testing.T) {
 		var out bytes.Buffer
 		d := newDisplay(&out, false, nil)
 		defer d.close()
-		discover := &scheduled{spec: spec{Task: bundle.Task{Key: "discover_tags"}, params: manifest.Parameters{Task: manifest.TaskDiscover}}}
+		discover := &scheduled{spec: spec{Task: bundle.Task{Key: "discover_tags"},
+			params: manifest.Parameters{Task: manifest.TaskDiscover}}}
 		a, b := extraction(0, "plant-a"), extraction(1, "plant-a")
 		d.begin([]*scheduled{discover, a, b})
 		said := func() string {
@@ -74,7 +75,8 @@ func TestAPipeIsToldOfWhatGoesOn(t *testing.T) {
 
 		d.retrying(a, "task failed: none of 10 tags could be read\nfor instance", 2, 5*time.Second)
 		d.retrying(b, "task failed: none of 10 tags could be read\nfor instance", 2, 0)
-		require.Equal(t, "   43.0s  extract_timeseries_partition_0 failed, attempt 2 of 4 in 5.0 s\n          none of 10 tags could be read\n"+
+		require.Equal(t, "   43.0s  extract_timeseries_partition_0 failed, attempt 2 of 4 in 5.0 s\n"+
+			"          none of 10 tags could be read\n"+
 			"   43.0s  extract_timeseries_partition_1 failed, attempt 2 of 4\n", said())
 
 		t.Log("a loop says how current it is")
@@ -90,21 +92,25 @@ func TestAPipeIsToldOfWhatGoesOn(t *testing.T) {
 func TestNothingWraps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		columns := rapid.IntRange(10, 200).Draw(t, "columns")
-		d := &display{terminal: true, size: func() (int, int) { return columns, rapid.IntRange(1, 60).Draw(t, "lines") }, shown: map[*scheduled]*shown{}, w: new(bytes.Buffer)}
+		d := &display{terminal: true, size: func() (int, int) { return columns, rapid.IntRange(1, 60).Draw(t, "lines") },
+			shown: map[*scheduled]*shown{}, w: new(bytes.Buffer)}
 		for i := range rapid.IntRange(1, 40).Draw(t, "tasks") {
 			x := extraction(rapid.IntRange(0, 99_999).Draw(t, "partition"), rapid.StringMatching(`[a-z界é\x1b]{1,40}`).Draw(t, "site"))
 			if i == 0 {
 				x.spec.params.Task = manifest.TaskDiscover
 			}
-			p := task.Progress{Step: rapid.SampledFrom([]string{"", "reading", "listing the points of a site with a long name: 12345678 so far"}).Draw(t, "step"),
+			p := task.Progress{Step: rapid.SampledFrom([]string{"", "reading",
+				"listing the points of a site with a long name: 12345678 so far"}).Draw(t, "step"),
 				Whole: rapid.Float64Range(0, 1e15).Draw(t, "whole"), Tags: 1, Events: rapid.Int64Range(0, 1e15).Draw(t, "events")}
 			p.Left = rapid.Float64Range(0, 2).Draw(t, "left") * p.Whole
 			if rapid.Bool().Draw(t, "loop") {
 				p.Through = instant.Ticks(rapid.Int64Range(1, 2e16).Draw(t, "through"))
 			}
 			d.tasks = append(d.tasks, x)
-			d.shown[x] = &shown{state: rapid.SampledFrom([]State{Waiting, Running, Succeeded, Failed}).Draw(t, "state"), progress: p, whole: p.Whole}
-			d.retry(piwebapi.Retry{Site: x.spec.params.Site, State: rapid.SampledFrom([]string{"503", "", "server error"}).Draw(t, "trouble")})
+			d.shown[x] = &shown{state: rapid.SampledFrom([]State{Waiting, Running, Succeeded, Failed}).Draw(t, "state"), progress: p,
+				whole: p.Whole}
+			trouble := rapid.SampledFrom([]string{"503", "", "server error"}).Draw(t, "trouble")
+			d.retry(piwebapi.Retry{Site: x.spec.params.Site, State: trouble})
 		}
 		for _, line := range append(d.area(time.Now()), strings.Split(d.w.(*bytes.Buffer).String(), "\n")...) {
 			if n := runewidth.StringWidth(line); n > min(widest, columns-1) || strings.Contains(line, "\x1b") {
@@ -143,9 +149,13 @@ func TestBarsTellTheTruth(t *testing.T) {
 func TestSummary(t *testing.T) {
 	now, err := instant.Parse("2026-01-31T12:00:00Z")
 	require.NoError(t, err)
-	a, b, v := extraction(0, "plant-a"), extraction(1, "a site of a very long name that no table has room for"), &scheduled{spec: spec{Task: bundle.Task{Key: "validate"}, params: manifest.Parameters{Task: manifest.TaskValidate}}}
+	a, b, v := extraction(0, "plant-a"), extraction(1, "a site of a very long name that no table has room for"),
+		&scheduled{spec: spec{Task: bundle.Task{Key: "validate"}, params: manifest.Parameters{Task: manifest.TaskValidate}}}
 	a.attempts, a.seconds = 1, 12.3
-	a.take(task.Result{Tags: 18, Failed: 2, Events: 1_234_567, Read: 1_234_567, Requests: 40, Retries: 30, From: now - instant.Hour - 1, Until: now, TagErrors: []task.TagError{{Tag: "SINUSOID", Error: "site \"plant-a\": forbidden (403) at /piwebapi/streams/x: no read access to this point, and none to its security either\nhint: x"}}})
+	a.take(task.Result{Tags: 18, Failed: 2, Events: 1_234_567, Read: 1_234_567, Requests: 40, Retries: 30, From: now - instant.Hour - 1,
+		Until: now, TagErrors: []task.TagError{{Tag: "SINUSOID",
+			Error: "site \"plant-a\": forbidden (403) at /piwebapi/streams/x: no read access to this point, and none to its security " +
+				"either\nhint: x"}}})
 	b.attempts, b.seconds = 3, 200
 	b.take(task.Result{Events: 5, Read: 9})
 	b.take(task.Result{Events: 6, Read: 7})
@@ -154,7 +164,8 @@ func TestSummary(t *testing.T) {
 	v.take(task.Result{Completeness: &task.Completeness{Tags: 20, Expected: 1000, Share: 0.999}})
 	why := func(err error) string { return err.Error() }
 	sum := Summary{}
-	sum.add(summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, 200*time.Second).Totals)
+	sum.add(summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why,
+		200*time.Second).Totals)
 	sum.finish(200 * time.Second)
 	var out bytes.Buffer
 	sum.Text(&out)
@@ -170,7 +181,8 @@ func TestSummary(t *testing.T) {
 `, out.String())
 
 	out.Reset()
-	writeTable(&out, summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why, time.Second))
+	writeTable(&out, summarize("job", "standard", "r", outcome.Partial, []*scheduled{a, b, v}, []State{Partial, Failed, Failed}, why,
+		time.Second))
 	require.Equal(t, `partition  site            tags     events  events/s  retries  seconds  status
      0000  plant-a           20  1,234,567   100,371       30     12.3  partial
      0001  a site of a v…     0         11         0        0    200.0  failed

@@ -98,7 +98,8 @@ func (l *duckLake) attempt(ctx context.Context, t *spec, number int, w watch) (t
 	if err != nil {
 		return task.Result{}, err
 	}
-	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Access: l.access, Memory: l.memory, Progress: w.progress, Retrying: w.retry})
+	return task.Run(ctx, task.Env{Engine: l.engine, Params: p, Getenv: l.o.Getenv, Log: l.o.Log, Access: l.access, Memory: l.memory,
+		Progress: w.progress, Retrying: w.retry})
 }
 
 // sideBySide counts on extractions waiting for PI most of the time; each takes

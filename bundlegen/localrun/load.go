@@ -46,7 +46,8 @@ func (e emitted) ofTier(tier string) (bundle.Job, error) {
 		}
 		known = append(known, j.Tier)
 	}
-	return bundle.Job{}, diag.WithHint(fmt.Errorf("the bundle in %s has no job for tier %q; allowed: %s", e.Dir, tier, strings.Join(known, ", ")),
+	return bundle.Job{}, diag.WithHint(fmt.Errorf("the bundle in %s has no job for tier %q; allowed: %s", e.Dir, tier,
+		strings.Join(known, ", ")),
 		"bundlegen generate")
 }
 

@@ -154,7 +154,8 @@ func (p process) failure(state *os.ProcessState) error {
 	if said := errorOf(text); said != "" {
 		return errors.New(said)
 	}
-	return diag.WithHint(fmt.Errorf("the task's process ended (%s)", strings.Join(append([]string{state.String()}, lastLine(text)...), ": ")),
+	return diag.WithHint(fmt.Errorf("the task's process ended (%s)", strings.Join(append([]string{state.String()}, lastLine(text)...),
+		": ")),
 		"see %s", p.output)
 }
 

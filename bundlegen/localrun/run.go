@@ -176,7 +176,8 @@ func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emi
 			screen.retrying(t, why(err, o.Data, lake.trouble), attempt, wait)
 		},
 		run: func(ctx context.Context, t *scheduled, attempt int) (task.Result, error) {
-			return lake.attempt(ctx, &t.spec, attempt, watch{progress: func(p task.Progress) { screen.progress(t, p) }, retry: screen.retry})
+			return lake.attempt(ctx, &t.spec, attempt, watch{progress: func(p task.Progress) { screen.progress(t, p) },
+				retry: screen.retry})
 		},
 	}
 	err = s.runAll(ctx)
@@ -193,7 +194,8 @@ func runJob(ctx context.Context, o Options, screen *display, lake lake, jobs emi
 	if slices.ContainsFunc(states, func(s State) bool { return s == Cancelled || !s.ended() }) {
 		result = outcome.Cancelled
 	}
-	sum := summarize(job.Key, job.Tier, values[runID], result, tasks, states, func(err error) string { return why(err, o.Data, lake.trouble) }, time.Since(begun))
+	sum := summarize(job.Key, job.Tier, values[runID], result, tasks, states,
+		func(err error) string { return why(err, o.Data, lake.trouble) }, time.Since(begun))
 	writeTable(o.Stdout, sum)
 	writeTroubles(o.Stderr, tasks, states, o.Data, lake.trouble)
 	return sum, nil

@@ -32,7 +32,8 @@ func TestRunIf(t *testing.T) {
 		{Failed, Failed, "ALL_DONE AT_LEAST_ONE_FAILED ALL_FAILED"},
 		{Skipped, Skipped, "ALL_DONE"},
 	} {
-		for _, runIf := range []string{"ALL_SUCCESS", "AT_LEAST_ONE_SUCCESS", "NONE_FAILED", "ALL_DONE", "AT_LEAST_ONE_FAILED", "ALL_FAILED"} {
+		for _, runIf := range []string{"ALL_SUCCESS", "AT_LEAST_ONE_SUCCESS", "NONE_FAILED", "ALL_DONE", "AT_LEAST_ONE_FAILED",
+			"ALL_FAILED"} {
 			g := graph{{state: c.a}, {state: c.b}, {dependsOn: []int{0, 1}, runIf: runIf}}
 			want := 0
 			for _, name := range strings.Fields(c.runs) {
@@ -80,7 +81,9 @@ func job(task bundle.Task) *scheduled {
 	return &scheduled{spec: spec{Task: task, params: manifest.Parameters{Task: manifest.TaskExtract}}}
 }
 
-func runOne(ctx context.Context, t bundle.Task, run func(ctx context.Context, attempt int) (task.Result, error)) (State, *scheduled, error) {
+func runOne(
+	ctx context.Context, t bundle.Task, run func(ctx context.Context, attempt int) (task.Result, error),
+) (State, *scheduled, error) {
 	one := job(t)
 	s := &scheduler{
 		tasks: []*scheduled{one}, graph: make(graph, 1), retryWait: time.Hour,
@@ -108,7 +111,9 @@ func TestRetries(t *testing.T) {
 		require.Equal(t, 3, s.attempts)
 		require.Equal(t, 2*time.Minute+10*time.Second, time.Since(begun), "the interval counts from the start of the attempt that failed")
 
-		state, s, err = runOne(t.Context(), spec, func(context.Context, int) (task.Result, error) { return task.Result{}, errors.New("never") })
+		state, s, err = runOne(t.Context(), spec, func(context.Context, int) (task.Result, error) {
+			return task.Result{}, errors.New("never")
+		})
 		require.NoError(t, err)
 		require.Equal(t, Failed, state)
 		require.Equal(t, 4, s.attempts)
@@ -152,7 +157,8 @@ func TestCancel(t *testing.T) {
 func TestBudget(t *testing.T) {
 	l := budget{sideBySide: 16, sites: map[string]manifest.Limits{"a": {Connections: 10}, "b": {Connections: 1}}}
 	extraction := func(site string, connections int) *scheduled {
-		return &scheduled{spec: spec{params: manifest.Parameters{Task: manifest.TaskExtract, Site: site, Limits: manifest.Limits{Connections: connections}}}}
+		return &scheduled{spec: spec{params: manifest.Parameters{Task: manifest.TaskExtract, Site: site,
+			Limits: manifest.Limits{Connections: connections}}}}
 	}
 	running := []*scheduled{extraction("a", 6)}
 	require.True(t, l.fits(running, extraction("a", 4)))
@@ -196,7 +202,8 @@ func TestSideBySide(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	got, err := resolve("--until={{job.parameters.until}}/{{ job.run_id }}", map[string]string{"job.parameters.until": "", "job.run_id": "7"})
+	got, err := resolve("--until={{job.parameters.until}}/{{ job.run_id }}",
+		map[string]string{"job.parameters.until": "", "job.run_id": "7"})
 	require.NoError(t, err)
 	require.Equal(t, "--until=/7", got)
 	_, err = resolve("{{tasks.x.values.y}}", nil)
@@ -206,13 +213,17 @@ func TestResolve(t *testing.T) {
 // TestFlatten puts a child job's tasks where the task stands that runs it.
 func TestFlatten(t *testing.T) {
 	wheel := func(key, partition string, depends ...string) bundle.Task {
-		return bundle.Task{Key: key, DependsOn: depends, EntryPoint: "consolidate", Args: []string{"--pipeline=p", "--catalog=c", "--bundle=b", "--tier=t", "--run-id={{job.parameters.run_id}}", "--until-ms=1", "--maintenance=false", "--layout=liquid", "--attempt={{task.execution_count}}"}}
+		return bundle.Task{Key: key, DependsOn: depends, EntryPoint: "consolidate",
+			Args: []string{"--pipeline=p", "--catalog=c", "--bundle=b", "--tier=t", "--run-id={{job.parameters.run_id}}", "--until-ms=1",
+				"--maintenance=false", "--layout=liquid", "--attempt={{task.execution_count}}"}}
 	}
 	e := emitted{&bundle.Bundle{Jobs: []bundle.Job{
 		{Key: "parent", Parameters: []bundle.Parameter{{Name: "run_id", Default: "{{job.run_id}}"}}, Tasks: []bundle.Task{
-			wheel("last", "", "part_0"), wheel("first", ""), {Key: "part_0", DependsOn: []string{"first"}, RunJob: "child", RunParameters: map[string]string{"run_id": "{{job.parameters.run_id}}"}},
+			wheel("last", "", "part_0"), wheel("first", ""), {Key: "part_0", DependsOn: []string{"first"}, RunJob: "child",
+				RunParameters: map[string]string{"run_id": "{{job.parameters.run_id}}"}},
 		}},
-		{Key: "child", Parameters: []bundle.Parameter{{Name: "run_id", Default: "{{job.run_id}}"}}, Tasks: []bundle.Task{wheel("one", ""), wheel("two", "")}},
+		{Key: "child", Parameters: []bundle.Parameter{{Name: "run_id", Default: "{{job.run_id}}"}},
+			Tasks: []bundle.Task{wheel("one", ""), wheel("two", "")}},
 	}}}
 	parent, _ := e.Job("parent")
 	values, err := bind(map[string]string{"job.run_id": "parent-run"}, parent, nil)
@@ -231,5 +242,5 @@ func TestFlatten(t *testing.T) {
 	e.Jobs[1].Tasks[0].DependsOn = []string{"two"}
 	e.Jobs[1].Tasks[1].DependsOn = []string{"one"}
 	_, _, err = e.flatten(parent, values)
-	require.ErrorContains(t, err, "circle")
+	require.ErrorContains(t, err, "cycle")
 }

@@ -132,7 +132,8 @@ func findWheel(bundleDir string) (string, error) {
 	}
 	machine, ok := machines[runtime.GOARCH]
 	if runtime.GOOS != "linux" || !ok || !strings.HasSuffix(found[0], machine) {
-		return "", diag.WithHint(fmt.Errorf("%s is for another kind of machine than this one, which is %s/%s", found[0], runtime.GOOS, runtime.GOARCH),
+		return "", diag.WithHint(fmt.Errorf("%s is for another kind of machine than this one, which is %s/%s", found[0], runtime.GOOS,
+			runtime.GOARCH),
 			"--engine duckdb runs the job here too; a wheel is for the processors of the node types in compute")
 	}
 	return found[0], nil

@@ -45,7 +45,8 @@ func bundleWithFakeWheel(t *testing.T) string {
 	for _, f := range [][2]string{
 		{"pi_extractor/__init__.py", fakeTask},
 		{info + "METADATA", "Metadata-Version: 2.1\nName: pi_extractor\nVersion: 0.0.1\n"},
-		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: py3-none-manylinux2014_x86_64\nTag: py3-none-manylinux2014_aarch64\n"},
+		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: py3-none-manylinux2014_x86_64\n" +
+			"Tag: py3-none-manylinux2014_aarch64\n"},
 		{info + "entry_points.txt", "[console_scripts]\npi-extractor-extract = pi_extractor:main\n"},
 		{info + "RECORD", ""},
 	} {
@@ -80,7 +81,8 @@ func openFake(t *testing.T, remote string) *sparkLake {
 }
 
 var fakeSpec = &spec{
-	Task:   bundle.Task{Key: "extract_timeseries_partition_3", EntryPoint: "extract", Args: []string{"--partition=3", "--attempt={{task.execution_count}}", "--tier=a b"}},
+	Task: bundle.Task{Key: "extract_timeseries_partition_3", EntryPoint: "extract",
+		Args: []string{"--partition=3", "--attempt={{task.execution_count}}", "--tier=a b"}},
 	values: map[string]string{runID: "run-1"},
 }
 
@@ -90,14 +92,16 @@ var noProgress = watch{progress: func(task.Progress) {}, retry: func(piwebapi.Re
 func TestATaskIsAProcessOfTheWheel(t *testing.T) {
 	l := openFake(t, "sc://elsewhere:1")
 	log := func(attempt int) string {
-		data, err := os.ReadFile(filepath.Join(l.o.Data, "spark", "logs", "run-1", "extract_timeseries_partition_3-"+strconv.Itoa(attempt)+".log"))
+		data, err := os.ReadFile(filepath.Join(l.o.Data, "spark", "logs", "run-1",
+			"extract_timeseries_partition_3-"+strconv.Itoa(attempt)+".log"))
 		require.NoError(t, err)
 		return string(data)
 	}
 	t.Setenv("FAKE", `print("hello"); open(os.environ["PI_EXTRACTOR_PROGRESS"], "w").write(json.dumps({"progress": {"tags": 8, "events": 10**10}, "retry": {"Site": "plant-a", "State": "503"}})); result(status="PARTIAL", tags=7, failed=1, events=10**10, requests=3, notes=["one", "two"])`)
 	var progress task.Progress
 	var retry piwebapi.Retry
-	got, err := l.attempt(t.Context(), fakeSpec, 2, watch{progress: func(p task.Progress) { progress = p }, retry: func(r piwebapi.Retry) { retry = r }})
+	got, err := l.attempt(t.Context(), fakeSpec, 2, watch{progress: func(p task.Progress) { progress = p },
+		retry: func(r piwebapi.Retry) { retry = r }})
 	require.NoError(t, err)
 	require.Equal(t, task.Result{Status: batch.Partial, Tags: 7, Failed: 1, Events: 1e10, Requests: 3, Notes: []string{"one", "two"}}, got)
 	require.Equal(t, task.Progress{Tags: 8, Events: 1e10}, progress)
@@ -216,7 +220,8 @@ func TestADataFolderHasOneRun(t *testing.T) {
 	require.NoError(t, err)
 	_, err = lockData(dir)
 	require.ErrorIs(t, err, engine.ErrInUse)
-	require.EqualError(t, err, filepath.Join(dir, "lock")+": the data folder is in use by another run\nhint: wait for it to end, or give another folder with --data")
+	require.EqualError(t, err, filepath.Join(dir, "lock")+
+		": the data folder is in use by another run\nhint: wait for it to end, or give another folder with --data")
 	require.NoError(t, unlock())
 	unlock, err = lockData(dir)
 	require.NoError(t, err)

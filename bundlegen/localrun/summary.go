@@ -96,7 +96,8 @@ const (
 )
 
 // summarize makes the summary of a job's run.
-func summarize(job, tier, runID string, result outcome.Outcome, tasks []*scheduled, states []State, why func(error) string, took time.Duration) JobSummary {
+func summarize(job, tier, runID string, result outcome.Outcome, tasks []*scheduled, states []State, why func(error) string,
+	took time.Duration) JobSummary {
 	j := JobSummary{Job: job, Tier: tier, RunID: runID, Outcome: result, Tasks: []TaskSummary{}}
 	j.TagErrors = []TagError{}
 	for i, t := range tasks {
@@ -304,7 +305,8 @@ func writeTable(w io.Writer, j JobSummary) {
 		})
 		retries += t.Retries
 	}
-	table.Rows = append(table.Rows, []string{"all", "", words.Count(j.Tags), words.Count(int(j.Events)), "", words.Count(int(retries)), "", ""})
+	all := []string{"all", "", words.Count(j.Tags), words.Count(int(j.Events)), "", words.Count(int(retries)), "", ""}
+	table.Rows = append(table.Rows, all)
 	for _, line := range table.Lines(nil) {
 		fmt.Fprintln(w, line)
 	}

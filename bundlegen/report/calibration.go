@@ -36,7 +36,8 @@ func CalibrationText(w io.Writer, m Measured, o Options) error {
 	rows := make([][]cell, len(c.Constants))
 	for i, x := range c.Constants {
 		for _, text := range []string{
-			x.Name, words.Digits(was[x.Name].Value), words.Digits(x.Value), words.Digits(x.Low) + " to " + words.Digits(x.High), words.Count(x.Samples), x.Unit,
+			x.Name, words.Digits(was[x.Name].Value), words.Digits(x.Value), words.Digits(x.Low) + " to " + words.Digits(x.High),
+			words.Count(x.Samples), x.Unit,
 		} {
 			rows[i] = append(rows[i], cell{text: text})
 		}

@@ -149,15 +149,18 @@ func visible(c Comparison, all bool) []plan.Choice {
 
 // Recommendation returns what an expert would choose, in a sentence or two.
 func Recommendation(c Comparison) string {
-	chosen, best := find(c.Choices, func(c plan.Choice) bool { return c.Chosen }), find(c.Choices, func(c plan.Choice) bool { return c.Recommended })
+	chosen, best := find(c.Choices, func(c plan.Choice) bool { return c.Chosen }),
+		find(c.Choices, func(c plan.Choice) bool { return c.Recommended })
 	cadence := words.Span(c.Tier.Cadence.Seconds())
 	switch {
 	case best == nil || chosen == nil:
 		return "None of these fits the bounds of sizing: raise sizing.max_tags, or set tiers.partitions."
 	case !best.Holds && best == chosen:
-		return fmt.Sprintf("Nothing holds a cadence of %s, and nothing is fresher than the plan: its newest event is up to %s old.", cadence, words.Span(best.FreshnessSeconds))
+		return fmt.Sprintf("Nothing holds a cadence of %s, and nothing is fresher than the plan: its newest event is up to %s old.",
+			cadence, words.Span(best.FreshnessSeconds))
 	case !best.Holds:
-		return fmt.Sprintf("Nothing holds a cadence of %s. The freshest is %s: the newest event is up to %s old, with the plan up to %s. %s.",
+		return fmt.Sprintf("Nothing holds a cadence of %s. The freshest is %s: the newest event is up to %s old, with the plan up to %s. "+
+			"%s.",
 			cadence, named(best), words.Span(best.FreshnessSeconds), words.Span(chosen.FreshnessSeconds), settingsLine(best.Change))
 	case best == chosen:
 		return fmt.Sprintf("Keep the plan: nothing that holds a cadence of %s is cheaper without being slower.", cadence)
@@ -165,9 +168,11 @@ func Recommendation(c Comparison) string {
 		return fmt.Sprintf("Do not load-balance this: one cluster takes %s instead of %s, and costs %s. %s.",
 			words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen), settingsLine(best.Change))
 	}
-	text := fmt.Sprintf("Take %s: a run takes %s instead of %s, and it costs %s.", named(best), words.Span(best.TotalSeconds), words.Span(chosen.TotalSeconds), costs(best, chosen))
+	text := fmt.Sprintf("Take %s: a run takes %s instead of %s, and it costs %s.", named(best), words.Span(best.TotalSeconds),
+		words.Span(chosen.TotalSeconds), costs(best, chosen))
 	if !chosen.Holds {
-		text += fmt.Sprintf(" It holds the cadence of %s, which the plan misses by %s.", cadence, words.Span(chosen.TotalSeconds-c.Tier.Cadence.Seconds()))
+		text += fmt.Sprintf(" It holds the cadence of %s, which the plan misses by %s.", cadence,
+			words.Span(chosen.TotalSeconds-c.Tier.Cadence.Seconds()))
 	}
 	return text + " " + settingsLine(best.Change) + "."
 }

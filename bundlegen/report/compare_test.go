@@ -68,7 +68,8 @@ func TestComparisonAsJSON(t *testing.T) {
 	assert.Equal(t, 3600.0, document.Tiers[0].CadenceSeconds)
 	assert.Contains(t, document.Tiers[0].Recommendation, "Do not load-balance this: one cluster")
 	assert.Len(t, document.Tiers[0].Choices, len(tiers[0].Choices))
-	for _, key := range []string{"kind", "partitions", "startup_seconds", "total_seconds", "cost_per_run_usd", "cost_per_month_usd", "freshness_seconds", "runs_per_month", "bottleneck", "holds", "chosen", "recommended", "change", "warnings"} {
+	for _, key := range []string{"kind", "partitions", "startup_seconds", "total_seconds", "cost_per_run_usd", "cost_per_month_usd",
+		"freshness_seconds", "runs_per_month", "bottleneck", "holds", "chosen", "recommended", "change", "warnings"} {
 		assert.Contains(t, document.Tiers[0].Choices[0], key)
 	}
 }
@@ -78,17 +79,23 @@ func TestRecommendations(t *testing.T) {
 	say := func(choices ...plan.Choice) string {
 		return report.Recommendation(report.Comparison{Tier: tier, Choices: choices})
 	}
-	own := plan.Choice{Kind: plan.ComputeSeparate, Partitions: 10, TotalSeconds: 700, FreshnessSeconds: 1630, CostPerMonth: 100, Chosen: true}
+	own := plan.Choice{Kind: plan.ComputeSeparate, Partitions: 10, TotalSeconds: 700, FreshnessSeconds: 1630, CostPerMonth: 100,
+		Chosen: true}
 	good := own
 	good.Holds, good.Recommended = true, true
 	assert.Equal(t, "Keep the plan: nothing that holds a cadence of 5 min is cheaper without being slower.", say(good))
-	serverless := plan.Choice{Kind: plan.ComputeServerless, Partitions: 5, TotalSeconds: 250, CostPerMonth: 350, Holds: true, Recommended: true,
-		Change: []plan.Setting{{Key: "compute.serverless", Value: "true"}, {Key: "tiers.standard.partitions", Value: "5"}}}
-	assert.Equal(t, "Take serverless compute with 5 partitions: a run takes 4 min 10 s instead of 11 min 40 s, and it costs $250 more a month. It holds the cadence of 5 min, which the plan misses by 6 min 40 s. compute.serverless: true, tiers.standard.partitions: 5.", say(own, serverless))
+	serverless := plan.Choice{Kind: plan.ComputeServerless, Partitions: 5, TotalSeconds: 250, CostPerMonth: 350, Holds: true,
+		Recommended: true,
+		Change:      []plan.Setting{{Key: "compute.serverless", Value: "true"}, {Key: "tiers.standard.partitions", Value: "5"}}}
+	assert.Equal(t, "Take serverless compute with 5 partitions: a run takes 4 min 10 s instead of 11 min 40 s, and it costs $250 more a "+
+		"month. It holds the cadence of 5 min, which the plan misses by 6 min 40 s. compute.serverless: true, tiers.standard.partitions: "+
+		"5.", say(own, serverless))
 	serverless.Holds, serverless.FreshnessSeconds = false, 900
-	assert.Equal(t, "Nothing holds a cadence of 5 min. The freshest is serverless compute with 5 partitions: the newest event is up to 15 min old, with the plan up to 27 min 10 s. compute.serverless: true, tiers.standard.partitions: 5.", say(own, serverless))
+	assert.Equal(t, "Nothing holds a cadence of 5 min. The freshest is serverless compute with 5 partitions: the newest event is up to "+
+		"15 min old, with the plan up to 27 min 10 s. compute.serverless: true, tiers.standard.partitions: 5.", say(own, serverless))
 	own.Recommended = true
-	assert.Equal(t, "Nothing holds a cadence of 5 min, and nothing is fresher than the plan: its newest event is up to 27 min 10 s old.", say(own))
+	assert.Equal(t, "Nothing holds a cadence of 5 min, and nothing is fresher than the plan: its newest event is up to 27 min 10 s old.",
+		say(own))
 	own.Recommended = false
 	assert.Contains(t, say(own), "None of these fits")
 }

@@ -87,7 +87,8 @@ func (t *terminal) explain(e *Explanation, data bool) {
 		fact("was called", "%s", e.Was)
 	}
 	if e.PartitionWeight > 0 {
-		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), words.Share(e.Weight/e.PartitionWeight), weightFrom(&e.Place))
+		fact("weight", "%s events/h, %s of its partition's: %s", words.Number(e.Weight), words.Share(e.Weight/e.PartitionWeight),
+			weightFrom(&e.Place))
 		fact("partition", "%s, %s events/h", words.Plural(e.PartitionTags, "tag"), words.Short(e.PartitionWeight))
 	}
 	if e.Partition >= 0 && e.Before >= 0 && e.Before != e.Partition {

@@ -22,7 +22,8 @@ func explanations() []report.Explanation {
 		Reason: plan.ReasonAboveMax, Cause: plan.Cause{Tags: 5001, MinTags: 2000, MaxTags: 5000},
 		Weight: 12.5, WeightFrom: plan.WeightRate, Rate: 12.5, PartitionTags: 3000, PartitionWeight: 540_000,
 	}
-	gone := plan.Place{Site: "plant-b", Tag: strings.Repeat("LONG ", 80), Tier: "bulk", Partition: -1, Before: 4, Reason: plan.ReasonRemoved}
+	gone := plan.Place{Site: "plant-b", Tag: strings.Repeat("LONG ", 80), Tier: "bulk", Partition: -1, Before: 4,
+		Reason: plan.ReasonRemoved}
 	var many []report.Owned
 	for i := range 15 {
 		many = append(many, report.Owned{Partition: i, Tier: "standard", Name: "x", From: day(i + 1)})
@@ -30,7 +31,8 @@ func explanations() []report.Explanation {
 	return []report.Explanation{
 		{Place: moved, History: &report.History{
 			Owners: []report.Owned{
-				{Partition: 0, Tier: "standard", Name: "FIC-1O1.PV", From: day(1), To: &second}, {Partition: 1, Tier: "standard", Name: "FIC-101.PV", From: day(2)},
+				{Partition: 0, Tier: "standard", Name: "FIC-1O1.PV", From: day(1), To: &second},
+				{Partition: 1, Tier: "standard", Name: "FIC-101.PV", From: day(2)},
 			},
 			LandedUntil: &until, LastError: &report.LastError{Error: "no permission\x1b[31m", At: day(8), RunID: "run-1"},
 		}},

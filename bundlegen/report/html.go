@@ -135,7 +135,8 @@ func policy(style, script []byte) string {
 		sum := sha256.Sum256(text)
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return fmt.Sprintf("default-src 'none'; style-src-elem %s; style-src-attr 'unsafe-inline'; script-src %s; base-uri 'none'; form-action 'none'",
+	return fmt.Sprintf("default-src 'none'; style-src-elem %s; style-src-attr 'unsafe-inline'; script-src %s; base-uri 'none'; "+
+		"form-action 'none'",
 		hash(style), hash(script))
 }
 

@@ -76,7 +76,8 @@ func newChoices(t *plan.Tier, choices []plan.Choice) (*pageChoices, error) {
 
 func panel(c, chosen *plan.Choice, interval float64) pageChoice {
 	view := pageChoice{
-		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds, Change: clean(settingsLine(c.Change)), Warnings: []string{},
+		Kind: c.Kind, Title: choiceTitle(c), Partitions: c.Partitions, Chosen: c.Chosen, Late: !c.Holds,
+		Change: clean(settingsLine(c.Change)), Warnings: []string{},
 	}
 	switch {
 	case c.Chosen && c.Recommended:

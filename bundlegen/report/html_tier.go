@@ -51,7 +51,8 @@ func tiles(t *plan.Tier, parts []*plan.Partition) []pageTile {
 	tile := func(label, figure string, notes ...string) pageTile {
 		return pageTile{Label: label, Figure: figure, Notes: notes}
 	}
-	name, monthly := "One run", []string{words.Dollars(f.CostPerRun) + " a run, " + words.Plural(int(f.RunsPerMonth+0.5), "run"), "list prices"}
+	name, monthly := "One run", []string{words.Dollars(f.CostPerRun) + " a run, " + words.Plural(int(f.RunsPerMonth+0.5), "run"),
+		"list prices"}
 	if t.Continuous {
 		name, monthly = "One loop", []string{"its clusters are always on", "list prices"}
 	}
@@ -113,7 +114,8 @@ func loads(parts []*plan.Partition, sites bool) *pageLoads {
 		p := r.part
 		view.Rows = append(view.Rows, pageLoad{
 			ID: p.ID, Tags: p.Tags, Weight: p.Weight, Percent: percent(p.Weight, greatest),
-			Label: id(p.ID), Site: clean(p.Site), TagsText: words.Count(p.Tags), WeightText: words.Short(p.Weight), Seconds: words.Span(p.Seconds),
+			Label: id(p.ID), Site: clean(p.Site), TagsText: words.Count(p.Tags), WeightText: words.Short(p.Weight),
+			Seconds: words.Span(p.Seconds),
 		})
 	}
 	return view

@@ -88,11 +88,13 @@ func timeline(t *plan.Tier, parts []*plan.Partition) *pageTimeline {
 		end = max(end, interval)
 	}
 	whole := end * 1.02 // so that the last line does not fall on the edge
-	view := &pageTimeline{Title: "One run, as a timeline", Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " + spare(f.TotalSeconds, interval) + "."}
+	view := &pageTimeline{Title: "One run, as a timeline", Legend: phases, Caption: words.Span(f.TotalSeconds) + " in all: " +
+		spare(f.TotalSeconds, interval) + "."}
 	if t.Continuous {
 		view.Title, view.Legend = "One loop, as a timeline", []string{phaseExtract}
 	} else {
-		view.Rows = append(view.Rows, pageRow{Key: "run", Label: kindOf(t.Compute.Kind).lane, Spans: spans(around, whole), Lasts: words.Span(f.TotalSeconds)})
+		view.Rows = append(view.Rows, pageRow{Key: "run", Label: kindOf(t.Compute.Kind).lane, Spans: spans(around, whole),
+			Lasts: words.Span(f.TotalSeconds)})
 	}
 	for _, r := range rows(parts, timelineRoom) {
 		if r.part == nil {

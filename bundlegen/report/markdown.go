@@ -62,7 +62,8 @@ func Markdown(w io.Writer, r Report) error {
 	line("|---:|---|---|---:|---:|---:|")
 	for i := range r.Plan.Partitions {
 		p := &r.Plan.Partitions[i]
-		line("| %s | %s | %s | %s | %s | %s |", id(p.ID), escape(p.Site), escape(p.Tier), words.Count(p.Tags), words.Short(p.Weight), workers(p))
+		line("| %s | %s | %s | %s | %s | %s |", id(p.ID), escape(p.Site), escape(p.Tier), words.Count(p.Tags), words.Short(p.Weight),
+			workers(p))
 	}
 	line("")
 	line("</details>")

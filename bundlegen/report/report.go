@@ -130,14 +130,16 @@ func compute(t *plan.Tier) string {
 	}
 	text := words.Plural(c.Clusters, "single-node cluster")
 	if c.Workers > 0 {
-		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"), between(fmt.Sprint(c.Min), fmt.Sprint(c.Max)))
+		text = fmt.Sprintf("%s in %s of %s", words.Plural(c.Workers, spot), words.Plural(c.Clusters, "cluster"),
+			between(fmt.Sprint(c.Min), fmt.Sprint(c.Max)))
 	}
 	return fmt.Sprintf("%s%s: %s", text, orchestrator, words.Plural(machines, "machine"))
 }
 
 func run(t *plan.Tier) string {
 	f := t.Forecast
-	text := words.Span(f.TotalSeconds) + " = " + phaseTimes(f.StartupSeconds, f.DiscoverSeconds, f.ExtractSeconds, f.ConsolidateSeconds, f.ValidateSeconds)
+	text := words.Span(f.TotalSeconds) + " = " + phaseTimes(f.StartupSeconds, f.DiscoverSeconds, f.ExtractSeconds, f.ConsolidateSeconds,
+		f.ValidateSeconds)
 	if f.LeftSeconds > 0 {
 		text += "; " + words.Clock(f.LeftSeconds) + " left until the next"
 	}
@@ -166,14 +168,16 @@ func phaseTimes(seconds ...float64) string {
 
 func cost(t *plan.Tier) string {
 	f := t.Forecast
-	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth), words.Plural(int(f.RunsPerMonth+0.5), "run"))
+	return fmt.Sprintf("%s a run, about %s a month (%s), list prices", words.Dollars(f.CostPerRun), words.Dollars(f.CostPerMonth),
+		words.Plural(int(f.RunsPerMonth+0.5), "run"))
 }
 
 // firstRun describes what a run does that finds nothing landed, and whether its
 // tasks' timeout holds. all is whether there is no earlier bundle.
 func firstRun(t *plan.Tier, all bool) string {
 	f := t.FirstRun
-	text := fmt.Sprintf("%s back: %s events in %s, %s", words.Span(f.BackSeconds), words.Short(f.Events), words.Span(f.Seconds), words.Dollars(f.CostUSD))
+	text := fmt.Sprintf("%s back: %s events in %s, %s", words.Span(f.BackSeconds), words.Short(f.Events), words.Span(f.Seconds),
+		words.Dollars(f.CostUSD))
 	if f.Runs > 1 {
 		text += fmt.Sprintf("; tasks time out after %s, so it takes %s", words.Span(float64(f.TimeoutSeconds)), words.Plural(f.Runs, "run"))
 	} else {
@@ -189,7 +193,8 @@ func firstRun(t *plan.Tier, all bool) string {
 func oneLoop(t *plan.Tier) string {
 	period := max(t.Cadence.Seconds(), t.Forecast.TotalSeconds)
 	every := words.Every(time.Duration(math.Round(period)) * time.Second)
-	return fmt.Sprintf("%s, %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), every, words.Span(period+t.Forecast.TotalSeconds))
+	return fmt.Sprintf("%s, %s: an event is in the table after %s at most", words.Span(t.Forecast.TotalSeconds), every,
+		words.Span(period+t.Forecast.TotalSeconds))
 }
 
 // alwaysOn describes the cost of clusters that never stop.
@@ -212,7 +217,8 @@ func pool(p *plan.Pool) string {
 // single is the same job on one cluster, to compare with.
 func single(t *plan.Tier) string {
 	f := t.Forecast
-	text := fmt.Sprintf("%s, %s a run, about %s a month", words.Span(f.SingleSeconds), words.Dollars(f.SingleCostPerRun), words.Dollars(f.SingleCostPerMonth))
+	text := fmt.Sprintf("%s, %s a run, about %s a month", words.Span(f.SingleSeconds), words.Dollars(f.SingleCostPerRun),
+		words.Dollars(f.SingleCostPerMonth))
 	if t.Partitions > plan.SingleMaxTasks {
 		text += fmt.Sprintf(", if it could run more than %d tasks", plan.SingleMaxTasks)
 	}
@@ -277,7 +283,8 @@ func headline(p *plan.Plan) []string {
 
 // tierLine is a tier's headline, where there are several.
 func tierLine(t *plan.Tier) string {
-	return strings.Join([]string{words.Plural(t.Tags, "tag"), words.Plural(t.Sites, "site"), cadence(t), words.Plural(t.Partitions, "partition")}, " · ")
+	return strings.Join([]string{words.Plural(t.Tags, "tag"), words.Plural(t.Sites, "site"), cadence(t),
+		words.Plural(t.Partitions, "partition")}, " · ")
 }
 
 // basis returns what the figures are based on.
@@ -365,7 +372,8 @@ const fewTags = 8
 // changes describes the differences, collapsed.
 func changes(c *plan.Changes, maxSettings int) []change {
 	if c.First {
-		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") + ", the first bundle"}}
+		return []change{{plan.Add, words.Plural(c.Added, "tag"), "in " + words.Plural(len(c.Partitions), "new partition") +
+			", the first bundle"}}
 	}
 	var out []change
 	for _, kind := range []string{plan.Add, plan.Remove} {
@@ -376,7 +384,8 @@ func changes(c *plan.Changes, maxSettings int) []change {
 			}
 		}
 		if len(ids) > 0 {
-			out = append(out, change{kind, words.Plural(len(ids), "partition"), strings.Join(ids[:min(8, len(ids))], ", ") + more(len(ids)-8)})
+			out = append(out, change{kind, words.Plural(len(ids), "partition"), strings.Join(ids[:min(8, len(ids))], ", ") +
+				more(len(ids)-8)})
 		}
 	}
 	tags := func(kind string, n int, doing, preposition string, count func(p plan.PartitionChange) int) {

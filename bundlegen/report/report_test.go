@@ -104,7 +104,8 @@ func TestGoldenTexts(t *testing.T) {
 
 	large := pipeline(10, time.Hour)
 	large.Compute.Pool.MinIdle, large.Compute.MaxConcurrentTasks = 20, 10
-	large.Targets = []config.Target{{Name: "dev"}, {Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555", Catalog: "elsewhere"}}
+	large.Targets = []config.Target{{Name: "dev"}, {Name: "prod", ServicePrincipal: "11111111-2222-3333-4444-555555555555",
+		Catalog: "elsewhere"}}
 	golden(t, "waves.txt", text(t, first(t, large, rated(tags(large, 60000))), report.Options{}))
 
 	always := pipeline(1, 10*time.Second)
@@ -124,7 +125,8 @@ func changed(t *testing.T) report.Report {
 	list[200].Units = "bar"
 	list = slices.Delete(list, 300, 303)
 	for i := range 41 {
-		list = append(list, inventory.Tag{Site: "plant-a", Name: "NEW-" + string(rune('A'+i%26)) + strings.Repeat("x", i), PointID: int64(90000 + i), EventsPerHour: 100})
+		list = append(list, inventory.Tag{Site: "plant-a", Name: "NEW-" + string(rune('A'+i%26)) + strings.Repeat("x", i),
+			PointID: int64(90000 + i), EventsPerHour: 100})
 	}
 	return after(t, t.TempDir(), r, cfg, list)
 }
@@ -261,7 +263,8 @@ func TestNoLineIsTooWide(t *testing.T) {
 		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(letters), 1, 200).Draw(t, "letters"), "")
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := pipeline(rapid.IntRange(1, 30).Draw(t, "sites"), rapid.SampledFrom([]time.Duration{time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "every"))
+		cfg := pipeline(rapid.IntRange(1, 30).Draw(t, "sites"),
+			rapid.SampledFrom([]time.Duration{time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "every"))
 		cfg.Sizing = config.Sizing{MinTags: 2, TargetTags: 3, MaxTags: 5, TagsPerWorker: rapid.IntRange(1, 10).Draw(t, "tags per worker")}
 		cfg.Name = strings.Repeat("n", rapid.IntRange(1, 64).Draw(t, "name"))
 		cfg.Sites[0].Name = strings.Repeat("S", rapid.IntRange(1, 64).Draw(t, "site"))
@@ -269,12 +272,14 @@ func TestNoLineIsTooWide(t *testing.T) {
 		cfg.Sites[0].Limits.RequestsPerSecond = rapid.Float64Range(1, 1e6).Draw(t, "rate")
 		cfg.Compute.NodeType = rapid.SampledFrom([]string{"m5d.xlarge", "q" + strings.Repeat("9", 99)}).Draw(t, "node type")
 		cfg.Compute.Serverless = rapid.Bool().Draw(t, "serverless")
-		cfg.Tiers = append(cfg.Tiers, config.Tier{Name: strings.Repeat("T", rapid.IntRange(1, 60).Draw(t, "tier")), Cron: "0 0 6 ? * MON-FRI", Partitions: rapid.IntRange(0, 9).Draw(t, "partitions")})
+		cfg.Tiers = append(cfg.Tiers, config.Tier{Name: strings.Repeat("T", rapid.IntRange(1, 60).Draw(t, "tier")),
+			Cron: "0 0 6 ? * MON-FRI", Partitions: rapid.IntRange(0, 9).Draw(t, "partitions")})
 		var list []inventory.Tag
 		for s, site := range cfg.Sites {
 			seen := map[string]bool{}
 			for i := range rapid.IntRange(1, 12).Draw(t, "tags") {
-				tag := inventory.Tag{Site: site.Name, Name: name.Draw(t, "tag"), PointID: int64(i), EventsPerHour: rapid.Float64Range(-1, 1e9).Draw(t, "events")}
+				tag := inventory.Tag{Site: site.Name, Name: name.Draw(t, "tag"), PointID: int64(i),
+					EventsPerHour: rapid.Float64Range(-1, 1e9).Draw(t, "events")}
 				if (s+i)%3 == 0 {
 					tag.Tier = cfg.Tiers[1].Name
 				}
@@ -293,7 +298,8 @@ func TestNoLineIsTooWide(t *testing.T) {
 			other.Balance = append(other.Balance, plan.Balance{Tier: tier.Name, Before: 12.5, After: 1.1, Moved: len(list)})
 		}
 		for i, tag := range list {
-			other.Tags = append(other.Tags, plan.TagChange{Kind: []string{"+", "-", "~"}[i%3], Site: tag.Site, Tag: tag.Name, Was: list[0].Name, From: 12345, To: i})
+			other.Tags = append(other.Tags, plan.TagChange{Kind: []string{"+", "-", "~"}[i%3], Site: tag.Site, Tag: tag.Name,
+				Was: list[0].Name, From: 12345, To: i})
 		}
 		r.Changes = other
 		narrow(t, r, o)

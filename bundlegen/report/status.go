@@ -44,7 +44,8 @@ func (t *terminal) status(s *status.Status) {
 	t.runs(s.Runs)
 	if s.OnlyRuns {
 		t.line("")
-		t.labelled(0, "!", 2, "Only the runs are known: reading the tables needs the SQL warehouse of monitoring.warehouse, and pipeline.yml names none.", t.yellow)
+		t.labelled(0, "!", 2, "Only the runs are known: reading the tables needs the SQL warehouse of monitoring.warehouse, and "+
+			"pipeline.yml names none.", t.yellow)
 		return
 	}
 	t.lags(s.Lags)
@@ -58,7 +59,8 @@ func (t *terminal) status(s *status.Status) {
 		for _, n := range s.Unfinished {
 			ids = append(ids, id(n))
 		}
-		t.mind(fmt.Sprintf("%s not landed yet: %s. The next run finishes it first.", words.Either(len(ids), "partition has a batch that is", "partitions have a batch that is"), words.List(ids, 8)))
+		t.mind(fmt.Sprintf("%s not landed yet: %s. The next run finishes it first.",
+			words.Either(len(ids), "partition has a batch that is", "partitions have a batch that is"), words.List(ids, 8)))
 	}
 }
 
@@ -172,7 +174,8 @@ func (t *terminal) failedTags(f status.FailedTags) {
 
 func (t *terminal) site(s *status.Site) {
 	if s.NewPoints != nil && *s.NewPoints > 0 {
-		t.mind(fmt.Sprintf("%s: %s not in the inventory. bundlegen discover lists them.", s.Site, words.Either(*s.NewPoints, "new point is", "new points are")))
+		t.mind(fmt.Sprintf("%s: %s not in the inventory. bundlegen discover lists them.", s.Site,
+			words.Either(*s.NewPoints, "new point is", "new points are")))
 	}
 	if s.Unresolved > 0 {
 		t.mind(fmt.Sprintf("%s does not know %s of the inventory: misspelt, or gone.", s.Site, words.Plural(s.Unresolved, "tag")))

@@ -150,7 +150,8 @@ func (t *terminal) load(p *plan.Plan, parts []*plan.Partition) {
 			t.line(t.faint.Sprint(fit("  "+right("", idWidth-1)+r.skipped+" (--all lists them)", t.width)))
 			continue
 		}
-		cells(id(r.part.ID), words.Count(r.part.Tags), r.part.Site, bar(r.part.Weight/greatest, max(8, columns)), words.Short(r.part.Weight))
+		cells(id(r.part.ID), words.Count(r.part.Tags), r.part.Site, bar(r.part.Weight/greatest, max(8, columns)),
+			words.Short(r.part.Weight))
 	}
 }
 
@@ -234,7 +235,8 @@ func (t *terminal) warnings(list []Worded) {
 func (t *terminal) grants(list []plan.Grant) {
 	for _, g := range list {
 		t.line("")
-		t.labelled(0, "", 0, fmt.Sprintf("SQL for whoever may grant on the catalog, for the service principal of %s:", clean(g.Target)), t.no)
+		t.labelled(0, "", 0, fmt.Sprintf("SQL for whoever may grant on the catalog, for the service principal of %s:", clean(g.Target)),
+			t.no)
 		for _, line := range grantLines(g.SQL) {
 			t.line("  " + clean(line))
 		}

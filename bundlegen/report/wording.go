@@ -43,30 +43,36 @@ func warning(p *plan.Plan, w plan.Warning) string {
 		return cadenceMissed(p, w)
 	case plan.WarnWaves:
 		return fmt.Sprintf("%s extracts %s, and the workspace runs %s at once: they take %s, one after the other.",
-			ofTier(p, w, "A run", "A run of %s"), words.Plural(f.Partitions, "partition"), words.Plural(f.Tasks, "task"), words.Plural(f.Waves, "wave"))
+			ofTier(p, w, "A run", "A run of %s"), words.Plural(f.Partitions, "partition"), words.Plural(f.Tasks, "task"),
+			words.Plural(f.Waves, "wave"))
 	case plan.WarnSingleCluster:
 		return oneIsEnough(p, w)
 	case plan.WarnServer:
 		return fmt.Sprintf("More than %s of %s read no faster: %s%s share its PI server, which is assumed to work on %s requests at once.",
-			words.Plural(f.UsefulPartitions, "partition"), first(w.Sites), words.Plural(f.Partitions, "partition"), ofTier(p, w, "", " of %s"), words.Number(f.RequestsAtOnce))
+			words.Plural(f.UsefulPartitions, "partition"), first(w.Sites), words.Plural(f.Partitions, "partition"),
+			ofTier(p, w, "", " of %s"), words.Number(f.RequestsAtOnce))
 	case plan.WarnBudget:
 		return fmt.Sprintf("%s: more partitions (up to %s) than the site's request budget allows at once. "+
-			"Each gets one connection and one request/s, so together they ask for more than the budget.", words.List(w.Sites, 3), words.Count(f.Partitions))
+			"Each gets one connection and one request/s, so together they ask for more than the budget.", words.List(w.Sites, 3),
+			words.Count(f.Partitions))
 	case plan.WarnRateLimit:
 		return fmt.Sprintf("%s may be asked for %s requests/s. A PI Web API server allows one client address %s/s by default, "+
-			"and all clusters behind one NAT are one address.", words.List(w.Names, 3), words.Number(f.RequestsPerSecond), words.Number(f.AllowedPerSecond))
+			"and all clusters behind one NAT are one address.", words.List(w.Names, 3), words.Number(f.RequestsPerSecond),
+			words.Number(f.AllowedPerSecond))
 	case plan.WarnBounds:
 		return fmt.Sprintf("Partitions outside the bounds of sizing: %s (%s to %s, tier %s).",
 			outside(f), words.Count(f.MinTags), words.Plural(f.MaxTags, "tag"), first(w.Tiers))
 	case plan.WarnShare:
-		return fmt.Sprintf("Tier %s has %s, not %s: partitions never mix sites, and each of its %s needs one at least and no more than it has tags.",
+		return fmt.Sprintf("Tier %s has %s, not %s: partitions never mix sites, and each of its %s needs one at least and no more than "+
+			"it has tags.",
 			first(w.Tiers), words.Plural(f.Partitions, "partition"), words.Count(f.WantedPartitions), words.Plural(f.Sites, "site"))
 	case plan.WarnSpotDriver:
 		return "Drivers come from the workers' pool. If that is a spot pool, losing a driver loses the whole attempt."
 	case plan.WarnNodePrice:
 		return fmt.Sprintf("The price table does not know %s: costs are those of %s%s.", first(w.Names), f.StandIn, nearest(f))
 	case plan.WarnPrices:
-		return fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.", words.List(w.Names, 3))
+		return fmt.Sprintf("prices: %s: the price table has no such key, and a further node type needs both CLOUD/TYPE and CLOUD/TYPE/dbu.",
+			words.List(w.Names, 3))
 	case plan.WarnPointIDs:
 		return partOf(f, "lacks", "lack") + " a point id: if PI renames one, it looks like a tag removed and another added."
 	case plan.WarnNoTags:
@@ -75,9 +81,11 @@ func warning(p *plan.Plan, w plan.Warning) string {
 	case plan.WarnRates:
 		return fmt.Sprintf("%s no known rate: %s events/h each are assumed.", partOf(f, "has", "have"), words.Number(f.EventsPerHour))
 	case plan.WarnSkew:
-		return fmt.Sprintf("The heaviest partition of %s is %s over the mean: tags stay where they are while the bounds hold.", first(w.Sites), overMean(f.TimesMean))
+		return fmt.Sprintf("The heaviest partition of %s is %s over the mean: tags stay where they are while the bounds hold.",
+			first(w.Sites), overMean(f.TimesMean))
 	case plan.WarnHeavyTag:
-		return fmt.Sprintf("One tag of %s, %q, is expected to bring %s events/h, %s x the mean of a partition. A tag cannot be divided, so its partition is slower than the others.",
+		return fmt.Sprintf("One tag of %s, %q, is expected to bring %s events/h, %s x the mean of a partition. A tag cannot be divided, "+
+			"so its partition is slower than the others.",
 			first(w.Sites), first(w.Names), words.Short(f.EventsPerHour), words.Number(f.TimesMean))
 	case plan.WarnTimeout:
 		return fmt.Sprintf("An extraction of %s takes %s, and its task.timeout ends it after %s: no attempt gets through.",
@@ -126,7 +134,8 @@ func oneIsEnough(p *plan.Plan, w plan.Warning) string {
 	if len(w.Sites) == 0 {
 		return text + "it starts once; clusters for discovery and extraction start one after the other."
 	}
-	return text + fmt.Sprintf("the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can keep busy.",
+	return text + fmt.Sprintf("the PI server limits reading, not the compute. %s is assumed to work on %s requests at once, which %s can "+
+		"keep busy.",
 		first(w.Sites), words.Number(w.Figures.RequestsAtOnce), words.Plural(w.Figures.UsefulPartitions, "partition"))
 }
 
@@ -294,16 +303,19 @@ func choiceWarning(w plan.Warning) string {
 	f := w.Figures
 	switch w.Code {
 	case plan.WarnCadence:
-		return fmt.Sprintf("A run takes %s longer than its cadence: %s.", words.Span(f.Seconds-f.AllowedSeconds), skipped(f.Seconds, f.AllowedSeconds))
+		return fmt.Sprintf("A run takes %s longer than its cadence: %s.", words.Span(f.Seconds-f.AllowedSeconds),
+			skipped(f.Seconds, f.AllowedSeconds))
 	case plan.WarnBounds:
 		if f.MaxTags > f.AllowedTags {
-			return fmt.Sprintf("Partitions of %s are above sizing.max_tags, %s.", words.Plural(f.MaxTags, "tag"), words.Count(f.AllowedTags))
+			return fmt.Sprintf("Partitions of %s are above sizing.max_tags, %s.", words.Plural(f.MaxTags, "tag"),
+				words.Count(f.AllowedTags))
 		}
 		return fmt.Sprintf("Partitions of %s are below sizing.min_tags, %s.", words.Plural(f.MinTags, "tag"), words.Count(f.AllowedTags))
 	case plan.WarnBudget:
 		return first(w.Sites) + " has more partitions than its request budget allows at once."
 	case plan.WarnServer:
-		return fmt.Sprintf("More than %s of %s read no faster: its PI server is the limit.", words.Plural(f.UsefulPartitions, "partition"), first(w.Sites))
+		return fmt.Sprintf("More than %s of %s read no faster: its PI server is the limit.", words.Plural(f.UsefulPartitions, "partition"),
+			first(w.Sites))
 	case plan.WarnTasks:
 		return "One cluster runs " + strconv.Itoa(f.Tasks) + " tasks at most."
 	}
@@ -324,15 +336,19 @@ func why(p *plan.Place) string {
 	case plan.ReasonKept:
 		return "It was here in the last bundle, and no limit requires a move."
 	case plan.ReasonTier:
-		return fmt.Sprintf("Its tier was %s: it left %s for the partition of tier %s that was lightest at that moment.", c.Tier, id(p.Before), p.Tier)
+		return fmt.Sprintf("Its tier was %s: it left %s for the partition of tier %s that was lightest at that moment.", c.Tier,
+			id(p.Before), p.Tier)
 	case plan.ReasonGone:
 		return fmt.Sprintf("Its partition %s is gone: the tags of %s fill fewer partitions than before.", id(p.Before), group)
 	case plan.ReasonAboveMax:
-		return fmt.Sprintf("Partition %s, where it was, would have %s; at most %s are allowed.", id(p.Before), words.Plural(c.Tags, "tag"), words.Count(c.MaxTags))
+		return fmt.Sprintf("Partition %s, where it was, would have %s; at most %s are allowed.", id(p.Before), words.Plural(c.Tags, "tag"),
+			words.Count(c.MaxTags))
 	case plan.ReasonBelowMin:
-		return fmt.Sprintf("With only its earlier tags, partition %s would have %s; at least %s are required.", id(p.Partition), words.Count(c.Tags), words.Count(c.MinTags))
+		return fmt.Sprintf("With only its earlier tags, partition %s would have %s; at least %s are required.", id(p.Partition),
+			words.Count(c.Tags), words.Count(c.MinTags))
 	case plan.ReasonBounds:
-		return fmt.Sprintf("It left %s so that every partition of %s keeps from %s to %s.", id(p.Before), group, words.Count(c.MinTags), words.Plural(c.MaxTags, "tag"))
+		return fmt.Sprintf("It left %s so that every partition of %s keeps from %s to %s.", id(p.Before), group, words.Count(c.MinTags),
+			words.Plural(c.MaxTags, "tag"))
 	case plan.ReasonRemoved:
 		if p.Before < 0 {
 			return "It is no longer in the inventory: the first run after the next generate drops it."
@@ -341,7 +357,8 @@ func why(p *plan.Place) string {
 	case plan.ReasonNone:
 		return "Its row in the inventory has tier none, which keeps it out of extraction."
 	case plan.ReasonDiscovered:
-		return "It is newer than the inventory: discovery found it on the server and gave it to the lightest partition. bundlegen discover lists it."
+		return "It is newer than the inventory: discovery found it on the server and gave it to the lightest partition. bundlegen " +
+			"discover lists it."
 	case plan.ReasonLeft:
 		return "It is not in the pipeline any more; what was landed of it stays."
 	}

@@ -217,7 +217,8 @@ func (s *Status) site(r *record) {
 func (s *Status) completeness(r *record) {
 	s.Completeness = append(s.Completeness, Completeness{
 		Tier: r.text("tier"), Site: r.text("site"), CheckedAt: r.time("checked_at"), TagsChecked: r.whole("tags_checked"),
-		ExpectedEvents: r.whole("expected_events"), LandedEvents: r.whole("landed_events"), Share: r.number("completeness"), IncompleteTags: r.whole("incomplete_tags"),
+		ExpectedEvents: r.whole("expected_events"), LandedEvents: r.whole("landed_events"), Share: r.number("completeness"),
+		IncompleteTags: r.whole("incomplete_tags"),
 	})
 }
 

@@ -33,7 +33,8 @@ func ask(t *testing.T, answers map[string]status.Rows) (*status.Status, error) {
 func TestRead(t *testing.T) {
 	s, err := ask(t, map[string]status.Rows{
 		"runs.sql": {
-			Columns: []string{"run_id", "tier", "started", "ended", "events", "partitions", "failed_partitions", "partial_tasks", "lagging_partitions", "failed_tasks", "error"},
+			Columns: []string{"run_id", "tier", "started", "ended", "events", "partitions", "failed_partitions", "partial_tasks",
+				"lagging_partitions", "failed_tasks", "error"},
 			Records: [][]string{
 				{"r5", "standard", "2026-01-31T11:50:00Z", "2026-01-31T11:51:00.5Z", "100", "2", "0", "0", "0", "0", ""},
 				{"r4", "standard", "2026-01-31T11:40:00Z", "2026-01-31T11:41:00Z", "1E2", "2", "0", "0", "1", "0", ""},
@@ -45,7 +46,8 @@ func TestRead(t *testing.T) {
 		},
 		"lag.sql": {
 			Columns: []string{"tier", "site", "tags", "tags_without", "newest_ticks", "oldest_ticks", "oldest_tag"},
-			Records: [][]string{{"standard", "a", "3", "0", "17698607000000000", "17698571000000000", "X"}, {"standard", "b", "2", "2", "", "", ""}},
+			Records: [][]string{{"standard", "a", "3", "0", "17698607000000000", "17698571000000000", "X"},
+				{"standard", "b", "2", "2", "", "", ""}},
 		},
 		"failed-tags.sql": {
 			Columns: []string{"site", "tag_name", "occurred_at", "error", "failed_tags"},
@@ -86,10 +88,12 @@ func TestSites(t *testing.T) {
 	assert.Equal(t, "a year ahead", s.Sites[0].ClockDoubt)
 	assert.Zero(t, *s.Sites[1].NewPoints)
 
-	s, err = ask(t, map[string]status.Rows{"sites.sql": {Columns: []string{"run_id", "site", "recorded_at"}, Records: [][]string{{"r", "a", "2026-01-31T11:00:00Z"}}}})
+	s, err = ask(t, map[string]status.Rows{"sites.sql": {Columns: []string{"run_id", "site", "recorded_at"},
+		Records: [][]string{{"r", "a", "2026-01-31T11:00:00Z"}}}})
 	require.NoError(t, err)
 	assert.Nil(t, s.Sites[0].NewPoints)
 
-	_, err = ask(t, map[string]status.Rows{"sites.sql": {Columns: []string{"site", "recorded_at"}, Records: [][]string{{"a", "yesterday"}}}})
+	_, err = ask(t, map[string]status.Rows{"sites.sql": {Columns: []string{"site", "recorded_at"},
+		Records: [][]string{{"a", "yesterday"}}}})
 	assert.ErrorContains(t, err, `sites.sql: column recorded_at is "yesterday"; allowed: an instant in RFC 3339`)
 }

@@ -109,7 +109,8 @@ const maxAsked = 10
 func checkListed(cfg *config.Pipeline, rows map[string]int) error {
 	for _, s := range cfg.Sites {
 		if s.Points.Kind == manifest.PointsListed && rows[s.Name] == 0 {
-			return diag.WithHint(fmt.Errorf("%s: site %s: points: listed, and %s has no row of it; nothing was written", cfg.Place(s.Name, "points"), s.Name, cfg.Inventory),
+			return diag.WithHint(fmt.Errorf("%s: site %s: points: listed, and %s has no row of it; nothing was written",
+				cfg.Place(s.Name, "points"), s.Name, cfg.Inventory),
 				"write its rows into %s, the column tag is enough; or points: all, for every point that its user may see", cfg.Inventory)
 		}
 	}

@@ -77,7 +77,8 @@ func Calibration(cfg *config.Pipeline) (*plan.Calibration, error) {
 	c, err := calibration.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && named:
-		return nil, diag.WithHint(fmt.Errorf("%s: calibration: %w", cfg.File, err), "bundlegen calibrate writes it; leave the key out until then")
+		return nil, diag.WithHint(fmt.Errorf("%s: calibration: %w", cfg.File, err),
+			"bundlegen calibrate writes it; leave the key out until then")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:

@@ -56,7 +56,8 @@ func OwnWorkspaces(regions []*Region, target string) error {
 	for _, r := range regions {
 		for _, t := range r.Config.Targets {
 			if t.Name == target && t.Production && t.Host == "" && len(r.Config.Elsewhere) > 0 {
-				return diag.WithHint(fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region", r.Config.File, target, r.Name()),
+				return diag.WithHint(fmt.Errorf("%s: targets.%s says no workspace for region %s; allowed: one for each region",
+					r.Config.File, target, r.Name()),
 					"targets: {%s: {regions: {%s: {host: https://…}}}}", target, r.Name())
 			}
 		}

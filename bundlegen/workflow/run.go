@@ -23,7 +23,8 @@ func (r *Region) TiersWithJobs(tiers []string) ([]string, error) {
 // Run runs the jobs of a bundle's tiers on Databricks, one after the other, and calls
 // ended after each. Jobs of continuous tiers loop once. until is an instant in
 // RFC 3339; "" is now.
-func Run(ctx context.Context, ws deploy.CLI, r *Region, target, until string, tiers []string, ended func(job string, result deploy.RunResult)) error {
+func Run(ctx context.Context, ws deploy.CLI, r *Region, target, until string, tiers []string,
+	ended func(job string, result deploy.RunResult)) error {
 	b, err := bundle.Read(r.Dir())
 	if err != nil {
 		return err

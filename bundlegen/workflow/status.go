@@ -28,7 +28,8 @@ func Status(ctx context.Context, ws deploy.CLI, r *Region, target string) (*stat
 	for _, t := range r.Config.Targets {
 		if t.Name == target {
 			warehouse = r.Config.WarehouseOf(t)
-			reader = templates.Reader{Catalog: r.Config.CatalogOf(t), SchemaPrefix: t.SchemaPrefix, Pipelines: []string{r.Config.Key() + "." + target}, Sites: r.Config.OwnSites(), Now: status.Instant(now)}
+			reader = templates.Reader{Catalog: r.Config.CatalogOf(t), SchemaPrefix: t.SchemaPrefix,
+				Pipelines: []string{r.Config.Key() + "." + target}, Sites: r.Config.OwnSites(), Now: status.Instant(now)}
 		}
 	}
 	if warehouse == "" {
@@ -90,7 +91,8 @@ func jobStatus(ctx context.Context, ws deploy.CLI, r *Region, target string, now
 	s.Source, s.OnlyRuns = "target "+target, true
 	s.Pipeline, s.Region = r.Config.Key()+"."+target, r.Name()
 	for _, past := range runs {
-		run := status.Run{ID: fmt.Sprint(past.RunID), Tier: tiers[past.JobKey], Started: past.Started, Outcome: outcomeOf(&past), URL: past.URL}
+		run := status.Run{ID: fmt.Sprint(past.RunID), Tier: tiers[past.JobKey], Started: past.Started, Outcome: outcomeOf(&past),
+			URL: past.URL}
 		if !past.Ended.IsZero() {
 			run.Ended = &past.Ended
 		}

@@ -31,7 +31,8 @@ func arranged(args []string, app *cli.App) ([]string, error) {
 func commandFirst(args []string, app *cli.App) ([]string, error) {
 	flags := AllFlags(app)
 	i := 1
-	for i < len(args) && strings.HasPrefix(args[i], "-") && slices.ContainsFunc(flags, func(f cli.Flag) bool { return IsFlag(args[i], f) }) {
+	for i < len(args) && strings.HasPrefix(args[i], "-") && slices.ContainsFunc(flags,
+		func(f cli.Flag) bool { return IsFlag(args[i], f) }) {
 		if TakesNext(args[i], flags) {
 			i++
 		}
@@ -196,7 +197,8 @@ func OneArgument(none error, more string) cli.BeforeFunc {
 		case n == 0:
 			return none
 		case n > 1:
-			return diag.WithHint(fmt.Errorf("%s %s takes one argument, and these are %d: %s", c.App.Name, c.Command.Name, n, strings.Join(c.Args().Slice(), ", ")),
+			return diag.WithHint(fmt.Errorf("%s %s takes one argument, and these are %d: %s", c.App.Name, c.Command.Name, n,
+				strings.Join(c.Args().Slice(), ", ")),
 				"%s", more)
 		}
 		return nil

@@ -64,7 +64,8 @@ func Prepare(app *cli.App) *cli.App {
 // noCommand refuses the first argument, which is the name of no command.
 func noCommand(c *cli.Context) error {
 	name := c.Args().First()
-	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%s%s --help lists all", suggest.Lead(name, CommandNames(c.App)), c.App.Name)
+	return diag.WithHint(fmt.Errorf("no command is called %q", name), "%s%s --help lists all", suggest.Lead(name, CommandNames(c.App)),
+		c.App.Name)
 }
 
 func helpCommand() *cli.Command {
@@ -74,7 +75,8 @@ func helpCommand() *cli.Command {
 		ArgsUsage: "[COMMAND]",
 		Before: func(c *cli.Context) error {
 			if c.Args().Len() > 1 {
-				return diag.WithHint(fmt.Errorf("help is about one command, and these are %d", c.Args().Len()), "%s help %s", c.App.Name, c.Args().First())
+				return diag.WithHint(fmt.Errorf("help is about one command, and these are %d", c.Args().Len()), "%s help %s", c.App.Name,
+					c.Args().First())
 			}
 			return nil
 		},
@@ -115,7 +117,8 @@ func CommandNames(app *cli.App) []string {
 
 // NotAllowed is the error for a flag's value. where is what defines the allowed ones.
 func NotAllowed(flag, value, where string, allowed []string) error {
-	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", suggest.Lead(value, allowed), where)
+	return diag.WithHint(fmt.Errorf("%s %s; allowed: %s", flag, value, strings.Join(allowed, ", ")), "%s%s", suggest.Lead(value, allowed),
+		where)
 }
 
 func noArguments(c *cli.Context) error {

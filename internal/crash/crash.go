@@ -55,7 +55,8 @@ func report(w io.Writer, fault any, at []string) {
 		what = known.Error()
 	}
 	program := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-	_, _ = fmt.Fprintf(w, "error: %s\n", diag.Hinted(fmt.Sprintf("a fault in %s itself: %s\nat: %s", program, what, strings.Join(at, " < ")),
+	_, _ = fmt.Fprintf(w, "error: %s\n", diag.Hinted(fmt.Sprintf("a fault in %s itself: %s\nat: %s", program, what,
+		strings.Join(at, " < ")),
 		"this should not happen, whatever it was given: please report it, with the command and the two lines above,"+
 			" which hold no data; what was landed or written before is whole"))
 }

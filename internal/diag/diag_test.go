@@ -12,7 +12,8 @@ import (
 	"github.com/bundlegen/bundlegen/internal/diag"
 )
 
-var tier = diag.Problem{File: "pipeline.yml", Line: 3, Column: 7, Value: "often", Text: `every: "often"`, Allowed: "a duration", Hint: "write 5m"}
+var tier = diag.Problem{File: "pipeline.yml", Line: 3, Column: 7, Value: "often", Text: `every: "often"`, Allowed: "a duration",
+	Hint: "write 5m"}
 
 func TestText(t *testing.T) {
 	for want, err := range map[string]error{
@@ -48,21 +49,26 @@ func TestProblems(t *testing.T) {
 		err  error
 		want []diag.Problem
 	}{
-		"nothing":           {nil, nil},
-		"a text":            {errors.New("a"), []diag.Problem{{Text: "a"}}},
-		"a wrapped text":    {fmt.Errorf("x: %w", fs.ErrNotExist), []diag.Problem{{Text: "x: file does not exist"}}},
-		"a problem":         {tier, []diag.Problem{tier}},
-		"a hint":            {hinted, []diag.Problem{{Text: "file does not exist", Hint: "create it"}}},
-		"wrapped":           {fmt.Errorf("x: %w; nothing was written", hinted), []diag.Problem{{Text: "x: file does not exist; nothing was written", Hint: "create it"}}},
+		"nothing":        {nil, nil},
+		"a text":         {errors.New("a"), []diag.Problem{{Text: "a"}}},
+		"a wrapped text": {fmt.Errorf("x: %w", fs.ErrNotExist), []diag.Problem{{Text: "x: file does not exist"}}},
+		"a problem":      {tier, []diag.Problem{tier}},
+		"a hint":         {hinted, []diag.Problem{{Text: "file does not exist", Hint: "create it"}}},
+		"wrapped": {fmt.Errorf("x: %w; nothing was written", hinted),
+			[]diag.Problem{{Text: "x: file does not exist; nothing was written", Hint: "create it"}}},
 		"a wrapped problem": {fmt.Errorf("x: %w", tier), []diag.Problem{with(tier, `x: every: "often"`, "write 5m")}},
-		"two hints":         {diag.WithHint(fmt.Errorf("x: %w", hinted), "or not"), []diag.Problem{{Text: "x: file does not exist", Hint: "create it\nor not"}}},
-		"a list":            {diag.WithHint(list, "do all"), []diag.Problem{tier, {Text: "b", Hint: "do all"}}},
-		"joined":            {errors.Join(hinted, tier), []diag.Problem{{Text: "file does not exist", Hint: "create it"}, tier}},
-		"a heading":         {fmt.Errorf("two faults:\n%w", errors.Join(tier, tier)), []diag.Problem{tier, tier}},
-		"two causes":        {fmt.Errorf("%w: %w", errors.ErrUnsupported, hinted), []diag.Problem{{Text: "unsupported operation: file does not exist", Hint: "create it"}}},
-		"two texts":         {fmt.Errorf("%w: %w", errors.ErrUnsupported, fs.ErrClosed), []diag.Problem{{Text: "unsupported operation: file already closed"}}},
+		"two hints": {diag.WithHint(fmt.Errorf("x: %w", hinted), "or not"),
+			[]diag.Problem{{Text: "x: file does not exist", Hint: "create it\nor not"}}},
+		"a list":    {diag.WithHint(list, "do all"), []diag.Problem{tier, {Text: "b", Hint: "do all"}}},
+		"joined":    {errors.Join(hinted, tier), []diag.Problem{{Text: "file does not exist", Hint: "create it"}, tier}},
+		"a heading": {fmt.Errorf("two faults:\n%w", errors.Join(tier, tier)), []diag.Problem{tier, tier}},
+		"two causes": {fmt.Errorf("%w: %w", errors.ErrUnsupported, hinted),
+			[]diag.Problem{{Text: "unsupported operation: file does not exist", Hint: "create it"}}},
+		"two texts": {fmt.Errorf("%w: %w", errors.ErrUnsupported, fs.ErrClosed),
+			[]diag.Problem{{Text: "unsupported operation: file already closed"}}},
 		"a hint of its own": {ownHint{errors.New("locked")}, []diag.Problem{{Text: "login: locked", Hint: "ask the administrator"}}},
-		"a cause's hint":    {ownHint{hinted}, []diag.Problem{{Text: "login: file does not exist", Hint: "create it\nask the administrator"}}},
+		"a cause's hint": {ownHint{hinted}, []diag.Problem{{Text: "login: file does not exist",
+			Hint: "create it\nask the administrator"}}},
 	} {
 		require.Equal(t, c.want, diag.Problems(c.err), name)
 	}

@@ -36,13 +36,16 @@ func TestShippedFiles(t *testing.T) {
 				text = []byte(strings.ReplaceAll(string(text), from, filepath.Join(dir, to)))
 			}
 			for name, content := range map[string]string{
-				"krb5.conf":                      string(text),
-				"conf.d/crypto":                  "[libdefaults]\npermitted_enctypes = aes256-cts-hmac-sha1-96 aes256-cts-hmac-sha384-192 camellia256-cts-cmac\n",
-				"conf.d/.hidden":                 "nonsense",
-				"conf.d/x.rpmnew":                "[realms]\n nonsense\n",
-				"sss/domain_realm_plant_example": "[domain_realm]\n.lab.plant.example = PLANT.EXAMPLE\n[capaths]\nPLANT.EXAMPLE = {\n  OFFICE.EXAMPLE = PLANT.EXAMPLE\n}\n",
-				"sss/krb5_libdefaults":           "[libdefaults]\n canonicalize = true\n",
-				"sss/localauth_plugin":           "[plugins]\n localauth = {\n  module = sssd:/usr/lib64/sssd/modules/sssd_krb5_localauth_plugin.so\n }\n",
+				"krb5.conf": string(text),
+				"conf.d/crypto": "[libdefaults]\npermitted_enctypes = aes256-cts-hmac-sha1-96 " +
+					"aes256-cts-hmac-sha384-192 camellia256-cts-cmac\n",
+				"conf.d/.hidden":  "nonsense",
+				"conf.d/x.rpmnew": "[realms]\n nonsense\n",
+				"sss/domain_realm_plant_example": "[domain_realm]\n.lab.plant.example = PLANT.EXAMPLE\n[capaths]\nPLANT.EXAMPLE = {\n  " +
+					"OFFICE.EXAMPLE = PLANT.EXAMPLE\n}\n",
+				"sss/krb5_libdefaults": "[libdefaults]\n canonicalize = true\n",
+				"sss/localauth_plugin": "[plugins]\n localauth = {\n  module = " +
+					"sssd:/usr/lib64/sssd/modules/sssd_krb5_localauth_plugin.so\n }\n",
 			} {
 				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
@@ -67,9 +70,11 @@ func TestWaysToWriteARealm(t *testing.T) {
 		"nested on one":   "[realms]\nP.X = { auth_to_local_names = { kdc = c.x svc = pi } kdc = a.x kdc = b.x:750 }\n",
 		"half on one":     "[realms]\nP.X = { kdc = a.x\n  kdc = b.x:750 }\n",
 		"brace below":     "[realms]\nP.X =\n{\nkdc = a.x\nkdc = b.x:750\n}\n",
-		"nested":          "[realms]\nP.X = {\n kdc = a.x\n auth_to_local_names = {\n  svc_pi = pi\n  kdc = c.x\n }\n auth_to_local = RULE:[1:$1@$0](.*@P\\.X$)s/@.*//\n kdc = b.x:750\n v4_instance_convert = {\n  a = b.c\n }\n}\n",
-		"twice":           "[realms]\nP.X = {\nkdc = a.x\n}\n[libdefaults]\n x = y\n[realms]\nP.X = {\nkdc = b.x:750\n}\n",
-		"comments":        "# a\n; b\n[realms] # c\n P.X = { # d\n  kdc = a.x # the first; always\n  # kdc = c.x\n  kdc = b.x:750 ; e\n } # f\n",
+		"nested": "[realms]\nP.X = {\n kdc = a.x\n auth_to_local_names = {\n  svc_pi = pi\n  kdc = c.x\n }\n auth_to_local = " +
+			"RULE:[1:$1@$0](.*@P\\.X$)s/@.*//\n kdc = b.x:750\n v4_instance_convert = {\n  a = b.c\n }\n}\n",
+		"twice": "[realms]\nP.X = {\nkdc = a.x\n}\n[libdefaults]\n x = y\n[realms]\nP.X = {\nkdc = b.x:750\n}\n",
+		"comments": "# a\n; b\n[realms] # c\n P.X = { # d\n  kdc = a.x # the first; always\n  # kdc = c.x\n  kdc = b.x:750 ; e\n " +
+			"} # f\n",
 		"final":           "[realms]*\nP.X* = {\nkdc = a.x\nkdc* = b.x:750\nkdc = c.x\n}*\n",
 		"final by value":  "[realms]\nP.X = {\nkdc = a.x\nkdc = b.x:750*\nkdc = c.x\n}\n",
 		"transports":      "[realms]\nP.X = {\nkdc = tcp/a.x:88\nkdc = https://proxy.x/KdcProxy\nkdc = udp/b.x:750\n}\n",
@@ -84,7 +89,8 @@ func TestWaysToWriteARealm(t *testing.T) {
 			require.Len(t, c.Realms, 1)
 		})
 	}
-	c := parse(t, "[realms]\nP.X = {\nkdc = 10.1.2.3\nkdc = [2001:db8::1]\nkdc = [2001:db8::1]:750\nkdc = 2001:db8::2\nkdc = HTTPS://p.x\n}\n")
+	c := parse(t, "[realms]\nP.X = {\nkdc = 10.1.2.3\nkdc = [2001:db8::1]\nkdc = [2001:db8::1]:750\nkdc = 2001:db8::2\nkdc = "+
+		"HTTPS://p.x\n}\n")
 	require.Equal(t, []string{"10.1.2.3:88", "[2001:db8::1]:88", "[2001:db8::1]:750", "[2001:db8::2]:88"}, c.KDCs("P.X"))
 	require.Equal(t, []string{"krb5.conf:7: kdc of P.X: a KDC behind HTTPS (MS-KKDCP) cannot be asked here and is left out"}, c.Notes)
 }
@@ -117,11 +123,13 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, []int32{18, 17, 20}, c.TGSEnctypes)
 	require.Len(t, c.Notes, 1)
 	for host, realm := range map[string]string{
-		"PI.plant.example.": "OFFICE.EXAMPLE", "a.b.plant.example": "PLANT.EXAMPLE", "plant.example": "", "x.lab": "LAB", "": "", ".": "", "x.else": "",
+		"PI.plant.example.": "OFFICE.EXAMPLE", "a.b.plant.example": "PLANT.EXAMPLE", "plant.example": "", "x.lab": "LAB", "": "", ".": "",
+		"x.else": "",
 	} {
 		require.Equal(t, realm, c.RealmOf(host), host)
 	}
-	for text, want := range map[string]time.Duration{"36000": 10 * time.Hour, "10:00": 10 * time.Hour, "1-0:00:01": 24*time.Hour + time.Second,
+	for text, want := range map[string]time.Duration{"36000": 10 * time.Hour, "10:00": 10 * time.Hour, "1-0:00:01": 24*time.Hour +
+		time.Second,
 		"1d2h3m4s": 26*time.Hour + 3*time.Minute + 4*time.Second, "999999999d": 3660 * 24 * time.Hour} {
 		require.Equal(t, want, parse(t, "[libdefaults]\nticket_lifetime = "+text+"\n").TicketLifetime, text)
 	}
@@ -131,22 +139,28 @@ func TestDefaults(t *testing.T) {
 // a secret that was named by mistake.
 func TestWhatIsNoConfiguration(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                      "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], [realms] and [domain_realm]",
-		"machine pi login a password hunter2\n": "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], [realms] and [domain_realm]",
-		"-----BEGIN PRIVATE KEY-----\nhunter2=\n": "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], [realms] and [domain_realm]",
-		"\x05\x02\x00\x00hunter2":                 "krb5.conf: it is not a text: it has NUL bytes",
-		"[libdefaults]\nhunter2\n":                "krb5.conf:2:1: this line is neither NAME = VALUE nor a [section], a { } or a comment",
-		"[libdefaults\n":                          "krb5.conf:1:1: a section's name ends without ]",
-		"[realms]\n }\n":                          "krb5.conf:2:2: a } has no { before it",
-		"[realms]\nP = {\n":                       "krb5.conf:2:1: the file ends inside of { }, that of \"P\"",
-		"[realms]\nP = {\n[libdefaults]\n":        "krb5.conf:3:1: a section begins inside of { }",
-		"[realms]\nP =\nkdc = a\n":                "krb5.conf:3:1: { is missing before this line",
+		"": "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], [realms] " +
+			"and [domain_realm]",
+		"machine pi login a password hunter2\n": "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], [realms] " +
+			"and [domain_realm]",
+		"-----BEGIN PRIVATE KEY-----\nhunter2=\n": "krb5.conf: it is not a Kerberos configuration: it has none of [libdefaults], " +
+			"[realms] and [domain_realm]",
+		"\x05\x02\x00\x00hunter2":          "krb5.conf: it is not a text: it has NUL bytes",
+		"[libdefaults]\nhunter2\n":         "krb5.conf:2:1: this line is neither NAME = VALUE nor a [section], a { } or a comment",
+		"[libdefaults\n":                   "krb5.conf:1:1: a section's name ends without ]",
+		"[realms]\n }\n":                   "krb5.conf:2:2: a } has no { before it",
+		"[realms]\nP = {\n":                "krb5.conf:2:1: the file ends inside of { }, that of \"P\"",
+		"[realms]\nP = {\n[libdefaults]\n": "krb5.conf:3:1: a section begins inside of { }",
+		"[realms]\nP =\nkdc = a\n":         "krb5.conf:3:1: { is missing before this line",
 		"[realms]\nP = {\n kdc = a b:c d:e\n kdc = ://x\n kdc = a:0\n}": "krb5.conf:5:8: kdc = \"a:0\"; allowed: HOST or HOST:PORT",
-		"[realms]\nP = a.x\n":                           "krb5.conf:2:1: \"P\" in [realms] is no realm; allowed: NAME = { ... }",
-		"[libdefaults]\n ticket_lifetime = soon\n":      "krb5.conf:2:20: ticket_lifetime = \"soon\"; allowed: a time span such as 24h, 1d 12h or 36000 (seconds)",
-		"[libdefaults]\nudp_preference_limit = -1\n":    "krb5.conf:2:24: udp_preference_limit = \"-1\"; allowed: a number of bytes, from 0",
-		"[domain_realm]\n.x = \n":                       "krb5.conf:2:1: the file ends inside of { }, that of \".x\"",
-		"[libdefaults]\nincludedir /etc/krb5.conf.d/\n": "krb5.conf:2:1: includedir \"/etc/krb5.conf.d/\": a file that goes into a bundle cannot include others, which the tasks would not find",
+		"[realms]\nP = a.x\n": "krb5.conf:2:1: \"P\" in [realms] is no realm; allowed: NAME = { ... }",
+		"[libdefaults]\n ticket_lifetime = soon\n": "krb5.conf:2:20: ticket_lifetime = \"soon\"; allowed: a time span such as 24h, " +
+			"1d 12h or 36000 (seconds)",
+		"[libdefaults]\nudp_preference_limit = -1\n": "krb5.conf:2:24: udp_preference_limit = \"-1\"; allowed: a number of bytes, " +
+			"from 0",
+		"[domain_realm]\n.x = \n": "krb5.conf:2:1: the file ends inside of { }, that of \".x\"",
+		"[libdefaults]\nincludedir /etc/krb5.conf.d/\n": "krb5.conf:2:1: includedir \"/etc/krb5.conf.d/\": a file that goes into a " +
+			"bundle cannot include others, which the tasks would not find",
 		"[realms]\n" + strings.Repeat("a = {\n", 17):    "krb5.conf:18:1: { } are more than 16 deep in one another",
 		"[realms]\na = {" + strings.Repeat("b = {", 17): "krb5.conf:2:81: { } are more than 16 deep in one another",
 	} {
@@ -181,10 +195,10 @@ func TestIncludes(t *testing.T) {
 	require.Equal(t, []string{"a.x:88"}, c.KDCs("A"))
 	require.Equal(t, time.Hour, c.TicketLifetime, "the section goes on behind an include")
 	require.Equal(t, []string{
-		filepath.Join(dir, "main") + ":1: includedir " + filepath.Join(dir,
-			"d") + ": link leads nowhere on this machine; what it would say is left out",
-		filepath.Join(dir, "main") + ":2: includedir " + filepath.Join(dir,
-			"none") + ": there is no such folder on this machine; what it would say is left out",
+		filepath.Join(dir, "main") + ":1: includedir " + filepath.Join(dir, "d") +
+			": link leads nowhere on this machine; what it would say is left out",
+		filepath.Join(dir, "main") + ":2: includedir " + filepath.Join(dir, "none") +
+			": there is no such folder on this machine; what it would say is left out",
 	}, c.Notes)
 
 	refused(write("missing", "include DIR/none\n"), `DIR/missing:1:1: include "DIR/none": no such file or directory`)

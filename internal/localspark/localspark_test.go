@@ -202,7 +202,8 @@ func fakeWheel(t *testing.T, version string) string {
 	z := zip.NewWriter(&b)
 	info := "fake_wheel-" + version + ".dist-info/"
 	for _, f := range [][2]string{
-		{"fake_wheel/__init__.py", "GREETING = 'hello " + version + "'\ndef hello():\n    import pyspark\n    print(GREETING, pyspark.__version__)\n"},
+		{"fake_wheel/__init__.py", "GREETING = 'hello " + version +
+			"'\ndef hello():\n    import pyspark\n    print(GREETING, pyspark.__version__)\n"},
 		{info + "METADATA", "Metadata-Version: 2.1\nName: fake_wheel\nVersion: " + version + "\n"},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
 		{info + "entry_points.txt", "[console_scripts]\nfake-hello = fake_wheel:hello\n"},

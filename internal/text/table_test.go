@@ -20,7 +20,8 @@ func TestTable(t *testing.T) {
 }
 
 func TestTableCutsAndPaints(t *testing.T) {
-	table := Table{Heads: []string{"a", "b"}, Width: 80, MaxCell: 4, Elastic: 1, Rows: [][]string{{"12345", ""}, {"1", strings.Repeat("x", 90)}}}
+	table := Table{Heads: []string{"a", "b"}, Width: 80, MaxCell: 4, Elastic: 1,
+		Rows: [][]string{{"12345", ""}, {"1", strings.Repeat("x", 90)}}}
 	lines := table.Lines(func(row, column int, cell string) string {
 		if row == 1 && column == 0 {
 			return "<" + cell + ">"

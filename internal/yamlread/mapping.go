@@ -219,7 +219,8 @@ func (m *Mapping) Bool(key string) bool {
 // Int reads a whole number from low to high; def is the value of an absent key.
 func (m *Mapping) Int(key string, def, low, high int) int {
 	allowed := fmt.Sprintf("a whole number from %d to %d", low, high)
-	m.Note(key, Key{Type: TypeInt, Default: defaultText(def >= low, strconv.Itoa(def)), Allowed: allowed, Min: float64(low), Max: float64(high)})
+	m.Note(key, Key{Type: TypeInt, Default: defaultText(def >= low, strconv.Itoa(def)), Allowed: allowed, Min: float64(low),
+		Max: float64(high)})
 	n := m.Take(key)
 	if n == nil {
 		return def

@@ -57,17 +57,20 @@ func read(in string) error {
 }
 
 func TestMapping(t *testing.T) {
-	require.NoError(t, read("text: A\nwhole: 1_0\nnumber: 1\ntruth: true\nwait: 1m30s\nword: red\nlist: [A, B]\nauth: {password: {env: P}}\n"))
+	require.NoError(t, read("text: A\nwhole: 1_0\nnumber: 1\ntruth: true\nwait: 1m30s\nword: red\nlist: [A, B]\nauth: {password: {env: "+
+		"P}}\n"))
 	for in, want := range map[string]string{
-		"txt: A":            "x.yml:1:1: unknown key \"txt\"; allowed: auth, list, number, text, truth, wait, whole, word\nhint: did you mean \"text\"?",
-		"text: 5":           "x.yml:1:7: text: 5; allowed: capital letters\nhint: put it in quotes",
-		"text:":             "x.yml:1:6: text: nothing; allowed: capital letters\nhint: write a value, or leave the key out",
-		"text: a":           "x.yml:1:7: text: \"a\"; allowed: capital letters\nhint: for instance A",
-		"whole: '5'":        "x.yml:1:8: whole: \"5\"; allowed: a whole number from 1 to 10\nhint: leave the key out for the default, 5",
-		"whole: 011":        "x.yml:1:8: whole: 011; allowed: a whole number from 1 to 10\nhint: leave the key out for the default, 5",
-		"number: .inf":      "x.yml:1:9: number: .inf; allowed: a number from 0 to 1\nhint: leave the key out for the default, 0.5",
-		"truth: 1":          "x.yml:1:8: truth: 1; allowed: true, false\nhint: write true or false, without quotes",
-		"wait: 5":           "x.yml:1:7: wait: 5; allowed: a duration from 1s to 1h, such as 30s, 5m, 1h30m or 1d\nhint: write the unit too: ms, s, m, h or d",
+		"txt: A": "x.yml:1:1: unknown key \"txt\"; allowed: auth, list, number, text, truth, wait, whole, word\nhint: did you " +
+			"mean \"text\"?",
+		"text: 5":      "x.yml:1:7: text: 5; allowed: capital letters\nhint: put it in quotes",
+		"text:":        "x.yml:1:6: text: nothing; allowed: capital letters\nhint: write a value, or leave the key out",
+		"text: a":      "x.yml:1:7: text: \"a\"; allowed: capital letters\nhint: for instance A",
+		"whole: '5'":   "x.yml:1:8: whole: \"5\"; allowed: a whole number from 1 to 10\nhint: leave the key out for the default, 5",
+		"whole: 011":   "x.yml:1:8: whole: 011; allowed: a whole number from 1 to 10\nhint: leave the key out for the default, 5",
+		"number: .inf": "x.yml:1:9: number: .inf; allowed: a number from 0 to 1\nhint: leave the key out for the default, 0.5",
+		"truth: 1":     "x.yml:1:8: truth: 1; allowed: true, false\nhint: write true or false, without quotes",
+		"wait: 5": "x.yml:1:7: wait: 5; allowed: a duration from 1s to 1h, such as 30s, 5m, 1h30m or 1d\nhint: write the unit " +
+			"too: ms, s, m, h or d",
 		"word: gren":        "x.yml:1:7: word: \"gren\"; allowed: red, green\nhint: did you mean green?",
 		"list: A":           "x.yml:1:7: list: \"A\"; allowed: a list\nhint: write [a, b], or one `- item` a line",
 		"list: [A, {b: c}]": "x.yml:1:11: list[1]: a mapping; allowed: capital letters\nhint: write text",
@@ -76,7 +79,8 @@ func TestMapping(t *testing.T) {
 		"auth: [a]":         "x.yml:1:7: auth: a list; allowed: a mapping\nhint: write {key: value}, or one `key: value` a line",
 		"- a":               "x.yml:1:1: the file is a list; allowed: a mapping\nhint: write one",
 		"":                  "x.yml:1:1: the file is empty\nhint: write one",
-		"text: 1\ntruth: 2": "x.yml:1:7: text: 1; allowed: capital letters\nhint: put it in quotes\nx.yml:2:8: truth: 2; allowed: true, false\nhint: write true or false, without quotes",
+		"text: 1\ntruth: 2": "x.yml:1:7: text: 1; allowed: capital letters\nhint: put it in quotes\nx.yml:2:8: truth: 2; allowed: true, " +
+			"false\nhint: write true or false, without quotes",
 	} {
 		require.EqualError(t, read(in), want, in)
 	}
@@ -86,7 +90,8 @@ func TestMapping(t *testing.T) {
 // without it.
 func TestSecretsAreHidden(t *testing.T) {
 	for _, in := range []string{
-		"auth: hunter2", "auth: {hunter2: 1}", "auth: {password: hunter2}", "auth: {password: {env: hunter2}}", "auth: {password: {env: [hunter2]}}",
+		"auth: hunter2", "auth: {hunter2: 1}", "auth: {password: hunter2}", "auth: {password: {env: hunter2}}",
+		"auth: {password: {env: [hunter2]}}",
 		"auth: {password: {hunter2: 1, hunter2: 2}}", "auth: {password: *hunter2 }",
 	} {
 		err := read(in)
