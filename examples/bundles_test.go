@@ -153,7 +153,10 @@ func (e example) differences(t *testing.T, tree *bundle.Tree, dir string) []bund
 func (e example) checkReadme(t *testing.T, cfg *config.Pipeline, p *plan.Plan) {
 	t.Helper()
 	var shown bytes.Buffer
-	require.NoError(t, report.Text(&shown, report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate" + e.flags()}, report.Options{}))
+	require.NoError(
+		t,
+		report.Text(&shown, report.Report{Plan: p, Changes: plan.Diff(nil, p), Next: "bundlegen generate" + e.flags()}, report.Options{}),
+	)
 	file := filepath.Join(e.folder, "README.md")
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)

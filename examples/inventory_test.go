@@ -28,7 +28,12 @@ type signal struct {
 // loops are the measuring loops of a unit, in turn: what a plant's points are
 // like, mostly slow numbers, some controllers, some states, a few texts.
 var loops = [][]signal{
-	{{"FIC", "PV", "Float32", "t/h", "", 360}, {"FIC", "SP", "Float32", "t/h", "", 2}, {"FIC", "OP", "Float32", "%", "", 240}, {"FIC", "MODE", "Digital", "", "MODES", 1}},
+	{
+		{"FIC", "PV", "Float32", "t/h", "", 360},
+		{"FIC", "SP", "Float32", "t/h", "", 2},
+		{"FIC", "OP", "Float32", "%", "", 240},
+		{"FIC", "MODE", "Digital", "", "MODES", 1},
+	},
 	{{"TI", "PV", "Float32", "degC", "", 60}},
 	{{"TI", "PV", "Float32", "degC", "", 60}},
 	{{"PI", "PV", "Float32", "bar", "", 120}},

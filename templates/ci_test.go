@@ -52,8 +52,11 @@ func pipelineRun(t *testing.T, file, planExit, openRequest string) (calls, pushe
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	out, err := shell(dir, `git init -q --bare remote.git && git init -q -b main work && cd work && git config user.email a@example.com && git config user.name a
-echo old > inventory.csv && git add . && git commit -qm first && git remote add origin ../remote.git && git push -q origin main`)
+	out, err := shell(
+		dir,
+		`git init -q --bare remote.git && git init -q -b main work && cd work && git config user.email a@example.com && git config user.name a
+echo old > inventory.csv && git add . && git commit -qm first && git remote add origin ../remote.git && git push -q origin main`,
+	)
 	require.NoError(t, err, out)
 
 	for i, step := range steps(t, file) {
@@ -129,7 +132,9 @@ func TestPipelinesOpenAPullRequestWhenTagsChange(t *testing.T) {
 				calls, pushed, err := pipelineRun(t, file, "2", request)
 				require.NoError(t, err)
 				require.Equal(t, []string{
-					"bundlegen discover -c pipeline.yml", "bundlegen plan -c pipeline.yml --output markdown --detailed-exitcode", "bundlegen generate -c pipeline.yml",
+					"bundlegen discover -c pipeline.yml",
+					"bundlegen plan -c pipeline.yml --output markdown --detailed-exitcode",
+					"bundlegen generate -c pipeline.yml",
 				}, calls[:3])
 				require.Regexp(t, regexp.MustCompile(last), calls[len(calls)-1])
 				require.Equal(t, []string{"bundles/manifest.csv", "inventory.csv"}, pushed)

@@ -22,14 +22,25 @@ func TestQueries(t *testing.T) {
 	// A dead job falls behind: it is compared with now, and not with its last run.
 	behind := math.Floor(midnight().Add(90 * time.Minute).Sub(time.Unix(1_700_000_000, 0)).Minutes())
 	wantLines(t, "sql", map[string][]string{
-		"alert-completeness.sql":    {"share=0.75 expected_events=4 landed_events=3 incomplete_tags=1"},
-		"alert-no-run.sql":          {"pipeline=p tier=standard last_success=2023-11-15 23:15:20"},
-		"alert-slow-partitions.sql": {"pipeline=p tier=standard site=plant-a partition_id=0 extractions=1 average_seconds=181 longest_seconds=181"},
-		"completeness.sql":          {"pipeline=p site=plant-a tier=standard tags_checked=2 incomplete_tags=1 expected_events=9 landed_events=8 worst_partition=0.75"},
-		"freshness.sql":             {"pipeline=p tier=standard tags=2 oldest_tag=2023-11-14 22:13:20 newest_tag=2023-11-14 22:14:20 last_run=2023-11-15 23:15:20 minutes_behind=" + fmt.Sprint(behind)},
-		"partitions.sql":            {"pipeline=p partition_id=0 site=plant-a tier=standard tags=1 points=5", "pipeline=p partition_id=1 site=plant-a tier=standard tags=1 points=0 newest_event=<nil> last_landed=<nil>"},
-		"points-per-day.sql":        {"pipeline=p site=plant-a points=5 tags=1 points_per_tag=5"},
-		"slow-partitions.sql":       {"pipeline=p tier=standard site=plant-a partition_id=0 attempt=1 duration_seconds=181 points_ingested=5 tags_processed=1 tags_failed=<nil> status=SUCCEEDED"},
+		"alert-completeness.sql": {"share=0.75 expected_events=4 landed_events=3 incomplete_tags=1"},
+		"alert-no-run.sql":       {"pipeline=p tier=standard last_success=2023-11-15 23:15:20"},
+		"alert-slow-partitions.sql": {
+			"pipeline=p tier=standard site=plant-a partition_id=0 extractions=1 average_seconds=181 longest_seconds=181",
+		},
+		"completeness.sql": {
+			"pipeline=p site=plant-a tier=standard tags_checked=2 incomplete_tags=1 expected_events=9 landed_events=8 worst_partition=0.75",
+		},
+		"freshness.sql": {
+			"pipeline=p tier=standard tags=2 oldest_tag=2023-11-14 22:13:20 newest_tag=2023-11-14 22:14:20 last_run=2023-11-15 23:15:20 minutes_behind=" + fmt.Sprint(behind),
+		},
+		"partitions.sql": {
+			"pipeline=p partition_id=0 site=plant-a tier=standard tags=1 points=5",
+			"pipeline=p partition_id=1 site=plant-a tier=standard tags=1 points=0 newest_event=<nil> last_landed=<nil>",
+		},
+		"points-per-day.sql": {"pipeline=p site=plant-a points=5 tags=1 points_per_tag=5"},
+		"slow-partitions.sql": {
+			"pipeline=p tier=standard site=plant-a partition_id=0 attempt=1 duration_seconds=181 points_ingested=5 tags_processed=1 tags_failed=<nil> status=SUCCEEDED",
+		},
 	}, `
 		INSERT INTO bronze.pi_timeseries (tag_webid, tag_name, site, timestamp, value, ingestion_timestamp, partition_date, pipeline)
 			SELECT 'w1', 'one', 'plant-a', CAST(current_date AS TIMESTAMP) + n * INTERVAL '1' MINUTE, n, CAST(current_date AS TIMESTAMP), current_date, 'p' FROM range(5) AS r(n);
@@ -50,8 +61,10 @@ func TestDatasets(t *testing.T) {
 		"errors-by-site.sql":        {"site=plant-a tags=1"},
 		"events-by-tier.sql":        {"tier=standard events=32"},
 		"failing-tags.sql":          {"site=plant-a tag_name=two times=2"},
-		"now.sql":                   {"minutes_behind=60 events_today=32 failed_tags=1 completeness=0.75 slow_partitions=0 failed_attempts=2 silent_partitions=1"},
-		"tiers.sql":                 {"tier=standard partitions=2 silent_partitions=1"},
+		"now.sql": {
+			"minutes_behind=60 events_today=32 failed_tags=1 completeness=0.75 slow_partitions=0 failed_attempts=2 silent_partitions=1",
+		},
+		"tiers.sql": {"tier=standard partitions=2 silent_partitions=1"},
 	}, `
 		INSERT INTO monitoring.pipeline_metrics (run_id, partition_id, start_time, end_time, duration_seconds, points_ingested, status, pipeline, task, tier, site, tags_failed) VALUES
 			('r', 0, CAST(current_date AS TIMESTAMP), CAST(current_date AS TIMESTAMP) + INTERVAL '10' MINUTE, 600, 20, 'CATCHING_UP', 'p', 'extract', 'standard', 'plant-a', 7),

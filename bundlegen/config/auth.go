@@ -176,8 +176,11 @@ func CheckEnv(p *Pipeline) error {
 			// The authority in ca_file does when the variable is not set.
 			optional := n.Secret == s.TLS.CA && s.TLS.CAFile != ""
 			if !optional && os.Getenv(n.Secret.Env) == "" {
-				unset = append(unset, diag.Problem{File: p.File, Text: "site " + s.Name + ", " + n.Key + ": environment variable " + n.Secret.Env + " is not set",
-					Hint: "set it to the secret for this shell: " + n.setting()})
+				unset = append(
+					unset,
+					diag.Problem{File: p.File, Text: "site " + s.Name + ", " + n.Key + ": environment variable " + n.Secret.Env + " is not set",
+						Hint: "set it to the secret for this shell: " + n.setting()},
+				)
 			}
 		}
 	}

@@ -48,17 +48,37 @@ func cloudOf(host string) string {
 // cluster is created.
 var tagRules = map[string]struct{ key, value yamlread.Rule }{
 	"aws": {
-		key:   yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{1,127}`, "on aws 1 to 127 letters, digits, spaces and _ . : / = + - @", "for instance cost_center"),
-		value: yamlread.Pattern(`[A-Za-z0-9 _.:/=+@-]{0,255}`, "on aws a text of at most 255 letters, digits, spaces and _ . : / = + - @", "leave out what else there is"),
+		key: yamlread.Pattern(
+			`[A-Za-z0-9 _.:/=+@-]{1,127}`,
+			"on aws 1 to 127 letters, digits, spaces and _ . : / = + - @",
+			"for instance cost_center",
+		),
+		value: yamlread.Pattern(
+			`[A-Za-z0-9 _.:/=+@-]{0,255}`,
+			"on aws a text of at most 255 letters, digits, spaces and _ . : / = + - @",
+			"leave out what else there is",
+		),
 	},
 	"azure": {
 		key: rule(func(s string) bool { return s != "" && latin(s, 512) && !strings.ContainsAny(s, `<>*&%;\/+?`) },
 			`on azure 1 to 512 characters of Latin-1, none of < > * & % ; \ / + ?, and no ${ or {{`, "for instance cost_center"),
-		value: rule(func(s string) bool { return latin(s, 256) }, "on azure a text of at most 256 characters of Latin-1, without ${ or {{", "leave out what else there is"),
+		value: rule(
+			func(s string) bool { return latin(s, 256) },
+			"on azure a text of at most 256 characters of Latin-1, without ${ or {{",
+			"leave out what else there is",
+		),
 	},
 	"gcp": {
-		key:   yamlread.Pattern(gcpLabel, "on gcp 1 to 63 letters, digits, _ . and -, a letter or digit first and last", "for instance cost_center"),
-		value: yamlread.Pattern("(?:"+gcpLabel+")?", "on gcp a text of at most 63 letters, digits, _ . and -, a letter or digit first and last", "leave out what else there is"),
+		key: yamlread.Pattern(
+			gcpLabel,
+			"on gcp 1 to 63 letters, digits, _ . and -, a letter or digit first and last",
+			"for instance cost_center",
+		),
+		value: yamlread.Pattern(
+			"(?:"+gcpLabel+")?",
+			"on gcp a text of at most 63 letters, digits, _ . and -, a letter or digit first and last",
+			"leave out what else there is",
+		),
 	},
 }
 
@@ -67,7 +87,8 @@ const gcpLabel = `[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?`
 // latin reports whether s is a text of Latin-1 without control characters, of at
 // most so many bytes, in which neither the CLI nor a job would replace anything.
 func latin(s string, high int) bool {
-	return len(s) <= high && !strings.Contains(s, "${") && !strings.Contains(s, "{{") && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 || unicode.IsControl(r) })
+	return len(s) <= high && !strings.Contains(s, "${") && !strings.Contains(s, "{{") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 || unicode.IsControl(r) })
 }
 
 // regionRules are how each cloud names its regions.

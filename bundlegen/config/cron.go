@@ -134,7 +134,10 @@ func parseCron(expr string) (schedule, error) {
 	var s schedule
 	fields := strings.Fields(strings.ToUpper(expr))
 	if len(fields) != 6 && len(fields) != 7 {
-		return s, fmt.Errorf("a Quartz expression has 6 or 7 fields, and this has %d; they are seconds minutes hours day-of-month month day-of-week [year]", len(fields))
+		return s, fmt.Errorf(
+			"a Quartz expression has 6 or 7 fields, and this has %d; they are seconds minutes hours day-of-month month day-of-week [year]",
+			len(fields),
+		)
 	}
 	for i, text := range fields {
 		values, err := cronFields[i].values(text)

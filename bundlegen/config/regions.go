@@ -125,7 +125,13 @@ func checkRegions(root *yamlread.Mapping, p *Pipeline) {
 	if compute := root.Mapping("compute"); len(regions) > 1 {
 		const hint = "leave it out, or write a pipeline.yml for each region"
 		compute.Forbid("policy_id", "is of one workspace, and the sites are in several regions", hint)
-		compute.Mapping("pool").Forbid("instance_pool_id", "is of one workspace, and the sites are in several regions", hint+"; pool: {min_idle: N} makes a pool in each")
+		compute.Mapping(
+			"pool",
+		).Forbid(
+			"instance_pool_id",
+			"is of one workspace, and the sites are in several regions",
+			hint+"; pool: {min_idle: N} makes a pool in each",
+		)
 	}
 	checkServers(root, p.Sites)
 }
@@ -141,14 +147,20 @@ func checkRegionTargets(root *yamlread.Mapping, t Target, regions []string, moni
 				cmp.Or(strings.Join(regions, ", "), "none, since no site has one")), hint)
 		}
 		if first, taken := hosts[r.Host]; taken && r.Host != "" {
-			root.Add(e.Value.Get("host"), fmt.Sprintf("targets.%s.regions.%s.host is that of %s too; allowed: a workspace for each region", t.Name, r.Region, first),
-				"a workspace is in one region")
+			root.Add(
+				e.Value.Get("host"),
+				fmt.Sprintf("targets.%s.regions.%s.host is that of %s too; allowed: a workspace for each region", t.Name, r.Region, first),
+				"a workspace is in one region",
+			)
 		}
 		hosts[r.Host] = r.Region
 		id := cmp.Or(r.Warehouse, t.Warehouse, monitoring.Warehouse)
 		if first, taken := warehouses[id]; taken && id != "" && r.Host != "" {
-			root.Add(e.Place(), fmt.Sprintf("targets.%s.regions.%s has the SQL warehouse of %s, %s; allowed: one of its own workspace", t.Name, r.Region, first, id),
-				"write warehouse: ID there; `databricks warehouses list` lists the ids")
+			root.Add(
+				e.Place(),
+				fmt.Sprintf("targets.%s.regions.%s has the SQL warehouse of %s, %s; allowed: one of its own workspace", t.Name, r.Region, first, id),
+				"write warehouse: ID there; `databricks warehouses list` lists the ids",
+			)
 		}
 		warehouses[id] = r.Region
 	}
@@ -166,8 +178,17 @@ func checkServers(root *yamlread.Mapping, sites []Site) {
 		s := sites[i]
 		f, seen := first[server{s.URL, s.DataServer}]
 		if seen && f.Region != s.Region && f.Name != s.Name {
-			root.Add(n.Get("url"), fmt.Sprintf("sites[%d].url: the server of site %s, which is in region %s, is in region %s here; allowed: one region for a site", i, f.Name, f.Region, s.Region),
-				"put both into one region")
+			root.Add(
+				n.Get("url"),
+				fmt.Sprintf(
+					"sites[%d].url: the server of site %s, which is in region %s, is in region %s here; allowed: one region for a site",
+					i,
+					f.Name,
+					f.Region,
+					s.Region,
+				),
+				"put both into one region",
+			)
 		}
 		first[server{s.URL, s.DataServer}] = s
 	}

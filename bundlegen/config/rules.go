@@ -38,11 +38,18 @@ var (
 	prefixRule = yamlread.Pattern(`[A-Za-z0-9_]{0,64}`,
 		"letters, digits and _, or \"\" for none", "for instance dev_")
 	pathRule   = rule(isLine, "a path, relative to this file's folder", "for instance inventory.csv")
-	outputRule = rule(func(s string) bool { return isLine(s) && !strings.HasPrefix(s, "~") && !isRoot(s) },
-		"a folder of bundles, relative to this file's folder, not the file system's root", "for instance bundles; ~ is not expanded here: write the path out")
+	outputRule = rule(
+		func(s string) bool { return isLine(s) && !strings.HasPrefix(s, "~") && !isRoot(s) },
+		"a folder of bundles, relative to this file's folder, not the file system's root",
+		"for instance bundles; ~ is not expanded here: write the path out",
+	)
 	calibrationRule = rule(isLine, "a path, relative to this file's folder", "leave it out for "+CalibrationFile+", if it is there")
 	lineRule        = rule(isLine, "one line of text", "write it on one line, without space around it")
-	filterRule      = rule(isLine, "a name filter of PI, on one line: * stands for any text, ? for one character", `for instance "UNIT1.*.PV", in quotes`)
+	filterRule      = rule(
+		isLine,
+		"a name filter of PI, on one line: * stands for any text, ? for one character",
+		`for instance "UNIT1.*.PV", in quotes`,
+	)
 	// RFC 7617: a colon would end the user name.
 	usernameRule = rule(func(s string) bool { return isLine(s) && !strings.Contains(s, ":") },
 		"one line of text without a colon", `for instance svc_pi or DOMAIN\svc_pi; the password stands in password`)
@@ -57,8 +64,11 @@ var (
 		"scope/key, as in Databricks' secrets", "for instance pi/plant-a; never the secret itself")
 	uuidRule = yamlread.Pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
 		"an application id, 11111111-2222-3333-4444-555555555555", "it is the service principal's application id, not its name")
-	destinationRule = yamlread.Pattern(`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
-		"the id of a notification destination, 11111111-2222-3333-4444-555555555555", "make the destination in the workspace's settings and write its id; its URL is a secret")
+	destinationRule = yamlread.Pattern(
+		`[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`,
+		"the id of a notification destination, 11111111-2222-3333-4444-555555555555",
+		"make the destination in the workspace's settings and write its id; its URL is a secret",
+	)
 	emailRule = yamlread.Pattern(`[^@\s,;<>"]{1,64}@[^@\s,;<>"]{1,255}`,
 		"an e-mail address", "for instance pi-team@plant.example")
 	sparkRule = yamlread.Pattern(`\d{2}\.\d{1,2}\.x(-[a-z0-9]+)*-scala2\.1[23]`,

@@ -121,8 +121,16 @@ func placesOf(root *yamlread.Mapping, sites []Site) map[string]string {
 func inTwoRegions(o *yamlread.Mapping, before []Site, s Site) bool {
 	for _, first := range before {
 		if first.Name == s.Name && s.Name != "" && first.Region != s.Region && first.Region != "" && s.Region != "" {
-			o.Add(o.At("region"), fmt.Sprintf("%s: site %s is in region %s already; allowed: one region for a site", yamlread.Join(o.Path, "region"), s.Name, first.Region),
-				"keep one of the two; tags that are read from elsewhere are a site of another name")
+			o.Add(
+				o.At("region"),
+				fmt.Sprintf(
+					"%s: site %s is in region %s already; allowed: one region for a site",
+					yamlread.Join(o.Path, "region"),
+					s.Name,
+					first.Region,
+				),
+				"keep one of the two; tags that are read from elsewhere are a site of another name",
+			)
 			return true
 		}
 	}
@@ -204,7 +212,11 @@ func checkTasks(root *yamlread.Mapping, tiers []Tier) {
 	}
 	for i, n := range root.Items("sites") {
 		if e := n.Entry("task"); e != nil {
-			root.Add(e.Place(), fmt.Sprintf("sites[%d].task has no use: all tiers are continuous, and their jobs start failed tasks again themselves", i), "leave it out")
+			root.Add(
+				e.Place(),
+				fmt.Sprintf("sites[%d].task has no use: all tiers are continuous, and their jobs start failed tasks again themselves", i),
+				"leave it out",
+			)
 		}
 	}
 }
@@ -213,7 +225,15 @@ func checkTasks(root *yamlread.Mapping, tiers []Tier) {
 func readPoints(o *yamlread.Mapping) manifest.Points {
 	const allowed = "all, listed, or a mapping of include, exclude and point_source"
 	n := o.Take("points")
-	o.Note("points", yamlread.Key{Type: yamlread.TypeMapping, Default: manifest.PointsAll, Allowed: allowed, Words: []string{manifest.PointsAll, manifest.PointsListed}})
+	o.Note(
+		"points",
+		yamlread.Key{
+			Type:    yamlread.TypeMapping,
+			Default: manifest.PointsAll,
+			Allowed: allowed,
+			Words:   []string{manifest.PointsAll, manifest.PointsListed},
+		},
+	)
 	switch {
 	case n == nil:
 		return manifest.Points{}
@@ -232,8 +252,16 @@ func readPoints(o *yamlread.Mapping) manifest.Points {
 	}
 	const high = 1000
 	f := o.Mapping("points")
-	p := manifest.Points{Kind: manifest.PointsFiltered,
-		Include: f.Texts("include", high, filterRule), Exclude: f.Texts("exclude", high, filterRule), PointSource: f.Texts("point_source", high, lineRule)}
+	p := manifest.Points{
+		Kind: manifest.PointsFiltered,
+		Include: f.Texts(
+			"include",
+			high,
+			filterRule,
+		),
+		Exclude:     f.Texts("exclude", high, filterRule),
+		PointSource: f.Texts("point_source", high, lineRule),
+	}
 	f.Done()
 	if !f.Has("include") && !f.Has("exclude") && !f.Has("point_source") {
 		o.Wrong(n, "points", allowed, "points: all is for every point that the user may see")
@@ -251,7 +279,11 @@ func oneSecretAVariable(o *yamlread.Mapping, secrets map[string]string, s Site) 
 		first, ok := secrets[need.Secret.Env]
 		if ok && first != need.Secret.Secret {
 			n := o.Node.Get(strings.Split(need.Key, ".")...)
-			o.Add(n, o.Path+"."+need.Key+": its environment variable holds another secret already, that of a site before", "give each secret a variable of its own: env: "+need.own)
+			o.Add(
+				n,
+				o.Path+"."+need.Key+": its environment variable holds another secret already, that of a site before",
+				"give each secret a variable of its own: env: "+need.own,
+			)
 		}
 		secrets[need.Secret.Env] = need.Secret.Secret
 	}

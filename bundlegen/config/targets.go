@@ -51,7 +51,11 @@ func readTargets(parent *yamlread.Mapping) []Target {
 			continue
 		}
 		if first, ok := names[sameKey(e.Key)]; ok {
-			o.Add(e.Place(), "targets: "+yamlread.Quote(e.Key)+" differs from "+yamlread.Quote(first)+" only in case, - and _", "take a name that differs in more")
+			o.Add(
+				e.Place(),
+				"targets: "+yamlread.Quote(e.Key)+" differs from "+yamlread.Quote(first)+" only in case, - and _",
+				"take a name that differs in more",
+			)
 		}
 		names[sameKey(e.Key)] = e.Key
 		targets = append(targets, readTarget(o.Mapping(e.Key), e.Key))
@@ -76,8 +80,15 @@ func checkWarehouses(root *yamlread.Mapping, p *Pipeline) {
 		return
 	}
 	if e := root.Node.Get("targets").Entry(without); e != nil {
-		root.Add(e.Place(), fmt.Sprintf("targets.%s has no SQL warehouse, and %s has one; allowed: one for each target, and for each of its regions, or for none", without, with),
-			"write warehouse: ID there, or monitoring.warehouse for all that have none of their own")
+		root.Add(
+			e.Place(),
+			fmt.Sprintf(
+				"targets.%s has no SQL warehouse, and %s has one; allowed: one for each target, and for each of its regions, or for none",
+				without,
+				with,
+			),
+			"write warehouse: ID there, or monitoring.warehouse for all that have none of their own",
+		)
 	}
 }
 

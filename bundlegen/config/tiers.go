@@ -132,7 +132,12 @@ func checkContinuous(o *yamlread.Mapping, t Tier) {
 			o.Wrong(o.At("every"), "every", "at most 6h with continuous: true", "leave continuous out: a job that starts so rarely costs less")
 		}
 	case t.Every > 0 && t.Every < minScheduled:
-		o.Wrong(o.At("every"), "every", "at least 1m for a job that starts again each time", "write continuous: true beside it: the tier's tasks then run without an end")
+		o.Wrong(
+			o.At("every"),
+			"every",
+			"at least 1m for a job that starts again each time",
+			"write continuous: true beside it: the tier's tasks then run without an end",
+		)
 	case t.Cron != "" && CadenceOf(t.Cron) < minScheduled:
 		o.Wrong(o.At("cron"), "cron", "at least 1m between two starts of a job", "write every and continuous: true instead")
 	}
@@ -162,10 +167,17 @@ func unique(o *yamlread.Mapping, names map[string]string, name string) {
 	case !ok:
 		names[sameKey(name)] = name
 	case first == name:
-		o.AddProblem(o.At("name"), diag.Problem{Value: name, Text: yamlread.Join(o.Path, "name") + ": " + yamlread.Quote(name) + " is there already",
-			Allowed: "each name once", Hint: "take another name"})
+		o.AddProblem(
+			o.At("name"),
+			diag.Problem{Value: name, Text: yamlread.Join(o.Path, "name") + ": " + yamlread.Quote(name) + " is there already",
+				Allowed: "each name once", Hint: "take another name"},
+		)
 	default:
-		o.Add(o.At("name"), yamlread.Join(o.Path, "name")+": "+yamlread.Quote(name)+" differs from "+yamlread.Quote(first)+" only in case, - and _", "take a name that differs in more: both become the same resource key")
+		o.Add(
+			o.At("name"),
+			yamlread.Join(o.Path, "name")+": "+yamlread.Quote(name)+" differs from "+yamlread.Quote(first)+" only in case, - and _",
+			"take a name that differs in more: both become the same resource key",
+		)
 	}
 }
 
@@ -199,9 +211,12 @@ func readSizing(o *yamlread.Mapping, def Sizing) Sizing {
 				at = "min_tags"
 			}
 		}
-		o.AddProblem(o.At(at), diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.Path, s.MinTags, s.TargetTags, s.MaxTags),
-			Allowed: "min_tags <= target_tags <= max_tags",
-			Hint:    fmt.Sprintf("give all three; those left out are %d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags)})
+		o.AddProblem(
+			o.At(at),
+			diag.Problem{Text: fmt.Sprintf("%s: min_tags %d, target_tags %d, max_tags %d", o.Path, s.MinTags, s.TargetTags, s.MaxTags),
+				Allowed: "min_tags <= target_tags <= max_tags",
+				Hint:    fmt.Sprintf("give all three; those left out are %d, %d and %d", def.MinTags, def.TargetTags, def.MaxTags)},
+		)
 	}
 	return s
 }

@@ -97,7 +97,10 @@ func parseURL(raw, example string) (*url.URL, error) {
 	}
 	// Before all else: what holds a password must not be shown as a wrong URL.
 	if err == nil && u.User != nil {
-		return nil, &urlError{"has a user or password in it", "leave it out of the URL; a secret is the name of an environment variable and a scope/key"}
+		return nil, &urlError{
+			"has a user or password in it",
+			"leave it out of the URL; a secret is the name of an environment variable and a scope/key",
+		}
 	}
 	switch {
 	case err != nil || !isLine(raw) || u.Opaque != "" || u.Host == "" || u.Scheme == "" || !validHost(u):
@@ -107,7 +110,10 @@ func parseURL(raw, example string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, &urlError{"has a scheme other than https", "for instance " + example}
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, &urlError{"is plain http to another machine: credentials would be readable on the way", "write https; plain http is for localhost, 127.0.0.1 and ::1 only"}
+		return nil, &urlError{
+			"is plain http to another machine: credentials would be readable on the way",
+			"write https; plain http is for localhost, 127.0.0.1 and ::1 only",
+		}
 	}
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
 		u.Host = strings.TrimSuffix(u.Host, ":"+port)
@@ -158,7 +164,10 @@ func readAddress(o *yamlread.Mapping, key, allowed string, check func(string) (s
 		return ""
 	}
 	if n.Kind != yamlread.String {
-		o.AddProblem(n, diag.Problem{Text: yamlread.Join(o.Path, key) + ": " + n.Kind.String(), Allowed: allowed, Hint: yamlread.TypeHint(n, "text")})
+		o.AddProblem(
+			n,
+			diag.Problem{Text: yamlread.Join(o.Path, key) + ": " + n.Kind.String(), Allowed: allowed, Hint: yamlread.TypeHint(n, "text")},
+		)
 		return ""
 	}
 	out, err := check(n.Text)
@@ -168,7 +177,10 @@ func readAddress(o *yamlread.Mapping, key, allowed string, check func(string) (s
 		if show && showable.MatchString(n.Text) {
 			value, shown = n.Text, " "+yamlread.Quote(n.Text)
 		}
-		o.AddProblem(n, diag.Problem{Value: value, Text: yamlread.Join(o.Path, key) + ":" + shown + " " + bad.why, Allowed: allowed, Hint: bad.hint})
+		o.AddProblem(
+			n,
+			diag.Problem{Value: value, Text: yamlread.Join(o.Path, key) + ":" + shown + " " + bad.why, Allowed: allowed, Hint: bad.hint},
+		)
 	}
 	return out
 }

@@ -78,8 +78,18 @@ func TestCalls(t *testing.T) {
 	assert.Equal(t, 8.0, calls(func(p *forecast.Partition) { p.Connections = 1 }), "400 tags fit a URL with short WebIDs")
 	assert.Equal(t, 20.0, calls(func(p *forecast.Partition) { p.Connections, p.WebIDBytes = 1, 100 }), "154 with long ones")
 	assert.Equal(t, 120.0, calls(func(p *forecast.Partition) { p.Connections = 200 }), "no less than 25 tags each for the sake of connections")
-	assert.Equal(t, 91.0, calls(func(p *forecast.Partition) { p.Connections, p.EventsPerHour = 1, 3000*3600 }), "33 tags of an event a second fit the items of a call")
-	assert.Equal(t, 30.0, calls(func(p *forecast.Partition) { p.Tags, p.EventsPerHour = 10, 10*360_000 }), "a tag a call, 3 pages of 150,000 items each")
+	assert.Equal(
+		t,
+		91.0,
+		calls(func(p *forecast.Partition) { p.Connections, p.EventsPerHour = 1, 3000*3600 }),
+		"33 tags of an event a second fit the items of a call",
+	)
+	assert.Equal(
+		t,
+		30.0,
+		calls(func(p *forecast.Partition) { p.Tags, p.EventsPerHour = 10, 10*360_000 }),
+		"a tag a call, 3 pages of 150,000 items each",
+	)
 }
 
 // A window longer than extract.max_window is read in batches, each with its statements.

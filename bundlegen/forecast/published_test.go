@@ -69,7 +69,9 @@ func TestPublishedExample(t *testing.T) {
 
 	// With a PI server that works on 10 calls at once, one cluster is faster.
 	tenThreads := constants.Of(map[string]float64{"pi_threads": 10}, "the default")
-	m = forecast.New(constants.Resolve(constants.Of(published, "the published example"), constants.Of(withStartup, "the defaults"), tenThreads))
+	m = forecast.New(
+		constants.Resolve(constants.Of(published, "the published example"), constants.Of(withStartup, "the defaults"), tenThreads),
+	)
 	together := example(1)
 	together.Sites[0].Connections, together.Partitions[0].Connections = 10, 10
 	assert.Less(t, m.Single(together, aDollar()).Total, m.Run(example(10), aDollar()).Total)

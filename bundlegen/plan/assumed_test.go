@@ -14,7 +14,10 @@ import (
 func TestWhereConstantsAreFrom(t *testing.T) {
 	cfg := pipeline(1)
 	cfg.Forecast = map[string]float64{"pi_tag": 0.01}
-	measured := &plan.Calibration{File: "calibration.json", Constants: constants.Of(map[string]float64{"pi_request": 0.2, "pi_tag": 0.02}, "calibration.json, measured over 7 runs")}
+	measured := &plan.Calibration{
+		File:      "calibration.json",
+		Constants: constants.Of(map[string]float64{"pi_request": 0.2, "pi_tag": 0.02}, "calibration.json, measured over 7 runs"),
+	}
 	p, err := plan.Build(cfg, plantest.Inventory(cfg, tags("a", 30000)), nil, plan.Options{Calibration: measured})
 	require.NoError(t, err)
 	assert.Equal(t, "calibration.json", p.Assumed.Calibration)
@@ -48,7 +51,13 @@ func TestPricesThatPriceNothing(t *testing.T) {
 	for _, w := range p.Warnings {
 		if w.Code == plan.WarnPrices {
 			assert.Equal(t, []string{"aws/m5d.xlrage"}, w.Names)
-			assert.Equal(t, []plan.Advice{{Settings: []plan.Setting{{Key: "prices.aws/m5d.xlarge"}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: "aws/m5d.xlrage"}}}, w.Advice)
+			assert.Equal(
+				t,
+				[]plan.Advice{
+					{Settings: []plan.Setting{{Key: "prices.aws/m5d.xlarge"}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: "aws/m5d.xlrage"}},
+				},
+				w.Advice,
+			)
 		}
 	}
 	delete(cfg.Prices, "aws/m5d.xlrage")

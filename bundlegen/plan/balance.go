@@ -127,8 +127,16 @@ func (b *builder) heavyTag() (Warning, bool) {
 	if worst == nil {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnHeavyTag, Sites: []string{b.cfg.Sites[site].Name}, Names: []string{worst.heaviest.Key},
-		Figures: Figures{EventsPerHour: worst.heaviest.Weight, TimesMean: round(times, 4)}, Advice: []Advice{fill("events_per_hour", EffectCheckRate)}}, true
+	return Warning{
+		Code:  WarnHeavyTag,
+		Sites: []string{b.cfg.Sites[site].Name},
+		Names: []string{worst.heaviest.Key},
+		Figures: Figures{
+			EventsPerHour: worst.heaviest.Weight,
+			TimesMean:     round(times, 4),
+		},
+		Advice: []Advice{fill("events_per_hour", EffectCheckRate)},
+	}, true
 }
 
 // mean is what the group's partitions weigh on average, greatest what the heaviest weighs.

@@ -62,7 +62,15 @@ func Build(cfg *config.Pipeline, tags []inventory.Tag, prev *Previous, opt Optio
 		return nil, err
 	}
 	assumed := opt.constants(cfg)
-	b := &builder{cfg: cfg, grouped: g, prev: prev, opt: opt, constants: assumed, model: forecast.New(assumed), prices: forecast.NewPrices(cfg.Prices)}
+	b := &builder{
+		cfg:       cfg,
+		grouped:   g,
+		prev:      prev,
+		opt:       opt,
+		constants: assumed,
+		model:     forecast.New(assumed),
+		prices:    forecast.NewPrices(cfg.Prices),
+	}
 	b.findOrigins()
 	b.countPartitions()
 	b.numberPartitions()

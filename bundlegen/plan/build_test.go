@@ -361,7 +361,10 @@ func TestWarnings(t *testing.T) {
 		assert.Equal(t, plan.Figures{Partitions: 10, Tasks: 4, Waves: 3}, w.Figures)
 		assert.Equal(t, []plan.Advice{
 			{Settings: []plan.Setting{{Key: "compute.max_concurrent_tasks", Value: "10"}}, Effect: plan.Effect{Kind: plan.EffectOneWave}},
-			{Settings: []plan.Setting{{Key: "sizing.target_tags", Value: "7500"}, {Key: "sizing.max_tags", Value: "9000"}}, Effect: plan.Effect{Kind: plan.EffectOneWaveAnew}},
+			{
+				Settings: []plan.Setting{{Key: "sizing.target_tags", Value: "7500"}, {Key: "sizing.max_tags", Value: "9000"}},
+				Effect:   plan.Effect{Kind: plan.EffectOneWaveAnew},
+			},
 		}, w.Advice)
 	})
 	t.Run("what is not known", func(t *testing.T) {
@@ -394,7 +397,11 @@ func TestWarnings(t *testing.T) {
 		require.Equal(t, 20, p.Partitions[0].TimeoutSecs)
 		w := find(p, plan.WarnTimeout)
 		assert.Equal(t, 20.0, w.Figures.AllowedSeconds)
-		assert.Equal(t, []plan.Advice{{Settings: []plan.Setting{{Key: "sites.a.task.timeout", Value: "15m"}}, Effect: plan.Effect{Kind: plan.EffectDefault}}}, w.Advice)
+		assert.Equal(
+			t,
+			[]plan.Advice{{Settings: []plan.Setting{{Key: "sites.a.task.timeout", Value: "15m"}}, Effect: plan.Effect{Kind: plan.EffectDefault}}},
+			w.Advice,
+		)
 		cfg.Sites[0].Task.Timeout = 15 * time.Minute
 		assert.NotContains(t, codes(build(t, cfg, tags("a", 3000), nil)), plan.WarnTimeout)
 		cfg.Sites[0].Task.Timeout = 0

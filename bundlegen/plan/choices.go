@@ -111,7 +111,10 @@ func (p *Plan) chooser(cfg *config.Pipeline, tier string) (*chooser, error) {
 				c.others[s].Tags += part.Tags
 			}
 		}
-		c.sites = append(c.sites, forecast.Site{Tags: c.tags[s], Connections: site.Limits.Connections, RequestsPerSecond: site.Limits.RequestsPerSecond})
+		c.sites = append(
+			c.sites,
+			forecast.Site{Tags: c.tags[s], Connections: site.Limits.Connections, RequestsPerSecond: site.Limits.RequestsPerSecond},
+		)
 	}
 	return c, nil
 }
@@ -183,8 +186,13 @@ func (c *chooser) job(kind string, n int) forecast.Job {
 		total += tags
 	}
 	job := forecast.Job{
-		Compute: c.compute(kind), Sites: c.sites, Interval: c.tier.Cadence.Seconds(), MaxWindow: c.cfg.Extract.MaxWindow.Seconds(), RunsPerMonth: c.runs,
-		SingleWorkers: sizing.Workers(total, c.rules.TagsPerWorker), First: c.first,
+		Compute:       c.compute(kind),
+		Sites:         c.sites,
+		Interval:      c.tier.Cadence.Seconds(),
+		MaxWindow:     c.cfg.Extract.MaxWindow.Seconds(),
+		RunsPerMonth:  c.runs,
+		SingleWorkers: sizing.Workers(total, c.rules.TagsPerWorker),
+		First:         c.first,
 	}
 	for s, shares := range sizing.Share(n, c.tags, make([]int, len(c.tags)), c.rules.MaxTags) {
 		if shares == 0 {

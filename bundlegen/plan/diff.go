@@ -163,7 +163,15 @@ func settingChanges(before, after map[string]string) []SettingChange {
 }
 
 // member notes what happens to one tag of a partition.
-func (c *Changes) member(prev *Previous, part *Partition, k int, o origin, edited bool, change *PartitionChange, all map[int]*PartitionChange) {
+func (c *Changes) member(
+	prev *Previous,
+	part *Partition,
+	k int,
+	o origin,
+	edited bool,
+	change *PartitionChange,
+	all map[int]*PartitionChange,
+) {
 	tag := &part.Members[k]
 	if o.part < 0 {
 		c.Added++

@@ -119,8 +119,10 @@ func unknown(cfg *config.Pipeline, tag, what, name string, known []string) error
 	if len(shown) > 10 {
 		shown = append(slices.Clone(known[:10]), "…")
 	}
-	return diag.WithHint(fmt.Errorf("%s: tag %q: %s %q is not in %s; allowed: %s", cfg.Inventory, tag, what, name, cfg.File, strings.Join(shown, ", ")),
-		"%s", hint)
+	return diag.WithHint(
+		fmt.Errorf("%s: tag %q: %s %q is not in %s; allowed: %s", cfg.Inventory, tag, what, name, cfg.File, strings.Join(shown, ", ")),
+		"%s", hint,
+	)
 }
 
 func siteNames(cfg *config.Pipeline) []string {

@@ -76,7 +76,13 @@ func (p *plants) add(t *rapid.T, site, tier string, n int) {
 	rate := rapid.SampledFrom([]float64{-1, 1, 60, 3600})
 	for range n {
 		p.next++
-		tag := inventory.Tag{Site: site, Name: fmt.Sprintf("T%05d", p.next), Tier: tier, PointID: int64(p.next), EventsPerHour: rate.Draw(t, "rate")}
+		tag := inventory.Tag{
+			Site:          site,
+			Name:          fmt.Sprintf("T%05d", p.next),
+			Tier:          tier,
+			PointID:       int64(p.next),
+			EventsPerHour: rate.Draw(t, "rate"),
+		}
 		p.here[site+"/"+tag.Name] = tag
 	}
 }
@@ -231,7 +237,12 @@ func TestPlanningAgainChangesNothing(t *testing.T) {
 		for range 3 {
 			prev := again(t, dir, p)
 			plants.change(t, where(p))
-			p, err = plan.Build(plants.cfg, plantest.Inventory(plants.cfg, plants.tags()), prev, plan.Options{Rebalance: rapid.Bool().Draw(t, "rebalance")})
+			p, err = plan.Build(
+				plants.cfg,
+				plantest.Inventory(plants.cfg, plants.tags()),
+				prev,
+				plan.Options{Rebalance: rapid.Bool().Draw(t, "rebalance")},
+			)
 			require.NoError(t, err)
 
 			prev = again(t, dir, p)

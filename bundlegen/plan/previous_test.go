@@ -114,7 +114,11 @@ func TestChangesOfTags(t *testing.T) {
 			require.Equal(t, was, id, name)
 		}
 	}
-	assert.Contains(t, c.Tags, plan.TagChange{Kind: plan.Change, Site: "a", Tag: "renamed", Was: "a.T000010", From: at["a/a.T000010"], To: at["a/a.T000010"]})
+	assert.Contains(
+		t,
+		c.Tags,
+		plan.TagChange{Kind: plan.Change, Site: "a", Tag: "renamed", Was: "a.T000010", From: at["a/a.T000010"], To: at["a/a.T000010"]},
+	)
 	assert.Contains(t, c.Tags, plan.TagChange{Kind: plan.Remove, Site: "a", Tag: "a.T000040", From: at["a/a.T000040"], To: -1})
 	assert.False(t, c.Settings)
 }
@@ -208,7 +212,9 @@ func TestVersionOne(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(data, &record))
 	record["version"] = 1
-	record["warnings"] = []any{map[string]any{"code": plan.WarnRates, "message": "4,000 tags of unknown rate.", "advice": []string{"inventory → balance"}}}
+	record["warnings"] = []any{
+		map[string]any{"code": plan.WarnRates, "message": "4,000 tags of unknown rate.", "advice": []string{"inventory → balance"}},
+	}
 	data, err = json.Marshal(record)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, plan.File), data, 0o644))
@@ -258,8 +264,12 @@ func TestFirstRun(t *testing.T) {
 	tier := build(t, cfg, list, nil).Tiers[0]
 	year := tier.FirstRun
 	assert.EqualValues(t, 365*24*3000*180, year.Events)
-	assert.Greater(t, year.Seconds, 365*4*(hour.Seconds-tier.Forecast.StartupSeconds-tier.Forecast.DiscoverSeconds-tier.Forecast.ConsolidateSeconds-tier.Forecast.ValidateSeconds),
-		"as many batches as max_window asks for, each of more than an hour")
+	assert.Greater(
+		t,
+		year.Seconds,
+		365*4*(hour.Seconds-tier.Forecast.StartupSeconds-tier.Forecast.DiscoverSeconds-tier.Forecast.ConsolidateSeconds-tier.Forecast.ValidateSeconds),
+		"as many batches as max_window asks for, each of more than an hour",
+	)
 	assert.Greater(t, year.Runs, 10)
 	assert.Greater(t, year.CostUSD, 100*hour.CostUSD)
 

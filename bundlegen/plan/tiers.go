@@ -24,12 +24,28 @@ func (b *builder) makeTiers() error {
 		}
 		job, parts := b.job(t, cadence, runs)
 		if b.cfg.Compute.SingleCluster && len(job.Partitions) > SingleMaxTasks {
-			return diag.WithHint(fmt.Errorf("%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster", b.cfg.File, tier.Name, len(job.Partitions), SingleMaxTasks),
-				"raise sizing.target_tags and sizing.max_tags, or leave out single_cluster")
+			return diag.WithHint(
+				fmt.Errorf(
+					"%s: compute.single_cluster: tier %s has %d partitions; allowed: at most %d tasks on one cluster",
+					b.cfg.File,
+					tier.Name,
+					len(job.Partitions),
+					SingleMaxTasks,
+				),
+				"raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
+			)
 		}
 		if tier.Continuous && len(parts) > maxLoops {
-			return diag.WithHint(fmt.Errorf("%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others", b.cfg.File, tier.Name, len(parts), words.Count(maxLoops)),
-				"raise sizing.target_tags and sizing.max_tags, or leave continuous out")
+			return diag.WithHint(
+				fmt.Errorf(
+					"%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others",
+					b.cfg.File,
+					tier.Name,
+					len(parts),
+					words.Count(maxLoops),
+				),
+				"raise sizing.target_tags and sizing.max_tags, or leave continuous out",
+			)
 		}
 		f, single := b.model.Run(job, b.prices), b.model.Single(job, b.prices)
 		if tier.Continuous {
@@ -115,8 +131,10 @@ func (b *builder) schedule(tier config.Tier) (cron string, cadence time.Duration
 	}
 	cron, ok := config.CronOf(tier.Every)
 	if !ok {
-		return "", 0, 0, diag.WithHint(fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day", b.cfg.File, tier.Name, duration.Format(tier.Every)),
-			"write for instance 5m, 15m, 1h or 6h, or a cron expression")
+		return "", 0, 0, diag.WithHint(
+			fmt.Errorf("%s: tier %s: every: %s divides neither a minute, an hour nor a day", b.cfg.File, tier.Name, duration.Format(tier.Every)),
+			"write for instance 5m, 15m, 1h or 6h, or a cron expression",
+		)
 	}
 	return cron, tier.Every, float64(month) / float64(tier.Every), nil
 }

@@ -27,6 +27,12 @@ func (b *builder) taskTimeout() (Warning, bool) {
 		return Warning{}, false
 	}
 	s := b.cfg.Sites[site]
-	return Warning{Code: WarnTimeout, Sites: []string{s.Name}, Figures: Figures{Seconds: round(need, 2), AllowedSeconds: s.Task.Timeout.Seconds()},
-		Advice: []Advice{set(Effect{Kind: EffectDefault}, "sites."+s.Name+".task.timeout", duration.Format(time.Duration(enough)*time.Second))}}, true
+	return Warning{
+		Code:    WarnTimeout,
+		Sites:   []string{s.Name},
+		Figures: Figures{Seconds: round(need, 2), AllowedSeconds: s.Task.Timeout.Seconds()},
+		Advice: []Advice{
+			set(Effect{Kind: EffectDefault}, "sites."+s.Name+".task.timeout", duration.Format(time.Duration(enough)*time.Second)),
+		},
+	}, true
 }

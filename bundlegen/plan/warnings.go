@@ -56,8 +56,16 @@ func (b *builder) cadence(t int) (Warning, bool) {
 	if f.Total <= interval || tier.Continuous {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnCadence, Tiers: []string{tier.Name},
-		Figures: Figures{Seconds: round(f.Total, 2), AllowedSeconds: interval, StartupSeconds: round(f.Startup, 2)}, Advice: b.alternatives(t)}, true
+	return Warning{
+		Code:  WarnCadence,
+		Tiers: []string{tier.Name},
+		Figures: Figures{
+			Seconds:        round(f.Total, 2),
+			AllowedSeconds: interval,
+			StartupSeconds: round(f.Startup, 2),
+		},
+		Advice: b.alternatives(t),
+	}, true
 }
 
 // period warns of loops that take longer than their period.
@@ -85,7 +93,12 @@ func (b *builder) waves(t int) (Warning, bool) {
 		advice = append(advice, set(Effect{Kind: EffectOneWaveAnew},
 			"sizing.target_tags", strconv.Itoa(target), "sizing.max_tags", strconv.Itoa(max(tier.MaxTags, target+target/5))))
 	}
-	return Warning{Code: WarnWaves, Tiers: []string{tier.Name}, Figures: Figures{Partitions: tier.Partitions, Tasks: atOnce, Waves: tier.Waves}, Advice: advice}, true
+	return Warning{
+		Code:    WarnWaves,
+		Tiers:   []string{tier.Name},
+		Figures: Figures{Partitions: tier.Partitions, Tasks: atOnce, Waves: tier.Waves},
+		Advice:  advice,
+	}, true
 }
 
 // maxTags is the largest partition that is advised: more tags than that take a
@@ -94,7 +107,12 @@ const maxTags = 20_000
 
 // effectOf returns how a run's time and a month's cost change; the run takes so many seconds now.
 func effectOf(now, then forecast.Forecast, interval float64) Effect {
-	return Effect{Kind: EffectRun, Seconds: round(then.Total, 2), LateSeconds: round(max(0, then.Total-interval), 2), CostPerMonth: round(then.CostPerMonth-now.CostPerMonth, 2)}
+	return Effect{
+		Kind:         EffectRun,
+		Seconds:      round(then.Total, 2),
+		LateSeconds:  round(max(0, then.Total-interval), 2),
+		CostPerMonth: round(then.CostPerMonth-now.CostPerMonth, 2),
+	}
 }
 
 // alternative is another way to run a tier.
@@ -148,7 +166,10 @@ func (b *builder) alternatives(t int) []Advice {
 		j := job
 		j.RunsPerMonth *= j.Interval / longer.Seconds()
 		j.Interval = longer.Seconds()
-		holds = append(holds, alternative{[]string{"tiers." + tier.Name + ".every", duration.Format(longer)}, b.model.Run(j, b.prices), longer.Seconds()})
+		holds = append(
+			holds,
+			alternative{[]string{"tiers." + tier.Name + ".every", duration.Format(longer)}, b.model.Run(j, b.prices), longer.Seconds()},
+		)
 	}
 	var advice []Advice
 	for _, a := range holds {
@@ -254,7 +275,13 @@ func (b *builder) budget() (Warning, bool) {
 	}
 	return Warning{Code: WarnBudget, Sites: over, Figures: Figures{Partitions: worst},
 		Advice: []Advice{
-			set(Effect{Kind: EffectLargerBudget}, "sites.limits.connections", strconv.Itoa(worst), "sites.limits.requests_per_second", strconv.Itoa(worst)),
+			set(
+				Effect{Kind: EffectLargerBudget},
+				"sites.limits.connections",
+				strconv.Itoa(worst),
+				"sites.limits.requests_per_second",
+				strconv.Itoa(worst),
+			),
 			set(Effect{Kind: EffectFewerPartitions}, "sizing.target_tags", ""),
 		}}, true
 }
@@ -308,8 +335,12 @@ func (b *builder) partitionSizes() (Warning, bool) {
 	if small+large == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnBounds, Tiers: []string{tier}, Figures: Figures{TooSmall: small, TooLarge: large, MinTags: smallest, MaxTags: largest},
-		Advice: []Advice{set(Effect{Kind: EffectConsistent}, "tiers."+tier+".sizing", "", "tiers."+tier+".partitions", "")}}, true
+	return Warning{
+		Code:    WarnBounds,
+		Tiers:   []string{tier},
+		Figures: Figures{TooSmall: small, TooLarge: large, MinTags: smallest, MaxTags: largest},
+		Advice:  []Advice{set(Effect{Kind: EffectConsistent}, "tiers."+tier+".sizing", "", "tiers."+tier+".partitions", "")},
+	}, true
 }
 
 // partitionCount warns of a tiers[].partitions that its sites do not permit.
@@ -329,7 +360,10 @@ func (b *builder) spotDriver() (Warning, bool) {
 	if pool.WorkerID == "" || pool.DriverID != "" {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnSpotDriver, Advice: []Advice{set(Effect{Kind: EffectDriverPool}, "compute.pool.driver_instance_pool_id", "")}}, true
+	return Warning{
+		Code:   WarnSpotDriver,
+		Advice: []Advice{set(Effect{Kind: EffectDriverPool}, "compute.pool.driver_instance_pool_id", "")},
+	}, true
 }
 
 // nodePrice warns of a node type whose price is not known.
@@ -342,7 +376,11 @@ func (b *builder) nodePrice() (Warning, bool) {
 		if name == "" || b.prices.Knows(cloud, name) {
 			continue
 		}
-		w := Warning{Code: WarnNodePrice, Names: []string{name}, Figures: Figures{StandIn: forecast.StandIn(cloud), Nearest: forecast.Nearest(cloud, name)}}
+		w := Warning{
+			Code:    WarnNodePrice,
+			Names:   []string{name},
+			Figures: Figures{StandIn: forecast.StandIn(cloud), Nearest: forecast.Nearest(cloud, name)},
+		}
 		key := "prices." + cloud + "/" + name
 		w.Advice = []Advice{set(Effect{Kind: EffectOwnPrice}, key, "<USD an hour>", key+"/dbu", "<DBU an hour>")}
 		return w, true
@@ -376,7 +414,11 @@ func (b *builder) pointIDs() (Warning, bool) {
 	if n == 0 {
 		return Warning{}, false
 	}
-	return Warning{Code: WarnPointIDs, Figures: Figures{Tags: n, AllTags: len(b.tags)}, Advice: []Advice{run("bundlegen discover", EffectPointIDs)}}, true
+	return Warning{
+		Code:    WarnPointIDs,
+		Figures: Figures{Tags: n, AllTags: len(b.tags)},
+		Advice:  []Advice{run("bundlegen discover", EffectPointIDs)},
+	}, true
 }
 
 // noTags warns of tiers and sites that no tag is of: nothing is made of them.

@@ -51,7 +51,12 @@ func TestBuiltInACheckout(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, root, source)
 	} else {
-		_, err := built(t.Context(), AMD64, debug.Module{Path: "github.com/bundlegen/bundlegen", Version: "(devel)"}, func(s string) { told = append(told, s) })
+		_, err := built(
+			t.Context(),
+			AMD64,
+			debug.Module{Path: "github.com/bundlegen/bundlegen", Version: "(devel)"},
+			func(s string) { told = append(told, s) },
+		)
 		require.ErrorContains(t, err, "hint: make build in it leaves the static programs beside bundlegen")
 		require.Empty(t, told)
 	}

@@ -252,7 +252,11 @@ func TestPipInstallsAndEntryPointsRunTheBinary(t *testing.T) {
 			for _, task := range []string{"discover", "extract", "consolidate", "validate"} {
 				out, err := e.python("import pi_extractor; pi_extractor."+task+"(); print('returned')", "--partition=7", "--until=").Output()
 				require.NoError(t, err)
-				require.Regexp(t, `^out \["`+task+`" "--engine=spark" "--pipe=\d+,\d+" "--partition=7" "--until="\] password="from the cluster"\nreturned\n$`, string(out))
+				require.Regexp(
+					t,
+					`^out \["`+task+`" "--engine=spark" "--pipe=\d+,\d+" "--partition=7" "--until="\] password="from the cluster"\nreturned\n$`,
+					string(out),
+				)
 
 				script := exec.Command(filepath.Join(e.dir, "bin", "pi-extractor-"+task), "--a=b")
 				out, err = script.Output()

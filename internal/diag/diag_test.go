@@ -81,5 +81,9 @@ func TestProblems(t *testing.T) {
 func TestJSON(t *testing.T) {
 	got, err := json.Marshal(tier)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"file":"pipeline.yml","line":3,"column":7,"value":"often","text":"every: \"often\"","allowed":"a duration","hint":"write 5m"}`, string(got))
+	require.JSONEq(
+		t,
+		`{"file":"pipeline.yml","line":3,"column":7,"value":"often","text":"every: \"often\"","allowed":"a duration","hint":"write 5m"}`,
+		string(got),
+	)
 }

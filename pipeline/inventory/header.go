@@ -88,8 +88,11 @@ func separatorOf(header string) byte {
 func (r *reader) readHeader(line int, text string) {
 	for i := range len(separators) {
 		if n := 1 + strings.Count(text, separators[i:i+1]); n > maxColumns {
-			r.report(diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("a header of %d columns", n), Allowed: fmt.Sprintf("at most %d", maxColumns),
-				Hint: "this is no inventory, or keep what is not ours in a table of its own"}, "")
+			r.report(
+				diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("a header of %d columns", n), Allowed: fmt.Sprintf("at most %d", maxColumns),
+					Hint: "this is no inventory, or keep what is not ours in a table of its own"},
+				"",
+			)
 			return
 		}
 	}
@@ -113,11 +116,21 @@ func (r *reader) readHeader(line int, text string) {
 		l = append(l, i)
 	}
 	if !slices.Contains(l, colTag) {
-		r.report(diag.Problem{Line: line, Column: 1, Text: "the header lacks the column tag; it has " + quote(shown(row.values)), Hint: r.likelyTag()}, "")
+		r.report(
+			diag.Problem{Line: line, Column: 1, Text: "the header lacks the column tag; it has " + quote(shown(row.values)), Hint: r.likelyTag()},
+			"",
+		)
 	}
 	if len(r.opt.Sites) > 1 && !slices.Contains(l, colSite) {
-		r.report(diag.Problem{Line: line, Column: 1, Text: fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)),
-			Hint: "add it, with one of these in each row: " + shown(r.opt.Sites)}, "")
+		r.report(
+			diag.Problem{
+				Line:   line,
+				Column: 1,
+				Text:   fmt.Sprintf("the header lacks the column site, which a pipeline of %d sites needs", len(r.opt.Sites)),
+				Hint:   "add it, with one of these in each row: " + shown(r.opt.Sites),
+			},
+			"",
+		)
 	}
 	for _, name := range r.columns {
 		own := suggest.Nearest(strings.TrimSpace(name), all)

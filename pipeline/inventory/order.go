@@ -146,7 +146,11 @@ func (r rows) explain(d duplicate) (text, hint string) {
 	switch {
 	case !strings.EqualFold(first.Name, again.Name):
 		what = fmt.Sprintf("point_id %d", again.PointID)
-		hint = fmt.Sprintf("it is the id of tag %s there, and of %s here: leave one out, or run `bundlegen discover` to refresh the ids", quote(first.Name), quote(again.Name))
+		hint = fmt.Sprintf(
+			"it is the id of tag %s there, and of %s here: leave one out, or run `bundlegen discover` to refresh the ids",
+			quote(first.Name),
+			quote(again.Name),
+		)
 	case first.Name != again.Name:
 		hint = fmt.Sprintf("to PI, which does not tell upper from lower case, it is %s: leave one of the two rows out", quote(first.Name))
 	}

@@ -203,7 +203,10 @@ func (c *chunk) failField(line int, text string, f *fields, k int) {
 	case colTag:
 		allowed, hint = "any name but an empty one", "write the name as PI has it"
 	case colEventsPerHour:
-		allowed, hint = fmt.Sprintf("a number from 0 to %d, or nothing", MaxEventsPerHour), "write it like 3600 or 0.5; leave it empty where it is not known"
+		allowed, hint = fmt.Sprintf(
+			"a number from 0 to %d, or nothing",
+			MaxEventsPerHour,
+		), "write it like 3600 or 0.5; leave it empty where it is not known"
 		if rate, err := strconv.ParseFloat(f.values[k], 64); err == nil && rate > MaxEventsPerHour {
 			hint = fmt.Sprintf("it is events an hour, and no point sends %d a second; leave it empty where it is not known", MaxEventsPerHour/3600)
 		}
@@ -213,7 +216,10 @@ func (c *chunk) failField(line int, text string, f *fields, k int) {
 		allowed, hint = "a whole number of at least 1, or nothing", "leave it empty: `bundlegen discover` fills it in"
 	}
 	what := fmt.Sprintf("%s is %s", columnNames()[c.reader.layout[k]], quote(f.values[k]))
-	c.fail(diag.Problem{Line: line, Column: columnAt(text, f.starts[k]), Value: clip(f.values[k]), Text: what, Allowed: allowed, Hint: hint}, what)
+	c.fail(
+		diag.Problem{Line: line, Column: columnAt(text, f.starts[k]), Value: clip(f.values[k]), Text: what, Allowed: allowed, Hint: hint},
+		what,
+	)
 }
 
 // failName notes that a site or tier is not known.

@@ -38,7 +38,12 @@ func Check(t *Tag) error {
 		}
 	}
 	if t.EventsPerHour > MaxEventsPerHour || t.EventsPerHour != t.EventsPerHour {
-		return fmt.Errorf("tag %s: %v events per hour; allowed: 0 to %d, or below 0 for unknown", quote(t.Name), t.EventsPerHour, MaxEventsPerHour)
+		return fmt.Errorf(
+			"tag %s: %v events per hour; allowed: 0 to %d, or below 0 for unknown",
+			quote(t.Name),
+			t.EventsPerHour,
+			MaxEventsPerHour,
+		)
 	}
 	if t.PointID < 0 {
 		return fmt.Errorf("tag %s: point id %d; allowed: at least 1, or 0 for unknown", quote(t.Name), t.PointID)

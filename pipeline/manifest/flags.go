@@ -45,11 +45,23 @@ func (p *Parameters) flags() []flag {
 	return []flag{
 		{name: "pipeline", value: textOf(&p.Pipeline), tasks: all, allowed: "the pipeline's name"},
 		{name: "catalog", value: textOf(&p.Catalog), tasks: all, allowed: "a catalog's name"},
-		{name: "schema-prefix", value: anyTextOf(&p.SchemaPrefix), tasks: all, optional: true, allowed: "text before each schema's name; empty for none"},
+		{
+			name:     "schema-prefix",
+			value:    anyTextOf(&p.SchemaPrefix),
+			tasks:    all,
+			optional: true,
+			allowed:  "text before each schema's name; empty for none",
+		},
 		{name: "bundle", value: textOf(&p.Bundle), tasks: all, allowed: "the bundle's root folder"},
 		{name: "tier", value: textOf(&p.Tier), tasks: all, allowed: "a tier's name"},
 		{name: "run-id", value: textOf(&p.RunID), tasks: all, allowed: "the id of the job's run"},
-		{name: "until-ms", value: integerOf(&p.UntilMillis, 0, maxMillis), tasks: all, optional: true, allowed: "milliseconds since 1970-01-01Z, " + whole},
+		{
+			name:     "until-ms",
+			value:    integerOf(&p.UntilMillis, 0, maxMillis),
+			tasks:    all,
+			optional: true,
+			allowed:  "milliseconds since 1970-01-01Z, " + whole,
+		},
 		{name: "until", value: instantOf(&p.Until), tasks: all, optional: true, allowed: "an instant such as 2026-01-31T12:00:00Z, or empty"},
 		{name: "timeout-seconds", value: integerOf(&p.TimeoutSecs, 0, math.MaxInt32), tasks: all, optional: true, allowed: whole + "; 0 = none"},
 		{name: "attempt", value: integerOf(&p.Attempt, 1, math.MaxInt32), tasks: all, optional: true, allowed: count},
@@ -62,7 +74,13 @@ func (p *Parameters) flags() []flag {
 		{name: "max-window-seconds", value: positiveOf(&p.MaxWindow), tasks: extract, allowed: positive},
 		{name: "fail-above", value: shareOf(&p.FailAbove), tasks: extract, allowed: share},
 		{name: "tags-per-shard", value: integerOf(&p.TagsPerShard, 1, math.MaxInt32), tasks: extract, allowed: count},
-		{name: "shards", value: oneOf(&p.Shards, ShardsOnExecutors, ShardsOnDriver), tasks: extract, optional: true, allowed: "executors or driver"},
+		{
+			name:     "shards",
+			value:    oneOf(&p.Shards, ShardsOnExecutors, ShardsOnDriver),
+			tasks:    extract,
+			optional: true,
+			allowed:  "executors or driver",
+		},
 
 		{name: everyFlag, value: secondsOf(&p.Every), tasks: extract, optional: true, allowed: number + "; 0 = no loop"},
 		{name: "loop-seconds", value: secondsOf(&p.Loops), loop: true, allowed: number + "; 0 = once"},
@@ -72,7 +90,13 @@ func (p *Parameters) flags() []flag {
 		{name: "settle-seconds", value: secondsOf(&p.Settle), tasks: discover, loop: true, allowed: number},
 
 		{name: "maintenance", value: truthOf(&p.Maintenance), tasks: consolidate, allowed: trueOrFalse},
-		{name: "layout", value: oneOf(&p.Layout, "liquid", "zorder"), tasks: slices.Concat(discover, consolidate), loop: true, allowed: "liquid or zorder"},
+		{
+			name:    "layout",
+			value:   oneOf(&p.Layout, "liquid", "zorder"),
+			tasks:   slices.Concat(discover, consolidate),
+			loop:    true,
+			allowed: "liquid or zorder",
+		},
 
 		{name: "min-completeness", value: shareOf(&p.MinCompleteness), tasks: validate, allowed: share},
 		{name: "sample-tags", value: integerOf(&p.SampleTags, 0, math.MaxInt32), tasks: validate, allowed: whole + "; 0 = all"},

@@ -51,8 +51,10 @@ func ReadSites(r io.Reader, file string) (Sites, error) {
 		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: the version is missing; allowed: %d", file, SitesVersion),
 			"rewrite the file with `bundlegen generate`")
 	case *head.Version > SitesVersion:
-		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d", file, *head.Version, SitesVersion),
-			"install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version")
+		return Sites{}, diag.WithHint(
+			fmt.Errorf("%s:1:1: version %d is newer than this program, which knows %d", file, *head.Version, SitesVersion),
+			"install the bundlegen that wrote the bundle, or a newer one; on Databricks, deploy again so that bundle and wheel are of one version",
+		)
 	case *head.Version != SitesVersion:
 		return Sites{}, diag.WithHint(fmt.Errorf("%s:1:1: version %d; allowed: %d", file, *head.Version, SitesVersion),
 			"rewrite the file with `bundlegen generate`")
@@ -89,7 +91,10 @@ func (s Sites) check() error {
 		case site.Limits.RequestsPerSecond <= 0 || site.Limits.Connections < 1 || site.Limits.ItemsPerCall < 1:
 			return diag.WithHint(fmt.Errorf("site %q: limits have to be above 0", site.Name), hint)
 		case site.Retry.Attempts < 1 || site.Retry.BackoffSeconds < 0 || site.Retry.TimeoutSeconds <= 0:
-			return diag.WithHint(fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s", site.Name), hint)
+			return diag.WithHint(
+				fmt.Errorf("site %q: retry has to have at least 1 attempt, a backoff of at least 0 s and a timeout above 0 s", site.Name),
+				hint,
+			)
 		}
 		if err := site.Points.check(); err != nil {
 			return diag.WithHint(fmt.Errorf("site %q: %w", site.Name, err), hint)

@@ -30,7 +30,15 @@ func Append(dst []byte, tags []inventory.Tag) ([]byte, error) {
 func follows(a, b *inventory.Tag) error {
 	switch {
 	case a.Site != b.Site || a.Tier != b.Tier:
-		return fmt.Errorf("tags %q (site %s, tier %s) and %q (site %s, tier %s) are in one partition", a.Name, a.Site, a.Tier, b.Name, b.Site, b.Tier)
+		return fmt.Errorf(
+			"tags %q (site %s, tier %s) and %q (site %s, tier %s) are in one partition",
+			a.Name,
+			a.Site,
+			a.Tier,
+			b.Name,
+			b.Site,
+			b.Tier,
+		)
 	case a.Name == b.Name && a.PointID == b.PointID:
 		return fmt.Errorf("tag %q is there twice in one partition", a.Name)
 	case a.Name > b.Name || a.Name == b.Name && a.PointID > b.PointID:

@@ -137,7 +137,11 @@ func TestLeastMovesOfAllAssignments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := make([]partition.Item, rapid.IntRange(1, 7).Draw(t, "items"))
 		for i := range items {
-			items[i] = partition.Item{Key: fmt.Sprint("tag-", i), Weight: rapid.Float64Range(1, 9).Draw(t, "weight"), Previous: rapid.IntRange(-1, 3).Draw(t, "previous")}
+			items[i] = partition.Item{
+				Key:      fmt.Sprint("tag-", i),
+				Weight:   rapid.Float64Range(1, 9).Draw(t, "weight"),
+				Previous: rapid.IntRange(-1, 3).Draw(t, "previous"),
+			}
 		}
 		n := rapid.IntRange(1, 3).Draw(t, "n")
 		b := anyBounds(t, len(items), n)

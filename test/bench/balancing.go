@@ -139,7 +139,16 @@ func (b *bench) churn() error {
 		if hasTo < 0 {
 			least = ""
 		}
-		b.printf("%-42s %7s %7s %7s %8s %9.4f %9.4f\n", what, thousands(d.Changes.Added), thousands(d.Changes.Removed), thousands(d.Changes.Moved), least, balance.After, balance.Before)
+		b.printf(
+			"%-42s %7s %7s %7s %8s %9.4f %9.4f\n",
+			what,
+			thousands(d.Changes.Added),
+			thousands(d.Changes.Removed),
+			thousands(d.Changes.Moved),
+			least,
+			balance.After,
+			balance.Before,
+		)
 	}
 	print("first plan", first, 0)
 
@@ -200,7 +209,12 @@ func writePlant(dir string, tags []inventory.Tag, partitions int) error {
 	var y strings.Builder
 	y.WriteString("version: 1\nname: plant\ncatalog: main\ninventory: inventory.csv\nsites:\n")
 	y.WriteString("  - {name: plant-a, url: \"https://pi.example.com/piwebapi\", auth: {kind: anonymous}}\n")
-	fmt.Fprintf(&y, "sizing: {min_tags: %d, target_tags: 3000, max_tags: 5000}\ntiers:\n  - {name: standard, every: 1h, partitions: %d}\n", changingLeast, partitions)
+	fmt.Fprintf(
+		&y,
+		"sizing: {min_tags: %d, target_tags: 3000, max_tags: 5000}\ntiers:\n  - {name: standard, every: 1h, partitions: %d}\n",
+		changingLeast,
+		partitions,
+	)
 	if err := os.WriteFile(filepath.Join(dir, "pipeline.yml"), []byte(y.String()), 0o600); err != nil {
 		return err
 	}

@@ -10,7 +10,20 @@ import (
 // decoding runs the decoder's own benchmarks, which the standard library's stand beside.
 func (b *bench) decoding() error {
 	b.title("4. Decoding alone, one processor")
-	cmd := exec.CommandContext(b.ctx, "go", "test", "-run", "^$", "-bench", "StreamSet|EncodingJSON", "-benchtime", "300ms", "-cpu", "1", "./extractor/decode")
+	cmd := exec.CommandContext(
+		b.ctx,
+		"go",
+		"test",
+		"-run",
+		"^$",
+		"-bench",
+		"StreamSet|EncodingJSON",
+		"-benchtime",
+		"300ms",
+		"-cpu",
+		"1",
+		"./extractor/decode",
+	)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go test: %w\n%s", err, text)
@@ -40,7 +53,12 @@ func (b *bench) decoding() error {
 			least = r
 		}
 	}
-	b.sum("decoding alone, against encoding/json", "", fmt.Sprintf("%.0f ns Float64", measured["Float64"]["StreamSet"]), fmt.Sprintf("at least %.1f x", least))
+	b.sum(
+		"decoding alone, against encoding/json",
+		"",
+		fmt.Sprintf("%.0f ns Float64", measured["Float64"]["StreamSet"]),
+		fmt.Sprintf("at least %.1f x", least),
+	)
 	return nil
 }
 

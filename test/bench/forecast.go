@@ -116,7 +116,21 @@ func (b *bench) forecasts() error {
 	if b.quick {
 		list = list[:quickSettings]
 	}
-	b.printf("%5s %8s %5s %8s %8s %7s %5s %7s %8s  %9s %9s %7s\n", "tags", "events/h", "parts", "ms/call", "ms/tag", "threads", "conns", "req/s", "items", "forecast", "measured", "error")
+	b.printf(
+		"%5s %8s %5s %8s %8s %7s %5s %7s %8s  %9s %9s %7s\n",
+		"tags",
+		"events/h",
+		"parts",
+		"ms/call",
+		"ms/tag",
+		"threads",
+		"conns",
+		"req/s",
+		"items",
+		"forecast",
+		"measured",
+		"error",
+	)
 	worst, good := 0.0, 0
 	for i, s := range list {
 		forecast, measured, err := b.try(fmt.Sprintf("forecast-%d", i), s, m)
@@ -124,13 +138,31 @@ func (b *bench) forecasts() error {
 			return fmt.Errorf("setting %d: %w", i+1, err)
 		}
 		off := forecast/measured - 1
-		b.printf("%5d %8.0f %5d %8d %8d %7d %5d %7g %8d  %7.2f s %7.2f s %+6.1f%%\n", s.tags, s.rateOfTag(), s.partitions, s.latency.Milliseconds(), s.tagLatency.Milliseconds(),
-			s.threads, s.connections, s.rate, s.items, forecast, measured, 100*off)
+		b.printf(
+			"%5d %8.0f %5d %8d %8d %7d %5d %7g %8d  %7.2f s %7.2f s %+6.1f%%\n",
+			s.tags,
+			s.rateOfTag(),
+			s.partitions,
+			s.latency.Milliseconds(),
+			s.tagLatency.Milliseconds(),
+			s.threads,
+			s.connections,
+			s.rate,
+			s.items,
+			forecast,
+			measured,
+			100*off,
+		)
 		if worst = max(worst, math.Abs(off)); math.Abs(off) <= aimedError {
 			good++
 		}
 	}
-	b.sum(fmt.Sprintf("forecasts of extraction, %d settings", len(list)), fmt.Sprintf("within %.0f%%", 100*aimedError), fmt.Sprintf("%d of %d", good, len(list)), fmt.Sprintf("worst %.1f%% off", 100*worst))
+	b.sum(
+		fmt.Sprintf("forecasts of extraction, %d settings", len(list)),
+		fmt.Sprintf("within %.0f%%", 100*aimedError),
+		fmt.Sprintf("%d of %d", good, len(list)),
+		fmt.Sprintf("worst %.1f%% off", 100*worst),
+	)
 	return nil
 }
 
@@ -158,7 +190,16 @@ func (b *bench) measureMachine() (m localMachine, err error) {
 	m.fixed = max(0, (many*large.events()-few*small.events())/determinant)
 	m.event = max(0, (few*float64(small.partitions)-many*float64(large.partitions))/determinant)
 
-	calls := setting{tags: 400, every: 10 * time.Minute, partitions: 1, latency: 100 * time.Millisecond, threads: 10, connections: 1, rate: 1000, items: 150}
+	calls := setting{
+		tags:        400,
+		every:       10 * time.Minute,
+		partitions:  1,
+		latency:     100 * time.Millisecond,
+		threads:     10,
+		connections: 1,
+		rate:        1000,
+		items:       150,
+	}
 	forecast, measured, err := b.try("forecast-calls", calls, m)
 	m.call = max(0, measured-forecast) / ((forecast - m.fixed) / calls.latency.Seconds())
 	return m, err

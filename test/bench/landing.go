@@ -35,7 +35,20 @@ func (b *bench) landing() error {
 	b.title("2. HTTP to table: %s tags x %s events, on loopback", thousands(landedTags), thousands(landedEvents))
 	b.printf("ns of CPU an event; the parts are measured in this process: decode and HTTP by the client with\n")
 	b.printf("what it reads thrown away, Parquet by the writer, DuckDB by publishing what was written.\n\n")
-	b.printf("%-8s %6s = %6s %6s %7s %6s %6s  %9s %7s  %8s %8s\n", "", "all", "decode", "HTTP", "Parquet", "DuckDB", "rest", "enc/json", "ratio", "events/s", "memory")
+	b.printf(
+		"%-8s %6s = %6s %6s %7s %6s %6s  %9s %7s  %8s %8s\n",
+		"",
+		"all",
+		"decode",
+		"HTTP",
+		"Parquet",
+		"DuckDB",
+		"rest",
+		"enc/json",
+		"ratio",
+		"events/s",
+		"memory",
+	)
 	for _, k := range kinds {
 		if err := b.landKind(k.name, k.args); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
@@ -103,16 +116,43 @@ func (b *bench) landKind(name string, args []string) (err error) {
 	}
 	rest := l.each - parts.read - parts.parquet - parts.duckdb
 	speed := float64(l.events) / l.wall.Seconds()
-	b.printf("%-8s %6.0f = %6.0f %6.0f %7.0f %6.0f %6.0f  %9.0f %6.1fx  %8s %8s\n", name, l.each, parts.decode, parts.read-parts.decode, parts.parquet, parts.duckdb, rest,
-		parts.json, parts.json/l.each, thousands(int64(speed)), mib(l.rss))
+	b.printf(
+		"%-8s %6.0f = %6.0f %6.0f %7.0f %6.0f %6.0f  %9.0f %6.1fx  %8s %8s\n",
+		name,
+		l.each,
+		parts.decode,
+		parts.read-parts.decode,
+		parts.parquet,
+		parts.duckdb,
+		rest,
+		parts.json,
+		parts.json/l.each,
+		thousands(int64(speed)),
+		mib(l.rss),
+	)
 	if name != kinds[len(kinds)-1].name {
-		b.sum("HTTP to table, "+name, "", fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each))
+		b.sum(
+			"HTTP to table, "+name,
+			"",
+			fmt.Sprintf("%.0f ns/event", l.each),
+			fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each),
+		)
 		return nil
 	}
-	b.printf("fixed cost of a run, with nothing new: %.2f s of CPU, %.2f s, %s\n", l.fixed.cpu.Seconds(), l.fixed.wall.Seconds(), mib(l.fixed.rss))
+	b.printf(
+		"fixed cost of a run, with nothing new: %.2f s of CPU, %.2f s, %s\n",
+		l.fixed.cpu.Seconds(),
+		l.fixed.wall.Seconds(),
+		mib(l.fixed.rss),
+	)
 	b.printf("the best public client takes %s ns an event: %.0f x; the connector that people use, %s: %.0f x\n",
 		thousands(bestClient), bestClient/l.each, thousands(connector), connector/l.each)
-	b.sum("HTTP to table, "+name, fmt.Sprintf("%d ns", aimedCost), fmt.Sprintf("%.0f ns/event", l.each), fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each))
+	b.sum(
+		"HTTP to table, "+name,
+		fmt.Sprintf("%d ns", aimedCost),
+		fmt.Sprintf("%.0f ns/event", l.each),
+		fmt.Sprintf("%.1f x cheaper than encoding/json alone", parts.json/l.each),
+	)
 	b.sum("  of it decoding / Parquet / DuckDB", "", fmt.Sprintf("%.0f / %.0f / %.0f", parts.read, parts.parquet, parts.duckdb), "")
 	return nil
 }
@@ -136,8 +176,20 @@ func (b *bench) landLarge() (err error) {
 	if err != nil {
 		return err
 	}
-	b.printf("one partition of %s tags, %s events: %s, %.0f ns of CPU an event, %s events/s in %s\n", thousands(largeTags), thousands(n), mib(u.rss), per(u.cpu, n),
-		thousands(int64(float64(n)/u.wall.Seconds())), u.wall.Round(100*time.Millisecond))
-	b.sum("  memory, partition of "+thousands(n)+" events", fmt.Sprintf("< %d MiB", mostMemory), mib(u.rss), fmt.Sprintf("%.2f of it", float64(u.rss)/(mostMemory<<20)))
+	b.printf(
+		"one partition of %s tags, %s events: %s, %.0f ns of CPU an event, %s events/s in %s\n",
+		thousands(largeTags),
+		thousands(n),
+		mib(u.rss),
+		per(u.cpu, n),
+		thousands(int64(float64(n)/u.wall.Seconds())),
+		u.wall.Round(100*time.Millisecond),
+	)
+	b.sum(
+		"  memory, partition of "+thousands(n)+" events",
+		fmt.Sprintf("< %d MiB", mostMemory),
+		mib(u.rss),
+		fmt.Sprintf("%.2f of it", float64(u.rss)/(mostMemory<<20)),
+	)
 	return nil
 }

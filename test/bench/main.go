@@ -69,7 +69,12 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b := &bench{ctx: ctx, out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.quick, "quick", false, "a tenth of the slow server's latencies, a few of the forecasts, on Spark one round instead of three, of a quarter of the events")
+	flags.BoolVar(
+		&b.quick,
+		"quick",
+		false,
+		"a tenth of the slow server's latencies, a few of the forecasts, on Spark one round instead of three, of a quarter of the events",
+	)
 	flags.Uint64Var(&b.seed, "seed", 20261123, "of the simulator's archive and of all choices at random")
 	flags.StringVar(&b.bin, "bin", "bin", "folder of the built programs")
 	only := flags.String("only", "", "names of sections, with commas: "+strings.Join(names(), ","))

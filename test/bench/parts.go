@@ -85,7 +85,18 @@ func (p *plant) streams() ([]batch.Stream, stage.Labels, error) {
 	var streams []batch.Stream
 	for i, t := range tags {
 		numeric := t.PointType != "Digital" && t.PointType != "String" && t.PointType != "Timestamp"
-		streams = append(streams, batch.Stream{Index: int32(i), WebID: t.WebID, Name: t.Name, Numeric: numeric, EventsPerHour: landedEvents, After: until - instant.Hour - 1, Until: until})
+		streams = append(
+			streams,
+			batch.Stream{
+				Index:         int32(i),
+				WebID:         t.WebID,
+				Name:          t.Name,
+				Numeric:       numeric,
+				EventsPerHour: landedEvents,
+				After:         until - instant.Hour - 1,
+				Until:         until,
+			},
+		)
 		l.WebID, l.Name, l.Units = append(l.WebID, t.WebID), append(l.Name, t.Name), append(l.Units, t.Units)
 	}
 	return streams, l, nil
@@ -101,7 +112,9 @@ func (p *plant) read(streams []batch.Stream, around func(http.RoundTripper) http
 	if around != nil {
 		transport = around(transport)
 	}
-	client, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Memory: piwebapi.NewMemory(1 << 40)}) // the batches are kept
+	client, err := piwebapi.New(
+		piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport, Memory: piwebapi.NewMemory(1 << 40)},
+	) // the batches are kept
 	if err != nil {
 		return 0, err
 	}
@@ -247,7 +260,11 @@ func (k *keeper) json() (float64, error) {
 
 // stageAndPublish writes the sampled events, as those of all tags, to Parquet
 // and publishes them: ns an event of each.
-func (p *plant) stageAndPublish(sample []*columns.Batch, streams []batch.Stream, labels stage.Labels) (parquet, publish float64, err error) {
+func (p *plant) stageAndPublish(
+	sample []*columns.Batch,
+	streams []batch.Stream,
+	labels stage.Labels,
+) (parquet, publish float64, err error) {
 	ctx := p.b.ctx
 	dir, err := os.MkdirTemp(p.dir, "parts-")
 	if err != nil {
@@ -266,7 +283,16 @@ func (p *plant) stageAndPublish(sample []*columns.Batch, streams []batch.Stream,
 	if err != nil {
 		return 0, 0, err
 	}
-	h := batch.Header{Pipeline: labels.Pipeline, Epoch: state.Epoch, Number: state.Last + 1, ID: labels.BatchID, Status: batch.Succeeded, Site: labels.Site, Tier: "standard", RunID: "bench"}
+	h := batch.Header{
+		Pipeline: labels.Pipeline,
+		Epoch:    state.Epoch,
+		Number:   state.Last + 1,
+		ID:       labels.BatchID,
+		Status:   batch.Succeeded,
+		Site:     labels.Site,
+		Tier:     "standard",
+		RunID:    "bench",
+	}
 	for i, s := range streams {
 		h.Outcomes = append(h.Outcomes, batch.Outcome{PointID: int64(i + 1), WebID: s.WebID, Name: s.Name, From: s.After, To: s.Until})
 	}

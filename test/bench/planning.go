@@ -49,7 +49,17 @@ func (b *bench) planning() error {
 	r := rand.New(rand.NewPCG(b.seed, 2))
 	for i := range more {
 		at := r.IntN(len(tags))
-		tags = append(tags, inventory.Tag{Site: tags[at].Site, Name: fmt.Sprintf("%s.NEW%d", tags[at].Name, i), WebID: webID(len(tags)), PointType: "Float32", EventsPerHour: -1, PointID: int64(len(tags) + 1)})
+		tags = append(
+			tags,
+			inventory.Tag{
+				Site:          tags[at].Site,
+				Name:          fmt.Sprintf("%s.NEW%d", tags[at].Name, i),
+				WebID:         webID(len(tags)),
+				PointType:     "Float32",
+				EventsPerHour: -1,
+				PointID:       int64(len(tags) + 1),
+			},
+		)
 	}
 	r.Shuffle(len(tags), func(i, j int) { tags[i], tags[j] = tags[j], tags[i] })
 	if err := writeMillion(dir, tags); err != nil {
@@ -70,7 +80,12 @@ func (b *bench) planning() error {
 	sum := func(u [2]usage) float64 { return (u[0].wall + u[1].wall).Seconds() }
 	ratio := func(u [2]usage) float64 { return sum(u) / read.wall.Seconds() }
 	rss := max(first[0].rss, first[1].rss, again[0].rss, again[1].rss)
-	b.sum("plan + generate, 1,000,000 tags, first", "<= 3 s", fmt.Sprintf("%.2f s", sum(first)), fmt.Sprintf("%.1f x encoding/csv", ratio(first)))
+	b.sum(
+		"plan + generate, 1,000,000 tags, first",
+		"<= 3 s",
+		fmt.Sprintf("%.2f s", sum(first)),
+		fmt.Sprintf("%.1f x encoding/csv", ratio(first)),
+	)
 	b.sum("plan + generate, again with 1% new", "<= 3 s", fmt.Sprintf("%.2f s", sum(again)), fmt.Sprintf("%.1f x encoding/csv", ratio(again)))
 	b.sum("  most memory", "<= 1 GiB", mib(rss), fmt.Sprintf("%.2f of it", float64(rss)/(1<<30)))
 	b.sum("  tags moved by the new ones", "0", thousands(moved), "")
@@ -83,7 +98,14 @@ func (b *bench) planAndGenerate(dir, when string, read usage) (out [2]usage, err
 			return out, err
 		}
 		u := out[i]
-		b.printf("%-36s %7.2fs %7.2fs %10s %14.2f\n", command+", "+when, u.wall.Seconds(), u.cpu.Seconds(), mib(u.rss), u.wall.Seconds()/read.wall.Seconds())
+		b.printf(
+			"%-36s %7.2fs %7.2fs %10s %14.2f\n",
+			command+", "+when,
+			u.wall.Seconds(),
+			u.cpu.Seconds(),
+			mib(u.rss),
+			u.wall.Seconds()/read.wall.Seconds(),
+		)
 	}
 	return out, nil
 }
@@ -121,7 +143,14 @@ func writeMillion(dir string, tags []inventory.Tag) error {
 	var y strings.Builder
 	y.WriteString("version: 1\nname: million\ncatalog: main\ninventory: inventory.csv\nsites:\n")
 	for s := range plannedSites {
-		fmt.Fprintf(&y, "  - {name: %s, url: \"https://pi-%d.example.com/piwebapi\", auth: {kind: basic, username: svc, password: {env: PI_PASSWORD_%d, secret: pi/p%d}}}\n", siteName(s), s, s, s)
+		fmt.Fprintf(
+			&y,
+			"  - {name: %s, url: \"https://pi-%d.example.com/piwebapi\", auth: {kind: basic, username: svc, password: {env: PI_PASSWORD_%d, secret: pi/p%d}}}\n",
+			siteName(s),
+			s,
+			s,
+			s,
+		)
 	}
 	y.WriteString("tiers:\n  - {name: standard, every: 1h}\n")
 	if err := os.WriteFile(filepath.Join(dir, "pipeline.yml"), []byte(y.String()), 0o600); err != nil {

@@ -32,13 +32,29 @@ func (b *bench) slowServer() error {
 	if b.quick {
 		latency, tagLatency, scale, short = latency/10, tagLatency/10, " (-quick: a tenth)", " (quick)"
 	}
-	b.title("3. A slow server: %s tags x 1 h, %s a call + %s a tag, %d threads%s", thousands(slowTags), latency, tagLatency, slowThreads, scale)
+	b.title(
+		"3. A slow server: %s tags x 1 h, %s a call + %s a tag, %d threads%s",
+		thousands(slowTags),
+		latency,
+		tagLatency,
+		slowThreads,
+		scale,
+	)
 	archive := []string{"--tags", fmt.Sprint(slowTags)}
 	p, err := b.newPlant("server", slowThreads, 3000, archive...)
 	if err != nil {
 		return err
 	}
-	if err := p.slower(append(archive, "--latency", latency.String(), "--tag-latency", tagLatency.String(), "--threads", fmt.Sprint(slowThreads))...); err != nil {
+	if err := p.slower(
+		append(
+			archive,
+			"--latency",
+			latency.String(),
+			"--tag-latency",
+			tagLatency.String(),
+			"--threads",
+			fmt.Sprint(slowThreads),
+		)...); err != nil {
 		return err
 	}
 	u, err := p.run()
@@ -60,9 +76,28 @@ func (b *bench) slowServer() error {
 	}
 	bound := (slowTags*tagLatency + time.Duration(fewest)*latency) / slowThreads
 	ratio := took.Seconds() / bound.Seconds()
-	b.printf("the server's bound, by %d calls: %.1f s; the extraction: %.1f s, by %d calls: %.3f x\n", fewest, bound.Seconds(), took.Seconds(), c.ByEndpoint["streamset-recorded"], ratio)
-	b.printf("%s events; the job as a whole %.1f s, %s requests, %.1f s of CPU, %s\n", thousands(events), u.wall.Seconds(), thousands(c.Requests), u.cpu.Seconds(), mib(u.rss))
-	b.sum("slow server, 30,000 tags x 1 h"+short, fmt.Sprintf("<= %.1f x", aimedRatio), fmt.Sprintf("%.1f s", took.Seconds()), fmt.Sprintf("%.3f x its bound of %.1f s", ratio, bound.Seconds()))
+	b.printf(
+		"the server's bound, by %d calls: %.1f s; the extraction: %.1f s, by %d calls: %.3f x\n",
+		fewest,
+		bound.Seconds(),
+		took.Seconds(),
+		c.ByEndpoint["streamset-recorded"],
+		ratio,
+	)
+	b.printf(
+		"%s events; the job as a whole %.1f s, %s requests, %.1f s of CPU, %s\n",
+		thousands(events),
+		u.wall.Seconds(),
+		thousands(c.Requests),
+		u.cpu.Seconds(),
+		mib(u.rss),
+	)
+	b.sum(
+		"slow server, 30,000 tags x 1 h"+short,
+		fmt.Sprintf("<= %.1f x", aimedRatio),
+		fmt.Sprintf("%.1f s", took.Seconds()),
+		fmt.Sprintf("%.3f x its bound of %.1f s", ratio, bound.Seconds()),
+	)
 	return nil
 }
 

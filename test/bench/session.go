@@ -43,8 +43,10 @@ func (b *bench) newSession(dir, wheel string, executors int) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := home.Classic(localspark.Options{Dir: filepath.Join(dir, "session"), Python: python, Master: fmt.Sprintf("local-cluster[%d,1,1024]", executors),
-		Conf: map[string]string{"spark.scheduler.minRegisteredResourcesRatio": "1.0"}}) // or the first job has one executor
+	env, err := home.Classic(
+		localspark.Options{Dir: filepath.Join(dir, "session"), Python: python, Master: fmt.Sprintf("local-cluster[%d,1,1024]", executors),
+			Conf: map[string]string{"spark.scheduler.minRegisteredResourcesRatio": "1.0"}},
+	) // or the first job has one executor
 	if err != nil {
 		return nil, err
 	}

@@ -110,10 +110,25 @@ func (p *plant) bundle() string { return filepath.Join(p.dir, "bundles", "bench"
 
 // specs are shards that read so much of each of the streams, with their share of
 // the site's budget in so many lanes.
-func (s *sparkBench) specs(streams []batch.Stream, most int, length instant.Ticks, limits manifest.Limits, lanes int) (specs []shard.Spec, lines []string, err error) {
+func (s *sparkBench) specs(
+	streams []batch.Stream,
+	most int,
+	length instant.Ticks,
+	limits manifest.Limits,
+	lanes int,
+) (specs []shard.Spec, lines []string, err error) {
 	shares := shard.Share(limits, lanes)
 	for i, part := range shard.Split(streams, most) {
-		spec := shard.Spec{Shard: i, Site: manifest.Site{Name: "plant-a", URL: s.url, Auth: manifest.Auth{Kind: "anonymous"}, Limits: shares[i%lanes], Retry: manifest.Retry{Attempts: 2, TimeoutSeconds: 60}}}
+		spec := shard.Spec{
+			Shard: i,
+			Site: manifest.Site{
+				Name:   "plant-a",
+				URL:    s.url,
+				Auth:   manifest.Auth{Kind: "anonymous"},
+				Limits: shares[i%lanes],
+				Retry:  manifest.Retry{Attempts: 2, TimeoutSeconds: 60},
+			},
+		}
 		for _, at := range part {
 			t := streams[at]
 			t.After = t.Until - length
@@ -130,7 +145,9 @@ func (s *sparkBench) specs(streams []batch.Stream, most int, length instant.Tick
 
 // selected are the columns of a staged file.
 func selected() []string {
-	return stage.ArrowSelect(stage.Labels{Site: "plant-a", Pipeline: "bench", BatchID: "6e3dbd4e-93ab-4a4b-a34d-7d3f8ba1dd9c", Ingested: instant.Hour})
+	return stage.ArrowSelect(
+		stage.Labels{Site: "plant-a", Pipeline: "bench", BatchID: "6e3dbd4e-93ab-4a4b-a34d-7d3f8ba1dd9c", Ingested: instant.Hour},
+	)
 }
 
 // stage has the session stage something into a folder, and holds what is there
@@ -189,7 +206,13 @@ func (s *sparkBench) staging() error {
 			return err
 		}
 		if same != n || e.cpu[goShard] == 0 || m.cpu[goShard] != 0 {
-			return fmt.Errorf("%d events by shards that took %s, and %d by Spark from memory while shards took %s", n, e.cpu[goShard], same, m.cpu[goShard])
+			return fmt.Errorf(
+				"%d events by shards that took %s, and %d by Spark from memory while shards took %s",
+				n,
+				e.cpu[goShard],
+				same,
+				m.cpu[goShard],
+			)
 		}
 		if events = n; round > 0 {
 			ours, theirs = append(ours, e), append(theirs, m)
@@ -198,7 +221,12 @@ func (s *sparkBench) staging() error {
 	if err := s.session.ask("release", nil, &struct{}{}); err != nil {
 		return err
 	}
-	s.b.printf("%s events of %s tags, from columns in Go's memory and from Spark's own (%s in its executors), to zstd Parquet:\n", thousands(events), thousands(sparkTags), mib(held.Bytes))
+	s.b.printf(
+		"%s events of %s tags, from columns in Go's memory and from Spark's own (%s in its executors), to zstd Parquet:\n",
+		thousands(events),
+		thousands(sparkTags),
+		mib(held.Bytes),
+	)
 	s.b.printf("the same columns, the same select, one after the other, the median of %d\n\n", s.rounds)
 	s.b.effortHead()
 	our, their := median(ours), median(theirs)
@@ -206,7 +234,12 @@ func (s *sparkBench) staging() error {
 	s.b.printEffort("Spark from memory", their, events)
 	ratio := their.wall.Seconds() / our.wall.Seconds()
 	s.b.printf("rate: %.2f x that of Spark from memory; processor time: %.2f x\n", ratio, our.total().Seconds()/their.total().Seconds())
-	s.b.sum("Go -> Arrow -> Spark -> staged Parquet", fmt.Sprintf(">= %.1f x", leastStaging), perSecond(events, our.wall), fmt.Sprintf("%.2f x Spark from memory (aim %.1f)", ratio, aimedStaging))
+	s.b.sum(
+		"Go -> Arrow -> Spark -> staged Parquet",
+		fmt.Sprintf(">= %.1f x", leastStaging),
+		perSecond(events, our.wall),
+		fmt.Sprintf("%.2f x Spark from memory (aim %.1f)", ratio, aimedStaging),
+	)
 	return nil
 }
 
@@ -246,6 +279,11 @@ func (s *sparkBench) executors() error {
 	s.b.printEffort("on one executor", busyOne, events)
 	s.b.printEffort("on two", busyTwo, events)
 	s.b.printf("two executors take %.2f x the time of one\n", ratio)
-	s.b.sum("two executors, PI's latency the limit", fmt.Sprintf("<= %.1f x", mostOfOne), fmt.Sprintf("%.1f s", busyTwo.wall.Seconds()), fmt.Sprintf("%.2f x one's %.1f s", ratio, busyOne.wall.Seconds()))
+	s.b.sum(
+		"two executors, PI's latency the limit",
+		fmt.Sprintf("<= %.1f x", mostOfOne),
+		fmt.Sprintf("%.1f s", busyTwo.wall.Seconds()),
+		fmt.Sprintf("%.2f x one's %.1f s", ratio, busyOne.wall.Seconds()),
+	)
 	return nil
 }

@@ -46,15 +46,35 @@ func (x *extracted) took(verb string) (d time.Duration) {
 
 // statements counts what the task asked Spark for.
 func (x *extracted) statements() string {
-	return fmt.Sprintf("%d statements: SQL %.2f s, appends to Delta %.2f s", len(x.requests), x.took("sql").Seconds(), x.took("append").Seconds())
+	return fmt.Sprintf(
+		"%d statements: SQL %.2f s, appends to Delta %.2f s",
+		len(x.requests),
+		x.took("sql").Seconds(),
+		x.took("append").Seconds(),
+	)
 }
 
 // run runs a task of a run of the job in the session.
 func (s *sparkBench) run(name, runID string, until instant.Ticks) (x extracted, err error) {
 	result := filepath.Join(s.dir, "result.json")
-	p := manifest.Parameters{Task: name, Pipeline: "bench", Catalog: "spark_catalog", Bundle: s.bundle(), Tier: "standard", RunID: runID, Until: until.String(), TimeoutSecs: 3600, Attempt: 1,
-		Site: "plant-a", Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 4, ItemsPerCall: 150_000}, MaxWindow: 7200, TagsPerShard: sparkShardTags, Shards: manifest.ShardsOnExecutors,
-		Backfill: extractEvents, Layout: "liquid"} // an event a second
+	p := manifest.Parameters{
+		Task:         name,
+		Pipeline:     "bench",
+		Catalog:      "spark_catalog",
+		Bundle:       s.bundle(),
+		Tier:         "standard",
+		RunID:        runID,
+		Until:        until.String(),
+		TimeoutSecs:  3600,
+		Attempt:      1,
+		Site:         "plant-a",
+		Limits:       manifest.Limits{RequestsPerSecond: 1000, Connections: 4, ItemsPerCall: 150_000},
+		MaxWindow:    7200,
+		TagsPerShard: sparkShardTags,
+		Shards:       manifest.ShardsOnExecutors,
+		Backfill:     extractEvents,
+		Layout:       "liquid",
+	} // an event a second
 	environment := map[string]string{"PI_EXTRACTOR_STAGING": filepath.Join(s.dir, "staging"), "PI_EXTRACTOR_RESULT": result}
 	var answer struct{ Requests []request }
 	stop := peaks(s.session.roots)
@@ -129,14 +149,26 @@ func (s *sparkBench) fixedCost(idle []extracted) {
 	x := idle[len(idle)/2]
 	s.b.printEffort("nothing new", x.effort, 0)
 	s.b.printf("  %s\n", x.statements())
-	s.b.sum("extract on Spark with nothing new", fmt.Sprintf("<= %d, %.0f s", maxStatements, aimedFixed.Seconds()), fmt.Sprintf("%d statements", len(x.requests)), fmt.Sprintf("%.1f s", x.wall.Seconds()))
+	s.b.sum(
+		"extract on Spark with nothing new",
+		fmt.Sprintf("<= %d, %.0f s", maxStatements, aimedFixed.Seconds()),
+		fmt.Sprintf("%d statements", len(x.requests)),
+		fmt.Sprintf("%.1f s", x.wall.Seconds()),
+	)
 }
 
 // memory reports whether memory grows with events.
 func (s *sparkBench) memory(some, many extracted) {
 	s.b.printf("\n%-26s %10s %12s %12s %12s\n", "most memory of a process", "Go driver", "driver JVM", "its heap", "Go shard")
 	for _, x := range []extracted{some, many} {
-		s.b.printf("%-26s %10s %12s %12s %12s\n", fmt.Sprintf("%s events", thousands(x.Events)), mib(x.peaks[goDriver]), mib(x.peaks[driverJVM]), mib(x.heap), mib(x.peaks[goShard]))
+		s.b.printf(
+			"%-26s %10s %12s %12s %12s\n",
+			fmt.Sprintf("%s events", thousands(x.Events)),
+			mib(x.peaks[goDriver]),
+			mib(x.peaks[driverJVM]),
+			mib(x.heap),
+			mib(x.peaks[goShard]),
+		)
 	}
 	s.b.printf("(its heap: what the JVM holds after the task, without garbage)\n")
 	times := fmt.Sprintf("%.1f x the events", float64(many.Events)/float64(some.Events))
@@ -145,7 +177,12 @@ func (s *sparkBench) memory(some, many extracted) {
 	}
 	s.b.sum("  memory of the Go driver", "no growth", mib(many.peaks[goDriver]), growth(some.peaks[goDriver], many.peaks[goDriver]))
 	s.b.sum("  memory of the driver's JVM", "no growth", mib(many.peaks[driverJVM]), growth(some.peaks[driverJVM], many.peaks[driverJVM]))
-	s.b.sum("  memory of a shard", fmt.Sprintf("< %d MiB", mostShard), mib(many.peaks[goShard]), growth(some.peaks[goShard], many.peaks[goShard]))
+	s.b.sum(
+		"  memory of a shard",
+		fmt.Sprintf("< %d MiB", mostShard),
+		mib(many.peaks[goShard]),
+		growth(some.peaks[goShard], many.peaks[goShard]),
+	)
 }
 
 // What the clients in Python read and insert.
@@ -166,16 +203,40 @@ func (s *sparkBench) clients(x extracted) error {
 		Rows                 int64
 		Read, Insert, Append float64
 	}
-	err := s.session.ask("client", fields{"url": s.url, "web_ids": ids, "start": (until - extractEvents*instant.Second).String(), "end": until.String(), "inserted": insertions}, &c)
+	err := s.session.ask(
+		"client",
+		fields{
+			"url":      s.url,
+			"web_ids":  ids,
+			"start":    (until - extractEvents*instant.Second).String(),
+			"end":      until.String(),
+			"inserted": insertions,
+		},
+		&c,
+	)
 	if err != nil {
 		return err
 	}
 	ours := float64(x.Events) / x.wall.Seconds()
 	rowByRow, atOnce := 1/(c.Read+c.Insert), 1/(c.Read+c.Append)
-	s.b.printf("\na client in Python (http.client, json, a dict a row, a list) reads %s events in all, %s/s;\n", thousands(c.Rows), thousands(int64(1/c.Read)))
-	s.b.printf("  with an INSERT for each row, of which %d are timed: %.2f rows/s; the task extract: %s x\n", insertions, rowByRow, thousands(int64(ours/rowByRow)))
+	s.b.printf(
+		"\na client in Python (http.client, json, a dict a row, a list) reads %s events in all, %s/s;\n",
+		thousands(c.Rows),
+		thousands(int64(1/c.Read)),
+	)
+	s.b.printf(
+		"  with an INSERT for each row, of which %d are timed: %.2f rows/s; the task extract: %s x\n",
+		insertions,
+		rowByRow,
+		thousands(int64(ours/rowByRow)),
+	)
 	s.b.printf("  with one createDataFrame and append for all: %s rows/s; the task extract: %.1f x\n", thousands(int64(atOnce)), ours/atOnce)
-	s.b.sum("PI -> Go -> Spark -> Delta, the whole task", fmt.Sprintf(">= %d x", leastClients), perSecond(x.Events, x.wall), fmt.Sprintf("%s x a Python client, row by row", thousands(int64(ours/rowByRow))))
+	s.b.sum(
+		"PI -> Go -> Spark -> Delta, the whole task",
+		fmt.Sprintf(">= %d x", leastClients),
+		perSecond(x.Events, x.wall),
+		fmt.Sprintf("%s x a Python client, row by row", thousands(int64(ours/rowByRow))),
+	)
 	s.b.sum("  against the client with one append", "", fmt.Sprintf("%s rows/s", thousands(int64(atOnce))), fmt.Sprintf("%.1f x", ours/atOnce))
 	return nil
 }

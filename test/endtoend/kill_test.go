@@ -32,7 +32,10 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	t.Logf("seed %d, %d kills", seed, *kills)
 	random := rand.New(rand.NewPCG(seed, 1))
-	p := newPlant(t, simulator.Options{Tags: 90, Latency: 3 * time.Millisecond, Quirks: []simulator.Quirk{simulator.CutBodies, simulator.HTMLErrors}})
+	p := newPlant(
+		t,
+		simulator.Options{Tags: 90, Latency: 3 * time.Millisecond, Quirks: []simulator.Quirk{simulator.CutBodies, simulator.HTMLErrors}},
+	)
 	p.plan()
 
 	now, longest := start, 300*time.Millisecond
@@ -111,7 +114,9 @@ func (p *plant) folders() int {
 	return len(left)
 }
 
-var cancelledLine = regexp.MustCompile(`(?m)^cancelled: (?:nothing is landed yet|([\d,]+) events? of ([\d,]+) (?:is|are) landed); run again to go on$`)
+var cancelledLine = regexp.MustCompile(
+	`(?m)^cancelled: (?:nothing is landed yet|([\d,]+) events? of ([\d,]+) (?:is|are) landed); run again to go on$`,
+)
 
 // TestInterrupt ends runs with SIGINT at moments from before the first step to
 // after the last: each stops cleanly with 130 and says how much is landed, no

@@ -28,7 +28,11 @@ func TestLifeOfAPlant(t *testing.T) {
 }
 
 func plantOfLife(t *testing.T, partitions int) *plant {
-	return newPlantOf(t, simulator.Options{Tags: 150, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}}, partitions)
+	return newPlantOf(
+		t,
+		simulator.Options{Tags: 150, Quirks: []simulator.Quirk{simulator.PrintsAnnotated, simulator.OddNames, simulator.SpecialFloats}},
+		partitions,
+	)
 }
 
 var wholeLife = flag.Bool("whole-life", false, "follow the plant on Spark to its end, too: about ten minutes more")
@@ -46,7 +50,11 @@ func lifeOf(t *testing.T, p *plant, more int) {
 	require.Greater(t, first, 5_000)
 	p.run(0, now)
 	require.Equal(t, first, p.compare())
-	require.Zero(t, p.scalar("SELECT count(*) - count(DISTINCT (pipeline, site, point_id)) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL"), "compacted")
+	require.Zero(
+		t,
+		p.scalar("SELECT count(*) - count(DISTINCT (pipeline, site, point_id)) FROM checkpoints.tag_watermarks WHERE point_id IS NOT NULL"),
+		"compacted",
+	)
 
 	t.Log("a tag without permission does not hurt its neighbours, and is caught up once it is healed")
 	victim := p.sim.Oracle().Tags()[17].Name
@@ -106,7 +114,10 @@ func lifeOf(t *testing.T, p *plant, more int) {
 
 	t.Log("another number of partitions moves tags between partitions")
 	owners := p.owners()
-	p.write("pipeline.yml", strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", fmt.Sprintf("name: standard, every: 1h, partitions: %d", more), 1))
+	p.write(
+		"pipeline.yml",
+		strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", fmt.Sprintf("name: standard, every: 1h, partitions: %d", more), 1),
+	)
 	p.bundlegen(0, "generate", "--rebalance")
 	now += instant.Hour
 	p.run(0, now)
@@ -119,12 +130,22 @@ func lifeOf(t *testing.T, p *plant, more int) {
 		}
 	}
 	require.Greater(t, changed, 10)
-	require.Zero(t, p.scalar(`SELECT count(*) FROM (SELECT site, point_id FROM metadata.tag_partitions WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1)`))
+	require.Zero(
+		t,
+		p.scalar(
+			`SELECT count(*) FROM (SELECT site, point_id FROM metadata.tag_partitions WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1)`,
+		),
+	)
 
 	t.Log("completeness was measured in each run that read something, and nothing was missing")
 	require.Positive(t, p.scalar("SELECT count(*) FROM monitoring.completeness"))
-	require.Zero(t, p.scalar(`SELECT count(*) FROM (SELECT run_id, partition_id FROM monitoring.pipeline_metrics WHERE task = 'extract' AND points_ingested > 0
-EXCEPT SELECT run_id, partition_id FROM monitoring.completeness)`))
+	require.Zero(
+		t,
+		p.scalar(
+			`SELECT count(*) FROM (SELECT run_id, partition_id FROM monitoring.pipeline_metrics WHERE task = 'extract' AND points_ingested > 0
+EXCEPT SELECT run_id, partition_id FROM monitoring.completeness)`,
+		),
+	)
 	require.Zero(t, p.scalar("SELECT count(*) FROM monitoring.completeness WHERE completeness < 1"))
 	require.Zero(t, p.sim.Stats().WriteAlarms)
 }
@@ -163,7 +184,10 @@ func TestEveryQuirk(t *testing.T) {
 			p.compare()
 
 			require.NoError(t, p.sim.FailTag(tags[5].Name, simulator.NoFault))
-			p.write("pipeline.yml", strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", "name: standard, every: 1h, partitions: 4", 1))
+			p.write(
+				"pipeline.yml",
+				strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", "name: standard, every: 1h, partitions: 4", 1),
+			)
 			p.bundlegen(0, "discover")
 			p.bundlegen(0, "generate", "--rebalance")
 			now += 8 * instant.Hour

@@ -80,7 +80,11 @@ func TestPhases(t *testing.T) {
 		if ph.region != "" && began == 0 {
 			began = now - instant.Hour // the first run of plant-b
 		}
-		require.EqualValues(t, ph.partitions, p.scalar("SELECT count(DISTINCT partition_id) FROM metadata.tag_partitions WHERE valid_to IS NULL AND site = 'plant-a'"))
+		require.EqualValues(
+			t,
+			ph.partitions,
+			p.scalar("SELECT count(DISTINCT partition_id) FROM metadata.tag_partitions WHERE valid_to IS NULL AND site = 'plant-a'"),
+		)
 	}
 	t.Log("the other region's site is there as well, and its partitions have ids of their own")
 	var held int64
@@ -88,7 +92,12 @@ func TestPhases(t *testing.T) {
 		held += int64(other.Oracle().Count(tag.Index, began-instant.Hour-1, now))
 	}
 	require.Equal(t, held, p.scalar("SELECT count(*) FROM bronze.pi_timeseries WHERE site = 'plant-b'"))
-	require.Zero(t, p.scalar("SELECT count(*) FROM (SELECT partition_id FROM metadata.tag_partitions WHERE valid_to IS NULL GROUP BY ALL HAVING count(DISTINCT site) > 1)"))
+	require.Zero(
+		t,
+		p.scalar(
+			"SELECT count(*) FROM (SELECT partition_id FROM metadata.tag_partitions WHERE valid_to IS NULL GROUP BY ALL HAVING count(DISTINCT site) > 1)",
+		),
+	)
 	require.Zero(t, p.scalar("SELECT count(*) FROM monitoring.completeness WHERE completeness < 1"))
 	require.Zero(t, p.sim.Stats().WriteAlarms)
 }

@@ -148,7 +148,9 @@ func (p *plant) plan() {
 func (p *plant) run(code int, until instant.Ticks, args ...string) string {
 	p.t.Helper()
 	p.clock.Store(max(p.clock.Load(), int64(until)))
-	return p.bundlegen(code, append([]string{"run", "--local", "--engine", p.engine, "--retry-wait", "0s", "--until", until.String()}, args...)...)
+	return p.bundlegen(
+		code,
+		append([]string{"run", "--local", "--engine", p.engine, "--retry-wait", "0s", "--until", until.String()}, args...)...)
 }
 
 // read notes that a run up to until has read these tags; with none, all that there are.
@@ -170,15 +172,24 @@ func (p *plant) read(until instant.Ticks, but ...string) {
 // compare holds the whole table of site plant-a against the oracle. It gives the number of events.
 func (p *plant) compare() int {
 	p.t.Helper()
-	rows := p.tables.query(p.t, `SELECT e.tag_name, {micros}(e.timestamp), e.timestamp_100ns, CAST(e.value AS STRING), e.value_text, e.value_code, e.quality_good, e.quality_questionable,
-e.quality_substituted, e.quality_annotated, e.pipeline, e.partition_date = CAST(e.timestamp AS DATE) FROM bronze.pi_timeseries e WHERE e.site = 'plant-a'`)
+	rows := p.tables.query(
+		p.t,
+		`SELECT e.tag_name, {micros}(e.timestamp), e.timestamp_100ns, CAST(e.value AS STRING), e.value_text, e.value_code, e.quality_good, e.quality_questionable,
+e.quality_substituted, e.quality_annotated, e.pipeline, e.partition_date = CAST(e.timestamp AS DATE) FROM bronze.pi_timeseries e WHERE e.site = 'plant-a'`,
+	)
 	have := map[int][]string{}
 	for _, r := range rows {
 		index, known := p.names[*r[0]]
 		require.True(p.t, known, "the table has a tag %q that PI never had", *r[0])
 		require.Equal(p.t, "plant", *r[10])
 		require.Equal(p.t, "true", *r[11])
-		e := simulator.Event{Ticks: instant.Ticks(number(p.t, r[1])*10 + number(p.t, r[2])), Good: *r[6] == "true", Questionable: *r[7] == "true", Substituted: *r[8] == "true", Annotated: *r[9] == "true"}
+		e := simulator.Event{
+			Ticks:        instant.Ticks(number(p.t, r[1])*10 + number(p.t, r[2])),
+			Good:         *r[6] == "true",
+			Questionable: *r[7] == "true",
+			Substituted:  *r[8] == "true",
+			Annotated:    *r[9] == "true",
+		}
 		if r[3] != nil {
 			value, err := strconv.ParseFloat(*r[3], 64)
 			require.NoError(p.t, err)
@@ -202,7 +213,15 @@ e.quality_substituted, e.quality_annotated, e.pipeline, e.partition_date = CAST(
 		slices.Sort(want)
 		slices.Sort(got)
 		if !slices.Equal(want, got) {
-			p.t.Fatalf("tag %d, (%s, %s]: %d events in PI, %d in the table; %s", index, p.exp[index].from, p.exp[index].to, len(want), len(got), firstDifference(want, got))
+			p.t.Fatalf(
+				"tag %d, (%s, %s]: %d events in PI, %d in the table; %s",
+				index,
+				p.exp[index].from,
+				p.exp[index].to,
+				len(want),
+				len(got),
+				firstDifference(want, got),
+			)
 		}
 		delete(have, index)
 	}
@@ -221,7 +240,20 @@ func line(e simulator.Event) string {
 	if !e.HasText {
 		e.Text = ""
 	}
-	return fmt.Sprintf("%020d %v %x %v %q %v %d %v %v %v %v", e.Ticks, e.HasValue, canonical(e), e.HasText, e.Text, e.HasCode, e.Code, e.Good, e.Questionable, e.Substituted, e.Annotated)
+	return fmt.Sprintf(
+		"%020d %v %x %v %q %v %d %v %v %v %v",
+		e.Ticks,
+		e.HasValue,
+		canonical(e),
+		e.HasText,
+		e.Text,
+		e.HasCode,
+		e.Code,
+		e.Good,
+		e.Questionable,
+		e.Substituted,
+		e.Annotated,
+	)
 }
 
 func canonical(e simulator.Event) uint64 {

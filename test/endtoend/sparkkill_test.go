@@ -21,7 +21,11 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/instant"
 )
 
-var sparkKills = flag.Int("spark-kills", 0, "how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one")
+var sparkKills = flag.Int(
+	"spark-kills",
+	0,
+	"how many processes TestKillOnSpark kills at random moments, after one of each kind at a fixed one",
+)
 
 // startOfShards bounds the wait for a run's first shard: Spark, the wheel and the
 // tables come before it, on a machine that may do much else.
@@ -56,7 +60,10 @@ func TestKillOnSpark(t *testing.T) {
 	const latency = 150 * time.Millisecond // so that shards are at work for a while
 	p := newPlant(t, simulator.Options{Tags: 90, Latency: latency})
 	p.write("pipeline.yml", strings.Replace(p.text("pipeline.yml"), "tags_per_worker: 1000", "tags_per_worker: 10", 1))
-	p.write("pipeline.yml", strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", "name: standard, every: 1h, partitions: 2", 1))
+	p.write(
+		"pipeline.yml",
+		strings.Replace(p.text("pipeline.yml"), "name: standard, every: 1h", "name: standard, every: 1h, partitions: 2", 1),
+	)
 	p.plan()
 	p.engine = "spark"
 	now := start
@@ -140,8 +147,12 @@ type running struct {
 // begin starts a run up to an instant.
 func (p *plant) begin(until instant.Ticks) *running {
 	p.clock.Store(max(p.clock.Load(), int64(until)))
-	r := &running{cmd: p.command(p.t.Context(), "run", "--local", "--engine", "spark", "--retry-wait", "0s", "--until", until.String()), out: new(bytes.Buffer), done: make(chan struct{}),
-		staging: filepath.Join(p.dir, "data", "spark", "staging")}
+	r := &running{
+		cmd:     p.command(p.t.Context(), "run", "--local", "--engine", "spark", "--retry-wait", "0s", "--until", until.String()),
+		out:     new(bytes.Buffer),
+		done:    make(chan struct{}),
+		staging: filepath.Join(p.dir, "data", "spark", "staging"),
+	}
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	require.NoError(p.t, r.cmd.Start())
 	go func() {

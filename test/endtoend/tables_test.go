@@ -69,7 +69,11 @@ func (s *sparkTables) query(t testing.TB, query string) (out [][]*string) {
 func (p *plant) onSpark() {
 	server := p.spark(localspark.Options{
 		Dir: filepath.Join(p.t.TempDir(), "server"),
-		Env: []string{"PI_PLANT_A_PASSWORD=correct horse", "PYTHONPATH=" + p.launcher(), "PI_EXTRACTOR_STAGING=" + filepath.Join(p.dir, "data", "spark", "staging")},
+		Env: []string{
+			"PI_PLANT_A_PASSWORD=correct horse",
+			"PYTHONPATH=" + p.launcher(),
+			"PI_EXTRACTOR_STAGING=" + filepath.Join(p.dir, "data", "spark", "staging"),
+		},
 	})
 	p.t.Cleanup(server.Close)
 	p.engine, p.env = "spark", server.Env()

@@ -139,7 +139,13 @@ func TestTimelineIsTheRun(t *testing.T) {
 			p := open(t, r, 1280, "light")
 			for _, tier := range r.Plan.Tiers {
 				f := tier.Forecast
-				got := eval[[]bar](p, bars+fmt.Sprintf(`('[data-tier=%q] .timeline .row:not(.lines) .track > i', (e) => e.closest('.row').dataset.row, (e) => Number(e.dataset.seconds))`, tier.Name))
+				got := eval[[]bar](
+					p,
+					bars+fmt.Sprintf(
+						`('[data-tier=%q] .timeline .row:not(.lines) .track > i', (e) => e.closest('.row').dataset.row, (e) => Number(e.dataset.seconds))`,
+						tier.Name,
+					),
+				)
 				require.NotEmpty(t, got)
 				run := slices.DeleteFunc(slices.Clone(got), func(b bar) bool { return b.Row != "run" })
 				first, last := run[0], run[len(run)-1]
@@ -180,7 +186,10 @@ func TestTimelineIsTheRun(t *testing.T) {
 func TestTimelineOfLoops(t *testing.T) {
 	r := always(t)
 	p := open(t, r, 1280, "light")
-	got := eval[[]bar](p, bars+`('[data-tier=critical] .timeline .row:not(.lines) .track > i', (e) => e.closest('.row').dataset.row, (e) => Number(e.dataset.seconds))`)
+	got := eval[[]bar](
+		p,
+		bars+`('[data-tier=critical] .timeline .row:not(.lines) .track > i', (e) => e.closest('.row').dataset.row, (e) => Number(e.dataset.seconds))`,
+	)
 	require.Len(t, got, 2)
 	for i, b := range got {
 		assert.Equal(t, "extract", b.Kind)
@@ -231,7 +240,9 @@ func TestSlider(t *testing.T) {
 		p.do(chromedp.Click(chromedp.CSS(fmt.Sprintf(`.choices label:has(input[value=%q])`, kind))))
 		guides := map[float64]bool{}
 		for i, c := range choices {
-			p.run(fmt.Sprintf(`(() => { const r = document.querySelector('.slider input'); r.value = %d; r.dispatchEvent(new Event('input')); })()`, i))
+			p.run(
+				fmt.Sprintf(`(() => { const r = document.querySelector('.slider input'); r.value = %d; r.dispatchEvent(new Event('input')); })()`, i),
+			)
 			got := eval[shown](p, showing)
 			assert.Equal(t, kind, got.Kind)
 			assert.Equal(t, fmt.Sprint(c.Partitions), got.Partitions)
@@ -252,7 +263,9 @@ func TestSlider(t *testing.T) {
 	assert.Equal(t, "10", eval[shown](p, showing).Partitions)
 	p.do(chromedp.SendKeys(chromedp.CSS(".slider input"), "\u0304")) // arrow right
 	assert.Equal(t, "11", eval[shown](p, showing).Partitions)
-	p.run(`document.querySelector('svg .dot[data-kind=serverless][data-partitions="5"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))`)
+	p.run(
+		`document.querySelector('svg .dot[data-kind=serverless][data-partitions="5"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))`,
+	)
 	got := eval[shown](p, showing)
 	assert.Equal(t, []string{plan.ComputeServerless, "5"}, []string{got.Kind, got.Partitions})
 	assert.True(t, eval[bool](p, `document.querySelector('.choices input[value=serverless]').checked`))
@@ -296,7 +309,12 @@ func TestHostileNames(t *testing.T) {
 	assert.Equal(t, 2, eval[int](p, "document.scripts.length"), "the page's own two")
 	assert.Equal(t, `<b onmouseover="window.bad=6">&amp;`, eval[string](p, "document.querySelector('h1').textContent"))
 	for _, name := range hostile {
-		p.run(fmt.Sprintf(`(() => { const s = document.getElementById('search'); s.value = %s; s.dispatchEvent(new Event('input')); })()`, quoted(t, name)))
+		p.run(
+			fmt.Sprintf(
+				`(() => { const s = document.getElementById('search'); s.value = %s; s.dispatchEvent(new Event('input')); })()`,
+				quoted(t, name),
+			),
+		)
 		assert.NotEmpty(t, p.tagRows(), name)
 	}
 }

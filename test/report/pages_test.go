@@ -138,8 +138,16 @@ func always(t *testing.T) report.Report {
 
 // hostile names are what a PI server may well have.
 var hostile = []string{
-	`<script>window.bad=1</script>`, `</script><script>window.bad=2</script>`, `<!--<script>`, `<img src=x onerror="window.bad=3">`,
-	`"quoted" 'and' back\slash`, `{{.Name}} ${window.bad=4} %s`, "🔥 burner 😀 温度 عربى", "\u202egnirts desrever", strings.Repeat("LONG-", 80), "__proto__",
+	`<script>window.bad=1</script>`,
+	`</script><script>window.bad=2</script>`,
+	`<!--<script>`,
+	`<img src=x onerror="window.bad=3">`,
+	`"quoted" 'and' back\slash`,
+	`{{.Name}} ${window.bad=4} %s`,
+	"🔥 burner 😀 温度 عربى",
+	"\u202egnirts desrever",
+	strings.Repeat("LONG-", 80),
+	"__proto__",
 }
 
 // odd has hostile names wherever a plan has names.
@@ -154,8 +162,14 @@ func odd(t *testing.T) report.Report {
 	r := build(t, cfg, list, prev)
 	r.Next = `bundlegen generate -c '<script>window.bad=5</script>'`
 	r.Plan.Name = `<b onmouseover="window.bad=6">&amp;`
-	r.Plan.Warnings = append(r.Plan.Warnings, plan.Warning{Code: plan.WarnHeavyTag, Sites: hostile[5:6], Names: hostile[:1],
-		Advice: []plan.Advice{{Settings: []plan.Setting{{Key: hostile[3], Value: hostile[2]}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: hostile[1]}}}},
+	r.Plan.Warnings = append(r.Plan.Warnings, plan.Warning{
+		Code:  plan.WarnHeavyTag,
+		Sites: hostile[5:6],
+		Names: hostile[:1],
+		Advice: []plan.Advice{
+			{Settings: []plan.Setting{{Key: hostile[3], Value: hostile[2]}}, Effect: plan.Effect{Kind: plan.EffectNearestKey, Of: hostile[1]}},
+		},
+	},
 		plan.Warning{Code: hostile[0]})
 	return r
 }

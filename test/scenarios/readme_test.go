@@ -42,7 +42,12 @@ func TestReadmeShowsWhatIsPrinted(t *testing.T) {
 	file := filepath.Join(run.dir, "pipeline.yml")
 	pipeline, err := os.ReadFile(file)
 	require.NoError(t, err)
-	smaller := regexp.MustCompile(`(?m)^# sizing.*`).ReplaceAll(pipeline, []byte("sizing: {min_tags: 10, target_tags: 20, max_tags: 30, tags_per_worker: 10}"))
+	smaller := regexp.MustCompile(
+		`(?m)^# sizing.*`,
+	).ReplaceAll(
+		pipeline,
+		[]byte("sizing: {min_tags: 10, target_tags: 20, max_tags: 30, tags_per_worker: 10}"),
+	)
 	require.NoError(t, os.WriteFile(file, smaller, 0o644))
 	run.bundlegen("discover")
 	run.bundlegen("generate")

@@ -31,7 +31,12 @@ type scene struct {
 type sceneKey struct{}
 
 func newScene() *scene {
-	return &scene{processes: map[string]*process{}, addresses: map[string]string{}, remembered: map[string]map[string]string{}, asked: map[string]*atomic.Int64{}}
+	return &scene{
+		processes:  map[string]*process{},
+		addresses:  map[string]string{},
+		remembered: map[string]map[string]string{},
+		asked:      map[string]*atomic.Int64{},
+	}
 }
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value(sceneKey{}).(*scene) }

@@ -66,8 +66,12 @@ func TestServersWithoutAnEnd(t *testing.T) {
 				c.backfill = "1h"
 			}
 			for i, address := range addresses {
-				sites += fmt.Sprintf("  - {name: plant-%d, url: \"http://%s\", auth: {kind: anonymous}, retry: {attempts: 2, backoff: 1ms, timeout: %s}, task: {max_retries: 0}}\n",
-					i, address, timeout)
+				sites += fmt.Sprintf(
+					"  - {name: plant-%d, url: \"http://%s\", auth: {kind: anonymous}, retry: {attempts: 2, backoff: 1ms, timeout: %s}, task: {max_retries: 0}}\n",
+					i,
+					address,
+					timeout,
+				)
 			}
 			yml := "version: 1\nname: demo\ncatalog: main\ninventory: inventory.csv\nsites:\n" + sites + "extract: {backfill: " + c.backfill + "}\n"
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "pipeline.yml"), []byte(yml), 0o600))

@@ -80,7 +80,11 @@ func TestInstalledFromTheModule(t *testing.T) {
 	}
 	p.env = append(p.env, "PATH="+without)
 	said := p.bundlegen(1, "wheel", "-o", "other")
-	require.Contains(t, said, "there is no go on the PATH\nhint: put pi-extractor-linux-amd64 beside bundlegen, as make build does, or install Go")
+	require.Contains(
+		t,
+		said,
+		"there is no go on the PATH\nhint: put pi-extractor-linux-amd64 beside bundlegen, as make build does, or install Go",
+	)
 	require.NoDirExists(t, filepath.Join(p.dir, "other"))
 	p.bundlegen(0, "deploy", "-t", "dev", "--auto-approve")
 	require.Equal(t, own, only(t, filepath.Join(p.dir, "bundles", "plant", "dist", "*.whl")))
@@ -99,8 +103,14 @@ func (p *project) shell(step string) string {
 	p.t.Helper()
 	cmd := exec.CommandContext(p.t.Context(), "bash", "-e", "-c", step)
 	cmd.Dir = p.dir
-	cmd.Env = append(append(os.Environ(), p.env...), "PATH="+p.programs+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"PIPELINE=pipeline.yml", "RUNNER_TEMP="+p.t.TempDir(), "AGENT_TEMPDIRECTORY="+p.t.TempDir(), "GITHUB_OUTPUT="+filepath.Join(p.t.TempDir(), "output"))
+	cmd.Env = append(
+		append(os.Environ(), p.env...),
+		"PATH="+p.programs+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PIPELINE=pipeline.yml",
+		"RUNNER_TEMP="+p.t.TempDir(),
+		"AGENT_TEMPDIRECTORY="+p.t.TempDir(),
+		"GITHUB_OUTPUT="+filepath.Join(p.t.TempDir(), "output"),
+	)
 	out, err := cmd.CombinedOutput()
 	require.NoError(p.t, err, "%s\n%s", step, out)
 	require.NotContains(p.t, string(out), secret, "a secret was printed")

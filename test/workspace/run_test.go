@@ -165,7 +165,11 @@ func classicSession(t *testing.T, spark *localspark.Installation) []string {
 			"JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", // sessions of seconds
 			"PYTHONPATH=" + lib, "LOCAL_PYTHON=" + spark.Python(), "PI_EXTRACTOR_STAGING=" + t.TempDir(),
 		},
-		Conf: map[string]string{"spark.sql.shuffle.partitions": "1", "spark.databricks.delta.snapshotPartitions": "1", "spark.sql.adaptive.enabled": "false"},
+		Conf: map[string]string{
+			"spark.sql.shuffle.partitions":              "1",
+			"spark.databricks.delta.snapshotPartitions": "1",
+			"spark.sql.adaptive.enabled":                "false",
+		},
 	})
 	require.NoError(t, err)
 	for _, v := range env {

@@ -28,7 +28,11 @@ func TestWheelForAnotherProcessor(t *testing.T) {
 	require.Contains(t, other, "aarch64")
 
 	said := p.bundlegen(1, "validate", "-t", "dev")
-	require.Regexp(t, `databricks-loadbalanced\.yml:\d+:\d+: variables\.\S+\.node_type_id: "m5d\.xlarge": has amd64 processors, and dist/pi_extractor-\S+_aarch64\.whl is for arm64`, said)
+	require.Regexp(
+		t,
+		`databricks-loadbalanced\.yml:\d+:\d+: variables\.\S+\.node_type_id: "m5d\.xlarge": has amd64 processors, and dist/pi_extractor-\S+_aarch64\.whl is for arm64`,
+		said,
+	)
 	require.Regexp(t, `hint: bundlegen wheel --arch amd64 -o \S*dist\n`, said)
 
 	spark, err := localspark.Ensure(t.Context(), slog.Default())

@@ -45,7 +45,11 @@ func release(version, root, to string) error {
 		return fmt.Errorf("bin/bundlegen does not run: %w\nhint: make build", err)
 	}
 	if version == "" || !slices.Contains(strings.Fields(string(said)), version) {
-		return fmt.Errorf("bin/bundlegen is %q, not version %q\nhint: make release VERSION=…, which builds first", strings.TrimSpace(string(said)), version)
+		return fmt.Errorf(
+			"bin/bundlegen is %q, not version %q\nhint: make release VERSION=…, which builds first",
+			strings.TrimSpace(string(said)),
+			version,
+		)
 	}
 	if err := errors.Join(os.RemoveAll(to), os.MkdirAll(to, 0o755)); err != nil {
 		return err
