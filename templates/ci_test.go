@@ -81,7 +81,7 @@ echo old > inventory.csv && git add . && git commit -qm first && git remote add 
 	return strings.Split(strings.TrimSpace(string(text)), "\n"), pushed, err
 }
 
-// steps gives the scripts of a pipeline that come after the installation.
+// steps returns the scripts of a pipeline that come after the installation.
 func steps(t *testing.T, file string) []string {
 	t.Helper()
 	pipelines, err := templates.Pipelines()

@@ -7,7 +7,7 @@ import (
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
-// MonitoringTables gives the statements that make the monitoring tables, for
+// MonitoringTables returns the statements that make the monitoring tables, for
 // people: where the job may not make tables, somebody who may runs them first. They
 // are in words that Databricks and DuckDB share. Nothing happens to what is there
 // already; the discover task makes the same tables, and adds columns.
@@ -25,7 +25,7 @@ func MonitoringTables() Text {
 	return Text{Name: "monitoring-tables.sql", Data: []byte(b.String())}
 }
 
-// createTable gives one table's statement. What the columns mean is in comments of
+// createTable returns one table's statement. What the columns mean is in comments of
 // the text: the two engines comment on columns in words of their own.
 func createTable(t tables.Table) string {
 	var b strings.Builder

@@ -120,7 +120,7 @@ func (r rowsOf) of(pipelines, sites []string) rowsOf {
 	return out
 }
 
-// allQueries gives the queries and the dashboard's, under names of their own.
+// allQueries returns the queries and the dashboard's, under names of their own.
 func allQueries(t *testing.T, r templates.Reader) []templates.Text {
 	t.Helper()
 	var all []templates.Text
@@ -348,7 +348,7 @@ func (r rowsOf) used() []tables.Table {
 	return all
 }
 
-// texts gives a table's rows in the order of its columns.
+// texts returns a table's rows in the order of its columns.
 func (r rowsOf) texts(t tables.Table) [][]any {
 	var all [][]any
 	for _, row := range r[t.Schema+"."+t.Name] {

@@ -34,18 +34,18 @@ type Reader struct {
 	Now             string    // SQL of the instant that ages are counted to; "" = the query's own
 }
 
-// Overdue says that a tier is overdue once none of its extractions has succeeded, even
+// Overdue is when a tier is overdue: once none of its extractions has succeeded, even
 // in part, for longer than some seconds.
 type Overdue struct {
 	Tier    string
 	Seconds int
 }
 
-// Queries gives the queries over the tables, sorted by name. Each runs as it is
+// Queries returns the queries over the tables, sorted by name. Each runs as it is
 // on Spark SQL and on DuckDB while r names no catalog.
 func Queries(r Reader) ([]Text, error) { return r.read("sql") }
 
-// Datasets gives the queries of the dashboard, sorted by name, under the same
+// Datasets returns the queries of the dashboard, sorted by name, under the same
 // terms as Queries.
 func Datasets(r Reader) ([]Text, error) { return r.read("dashboards") }
 

@@ -22,10 +22,10 @@ type Text struct {
 	Data []byte
 }
 
-// Pipelines gives the pipelines for continuous integration, sorted by name.
+// Pipelines returns the pipelines for continuous integration, sorted by name.
 func Pipelines() ([]Text, error) { return folder("ci") }
 
-// Launcher gives the Python modules of the wheel's package, sorted by name.
+// Launcher returns the Python modules of the wheel's package, sorted by name.
 func Launcher() ([]Text, error) { return folder("launcher/pi_extractor") }
 
 func folder(name string) ([]Text, error) {

@@ -27,7 +27,7 @@ type Action struct {
 	Resource string `json:"resource"` // jobs.osipi_connector_orchestrator, dashboards.x, ...
 }
 
-// Any says whether a deployment would change a resource. It may upload files
+// Any reports whether a deployment would change a resource. It may upload files
 // even when it does not.
 func (c Changes) Any() bool { return c.Add+c.Change+c.Delete > 0 }
 
@@ -36,7 +36,7 @@ func (c Changes) String() string {
 	return fmt.Sprintf("%d to add, %d to change, %d to delete, %d unchanged", c.Add, c.Change, c.Delete, c.Unchanged)
 }
 
-// same says whether both would do the same to the same deployment.
+// same reports whether both would do the same to the same deployment.
 func (c Changes) same(d Changes) bool {
 	return c.state == d.state && maps.Equal(c.plan, d.plan)
 }

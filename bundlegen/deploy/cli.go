@@ -55,7 +55,7 @@ func (c CLI) Validate(ctx context.Context, dir, target string) error {
 	return err
 }
 
-// Plan says what Deploy would change, without changing anything.
+// Plan returns what Deploy would change, without changing anything.
 func (c CLI) Plan(ctx context.Context, dir, target string) (Changes, error) {
 	s, err := c.open(ctx, verb{name: "plan", dir: dir, target: target, quiet: true})
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
-// ErrPlanChanged says that the workspace or the bundle changed since the plan
+// ErrPlanChanged means that the workspace or the bundle changed since the plan
 // was shown.
 var ErrPlanChanged = errors.New("the plan has changed since it was shown; nothing was deployed")
 
-// ErrNoAnswer says that the workspace is unreachable or silent.
+// ErrNoAnswer means that the workspace is unreachable or silent.
 var ErrNoAnswer = errors.New("no answer")
 
 // Error is a verb of the CLI that failed. Its text holds no secret.
@@ -110,7 +110,7 @@ func hintFor(said string, at place) string {
 	return afterwards[at.verb]
 }
 
-// fits says whether all phrases are in the text.
+// fits reports whether all phrases are in the text.
 func (a advice) fits(text string) bool {
 	for _, p := range a.phrases {
 		if !strings.Contains(text, p) {

@@ -178,7 +178,7 @@ func (l *link) alive() {
 	}
 }
 
-// watch gives the workspace what is left of patience from now on. l.mu is held.
+// watch returns the workspace what is left of patience from now on. l.mu is held.
 func (l *link) watch() {
 	l.reckon()
 	l.fresh = 0

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// watch gives a project alerts and a dashboard, and emits it again.
+// watch returns a project alerts and a dashboard, and emits it again.
 func (p *project) watch(t *testing.T) {
 	t.Helper()
 	p.cfg.Monitoring.Warehouse = "0123456789abcdef"

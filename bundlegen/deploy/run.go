@@ -163,7 +163,7 @@ func progress(run *jobs.Run) string {
 	return line
 }
 
-// ended says whether a run or task has reached its last state.
+// ended reports whether a run or task has reached its last state.
 func ended(s *jobs.RunState) bool {
 	if s == nil {
 		return false

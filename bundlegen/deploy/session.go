@@ -160,7 +160,7 @@ func (s *session) host() string {
 	return "your workspace's URL"
 }
 
-// releaseLock gives back the deployment lock of a verb that was cut short, so
+// releaseLock returns back the deployment lock of a verb that was cut short, so
 // that the next one is not refused. When that does not work, the next one says
 // so.
 func (s *session) releaseLock() {

@@ -22,7 +22,7 @@ const (
 // (Standard_D4ps_v5), Google Tau and Axion (t2a, c4a, n4a).
 var armNodes = regexp.MustCompile(`^(?:[a-z]+[0-9]+g[a-z]*[.-]|a1\.|Standard_[A-Z]+[0-9]+[a-z]*p[a-z]*_v[0-9]+|(?:t2a|c4a|n4a|a4x)-)`)
 
-// ArchOf gives the processor of a cloud's node type; AMD64 for those it does not know.
+// ArchOf returns the processor of a cloud's node type; AMD64 for those it does not know.
 func ArchOf(nodeType string) Arch {
 	if armNodes.MatchString(nodeType) {
 		return ARM64
@@ -43,7 +43,7 @@ func (a Arch) platform() (string, error) {
 		"allowed are %s and %s", AMD64, ARM64)
 }
 
-// ArchOfFile gives the processor that a wheel is for, as its file's name says; ok
+// ArchOfFile returns the processor that a wheel is for, as its file's name says; ok
 // is false for a wheel that is for any, or for none that is known here.
 func ArchOfFile(name string) (arch Arch, ok bool) {
 	for _, arch := range []Arch{AMD64, ARM64} {

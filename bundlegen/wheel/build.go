@@ -36,7 +36,7 @@ const Package = "pi_extractor"
 // Binary is the name of the program in the wheel's package folder.
 const Binary = "pi-extractor"
 
-// Options says what a wheel is made of.
+// Options are what a wheel is made of.
 type Options struct {
 	Binary  []byte // static ELF program for linux
 	Arch    Arch
@@ -94,7 +94,7 @@ func holds(dir *os.Root, name string, members []member) bool {
 	})
 }
 
-// assemble gives the files of the wheel, and the wheel's name.
+// assemble returns the files of the wheel, and the wheel's name.
 func assemble(o Options) (members []member, name string, err error) {
 	platform, err := o.Arch.platform()
 	if err != nil {
@@ -189,7 +189,7 @@ func contentHash(members []member) string {
 
 var release = regexp.MustCompile(`^v?([0-9]+(?:\.[0-9]+)*)(?:[-+].*)?$`)
 
-// releaseOf gives the part of a program's version that PEP 440 takes as a release.
+// releaseOf returns the part of a program's version that PEP 440 takes as a release.
 func releaseOf(version string) (string, error) {
 	m := release.FindStringSubmatch(version)
 	if m == nil {

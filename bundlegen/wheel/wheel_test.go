@@ -26,7 +26,7 @@ var builds = map[string]func() ([]byte, error){
 	"arm64": sync.OnceValues(func() ([]byte, error) { return buildFake("arm64") }),
 }
 
-// fakeBinary gives a small static program for linux.
+// fakeBinary returns a small static program for linux.
 func fakeBinary(t *testing.T, arch string) []byte {
 	t.Helper()
 	data, err := builds[arch]()
