@@ -117,7 +117,7 @@ func placesOf(root *yamlread.Mapping, sites []Site) map[string]string {
 	return places
 }
 
-// inTwoRegions notes a site that is there already, in another region.
+// inTwoRegions notes a site that another region has already.
 func inTwoRegions(o *yamlread.Mapping, before []Site, s Site) bool {
 	for _, first := range before {
 		if first.Name == s.Name && s.Name != "" && first.Region != s.Region && first.Region != "" && s.Region != "" {

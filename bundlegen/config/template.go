@@ -22,7 +22,7 @@ var plainURL = regexp.MustCompile(`\Ahttps?://[A-Za-z0-9._/-]+(:\d+[A-Za-z0-9._/
 
 // Template returns the pipeline.yml that `init` writes for a PI Web API: short,
 // with every further key commented out. An address that NormalizeURL accepts is
-// written in its normal form, and the file loads as it stands. Any other is
+// written in its normal form, and the file loads unchanged. Any other is
 // written as one quoted text, without what may be a password in it, and Load
 // says what is wrong with it; call NormalizeURL first to tell the user sooner.
 func Template(server string) []byte {

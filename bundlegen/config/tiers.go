@@ -27,7 +27,7 @@ type Tier struct {
 	Every      time.Duration `key:",unset"` // 0 when Cron is given
 	Cron       string        // Quartz, 6 or 7 fields
 	Sizing     *Sizing       // nil: the general one
-	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read Every anew
+	Continuous bool          `json:",omitempty"` // runs without an end: each partition is read again after Every
 	Match      []string      `json:",omitempty"` // PI name filters: rows without a tier whose tag one matches are of this tier
 	Partitions int           `key:",unset"`      // > 0: this many partitions for the tier, shared out among its sites by tags
 }
@@ -118,7 +118,7 @@ func (p *Pipeline) TierOf() func(tag string) string {
 	}
 }
 
-// minScheduled is the shortest cadence of a tier whose job starts anew each time:
+// minScheduled is the shortest cadence of a tier whose job starts again each time:
 // no cluster starts in less.
 const minScheduled = time.Minute
 
@@ -157,7 +157,7 @@ func readCron(o *yamlread.Mapping) string {
 	return expr
 }
 
-// unique notes a name that is there already, or would be as a part of a key.
+// unique notes a name that is taken already, also if it differs only as keys do not.
 func unique(o *yamlread.Mapping, names map[string]string, name string) {
 	if name == "" {
 		return

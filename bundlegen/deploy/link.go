@@ -131,7 +131,7 @@ func (l *link) asked() context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting++
-	if !l.owes { // a request that is tried again does not begin the watch anew
+	if !l.owes { // a request that is tried again does not restart the timer
 		l.owes = true
 		l.putOff = ""
 		l.watch()

@@ -24,7 +24,7 @@ func noWayOut(dir string) error {
 	defer root.Close() // only read: closing cannot lose anything
 	refuse := func(name string, err error) error {
 		return diag.WithHint(fmt.Errorf("%s: a link leads out of the bundle's folder: %w", filepath.Join(dir, filepath.FromSlash(name)), err),
-			"remove the link; the CLI makes the folder %s anew", cliFolder)
+			"remove the link; the CLI makes the folder %s again", cliFolder)
 	}
 	if _, err := root.Lstat(cliFolder); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -17,7 +17,7 @@ import (
 
 // Options are the ways to plan.
 type Options struct {
-	// Rebalance sizes and balances anew, at the price of moved tags. Partitions
+	// Rebalance sizes and balances from scratch, at the price of moved tags. Partitions
 	// keep their ids as far as there are as many.
 	Rebalance bool
 	// FirstID is the least id that a new partition gets: ids below are those of a
@@ -45,7 +45,7 @@ func (o Options) constants(cfg *config.Pipeline) []constants.Constant {
 
 // Build makes the plan: which tags go to which partition, on what compute, how
 // long that takes, what it costs, and what an expert would warn about. prev is
-// the bundle that is there, or nil.
+// the earlier bundle, or nil.
 //
 // It is pure and uses all processors. tags are as inventory.Parse returns them with the
 // pipeline's sites and tiers: each has its site and tier, and they are sorted by site and

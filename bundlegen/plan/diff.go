@@ -14,7 +14,7 @@ const (
 	Change = "~"
 )
 
-// Changes is what differs between the bundle that is there and a plan.
+// Changes is what differs between the earlier bundle and a plan.
 type Changes struct {
 	First    bool `json:"first"`    // there is no earlier bundle: everything is added
 	Settings bool `json:"settings"` // pipeline.yml says something else than when the earlier bundle was made

@@ -12,7 +12,7 @@ import (
 
 // Reasons for a tag's place. They are stable.
 const (
-	ReasonFirst    = "first-bundle"   // everything was shared out anew
+	ReasonFirst    = "first-bundle"   // there was no bundle before
 	ReasonKept     = "kept"           // it is where it was
 	ReasonNew      = "new"            // it joined the lightest partition
 	ReasonTier     = "tier-changed"   // its tier has other partitions

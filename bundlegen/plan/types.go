@@ -1,6 +1,6 @@
 // Package plan is the plan: a value that says which tags go to which partition,
 // on what compute, how long that takes and what it costs. Build makes it, Diff
-// compares it with the bundle that is there; nothing here does I/O but reading
+// compares it with the earlier bundle; nothing here does I/O but reading
 // a previous bundle's manifests.
 package plan
 
@@ -101,7 +101,7 @@ type Pool struct {
 }
 
 // LoopSeconds is how long the tasks of a continuous tier loop before their job
-// begins anew, and loopSlack what they have to end in.
+// starts them again, and loopSlack the time they have to end.
 const (
 	LoopSeconds = 6 * 3600
 	loopSlack   = 3600

@@ -56,7 +56,7 @@ func Build(o Options) (name string, data []byte, err error) {
 }
 
 // Ensure puts the wheel of o into a folder, as Write does, and gives its name. A
-// wheel that is there whole is left as it is: its name tells what is in it, and
+// wheel that exists and is whole is left alone: its name identifies its content, and
 // packing one takes a good part of a second.
 func Ensure(dir *os.Root, o Options) (name string, err error) {
 	members, name, err := assemble(o)

@@ -105,7 +105,7 @@ func Resolve(rows, tags []Tag) (found, lost []Tag) {
 // Twin is a tag that is left out, since another is the same for PI.
 type Twin struct{ Left, Kept Tag }
 
-// Unique returns tags such that Read takes them: each name, upper and lower case
+// Unique returns tags that Read accepts: each name, upper and lower case
 // being the same, and each point id once a site. Of tags that are the same the one
 // stays that an earlier inventory, which may be nil, has by its point id; else the
 // first.

@@ -170,7 +170,7 @@ var Watermarks = Table{
 // Epochs holds one row: the life of the checkpoint tables.
 var Epochs = Table{
 	Schema: Checkpoints, Name: "epochs",
-	Comment: "made with the checkpoint tables; a new epoch means that they were made anew",
+	Comment: "made with the checkpoint tables; a new epoch means that they were made again",
 	Columns: []Column{
 		{"epoch", String, "UUID"},
 		{"created_at", Timestamp, "when"},
