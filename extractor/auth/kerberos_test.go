@@ -4,77 +4,32 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jcmturner/goidentity/v6"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
-	"github.com/jcmturner/gokrb5/v8/messages"
-	"github.com/jcmturner/gokrb5/v8/service"
-	"github.com/jcmturner/gokrb5/v8/spnego"
-	"github.com/jcmturner/gokrb5/v8/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"github.com/bundlegen/bundlegen/extractor/auth"
+	"github.com/bundlegen/bundlegen/extractor/auth/authtest"
 	"github.com/bundlegen/bundlegen/extractor/piwebapi"
 	"github.com/bundlegen/bundlegen/extractor/simulator"
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
-
-// guarded is a server that wants a ticket with each request.
-type guarded struct {
-	*httptest.Server
-	keys    atomic.Pointer[keytab.Keytab]
-	refused atomic.Int32 // answers 401
-}
-
-func guard(t *testing.T, keys []byte, inner http.Handler) *guarded {
-	t.Helper()
-	g := &guarded{}
-	g.use(t, keys)
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w = &watching{w, g}
-		// MIT's PAC holds less than gokrb5 would want.
-		spnego.SPNEGOKRB5Authenticate(inner, g.keys.Load(), service.DecodePAC(false)).ServeHTTP(w, r)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
-func (g *guarded) use(t *testing.T, keys []byte) {
-	t.Helper()
-	k := keytab.New()
-	require.NoError(t, k.Unmarshal(keys))
-	g.keys.Store(k)
-}
-
-type watching struct {
-	http.ResponseWriter
-	g *guarded
-}
-
-func (w *watching) WriteHeader(status int) {
-	if status == http.StatusUnauthorized {
-		w.g.refused.Add(1)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
 
 // whoami answers with the caller's principal and what he sent.
 var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -128,20 +83,20 @@ func postMany(t *testing.T, rt http.RoundTripper, url string, n int) {
 // Hundreds of requests at once share one login and one ticket, none of them is
 // refused first, and a server that looks for replays finds none.
 func TestOneTicketForAll(t *testing.T) {
-	k := newKDC(t)
-	server := guard(t, k.keytab(t, spn), whoami)
-	site, env := k.site(t, server.URL)
-	rt := transport(t, site, k.files(), env)
+	k := authtest.New(t)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
+	site, env := siteOf(t, k, server.URL)
+	rt := transport(t, site, auth.Folder(k.Dir), env)
 	postMany(t, rt, server.URL, 600)
-	assert.Zero(t, server.refused.Load())
-	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
-	assert.Equal(t, 1, k.logged(t, "TGS_REQ", "ISSUE"))
+	assert.Zero(t, server.Refused.Load())
+	assert.Equal(t, 1, k.Logged(t, "AS_REQ", "ISSUE"))
+	assert.Equal(t, 1, k.Logged(t, "TGS_REQ", "ISSUE"))
 
 	t.Run("renewed before it ends", func(t *testing.T) {
 		auth.SetClock(rt, func() time.Time { return time.Now().Add(10*time.Hour - time.Minute) })
 		postMany(t, rt, server.URL, 1)
-		assert.Equal(t, 2, k.logged(t, "AS_REQ", "ISSUE"))
-		assert.Zero(t, server.refused.Load())
+		assert.Equal(t, 2, k.Logged(t, "AS_REQ", "ISSUE"))
+		assert.Zero(t, server.Refused.Load())
 	})
 	t.Run("without a ticket", func(t *testing.T) {
 		resp, err := get(t, http.DefaultTransport, server.URL)
@@ -153,21 +108,21 @@ func TestOneTicketForAll(t *testing.T) {
 // A service that was given a new key refuses the tickets of the old one: each
 // request is sent once more, whole, with one new ticket for all.
 func TestTicketOfAnOldKey(t *testing.T) {
-	k := newKDC(t)
-	server := guard(t, k.keytab(t, spn), whoami)
-	site, env := k.site(t, server.URL)
-	rt := transport(t, site, k.files(), env)
+	k := authtest.New(t)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
+	site, env := siteOf(t, k, server.URL)
+	rt := transport(t, site, auth.Folder(k.Dir), env)
 	postMany(t, rt, server.URL, 1)
 
-	k.admin(t, "cpw -randkey "+spn)
-	server.use(t, k.keytab(t, spn))
+	k.Admin(t, "cpw -randkey "+spn)
+	server.Use(t, k.Keytab(t, spn))
 	postMany(t, rt, server.URL, 40)
-	assert.Positive(t, server.refused.Load())
-	assert.Equal(t, 2, k.logged(t, "AS_REQ", "ISSUE"))
+	assert.Positive(t, server.Refused.Load())
+	assert.Equal(t, 2, k.Logged(t, "AS_REQ", "ISSUE"))
 
 	t.Run("a body that cannot be had again", func(t *testing.T) {
-		k.admin(t, "cpw -randkey "+spn)
-		server.use(t, k.keytab(t, spn))
+		k.Admin(t, "cpw -randkey "+spn)
+		server.Use(t, k.Keytab(t, spn))
 		r, err := http.NewRequest("POST", server.URL, io.NopCloser(strings.NewReader("once")))
 		require.NoError(t, err)
 		resp, err := rt.RoundTrip(r)
@@ -181,7 +136,7 @@ func TestTicketOfAnOldKey(t *testing.T) {
 // taken a ticket. One that has, and then refuses for ever, is asked once more when it
 // offers Kerberos, however it writes that. It is never answered by NTLM.
 func TestRefusedForEver(t *testing.T) {
-	k := newKDC(t)
+	k := authtest.New(t)
 	for name, c := range map[string]struct {
 		offers []string
 		asked  int
@@ -214,8 +169,8 @@ func TestRefusedForEver(t *testing.T) {
 				http.Error(w, "no", http.StatusUnauthorized)
 			}))
 			defer server.Close()
-			site, env := k.site(t, server.URL)
-			rt := transport(t, site, k.files(), env)
+			site, env := siteOf(t, k, server.URL)
+			rt := transport(t, site, auth.Folder(k.Dir), env)
 			status, _, err := post(t.Context(), rt, server.URL, "")
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, status)
@@ -241,14 +196,14 @@ func TestRefusedForEver(t *testing.T) {
 // What a KDC refuses is said with what to do, without a secret, and it is asked
 // once for many requests: accounts get locked.
 func TestRefusedByKDC(t *testing.T) {
-	k := newKDC(t)
-	server := guard(t, k.keytab(t, spn), whoami)
-	good := k.keytab(t, svc)
-	k.admin(t, "addprinc -randkey old@"+realm, "addprinc -randkey +requires_preauth locked@"+realm)
-	old, locked := k.keytab(t, "old"), k.keytab(t, "locked")
-	k.admin(t, "cpw -randkey old", "cpw -randkey "+svc, "modprinc -allow_tix locked")
-	k.write(t, "elsewhere.conf", krb5Conf("OTHER.EXAMPLE", k.port))
-	k.write(t, "nobody.conf", krb5Conf(realm, freePort(t)))
+	k := authtest.New(t)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
+	good := k.Keytab(t, svc)
+	k.Admin(t, "addprinc -randkey old@"+realm, "addprinc -randkey +requires_preauth locked@"+realm)
+	old, locked := k.Keytab(t, "old"), k.Keytab(t, "locked")
+	k.Admin(t, "cpw -randkey old", "cpw -randkey "+svc, "modprinc -allow_tix locked")
+	k.Write(t, "elsewhere.conf", authtest.Krb5Conf("OTHER.EXAMPLE", k.Port))
+	k.Write(t, "nobody.conf", authtest.Krb5Conf(realm, authtest.FreePort(t)))
 
 	for name, c := range map[string]struct {
 		auth    manifest.Auth
@@ -274,8 +229,8 @@ func TestRefusedByKDC(t *testing.T) {
 			if c.auth.KeytabEnv != "" {
 				env["SECRET"] = base64.StdEncoding.EncodeToString(c.secret)
 			}
-			before := k.logged(t, "AS_REQ")
-			rt := transport(t, site, k.files(), env)
+			before := k.Logged(t, "AS_REQ")
+			rt := transport(t, site, auth.Folder(k.Dir), env)
 			var g errgroup.Group
 			for range 20 {
 				g.Go(func() error {
@@ -296,52 +251,28 @@ func TestRefusedByKDC(t *testing.T) {
 				})
 			}
 			require.NoError(t, g.Wait())
-			assert.LessOrEqual(t, k.logged(t, "AS_REQ")-before, 2, "one login, of two requests at most, for all")
+			assert.LessOrEqual(t, k.Logged(t, "AS_REQ")-before, 2, "one login, of two requests at most, for all")
 		})
 	}
 	t.Run("unknown service", func(t *testing.T) {
-		site, env := k.site(t, server.URL)
+		site, env := siteOf(t, k, server.URL)
 		site.Auth.SPN = "" // of the URL: 127.0.0.1
-		_, _, err := post(t.Context(), transport(t, site, k.files(), env), server.URL, "")
+		_, _, err := post(t.Context(), transport(t, site, auth.Folder(k.Dir), env), server.URL, "")
 		require.ErrorContains(t, err, "does not know the service HTTP/127.0.0.1")
 		require.ErrorContains(t, err, "setspn -S HTTP/127.0.0.1")
 	})
 	t.Run("again after a while", func(t *testing.T) {
-		site, env := k.site(t, server.URL)
-		k.admin(t, "modprinc -allow_tix "+svc)
-		rt := transport(t, site, k.files(), env)
+		site, env := siteOf(t, k, server.URL)
+		k.Admin(t, "modprinc -allow_tix "+svc)
+		rt := transport(t, site, auth.Folder(k.Dir), env)
 		_, _, err := post(t.Context(), rt, server.URL, "")
 		require.Error(t, err)
-		k.admin(t, "modprinc +allow_tix "+svc)
+		k.Admin(t, "modprinc +allow_tix "+svc)
 		_, _, err = post(t.Context(), rt, server.URL, "")
 		require.Error(t, err)
 		auth.SetClock(rt, func() time.Time { return time.Now().Add(2 * time.Minute) })
 		postMany(t, rt, server.URL, 1)
 	})
-}
-
-// sayKDC answers each request over TCP by the bytes given; without any, never.
-func sayKDC(t *testing.T, answer []byte) (conf string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { _ = c.Close() })
-			size := make([]byte, 4)
-			_, _ = io.ReadFull(c, size)
-			_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(size)))
-			if answer != nil {
-				_, _ = c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...))
-			}
-		}
-	}()
-	return krb5Conf(realm, l.Addr().(*net.TCPAddr).Port)
 }
 
 func text(conf string) auth.Files {
@@ -362,11 +293,8 @@ func TestKDCErrors(t *testing.T) {
 		60: "KDC refuses:",  // KRB_ERR_GENERIC
 		68: "another realm", // KDC_ERR_WRONG_REALM
 	} {
-		refusal := messages.NewKRBError(types.NewPrincipalName(2, "krbtgt/"+realm), realm, code, "")
-		answer, err := refusal.Marshal()
-		require.NoError(t, err)
 		site := manifest.Site{Name: "plant-a", URL: "http://127.0.0.1:1", Auth: byPassword}
-		_, _, err = post(t.Context(), transport(t, site, text(sayKDC(t, answer)), environment{"SECRET": "hunter2"}), site.URL, "")
+		_, _, err := post(t.Context(), transport(t, site, text(authtest.Refusing(t, code)), environment{"SECRET": "hunter2"}), site.URL, "")
 		assert.ErrorContains(t, err, want, "code %d", code)
 		assert.ErrorContains(t, err, "\nhint: ")
 	}
@@ -375,7 +303,7 @@ func TestKDCErrors(t *testing.T) {
 // A KDC that is silent holds nobody who does not want to wait.
 func TestSilentKDC(t *testing.T) {
 	site := manifest.Site{Name: "plant-a", URL: "http://127.0.0.1:1", Auth: byPassword}
-	rt := transport(t, site, text(sayKDC(t, nil)), environment{"SECRET": "hunter2"})
+	rt := transport(t, site, text(authtest.Answering(t, nil)), environment{"SECRET": "hunter2"})
 	var g errgroup.Group
 	for range 5 {
 		g.Go(func() error {
@@ -391,12 +319,12 @@ func TestSilentKDC(t *testing.T) {
 // A service of one realm takes the ticket of another's user, where [domain_realm]
 // or the name in pipeline.yml has it.
 func TestServiceOfAnotherRealm(t *testing.T) {
-	k := newKDC(t)
+	k := authtest.New(t)
 	user := "svc_pi@" + office
-	k.adminOf(t, office, "addprinc -pw hunter2 svc_pi", "addprinc -pw trust krbtgt/"+realm)
-	k.admin(t, "addprinc -pw trust krbtgt/"+realm+"@"+office)
-	server := guard(t, k.keytab(t, spn), whoami)
-	both := krb5Conf(realm, k.port) + fmt.Sprintf(" %s = {\n  kdc = 127.0.0.1:%d\n }\n", office, k.port)
+	k.AdminOf(t, office, "addprinc -pw hunter2 svc_pi", "addprinc -pw trust krbtgt/"+realm)
+	k.Admin(t, "addprinc -pw trust krbtgt/"+realm+"@"+office)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
+	both := authtest.Krb5Conf(realm, k.Port) + fmt.Sprintf(" %s = {\n  kdc = 127.0.0.1:%d\n }\n", office, k.Port)
 
 	for name, c := range map[string]struct{ spn, conf, fails string }{
 		"by domain_realm":  {spn, both + "[domain_realm]\n localhost = " + realm + "\n", ""},
@@ -419,28 +347,28 @@ func TestServiceOfAnotherRealm(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	k := newKDC(t)
-	k.admin(t, "cpw -pw hunter2 "+svc)
-	server := guard(t, k.keytab(t, spn), whoami)
+	k := authtest.New(t)
+	k.Admin(t, "cpw -pw hunter2 "+svc)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
 	site := manifest.Site{Name: "plant-a", URL: strings.Replace(server.URL, "127.0.0.1", "localhost", 1), Auth: byPassword}
-	rt := transport(t, site, k.files(), environment{"SECRET": "hunter2\n"})
+	rt := transport(t, site, auth.Folder(k.Dir), environment{"SECRET": "hunter2\n"})
 	postMany(t, rt, site.URL, 3) // the service's name is of the URL
 }
 
 func TestKeytab(t *testing.T) {
-	k := newKDC(t)
-	server := guard(t, k.keytab(t, spn), whoami)
-	site, env := k.site(t, server.URL)
-	whole := k.keytab(t, svc)
+	k := authtest.New(t)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
+	site, env := siteOf(t, k, server.URL)
+	whole := k.Keytab(t, svc)
 
 	t.Run("wrapped lines", func(t *testing.T) {
 		s := env["KEYTAB"]
-		postMany(t, transport(t, site, k.files(), environment{"KEYTAB": s[:76] + "\n" + s[76:] + "\n"}), server.URL, 1)
+		postMany(t, transport(t, site, auth.Folder(k.Dir), environment{"KEYTAB": s[:76] + "\n" + s[76:] + "\n"}), server.URL, 1)
 	})
 	t.Run("of one kind of key", func(t *testing.T) {
-		k.admin(t, "addprinc -randkey -e aes256-cts-hmac-sha1-96:normal,aes128-cts-hmac-sha1-96:normal two@"+realm)
+		k.Admin(t, "addprinc -randkey -e aes256-cts-hmac-sha1-96:normal,aes128-cts-hmac-sha1-96:normal two@"+realm)
 		full := keytab.New()
-		require.NoError(t, full.Unmarshal(k.keytab(t, "two")))
+		require.NoError(t, full.Unmarshal(k.Keytab(t, "two")))
 		one := keytab.New()
 		for _, e := range full.Entries {
 			if e.Key.KeyType == etypeID.AES128_CTS_HMAC_SHA1_96 {
@@ -452,7 +380,7 @@ func TestKeytab(t *testing.T) {
 		require.NoError(t, err)
 		site := site
 		site.Auth.Principal = "two@" + realm
-		status, answer, err := post(t.Context(), transport(t, site, k.files(),
+		status, answer, err := post(t.Context(), transport(t, site, auth.Folder(k.Dir),
 			environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}), server.URL, "")
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, status)
@@ -476,8 +404,8 @@ func TestKeytab(t *testing.T) {
 			if c.conf != "" {
 				site.Auth.Krb5Conf = c.conf
 			}
-			k.write(t, "stash", "[realms]\nno equals sign {\n")
-			_, err := auth.NewTransport(site, k.files(), environment{"KEYTAB": c.value}.lookup)
+			k.Write(t, "stash", "[realms]\nno equals sign {\n")
+			_, err := auth.NewTransport(site, auth.Folder(k.Dir), environment{"KEYTAB": c.value}.lookup)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, "\nhint: ")
 			assert.NotContains(t, err.Error(), "hunter2")
@@ -489,7 +417,7 @@ func TestKeytab(t *testing.T) {
 			data[rapid.IntRange(2, len(data)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
 		}
 		data = data[:rapid.IntRange(0, len(data)).Draw(t, "length")]
-		_, err := auth.NewTransport(site, k.files(), environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}.lookup)
+		_, err := auth.NewTransport(site, auth.Folder(k.Dir), environment{"KEYTAB": base64.StdEncoding.EncodeToString(data)}.lookup)
 		if err != nil && !strings.Contains(err.Error(), "\nhint: ") {
 			t.Fatal(err)
 		}
@@ -497,42 +425,42 @@ func TestKeytab(t *testing.T) {
 	t.Run("the machine's own configuration", func(t *testing.T) {
 		site := site
 		site.Auth.Krb5Conf = ""
-		env := environment{"KEYTAB": env["KEYTAB"], "KRB5_CONFIG": k.file("krb5.conf") + string(os.PathListSeparator) + "/not-there"}
-		postMany(t, transport(t, site, k.files(), env), server.URL, 1)
-		env["KRB5_CONFIG"] = k.file("not-there")
-		_, err := auth.NewTransport(site, k.files(), env.lookup)
+		env := environment{"KEYTAB": env["KEYTAB"], "KRB5_CONFIG": k.File("krb5.conf") + string(os.PathListSeparator) + "/not-there"}
+		postMany(t, transport(t, site, auth.Folder(k.Dir), env), server.URL, 1)
+		env["KRB5_CONFIG"] = k.File("not-there")
+		_, err := auth.NewTransport(site, auth.Folder(k.Dir), env.lookup)
 		require.ErrorContains(t, err, "KRB5_CONFIG")
 	})
 }
 
 // Files as they are shipped, which gokrb5 reads wrongly or not at all: a login works.
 func TestKrb5ConfAsShipped(t *testing.T) {
-	k := newKDC(t)
-	server := guard(t, k.keytab(t, spn), whoami)
+	k := authtest.New(t)
+	server := authtest.Guard(t, k.Keytab(t, spn), whoami)
 	for name, conf := range map[string]string{
 		"RHEL 9":   "[libdefaults]\n dns_canonicalize_hostname = fallback\n spake_preauth_groups = edwards25519\n udp_preference_limit = 0\n[realms]\n PLANT.EXAMPLE = {\n  kdc = 127.0.0.1:%d\n }\n",
 		"FreeIPA":  "[realms]\n PLANT.EXAMPLE = {\n  auth_to_local_names = {\n   svc_pi = pi\n  }\n  kdc = tcp/127.0.0.1:%d\n }\n",
 		"one line": "[realms]\nPLANT.EXAMPLE = { kdc = 127.0.0.1:%d admin_server = 127.0.0.1 }\n[libdefaults]\ndefault_tkt_enctypes = camellia256-cts aes256-sha1\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			site, env := k.site(t, server.URL)
-			postMany(t, transport(t, site, text(fmt.Sprintf(conf, k.port)), env), server.URL, 1)
+			site, env := siteOf(t, k, server.URL)
+			postMany(t, transport(t, site, text(fmt.Sprintf(conf, k.Port)), env), server.URL, 1)
 		})
 	}
 	t.Run("include on this machine", func(t *testing.T) {
-		require.NoError(t, os.MkdirAll(k.file("conf.d"), 0o755))
-		k.write(t, "conf.d/realm", krb5Conf(realm, k.port))
-		k.write(t, "main.conf", "includedir "+k.file("conf.d")+"\nincludedir "+k.file("none")+"\n[libdefaults]\n rdns = false\n")
-		site, env := k.site(t, server.URL)
-		site.Auth.Krb5Conf, env["KRB5_CONFIG"] = "", k.file("main.conf")
+		require.NoError(t, os.MkdirAll(k.File("conf.d"), 0o755))
+		k.Write(t, "conf.d/realm", authtest.Krb5Conf(realm, k.Port))
+		k.Write(t, "main.conf", "includedir "+k.File("conf.d")+"\nincludedir "+k.File("none")+"\n[libdefaults]\n rdns = false\n")
+		site, env := siteOf(t, k, server.URL)
+		site.Auth.Krb5Conf, env["KRB5_CONFIG"] = "", k.File("main.conf")
 		postMany(t, transport(t, site, nil, env), server.URL, 1)
 
-		require.NoError(t, os.Remove(k.file("conf.d/realm")))
+		require.NoError(t, os.Remove(k.File("conf.d/realm")))
 		_, _, err := post(t.Context(), transport(t, site, nil, env), server.URL, "")
-		require.ErrorContains(t, err, "main.conf:2: includedir "+k.file("none")+": there is no such folder on this machine")
+		require.ErrorContains(t, err, "main.conf:2: includedir "+k.File("none")+": there is no such folder on this machine")
 	})
 	t.Run("include in a bundle", func(t *testing.T) {
-		site, env := k.site(t, server.URL)
+		site, env := siteOf(t, k, server.URL)
 		_, err := auth.NewTransport(site, text("includedir /etc/krb5.conf.d\n"), env.lookup)
 		require.ErrorContains(t, err, `krb5.conf:1:1: includedir "/etc/krb5.conf.d": a file that goes into a bundle cannot include others`)
 	})
@@ -540,21 +468,21 @@ func TestKrb5ConfAsShipped(t *testing.T) {
 
 // The client of PI Web API, through it.
 func TestPIWebAPIByKerberos(t *testing.T) {
-	k := newKDC(t)
+	k := authtest.New(t)
 	pi := simulator.New(simulator.Options{Tags: 2500})
 	t.Cleanup(func() { assert.NoError(t, pi.Close()) })
-	server := guard(t, k.keytab(t, spn), pi)
-	site, env := k.site(t, server.URL+simulator.Root)
+	server := authtest.Guard(t, k.Keytab(t, spn), pi)
+	site, env := siteOf(t, k, server.URL+simulator.Root)
 	site.Retry = manifest.Retry{Attempts: 5, BackoffSeconds: 0.01}
-	c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport(t, site, k.files(), env)})
+	c, err := piwebapi.New(piwebapi.Options{Site: site, Limits: site.Limits, Transport: transport(t, site, auth.Folder(k.Dir), env)})
 	require.NoError(t, err)
 	ds, err := c.DataServer(t.Context(), "")
 	require.NoError(t, err)
 	points := 0
 	require.NoError(t, c.Points(t.Context(), ds, func(p []piwebapi.Point) error { points += len(p); return nil }))
 	assert.Equal(t, 2500, points)
-	assert.Zero(t, server.refused.Load())
-	assert.Equal(t, 1, k.logged(t, "AS_REQ", "ISSUE"))
+	assert.Zero(t, server.Refused.Load())
+	assert.Equal(t, 1, k.Logged(t, "AS_REQ", "ISSUE"))
 
 	// fails is the error of the client's first request fails.
 	fails := func(site manifest.Site, files auth.Files) *piwebapi.Error {
@@ -566,8 +494,8 @@ func TestPIWebAPIByKerberos(t *testing.T) {
 		return failed
 	}
 	t.Run("refused by the server", func(t *testing.T) {
-		server.use(t, k.keytab(t, svc)) // it does not have the service's key
-		failed := fails(site, k.files())
+		server.Use(t, k.Keytab(t, svc)) // it does not have the service's key
+		failed := fails(site, auth.Folder(k.Dir))
 		assert.Equal(t, piwebapi.Unauthorized, failed.Kind)
 		assert.ErrorContains(t, failed, "hint: the server does not accept the ticket")
 	})
@@ -578,21 +506,21 @@ func TestPIWebAPIByKerberos(t *testing.T) {
 		t.Cleanup(func() { assert.NoError(t, basic.Close()) })
 		site := site
 		site.URL = address
-		assert.ErrorContains(t, fails(site, k.files()), "hint: the server does not offer Kerberos")
+		assert.ErrorContains(t, fails(site, auth.Folder(k.Dir)), "hint: the server does not offer Kerberos")
 	})
 	t.Run("refused by the KDC", func(t *testing.T) {
-		k.admin(t, "modprinc -allow_tix "+svc)
-		before := k.logged(t, "AS_REQ")
-		failed := fails(site, k.files())
+		k.Admin(t, "modprinc -allow_tix "+svc)
+		before := k.Logged(t, "AS_REQ")
+		failed := fails(site, auth.Folder(k.Dir))
 		assert.Equal(t, piwebapi.Unauthorized, failed.Kind)
 		assert.False(t, failed.Retryable)
 		assert.ErrorContains(t, failed, "locked or disabled\nhint: have it unlocked")
-		assert.Equal(t, 1, k.logged(t, "AS_REQ")-before)
+		assert.Equal(t, 1, k.Logged(t, "AS_REQ")-before)
 	})
 	t.Run("no KDC", func(t *testing.T) {
 		site := site
 		site.Retry.Attempts = 1
-		failed := fails(site, text(krb5Conf(realm, freePort(t))))
+		failed := fails(site, text(authtest.Krb5Conf(realm, authtest.FreePort(t))))
 		assert.Equal(t, piwebapi.Unreachable, failed.Kind)
 		assert.True(t, failed.Retryable)
 		assert.ErrorContains(t, failed, "hint: check the realm")

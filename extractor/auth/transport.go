@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -77,6 +78,22 @@ func NewTransport(site manifest.Site, files Files, getenv func(string) (string, 
 		}
 	}
 	return own, nil
+}
+
+// Connection is how a site is reached, without credentials: for whoever looks at a
+// connection before anything is sent over it.
+type Connection struct {
+	TLS   *tls.Config                           // with the authorities that the site's certificate is verified by
+	Proxy func(*http.Request) (*url.URL, error) // nil URL = none
+}
+
+// NewConnection returns how NewTransport's requests to a site travel.
+func NewConnection(site manifest.Site, files Files, getenv func(string) (string, bool)) (c Connection, err error) {
+	if c.TLS, err = tlsConfig(site, files, getenv); err != nil {
+		return c, err
+	}
+	c.Proxy, err = proxyFunc(site, getenv)
+	return c, err
 }
 
 // siteTransport adds a site's credentials to requests, for the site's own host only.

@@ -139,6 +139,10 @@ func (e *Error) Hint() string {
 	return e.hint
 }
 
+// Limit returns the most items of a call that the server says it allows; 0 when it
+// says nothing of the kind.
+func (e *Error) Limit() int { return e.limit }
+
 // Unwrap returns the network's or the context's error, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
