@@ -126,8 +126,9 @@ func emit(t *testing.T, cfg *config.Pipeline, tags []inventory.Tag, previous *pl
 	}
 	p, err := plan.Build(cfg, plantest.Inventory(cfg, own), previous, plan.Options{FirstID: first})
 	require.NoError(t, err)
-	require.NoError(t, bundle.CheckRequests(cfg, p))
-	tree, err := bundle.Render(cfg, p)
+	jobs, err := bundle.Jobs(cfg, p)
+	require.NoError(t, err)
+	tree, err := bundle.Render(cfg, p, jobs)
 	require.NoError(t, err)
 	return tree, p
 }

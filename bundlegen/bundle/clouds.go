@@ -2,7 +2,12 @@ package bundle
 
 import "github.com/bundlegen/bundlegen/bundlegen/config"
 
-// The attributes of clusters and pools that each cloud has of its own.
+// cloudAttributes is how machines are bought, of a cluster or a pool; one is set.
+type cloudAttributes struct {
+	AWS   *awsAttributes   `yaml:"aws_attributes,omitempty"`
+	Azure *azureAttributes `yaml:"azure_attributes,omitempty"`
+	GCP   *gcpAttributes   `yaml:"gcp_attributes,omitempty"`
+}
 
 type awsAttributes struct {
 	Availability    string `yaml:"availability,omitempty"`
@@ -19,55 +24,59 @@ type azureAttributes struct {
 }
 
 type gcpAttributes struct {
-	Availability  string `yaml:"availability,omitempty"`
-	FirstOnDemand int    `yaml:"first_on_demand,omitempty"`
+	Availability     string `yaml:"availability,omitempty"`     // of a cluster
+	PoolAvailability string `yaml:"gcp_availability,omitempty"` // of a pool
+	FirstOnDemand    int    `yaml:"first_on_demand,omitempty"`
 }
 
-type gcpPoolAttributes struct {
-	Availability string `yaml:"gcp_availability"`
-}
+// purchase is how machines are bought.
+type purchase int
 
-// onDemand sets a cluster's machines to on demand.
-func onDemand(cfg *config.Pipeline, c *cluster) {
-	switch cfg.Compute.Cloud {
-	case "aws":
-		c.ElasticDisk = true
-		c.AWS = &awsAttributes{Availability: "ON_DEMAND", ZoneID: "auto", InstanceProfile: cfg.Compute.InstanceProfile}
-	case "azure":
-		c.Azure = &azureAttributes{Availability: "ON_DEMAND_AZURE"}
-	case "gcp":
-		c.GCP = &gcpAttributes{Availability: "ON_DEMAND_GCP"}
+const (
+	onDemand         purchase = iota // a cluster's
+	spotWithFallback                 // a cluster's, but for its driver
+	poolOnDemand                     // a pool's
+	poolSpot                         // a pool's
+)
+
+// cloudOf returns what the cloud is asked for when machines are bought. A pool
+// chooses neither a zone by itself nor a share on demand.
+func cloudOf(cfg *config.Pipeline, p purchase) cloudAttributes {
+	name := func(names ...string) string { return names[p] }
+	first := 0
+	if p == spotWithFallback {
+		first = 1 // the driver
 	}
-}
-
-// spot sets a cluster's workers to spot machines, or machines on demand if there are
-// none, and its driver to on demand.
-func spot(cfg *config.Pipeline, c *cluster) {
+	spot, pool := p == spotWithFallback || p == poolSpot, p == poolOnDemand || p == poolSpot
 	switch cfg.Compute.Cloud {
 	case "aws":
-		c.ElasticDisk = true
-		c.AWS = &awsAttributes{
-			Availability: "SPOT_WITH_FALLBACK", FirstOnDemand: 1, BidPercent: 100, ZoneID: "auto",
+		a := &awsAttributes{
+			Availability:    name("ON_DEMAND", "SPOT_WITH_FALLBACK", "ON_DEMAND", "SPOT"),
+			FirstOnDemand:   first,
 			InstanceProfile: cfg.Compute.InstanceProfile,
 		}
+		if spot {
+			a.BidPercent = 100
+		}
+		if !pool {
+			a.ZoneID = "auto"
+		}
+		return cloudAttributes{AWS: a}
 	case "azure":
-		c.Azure = &azureAttributes{Availability: "SPOT_WITH_FALLBACK_AZURE", FirstOnDemand: 1, BidMaxPrice: -1}
+		a := &azureAttributes{
+			Availability:  name("ON_DEMAND_AZURE", "SPOT_WITH_FALLBACK_AZURE", "ON_DEMAND_AZURE", "SPOT_AZURE"),
+			FirstOnDemand: first,
+		}
+		if spot {
+			a.BidMaxPrice = -1
+		}
+		return cloudAttributes{Azure: a}
 	case "gcp":
-		c.GCP = &gcpAttributes{Availability: "PREEMPTIBLE_WITH_FALLBACK_GCP", FirstOnDemand: 1}
+		availability := name("ON_DEMAND_GCP", "PREEMPTIBLE_WITH_FALLBACK_GCP", "ON_DEMAND_GCP", "PREEMPTIBLE_WITH_FALLBACK_GCP")
+		if pool {
+			return cloudAttributes{GCP: &gcpAttributes{PoolAvailability: availability}}
+		}
+		return cloudAttributes{GCP: &gcpAttributes{Availability: availability, FirstOnDemand: first}}
 	}
-}
-
-// poolMachines sets the workers' pool to spot machines and the drivers' to on demand.
-func poolMachines(cfg *config.Pipeline, workers, drivers *instancePool) {
-	switch cfg.Compute.Cloud {
-	case "aws":
-		workers.AWS = &awsAttributes{Availability: "SPOT", BidPercent: 100, InstanceProfile: cfg.Compute.InstanceProfile}
-		drivers.AWS = &awsAttributes{Availability: "ON_DEMAND", InstanceProfile: cfg.Compute.InstanceProfile}
-	case "azure":
-		workers.Azure = &azureAttributes{Availability: "SPOT_AZURE", BidMaxPrice: -1}
-		drivers.Azure = &azureAttributes{Availability: "ON_DEMAND_AZURE"}
-	case "gcp":
-		workers.GCP = &gcpPoolAttributes{Availability: "PREEMPTIBLE_WITH_FALLBACK_GCP"}
-		drivers.GCP = &gcpPoolAttributes{Availability: "ON_DEMAND_GCP"}
-	}
+	return cloudAttributes{}
 }

@@ -35,18 +35,6 @@ func dashboardResource(cfg *config.Pipeline) dashboardSettings {
 	}
 }
 
-type dashboardSettings struct {
-	Name        string            `yaml:"display_name"`
-	Warehouse   string            `yaml:"warehouse_id"`
-	File        string            `yaml:"file_path"`
-	Permissions []groupPermission `yaml:"permissions"`
-}
-
-type groupPermission struct {
-	Group string `yaml:"group_name"`
-	Level string `yaml:"level"`
-}
-
 // dashboard draws a target's dashboard.
 func dashboard(cfg *config.Pipeline, p *plan.Plan, t config.Target) ([]byte, error) {
 	queries, err := templates.Datasets(templates.Reader{

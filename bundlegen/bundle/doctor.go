@@ -12,10 +12,7 @@ const (
 	doctorClusterKey  = "doctor"
 	taskDoctor        = "doctor"
 
-	// doctorSeconds is what the checks may take; a cluster that is slow to start
-	// takes its own time beside that.
-	doctorSeconds        = 1200
-	doctorStartAllowance = 1800
+	doctorSeconds = 1200 // what the checks may take
 )
 
 // DoctorKey is the key of the job that checks a cluster before anything lands.
@@ -23,53 +20,39 @@ func DoctorKey(cfg *config.Pipeline) string { return cfg.Name + "_doctor" }
 
 // doctor makes the job that `bundlegen doctor --on-cluster` starts. It has no
 // schedule, and no retry: a check that fails would fail again.
-func doctor(cfg *config.Pipeline) (*job, error) {
-	secrets, err := secretsOfAll(cfg.Sites)
-	if err != nil {
-		return nil, err
-	}
+func doctor(cfg *config.Pipeline) *job {
 	j := &job{
 		Name:              DoctorKey(cfg),
 		Description:       "Checks what the jobs of " + cfg.Name + " need of a cluster; lands nothing",
 		MaxConcurrentRuns: 1,
 		Queue:             &queue{Enabled: false},
+		Environments:      environments(cfg),
 	}
 	t := task{
 		Key:            taskDoctor,
-		TimeoutSeconds: doctorSeconds + doctorStartAllowance,
+		TimeoutSeconds: doctorSeconds + manifest.StartAllowance,
 		PythonWheel:    &pythonWheel{Package: wheel.Package, EntryPoint: manifest.TaskDoctor},
 	}
 	for _, name := range []string{"pipeline", "catalog", "schema-prefix", "bundle"} {
 		t.PythonWheel.Parameters = append(t.PythonWheel.Parameters, "--"+name+"="+references[name])
 	}
-	shards := manifest.ShardsOnExecutors
-	if cfg.Compute.Serverless {
-		shards = manifest.ShardsOnDriver
-	}
-	t.PythonWheel.Parameters = append(t.PythonWheel.Parameters, "--shards="+shards)
-	for _, s := range secrets {
-		if s.Secret != "" {
-			t.PythonWheel.Parameters = append(t.PythonWheel.Parameters, "--secret="+s.Env+"="+s.Secret)
+	t.PythonWheel.Parameters = append(t.PythonWheel.Parameters, "--shards="+shards(cfg))
+	for _, s := range config.Secrets(cfg.Sites) {
+		if s.Secret.Secret != "" {
+			t.PythonWheel.Parameters = append(t.PythonWheel.Parameters, "--secret="+s.Secret.Env+"="+s.Secret.Secret)
 		}
 	}
-	if cfg.Compute.Serverless {
-		t.Environment = environmentKey
-		j.Environments = []environment{{
-			Key:  environmentKey,
-			Spec: environmentSpec{Version: environment4, Dependencies: []string{wheelGlob}},
-		}}
-	} else {
-		t.JobCluster = doctorClusterKey
-		t.Libraries = []library{{Wheel: wheelGlob}}
+	t.runsOn(cfg, doctorClusterKey)
+	if t.JobCluster != "" {
 		j.JobClusters = []jobCluster{{Key: doctorClusterKey, NewCluster: "${var." + doctorClusterName + "}"}}
 	}
 	j.Tasks = []task{t}
-	return j, nil
+	return j
 }
 
 // doctorCluster is the specification of the doctor's cluster: an extraction's, with
 // one worker at most, and the secrets of all sites.
-func doctorCluster(cfg *config.Pipeline, p *plan.Plan, secrets []secretEnv) clusterVariable {
+func doctorCluster(cfg *config.Pipeline, p *plan.Plan, secrets []config.SiteSecret) clusterVariable {
 	workers := 0
 	for _, part := range p.Partitions {
 		workers = max(workers, min(1, part.Workers))

@@ -87,9 +87,17 @@ func planOf(cfg *config.Pipeline, partitions int) *plan.Plan {
 
 func render(t testing.TB, cfg *config.Pipeline, p *plan.Plan) *bundle.Tree {
 	t.Helper()
-	tree, err := bundle.Render(cfg, p)
+	tree, err := tryRender(cfg, p)
 	require.NoError(t, err)
 	return tree
+}
+
+func tryRender(cfg *config.Pipeline, p *plan.Plan) (*bundle.Tree, error) {
+	jobs, err := bundle.Jobs(cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	return bundle.Render(cfg, p, jobs)
 }
 
 // certificate is that of an authority made for these tests.

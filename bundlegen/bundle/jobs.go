@@ -1,36 +1,29 @@
 package bundle
 
 import (
+	"bytes"
 	"fmt"
-	"math"
-	"time"
+	"strconv"
 
 	"github.com/bundlegen/bundlegen/bundlegen/config"
 	"github.com/bundlegen/bundlegen/bundlegen/plan"
-	"github.com/bundlegen/bundlegen/bundlegen/wheel"
 	"github.com/bundlegen/bundlegen/internal/diag"
-	"github.com/bundlegen/bundlegen/pipeline/manifest"
 )
 
-// MaxTasks is the most tasks that Databricks takes in one job.
-const MaxTasks = 1000
+// MaxRequest is the size limit of a job on the wire, in bytes. Databricks accepts
+// about 10 MB in a request to its Jobs API; the rest is for what the CLI adds.
+const MaxRequest = 8 << 20
 
 const (
-	wheelGlob      = "./dist/*.whl" // without a version, so that committed YAML does not change with it
 	environmentKey = "default"
 	environment4   = "4" // serverless environment version
 
-	maxRetries     = 3 // of the orchestrator's tasks; those of extraction are as their site says
-	retryInterval  = time.Minute
-	sampleTags     = 100 // tags a partition that validate counts against PI
-	ownTasks       = 3   // discover, consolidate, validate
-	minTaskSeconds = 1800
-	slackFactor    = 4 // how much slower than its forecast an orchestrator's task may be
+	// retryOnFailure restarts a failed task of a continuous job while its siblings run;
+	// the default leaves it dead until all of them end.
+	retryOnFailure = "ON_FAILURE"
 
-	taskDiscover    = "discover_tags"
-	taskConsolidate = "consolidate"
-	taskValidate    = "validate"
-	runIfAllDone    = "ALL_DONE"
+	// hourly is when the maintenance job starts: apart from what starts on the hour.
+	hourly = "0 23 * * * ?"
 )
 
 // Names of the job's parameters. A parent hands them down to its children.
@@ -38,23 +31,13 @@ const (
 	ParameterUntilMillis = "until_ms" // start of the job, ms since 1970
 	ParameterUntil       = "until"    // an instant used as given; "" = from until_ms
 	ParameterRunID       = "run_id"
+
+	// ParameterLoopSeconds is a continuous job's: how long its tasks loop before the job
+	// restarts; 0 = once.
+	ParameterLoopSeconds = "loop_seconds"
 )
 
-// references are the task parameters that are known only when a job runs, or
-// that a target may override.
-var references = map[string]string{
-	"pipeline":      "${var.pipeline}",
-	"catalog":       "${var.catalog}",
-	"schema-prefix": "${var.schema_prefix}",
-	"bundle":        "${workspace.file_path}",
-	"run-id":        "{{job.parameters." + ParameterRunID + "}}",
-	"until-ms":      "{{job.parameters." + ParameterUntilMillis + "}}",
-	"until":         "{{job.parameters." + ParameterUntil + "}}",
-	"attempt":       "{{task.execution_count}}",
-	"loop-seconds":  "{{job.parameters." + ParameterLoopSeconds + "}}",
-}
-
-// jobParameters are what a person may give a run, and what they are otherwise.
+// jobParameters are what a person may give a run, with their defaults.
 func jobParameters() []parameter {
 	return []parameter{
 		{Name: ParameterUntilMillis, Default: "{{job.start_time.timestamp_ms}}"},
@@ -63,26 +46,97 @@ func jobParameters() []parameter {
 	}
 }
 
-// extractKey is the key of a partition's task.
-func extractKey(partition int) string {
-	return fmt.Sprintf("extract_timeseries_partition_%d", partition)
-}
-
 // partKey is the key of a job's K-th child, counted from 1.
 func partKey(jobKey string, k int) string { return fmt.Sprintf("%s_part_%d", jobKey, k) }
 
-// tooMany says whether a tier's partitions take more tasks than a job may have.
-func tooMany(partitions int) bool { return partitions+ownTasks > MaxTasks }
+// maintenanceKey is the key of the job that compacts and optimizes where no tier's
+// job does, because the first tier is continuous.
+func maintenanceKey(cfg *config.Pipeline) string { return cfg.Name + "_maintenance" }
 
-// delegates says whether any job runs children.
+// needsChildren reports whether a tier's partitions take more tasks than a job may have.
+func needsChildren(partitions int) bool { return partitions+ownTasks > plan.MaxTasks }
+
+// delegates reports whether any job runs children.
 func delegates(p *plan.Plan) bool {
 	count := map[string]int{}
 	for _, part := range p.Partitions {
-		if count[part.Tier]++; tooMany(count[part.Tier]) {
+		if count[part.Tier]++; needsChildren(count[part.Tier]) {
 			return true
 		}
 	}
 	return false
+}
+
+// Jobs renders databricks-loadbalanced.yml: clusters, jobs, tasks. It refuses a job
+// that is too large for the Jobs API.
+func Jobs(cfg *config.Pipeline, p *plan.Plan) (File, error) {
+	clusters, err := clusterVariables(cfg, p)
+	if err != nil {
+		return File{}, err
+	}
+	all, err := jobs(cfg, p)
+	if err != nil {
+		return File{}, err
+	}
+	specs := map[string]int{} // size of a cluster, by the reference to it
+	for _, c := range clusters {
+		text, err := encode(c.variable.Default)
+		if err != nil {
+			return File{}, err
+		}
+		specs["${var."+c.Name+"}"] = wireSize(text)
+	}
+	for i, e := range all {
+		text, err := encode(e.Value)
+		if err != nil {
+			return File{}, err
+		}
+		if err := checkRequest(e.Key, e.Value.(*job), text, specs); err != nil {
+			return File{}, err
+		}
+		all[i].Value = text
+	}
+
+	var y yamlFile
+	y.comment("The jobs of %s: discovery, one extraction task for each partition, consolidation, validation.\n\n%s", cfg.Name, written)
+	if len(clusters) > 0 {
+		y.section(clusterComment(clusters), "variables", clusterEntries(clusters))
+	}
+	res := ordered{{"jobs", all}}
+	if makesPools(cfg) {
+		res = append(res, entry{"instance_pools", pools(cfg)})
+	}
+	y.section("", "resources", res)
+	return y.file(JobsFile)
+}
+
+// checkRequest refuses a job that the Jobs API would not accept for its size. text is
+// the job as it was rendered, where a cluster is a reference to its specification.
+func checkRequest(key string, j *job, text encoded, specs map[string]int) error {
+	size := wireSize(text)
+	for _, c := range j.JobClusters {
+		size += specs[c.NewCluster]
+	}
+	if size < MaxRequest {
+		return nil
+	}
+	return diag.Problem{
+		Text:    fmt.Sprintf("job %s: %.1f MB of settings for %d tasks on %d clusters", key, float64(size)/(1<<20), len(j.Tasks), len(j.JobClusters)),
+		Allowed: fmt.Sprintf("less than %d MB, which is what the Jobs API takes in one request", MaxRequest>>20),
+		Hint: "raise sizing.target_tags and sizing.max_tags for fewer partitions, write fewer or shorter compute.custom_tags," +
+			" or use single_cluster or serverless",
+	}
+}
+
+// wireSize returns about the length of a YAML text as JSON: a line is a key and a
+// value, whose indentation JSON does not have, but quotes and commas.
+func wireSize(text encoded) int {
+	const punctuation = 4
+	size := 0
+	for line := range bytes.Lines(text) {
+		size += len(bytes.TrimSpace(line)) + punctuation
+	}
+	return size
 }
 
 // jobs makes all jobs of a plan: one a tier, and its children where it has more
@@ -96,18 +150,18 @@ func jobs(cfg *config.Pipeline, p *plan.Plan) (ordered, error) {
 				b.partitions = append(b.partitions, part)
 			}
 		}
-		made, err := b.make()
+		build := b.scheduled
+		if tier.Continuous {
+			build = b.continuous
+		}
+		made, err := build()
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, made...)
 	}
 	if len(p.Partitions) > 0 {
-		checks, err := doctor(cfg)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, entry{DoctorKey(cfg), checks})
+		all = append(all, entry{DoctorKey(cfg), doctor(cfg)})
 	}
 	taken := map[string]bool{}
 	for _, e := range all {
@@ -128,24 +182,17 @@ type jobBuilder struct {
 	partitions []plan.Partition
 }
 
-// make makes all jobs of the tier.
-func (b *jobBuilder) make() (ordered, error) {
-	if b.tier.Continuous {
-		return b.continuous()
-	}
-	return b.jobs()
-}
-
-// jobs makes the tier's job, and its children.
-func (b *jobBuilder) jobs() (ordered, error) {
+// scheduled makes the tier's job, and its children.
+func (b *jobBuilder) scheduled() (ordered, error) {
 	main := b.newJob(b.tier.JobKey, "Lands the events of all tags of tier "+b.tier.Name)
 	main.Schedule = &schedule{Cron: b.tier.Cron, Timezone: "UTC", PauseStatus: "PAUSED"}
 	main.Health = &health{Rules: []healthRule{{
 		Metric: "RUN_DURATION_SECONDS", Op: "GREATER_THAN", Value: wholeMinutes(float64(b.tier.Forecast.HealthSeconds)),
 	}}}
-	main.EmailNotifications, main.WebhookNotifications = b.notifications()
+	main.EmailNotifications, main.WebhookNotifications = b.notifications(true)
 	if main.EmailNotifications != nil || main.WebhookNotifications != nil {
-		main.Mute = &mute{Skipped: true} // a start is skipped while a run is on, by intent: what is slow, the health rule tells
+		// A start during a run is skipped on purpose; the health rule reports a slow run.
+		main.NotificationSettings = &notificationSettings{NoAlertForSkipped: true}
 	}
 
 	extraction, err := b.extraction()
@@ -153,7 +200,7 @@ func (b *jobBuilder) jobs() (ordered, error) {
 		return nil, err
 	}
 	var children ordered
-	if tooMany(len(extraction)) {
+	if needsChildren(len(extraction)) {
 		extraction, children = b.delegate(extraction)
 	}
 
@@ -167,10 +214,41 @@ func (b *jobBuilder) jobs() (ordered, error) {
 	return append(ordered{{b.tier.JobKey, main}}, children...), nil
 }
 
-// delegate moves the extraction tasks into child jobs and gives the tasks that run these.
+// continuous makes the job of a continuous tier: a task a partition, each of which
+// loops, and none of which waits for another.
+func (b *jobBuilder) continuous() (ordered, error) {
+	main := b.newJob(b.tier.JobKey, "Lands the events of all tags of tier "+b.tier.Name+", without an end")
+	main.Continuous = &continuous{PauseStatus: "PAUSED", TaskRetryMode: retryOnFailure}
+	main.Parameters = append(main.Parameters, parameter{Name: ParameterLoopSeconds, Default: strconv.Itoa(plan.LoopSeconds)})
+	main.EmailNotifications, main.WebhookNotifications = b.notifications(false) // what has no end is never too slow
+	var err error
+	if main.Tasks, err = b.extraction(); err != nil {
+		return nil, err
+	}
+	main.JobClusters = b.jobClusters(main.Tasks)
+	made := ordered{{b.tier.JobKey, main}}
+	if b.first {
+		made = append(made, entry{maintenanceKey(b.cfg), b.maintenance()})
+	}
+	return made, nil
+}
+
+// maintenance makes the job that looks after the tables of all tiers.
+func (b *jobBuilder) maintenance() *job {
+	j := b.newJob(maintenanceKey(b.cfg), "Compacts watermarks and lays out events for readers")
+	j.Schedule = &schedule{Cron: hourly, Timezone: "UTC", PauseStatus: "PAUSED"}
+	j.EmailNotifications, j.WebhookNotifications = b.notifications(false)
+	t := b.consolidate(nil)
+	t.DependsOn, t.RunIf = nil, ""
+	j.Tasks = []task{t}
+	j.JobClusters = b.jobClusters(j.Tasks)
+	return j
+}
+
+// delegate moves the extraction tasks into child jobs and returns the tasks that run these.
 func (b *jobBuilder) delegate(extraction []task) (parents []task, children ordered) {
 	for k := 1; len(extraction) > 0; k++ {
-		n := min(MaxTasks, len(extraction))
+		n := min(plan.MaxTasks, len(extraction))
 		key := partKey(b.tier.JobKey, k)
 		child := b.newJob(key, fmt.Sprintf("Part %d of %s, which runs it", k, b.tier.JobKey))
 		child.Tasks, extraction = extraction[:n:n], extraction[n:]
@@ -192,7 +270,7 @@ func (b *jobBuilder) delegate(extraction []task) (parents []task, children order
 				},
 			},
 			// The child's tasks are retried on their own: time for all their
-			// attempts, and no attempt of the whole again.
+			// attempts, and no second attempt of the whole.
 			TimeoutSeconds: longest,
 		})
 	}
@@ -201,30 +279,38 @@ func (b *jobBuilder) delegate(extraction []task) (parents []task, children order
 
 // newJob makes what every job has.
 func (b *jobBuilder) newJob(key, description string) *job {
-	j := &job{
+	return &job{
 		Name:              key,
 		Description:       description,
 		MaxConcurrentRuns: 1,
 		Queue:             &queue{Enabled: false}, // a late run is skipped: the next one catches up
 		Parameters:        jobParameters(),
+		Environments:      environments(b.cfg),
 	}
-	if b.cfg.Compute.Serverless {
-		j.Environments = []environment{{
-			Key:  environmentKey,
-			Spec: environmentSpec{Version: environment4, Dependencies: []string{wheelGlob}},
-		}}
-	}
-	return j
 }
 
-// notifications tells the people and places that monitoring names of a failed
-// and of a slow run.
-func (b *jobBuilder) notifications() (emails, webhooks *notifications) {
-	tell := func(whom []any) *notifications {
-		if len(whom) == 0 {
+// environments are the serverless ones of a job; none on clusters.
+func environments(cfg *config.Pipeline) []environment {
+	if !cfg.Compute.Serverless {
+		return nil
+	}
+	return []environment{{
+		Key:  environmentKey,
+		Spec: environmentSpec{Version: environment4, Dependencies: []string{wheelGlob}},
+	}}
+}
+
+// notifications tells the people and places in monitoring of a failed run and, if
+// asked for, of a slow one.
+func (b *jobBuilder) notifications(slow bool) (emails, webhooks *notifications) {
+	tell := func(recipients []any) *notifications {
+		switch {
+		case len(recipients) == 0:
 			return nil
+		case slow:
+			return &notifications{OnFailure: recipients, OnDuration: recipients}
 		}
-		return &notifications{OnFailure: whom, OnDuration: whom}
+		return &notifications{OnFailure: recipients}
 	}
 	var addresses, hooks []any
 	for _, e := range b.cfg.Monitoring.Emails {
@@ -235,117 +321,6 @@ func (b *jobBuilder) notifications() (emails, webhooks *notifications) {
 	}
 	return tell(addresses), tell(hooks)
 }
-
-func (b *jobBuilder) discover() task {
-	return b.wheelTask(taskDiscover, orchestratorKey, manifest.Parameters{
-		Task:        manifest.TaskDiscover,
-		TimeoutSecs: b.ownTimeout(b.tier.Forecast.DiscoverSeconds),
-		Backfill:    b.cfg.Extract.Backfill.Seconds(),
-		Settle:      b.cfg.Extract.Settle.Seconds(),
-		Layout:      b.cfg.Compute.Layout,
-	})
-}
-
-// extraction makes a task for each partition.
-func (b *jobBuilder) extraction() ([]task, error) {
-	perShard, err := b.tagsPerShard()
-	if err != nil {
-		return nil, err
-	}
-	tasks := make([]task, 0, len(b.partitions))
-	for _, part := range b.partitions {
-		if part.TimeoutSecs <= 0 {
-			return nil, fmt.Errorf("partition %d has no timeout", part.ID)
-		}
-		site, err := siteByName(b.cfg, part.Site)
-		if err != nil {
-			return nil, err
-		}
-		t := b.wheelTask(extractKey(part.ID), clusterKey(part.ID), manifest.Parameters{
-			Task:         manifest.TaskExtract,
-			TimeoutSecs:  part.TimeoutSecs,
-			Partition:    part.ID,
-			Site:         part.Site,
-			Limits:       part.Limits,
-			MaxWindow:    b.cfg.Extract.MaxWindow.Seconds(),
-			FailAbove:    b.cfg.Extract.FailAbove,
-			TagsPerShard: perShard,
-			Shards:       b.shards(),
-		})
-		t.retried(site.Task.Retries(), site.Task.RetryInterval())
-		tasks = append(tasks, t)
-	}
-	return tasks, nil
-}
-
-// consolidate runs after all extractions, whatever became of them.
-func (b *jobBuilder) consolidate(after []task) task {
-	t := b.wheelTask(taskConsolidate, orchestratorKey, manifest.Parameters{
-		Task:        manifest.TaskConsolidate,
-		TimeoutSecs: b.ownTimeout(b.tier.Forecast.ConsolidateSeconds),
-		Maintenance: b.first,
-		Layout:      b.cfg.Compute.Layout,
-	})
-	t.RunIf = runIfAllDone
-	for _, e := range after {
-		t.DependsOn = append(t.DependsOn, dependency{e.Key})
-	}
-	if len(after) == 0 {
-		t.DependsOn = []dependency{{taskDiscover}}
-	}
-	return t
-}
-
-// validate is the leaf: it fails when anything before it did, since a job whose
-// leaf runs on ALL_DONE would end green otherwise.
-func (b *jobBuilder) validate() task {
-	t := b.wheelTask(taskValidate, orchestratorKey, manifest.Parameters{
-		Task:            manifest.TaskValidate,
-		TimeoutSecs:     b.ownTimeout(b.tier.Forecast.ConsolidateSeconds),
-		MinCompleteness: b.cfg.Monitoring.MinCompleteness,
-		SampleTags:      sampleTags,
-	})
-	t.RunIf = runIfAllDone
-	t.DependsOn = []dependency{{taskConsolidate}}
-	// It asks a site that fails again by itself. What else it finds another attempt
-	// finds, too: the extractions have ended.
-	t.retried(0, 0)
-	return t
-}
-
-// wheelTask makes a task that runs an entry point of the wheel.
-func (b *jobBuilder) wheelTask(key, clusterKey string, p manifest.Parameters) task {
-	p.Tier = b.tier.Name
-	t := task{
-		Key:            key,
-		PythonWheel:    &pythonWheel{Package: wheel.Package, EntryPoint: p.Task, Parameters: p.Args(references)},
-		TimeoutSeconds: p.TimeoutSecs + manifest.StartAllowance,
-	}
-	t.retried(maxRetries, retryInterval)
-	switch {
-	case b.cfg.Compute.Serverless:
-		t.Environment = environmentKey
-		return t
-	case b.cfg.Compute.SingleCluster:
-		t.JobCluster = orchestratorKey
-	default:
-		t.JobCluster = clusterKey
-	}
-	t.Libraries = []library{{Wheel: wheelGlob}}
-	return t
-}
-
-// retried says how often the task is tried again, and how long after the start of
-// an attempt that failed at the earliest; no retry needs no interval.
-func (t *task) retried(times int, interval time.Duration) {
-	t.MaxRetries, t.RetryAfterMilli, t.RetryOnTimeout = times, int(interval.Milliseconds()), times > 0
-	if times == 0 {
-		t.RetryAfterMilli = 0
-	}
-}
-
-// clusterKey is the job_cluster_key of a partition's own cluster.
-func clusterKey(partition int) string { return fmt.Sprintf("partition_%d", partition) }
 
 // jobClusters declares the clusters that tasks name: the orchestrator's, and one
 // for each partition, so that losing one touches one partition only.
@@ -369,39 +344,4 @@ func (b *jobBuilder) jobClusters(tasks []task) []jobCluster {
 		}
 	}
 	return clusters
-}
-
-// ownTimeout is the timeout of one of the orchestrator's tasks, in seconds: far
-// enough from its forecast that only a task that hangs meets it.
-func (b *jobBuilder) ownTimeout(forecast float64) int {
-	return max(minTaskSeconds, wholeMinutes(slackFactor*forecast))
-}
-
-// shards says where an extraction's shards run: beside the driver on serverless
-// compute, whose user code has no way out to the network from anywhere else.
-func (b *jobBuilder) shards() string {
-	if b.cfg.Compute.Serverless {
-		return manifest.ShardsOnDriver
-	}
-	return manifest.ShardsOnExecutors
-}
-
-// tagsPerShard is one worker's share of a partition of this tier.
-func (b *jobBuilder) tagsPerShard() (int, error) {
-	for _, t := range b.cfg.Tiers {
-		if t.Name != b.tier.Name {
-			continue
-		}
-		if t.Sizing != nil {
-			return t.Sizing.TagsPerWorker, nil
-		}
-		return b.cfg.Sizing.TagsPerWorker, nil
-	}
-	return 0, fmt.Errorf("the plan names tier %q, which pipeline.yml does not have", b.tier.Name)
-}
-
-// wholeMinutes rounds up, so that a tag more does not change what is deployed.
-func wholeMinutes(seconds float64) int {
-	const minute = int(time.Minute / time.Second)
-	return int(math.Ceil(seconds/float64(minute))) * minute
 }

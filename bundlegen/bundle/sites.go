@@ -105,16 +105,16 @@ func siteOf(s config.Site) manifest.Site {
 		Points:   s.Points,
 		AdoptNew: s.AdoptNew,
 	}
-	for _, secret := range secretsOf(s) {
+	for _, secret := range s.Secrets() {
 		switch secret.Key {
 		case "auth.password":
-			m.Auth.PasswordEnv = secret.Env
+			m.Auth.PasswordEnv = secret.Secret.Env
 		case "auth.token":
-			m.Auth.TokenEnv = secret.Env
+			m.Auth.TokenEnv = secret.Secret.Env
 		case "auth.keytab":
-			m.Auth.KeytabEnv = secret.Env
+			m.Auth.KeytabEnv = secret.Secret.Env
 		case "tls.ca_secret":
-			m.TLS.CAEnv = secret.Env
+			m.TLS.CAEnv = secret.Secret.Env
 		}
 	}
 	return m
@@ -122,14 +122,10 @@ func siteOf(s config.Site) manifest.Site {
 
 // serverlessSecrets renders secrets.json: names of variables and of secrets, never a value.
 func serverlessSecrets(cfg *config.Pipeline) (File, error) {
-	all, err := secretsOfAll(cfg.Sites)
-	if err != nil {
-		return File{}, err
-	}
 	secrets := map[string]string{}
-	for _, s := range all {
-		if s.Secret != "" {
-			secrets[s.Env] = s.Secret
+	for _, s := range config.Secrets(cfg.Sites) {
+		if s.Secret.Secret != "" {
+			secrets[s.Secret.Env] = s.Secret.Secret
 		}
 	}
 	data, err := text.Indented(struct {
@@ -202,4 +198,15 @@ func referred(cfg *config.Pipeline, site, key, name string, err error) error {
 			"correct the file, or leave the key out: the realm's KDCs are then looked up in DNS")
 	}
 	return fmt.Errorf("%s %w", place, err)
+}
+
+// sparkEnv refers to the secrets in the way in which a cluster resolves them.
+func sparkEnv(secrets []config.SiteSecret) map[string]string {
+	env := map[string]string{}
+	for _, s := range secrets {
+		if s.Secret.Secret != "" {
+			env[s.Secret.Env] = "{{secrets/" + s.Secret.Secret + "}}"
+		}
+	}
+	return env
 }

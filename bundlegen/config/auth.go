@@ -122,6 +122,7 @@ func readSecret(parent *yamlread.Mapping, key, site, what string) Secret {
 
 // SiteSecret is a secret that the tasks of a site need.
 type SiteSecret struct {
+	Site   string
 	Key    string // of pipeline.yml, below the site: auth.password
 	Secret Secret // its Env is never ""
 	own    string // the variable's name where pipeline.yml gives none
@@ -148,13 +149,29 @@ func (s Site) Secrets() []SiteSecret {
 		if secret.Env == "" {
 			secret.Env = own
 		}
-		used = append(used, SiteSecret{key, secret, own})
+		used = append(used, SiteSecret{s.Name, key, secret, own})
 	}
 	add("auth.password", s.Auth.Password, "PASSWORD")
 	add("auth.token", s.Auth.Token, "TOKEN")
 	add("auth.keytab", s.Auth.Keytab, "KEYTAB")
 	add("tls.ca_secret", s.TLS.CA, "CA")
 	return used
+}
+
+// Secrets returns what the tasks of all sites read from the environment, each
+// variable once. Load has made sure that none stands for two secrets.
+func Secrets(sites []Site) []SiteSecret {
+	var all []SiteSecret
+	seen := map[string]bool{}
+	for _, site := range sites {
+		for _, s := range site.Secrets() {
+			if !seen[s.Secret.Env] {
+				seen[s.Secret.Env] = true
+				all = append(all, s)
+			}
+		}
+	}
+	return all
 }
 
 // setting is what a shell is told to have the secret in its environment.

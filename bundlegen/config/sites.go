@@ -273,9 +273,6 @@ func readPoints(o *yamlread.Mapping) manifest.Points {
 // secrets at once where one task reads several sites.
 func oneSecretAVariable(o *yamlread.Mapping, secrets map[string]string, s Site) {
 	for _, need := range s.Secrets() {
-		if need.Secret.Secret == "" {
-			continue
-		}
 		first, ok := secrets[need.Secret.Env]
 		if ok && first != need.Secret.Secret {
 			n := o.Node.Get(strings.Split(need.Key, ".")...)

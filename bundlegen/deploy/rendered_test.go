@@ -87,10 +87,18 @@ func (p *project) grow(t *testing.T, tags int) {
 	built, err := plan.Build(p.cfg, plantest.Inventory(p.cfg, p.tags), prev, plan.Options{})
 	require.NoError(t, err)
 	p.plan = built
-	tree, err := bundle.Render(p.cfg, built)
-	require.NoError(t, err)
+	tree := p.render(t)
 	require.NoError(t, tree.Write(p.dir))
 	wheel(t, p.dir)
+}
+
+func (p *project) render(t *testing.T) *bundle.Tree {
+	t.Helper()
+	jobs, err := bundle.Jobs(p.cfg, p.plan)
+	require.NoError(t, err)
+	tree, err := bundle.Render(p.cfg, p.plan, jobs)
+	require.NoError(t, err)
+	return tree
 }
 
 const orchestrator = "osipi_connector_orchestrator"
@@ -173,8 +181,7 @@ func TestRenderedBundleBelowAGitignore(t *testing.T) {
 		require.NoError(t, c.Validate(t.Context(), p.dir, target), target)
 	}
 	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
-	tree, err := bundle.Render(p.cfg, p.plan)
-	require.NoError(t, err)
+	tree := p.render(t)
 	want := []string{"artifacts/.internal/" + wheelName}
 	for _, file := range tree.Files() {
 		if file.Path != "README.md" {
@@ -198,7 +205,7 @@ func TestRenderedBundleWithTwoChildJobs(t *testing.T) {
 	require.NoError(t, c.Deploy(t.Context(), p.dir, "prod", false, nil))
 	byName := f.jobs(t)
 	require.Len(t, byName, 4, "the parent, its children, the doctor's")
-	assert.Equal(t, bundle.MaxTasks, len(byName[orchestrator+"_part_1"].Tasks))
+	assert.Equal(t, plan.MaxTasks, len(byName[orchestrator+"_part_1"].Tasks))
 	assert.Len(t, byName[orchestrator+"_part_2"].Tasks, 1)
 	ran := map[int64]bool{}
 	for _, task := range byName[orchestrator].Tasks {

@@ -35,14 +35,14 @@ func (b *builder) makeTiers() error {
 				"raise sizing.target_tags and sizing.max_tags, or leave out single_cluster",
 			)
 		}
-		if tier.Continuous && len(parts) > maxLoops {
+		if tier.Continuous && len(parts) > MaxTasks {
 			return diag.WithHint(
 				fmt.Errorf(
 					"%s: tier %s has %d partitions; allowed: at most %s in a continuous tier, whose job runs no others",
 					b.cfg.File,
 					tier.Name,
 					len(parts),
-					words.Count(maxLoops),
+					words.Count(MaxTasks),
 				),
 				"raise sizing.target_tags and sizing.max_tags, or leave continuous out",
 			)

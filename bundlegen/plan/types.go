@@ -103,8 +103,9 @@ const (
 	loopSlack   = 3600
 )
 
-// maxLoops is the most tasks of a continuous job, which cannot run others.
-const maxLoops = 1000
+// MaxTasks is the most tasks that Databricks takes in one job. A continuous job
+// cannot run others, so that it is also the most partitions of a continuous tier.
+const MaxTasks = 1000
 
 // SingleMaxTasks is how many extraction tasks one cluster bears: 150 execution
 // contexts (Databricks' limit), less a reserve.

@@ -153,7 +153,7 @@ func (b *builder) alternatives(t int) []Advice {
 		j.Compute.Serverless, j.Compute.SingleCluster, j.Compute.Pool = true, false, config.Pool{}
 		try(j, "compute.serverless", "true")
 	}
-	if !job.Compute.Serverless && len(job.Partitions) <= maxLoops {
+	if !job.Compute.Serverless && len(job.Partitions) <= MaxTasks {
 		ways = append(ways, alternative{[]string{"tiers." + tier.Name + ".continuous", "true"}, b.model.Loop(job, b.prices), job.Interval})
 	}
 	slices.SortStableFunc(ways, func(a, b alternative) int { return cmp.Compare(a.result.CostPerMonth, b.result.CostPerMonth) })

@@ -34,6 +34,7 @@ type Region struct {
 	Previous *plan.Previous // the existing bundle; nil = none
 	Plan     *plan.Plan
 	Changes  *plan.Changes
+	jobs     bundle.File // rendered with the plan, which they may be too large for
 }
 
 // Name returns the region's name; "" where there is one bundle for all sites.

@@ -71,7 +71,7 @@ func (r *Region) plan(tags []inventory.Tag, previous *plan.Previous, o plan.Opti
 	if r.Plan, err = plan.Build(r.Config, tags, previous, o); err != nil {
 		return err
 	}
-	if err := bundle.CheckRequests(r.Config, r.Plan); err != nil {
+	if r.jobs, err = bundle.Jobs(r.Config, r.Plan); err != nil {
 		return fmt.Errorf("%s: %w", r.Config.File, err)
 	}
 	r.Previous, r.Changes = previous, plan.Diff(previous, r.Plan)
@@ -80,7 +80,7 @@ func (r *Region) plan(tags []inventory.Tag, previous *plan.Previous, o plan.Opti
 
 // Render makes a planned region's bundle in memory and compares it with the folder.
 func Render(r *Region) (*bundle.Tree, []bundle.Difference, error) {
-	tree, err := bundle.Render(r.Config, r.Plan)
+	tree, err := bundle.Render(r.Config, r.Plan, r.jobs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +95,7 @@ func Write(ctx context.Context, regions []*Region, tell func(line string)) error
 	trees := make([]*bundle.Tree, len(regions))
 	for i, r := range regions {
 		var err error
-		if trees[i], err = bundle.Render(r.Config, r.Plan); err != nil {
+		if trees[i], err = bundle.Render(r.Config, r.Plan, r.jobs); err != nil {
 			return err
 		}
 		if err := refuseEdited(trees[i], r.Dir()); err != nil {
