@@ -86,8 +86,8 @@ run --local tries the emitted job on this machine first.
 Exit codes: 0 ok, 1 error, 2 changes present (only with --detailed-exitcode),
 3 partial success, 130 cancelled.`,
 		Commands: []*cli.Command{
-			initCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(), calibrateCommand(),
-			generateCommand(), validateCommand(),
+			initCommand(), doctorCommand(), discoverCommand(), planCommand(), compareCommand(), explainCommand(), statusCommand(),
+			calibrateCommand(), generateCommand(), validateCommand(),
 			deployCommand(), runCommand(), destroyCommand(), wheelCommand(), schemaCommand(), completionCommand(), manCommand(),
 		},
 	})

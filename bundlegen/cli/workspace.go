@@ -134,6 +134,9 @@ func deployCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := noteDoctor(c, p.Pipeline, name); err != nil {
+				return err
+			}
 			if err := planRegions(c, p, workflow.Options{}); err != nil {
 				return err
 			}

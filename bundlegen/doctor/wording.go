@@ -243,6 +243,11 @@ func Fine(check, subject string, note Note, args Args) Finding {
 	return Finding{Check: check, Subject: subject, State: OK, What: args.fill(notes[note])}
 }
 
+// Unchecked makes the finding of a check that was not made.
+func Unchecked(check, subject string) Finding {
+	return Finding{Check: check, Subject: subject, State: Skipped, What: "not checked, since a check before it failed"}
+}
+
 // Faults lists all faults that have a sentence of their own, in order of name.
 func Faults() []Fault { return slices.Sorted(maps.Keys(sentences)) }
 

@@ -116,7 +116,7 @@ func Check(ctx context.Context, p *config.Pipeline, site config.Site, o Options)
 		}
 		if s.without(c.needs) {
 			s.broken[c.name] = true
-			s.findings = append(s.findings, doctor.Finding{Check: c.name, Subject: s.subject, State: doctor.Skipped})
+			s.findings = append(s.findings, doctor.Unchecked(c.name, s.subject))
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, patience*s.Timeout)
