@@ -134,9 +134,6 @@ func deployCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := noteDoctor(c, p.Pipeline, name); err != nil {
-				return err
-			}
 			if err := planRegions(c, p, workflow.Options{}); err != nil {
 				return err
 			}
@@ -150,6 +147,9 @@ func deployCommand() *cli.Command {
 				if err := lintBundle(c, r); err != nil {
 					return err
 				}
+			}
+			if err := noteDoctor(c, p.Pipeline, name); err != nil {
+				return err
 			}
 			return rollOut(c, p.Regions, name)
 		},
