@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 export GOFLAGS := -buildvcs=false -trimpath
 STATIC := CGO_ENABLED=0 GOOS=linux go build -ldflags "$(LDFLAGS)"
 
-.PHONY: setup-build setup-lint setup-spark setup-test build demo demo-spark test test-fast test-kill test-spark fuzz bench lint release generate-examples goldens clean
+.PHONY: setup-build setup-lint setup-spark setup-test fetch-spark build demo demo-spark test test-fast test-kill test-spark fuzz bench lint release generate-examples goldens clean
 
 # Each target installs what it needs itself, and no more.
 setup-build setup-lint setup-spark setup-test: setup-%:
@@ -31,6 +31,10 @@ build: setup-build
 	@go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 	@GOARCH=amd64 $(STATIC) -o bin/pi-extractor-linux-amd64 ./cmd/pi-extractor
 	@GOARCH=arm64 $(STATIC) -o bin/pi-extractor-linux-arm64 ./cmd/pi-extractor
+
+# What a Spark needs, into the cache: some 825 MB from the network, once.
+fetch-spark: setup-test
+	@go test -count=1 -timeout 30m -run TestEnsureIsQuickOnceItIsThere ./internal/localspark
 
 demo: build
 	@KEEP=$(KEEP) scripts/demo.sh
@@ -69,7 +73,6 @@ test-spark: setup-test build
 	go test -timeout 60m -count=1 -v -run TestConformance ./extractor/engine/spark -all-cases
 	go test -timeout 60m -count=1 -v -run TestLifeOfAPlant/spark ./test/endtoend -whole-life
 
-bench: setup-test build
 # Each target for so many minutes, one at a time. What a target finds is a file in its
 # testdata/fuzz, which every go test runs from then on.
 MINUTES ?= 1
@@ -81,7 +84,7 @@ fuzz: setup-build
 	  done; \
 	done
 
-bench: build
+bench: setup-test build
 	@scripts/bench.sh
 
 lint: setup-lint
