@@ -52,7 +52,8 @@ complete -c bundlegen -a '(__bundlegen_words)'
   $given = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() })
   $program, $given = $given
   if ($word) { $given = @($given) + $word }
-  & $program @given --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+  & $program @given --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } |
+    ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
 }
 `,
 }

@@ -79,11 +79,31 @@ func TestStatusByJobs(t *testing.T) {
 				return &jobs.RunState{LifeCycleState: life, ResultState: result, StateMessage: message}
 			}
 			return jobs.ListRunsResponse{Runs: []jobs.BaseRun{
-				{RunId: 6, StartTime: 1769860900000, EndTime: 1769860960000, State: state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateTimedout, last)},
+				{
+					RunId:     6,
+					StartTime: 1769860900000,
+					EndTime:   1769860960000,
+					State:     state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateTimedout, last),
+				},
 				{RunId: 5, StartTime: 1769860800000, State: state(jobs.RunLifeCycleStateRunning, "", "")},
-				{RunId: 4, StartTime: 1769860700000, EndTime: 1769860760000, State: state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateSuccess, "")},
-				{RunId: 3, StartTime: 1769860600000, EndTime: 1769860660000, State: state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateSuccessWithFailures, "")},
-				{RunId: 2, StartTime: 1769860500000, EndTime: 1769860560000, State: state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateFailed, "Task extract failed\x1b[31m")},
+				{
+					RunId:     4,
+					StartTime: 1769860700000,
+					EndTime:   1769860760000,
+					State:     state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateSuccess, ""),
+				},
+				{
+					RunId:     3,
+					StartTime: 1769860600000,
+					EndTime:   1769860660000,
+					State:     state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateSuccessWithFailures, ""),
+				},
+				{
+					RunId:     2,
+					StartTime: 1769860500000,
+					EndTime:   1769860560000,
+					State:     state(jobs.RunLifeCycleStateTerminated, jobs.RunResultStateFailed, "Task extract failed\x1b[31m"),
+				},
 				{RunId: 1, StartTime: 1769860400000, State: state(jobs.RunLifeCycleStateSkipped, "", "maximum concurrent runs")},
 			}}
 		})

@@ -23,7 +23,9 @@ type Auth struct {
 
 // Secret is where a secret is found, never the secret.
 type Secret struct {
-	Env    string // environment variable on this machine and, with Scope/Key's value, on the cluster; made of the site's name if the file gives the scope/key alone
+	// Env is the environment variable that holds it, on this machine and on the cluster;
+	// made of the site's name if the file gives the scope/key alone.
+	Env    string
 	Secret string // scope/key on Databricks; "" if the file names none
 }
 

@@ -19,7 +19,7 @@ type Target struct {
 	SchemaPrefix     string         // by default the target's name and _ ("dev_"), "" for production
 	Warehouse        string         `json:",omitempty"` // id of the SQL warehouse there; "" = monitoring's
 	Regions          []RegionTarget `json:",omitempty"` // in the file's order
-	Production       bool           `key:"-"`           // prod, or any target with a service principal: schedules are unpaused, mode production
+	Production       bool           `key:"-"`           // prod, or any target with a service principal: its schedules run
 }
 
 // RegionTarget is what a target says otherwise for one region: a workspace is in

@@ -44,14 +44,22 @@ func (p place) fill(hint string) string {
 // advices are tried in order: the first that fits is given. The phrases are
 // those of databricks/cli 1.12.1 and databricks-sdk-go 0.170.0.
 var advices = []advice{
-	{[]string{"glob pattern character"},
-		"the CLI works in no folder whose path has one of * ? [ ]: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}"},
-	{[]string{"deploy lock"},
-		"wait until the other deployment has ended; if there is none, an earlier one was killed: run `databricks bundle {verb} -t {target} --force-lock` once in {folder}"},
-	{[]string{"more than one authorization method"},
-		"unset the variables of all but one (DATABRICKS_TOKEN; DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or set DATABRICKS_AUTH_TYPE to the one that is meant: pat or oauth-m2m"},
-	{[]string{" profile configured"},
-		"DATABRICKS_CONFIG_PROFILE names a profile that is not in that file: correct or unset it, or log in as it with `databricks auth login --profile NAME`"},
+	{
+		[]string{"glob pattern character"},
+		"the CLI works in no folder whose path has one of * ? [ ]: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}",
+	},
+	{
+		[]string{"deploy lock"},
+		"wait until the other deployment has ended; if there is none, an earlier one was killed: run `databricks bundle {verb} -t {target} --force-lock` once in {folder}",
+	},
+	{
+		[]string{"more than one authorization method"},
+		"unset the variables of all but one (DATABRICKS_TOKEN; DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or set DATABRICKS_AUTH_TYPE to the one that is meant: pat or oauth-m2m",
+	},
+	{
+		[]string{" profile configured"},
+		"DATABRICKS_CONFIG_PROFILE names a profile that is not in that file: correct or unset it, or log in as it with `databricks auth login --profile NAME`",
+	},
 	{[]string{"cannot configure default credentials"},
 		"set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in once with `databricks auth login --host {host}`"},
 	{[]string{"Invalid access token"}, credentialsHint},
@@ -75,9 +83,11 @@ var advices = []advice{
 }
 
 const (
-	credentialsHint = "the credentials are not valid for {host}; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host {host}`"
-	limitHint       = "the workspace limits how often it is asked: wait some minutes, then run the same command again"
-	permissionHint  = "let the deploying user or service principal read and write the bundle's folder in the workspace, manage its jobs, and use the service principal of target {target}"
+	credentialsHint = "the credentials are not valid for {host}; set DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and " +
+		"DATABRICKS_CLIENT_SECRET), or log in again with `databricks auth login --host {host}`"
+	limitHint      = "the workspace limits how often it is asked: wait some minutes, then run the same command again"
+	permissionHint = "let the deploying user or service principal read and write the bundle's folder in the workspace, " +
+		"manage its jobs, and use the service principal of target {target}"
 )
 
 // enterHint is what to do where the workspace was not entered, and nothing more
@@ -94,7 +104,9 @@ var afterwards = map[string]string{
 // hintFor chooses the hint for what the CLI said.
 func hintFor(said string, at place) string {
 	if strings.Contains(at.folder, `\`) && strings.Contains(said, "'include' section does not match any files") {
-		return at.fill("the CLI works in no folder whose path has a backslash: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}")
+		return at.fill(
+			"the CLI works in no folder whose path has a backslash: rename it, or have `output` in pipeline.yml name another; the bundle is in {folder}",
+		)
 	}
 	for _, a := range advices {
 		if a.fits(said) {

@@ -50,7 +50,12 @@ func TestUsersErrors(t *testing.T) {
 	})
 	t.Run("wrong token", func(t *testing.T) {
 		f := newFake(t)
-		f.fault(t, "GET /api/2.0/preview/scim/v2/Me", 401, `{"error_code": "401", "message": "Credential was not sent or was of an unsupported type: `+f.token+`"}`)
+		f.fault(
+			t,
+			"GET /api/2.0/preview/scim/v2/Me",
+			401,
+			`{"error_code": "401", "message": "Credential was not sent or was of an unsupported type: `+f.token+`"}`,
+		)
 		err := CLI{}.Validate(t.Context(), small(t), "prod")
 		require.ErrorContains(t, err, "Credential was not sent")
 		require.ErrorContains(t, err, "hint: the credentials are not valid for "+f.URL)

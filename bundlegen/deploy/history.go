@@ -60,7 +60,14 @@ func (s *session) runs(jobKeys []string, most int) ([]PastRun, error) {
 }
 
 func pastRun(key string, run *jobs.BaseRun) PastRun {
-	p := PastRun{JobKey: key, RunID: run.RunId, URL: run.RunPageUrl, Started: instantOf(run.StartTime), State: stateOf(run.State), Outcome: outcome.Failed}
+	p := PastRun{
+		JobKey:  key,
+		RunID:   run.RunId,
+		URL:     run.RunPageUrl,
+		Started: instantOf(run.StartTime),
+		State:   stateOf(run.State),
+		Outcome: outcome.Failed,
+	}
 	if run.State == nil {
 		return p
 	}

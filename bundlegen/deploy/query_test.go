@@ -43,7 +43,12 @@ func TestQuery(t *testing.T) {
 func TestQueryThatFails(t *testing.T) {
 	newFake(t, func(s *testserver.Server) {
 		s.Handle("POST", "/api/2.0/sql/statements", func(r testserver.Request) any {
-			return sql.StatementResponse{Status: &sql.StatementStatus{State: sql.StatementStateFailed, Error: &sql.ServiceError{ErrorCode: "BAD_REQUEST", Message: "there is no such table"}}}
+			return sql.StatementResponse{
+				Status: &sql.StatementStatus{
+					State: sql.StatementStateFailed,
+					Error: &sql.ServiceError{ErrorCode: "BAD_REQUEST", Message: "there is no such table"},
+				},
+			}
 		})
 	})
 	_, err := CLI{}.Query(t.Context(), small(t), "prod", "abc", "SELECT 1")
@@ -52,7 +57,10 @@ func TestQueryThatFails(t *testing.T) {
 
 	newFake(t, func(s *testserver.Server) {
 		s.Handle("POST", "/api/2.0/sql/statements", func(r testserver.Request) any {
-			return testserver.Response{StatusCode: http.StatusNotFound, Body: map[string]string{"error_code": "NOT_FOUND", "message": "no warehouse of that id"}}
+			return testserver.Response{
+				StatusCode: http.StatusNotFound,
+				Body:       map[string]string{"error_code": "NOT_FOUND", "message": "no warehouse of that id"},
+			}
 		})
 	})
 	_, err = CLI{}.Query(t.Context(), small(t), "prod", "abc", "SELECT 1")

@@ -173,7 +173,14 @@ func TestRenderedBundleBelowAGitignore(t *testing.T) {
 	root := filepath.Dir(filepath.Dir(p.dir))
 	output, err := exec.CommandContext(t.Context(), "git", "init", "-q", root).CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.NoError(t, os.WriteFile(filepath.Join(root, ".gitignore"), []byte("*.csv\n*.json\n*.conf\n*.pem\n*.sql\n*.whl\npartitions/\nbundles/*/kerberos\n*.md\n"), 0o644))
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(root, ".gitignore"),
+			[]byte("*.csv\n*.json\n*.conf\n*.pem\n*.sql\n*.whl\npartitions/\nbundles/*/kerberos\n*.md\n"),
+			0o644,
+		),
+	)
 
 	var stderr bytes.Buffer
 	c := CLI{Stderr: &stderr}

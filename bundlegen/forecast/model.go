@@ -22,7 +22,7 @@ type Model struct {
 	ValuesPerSecond float64 `constant:"pi_values_per_second"`   // events that one PI Web API server gives out a second
 	TagsPerCall     float64 `constant:"pi_tags_per_call"`       // streams that fit a URL, where their WebIDs are not known
 	URLBytes        float64 `constant:"pi_url_bytes"`           // of a URL, for streams
-	MinWidth        float64 `constant:"pi_least_tags_per_call"` // tags that a call has at least, if there are so many, before another connection is used
+	MinWidth        float64 `constant:"pi_least_tags_per_call"` // tags that a call has at least, if there are so many
 	Headroom        float64 `constant:"pi_items_headroom"`      // items that a call leaves room for, over those expected
 	Spare           float64 `constant:"pi_items_spare"`         // … and more, a tag
 	PointsPerPage   float64 `constant:"pi_points_per_page"`     // of discovery

@@ -65,10 +65,22 @@ func (c *checker) warehouse(p place) {
 	switch name, isVariable := strings.CutPrefix(w.text(), "${var."); {
 	case isVariable:
 		if v := c.variables[strings.TrimSuffix(name, "}")]; v.exists() && v.get("default").text() == "" && !v.get("lookup").exists() {
-			c.addKey(v, v.key, "is the warehouse of "+p.key+", and has no default", "the id of a SQL warehouse", "write monitoring.warehouse in pipeline.yml")
+			c.addKey(
+				v,
+				v.key,
+				"is the warehouse of "+p.key+", and has no default",
+				"the id of a SQL warehouse",
+				"write monitoring.warehouse in pipeline.yml",
+			)
 		}
 	case w.text() == "":
-		c.addKey(p, p.key, "has no warehouse_id: nothing would ask its query", "the id of a SQL warehouse", "write monitoring.warehouse in pipeline.yml")
+		c.addKey(
+			p,
+			p.key,
+			"has no warehouse_id: nothing would ask its query",
+			"the id of a SQL warehouse",
+			"write monitoring.warehouse in pipeline.yml",
+		)
 	}
 }
 

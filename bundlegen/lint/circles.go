@@ -21,7 +21,13 @@ func (c *checker) taskCircle(tasks []place) {
 		}
 	}
 	if circle := findCircle(order, after); circle != nil {
-		c.addKey(at[circle[0]].get("depends_on"), strings.Join(circle, " -> "), "the tasks wait for each other", "", "leave one of the dependencies out")
+		c.addKey(
+			at[circle[0]].get("depends_on"),
+			strings.Join(circle, " -> "),
+			"the tasks wait for each other",
+			"",
+			"leave one of the dependencies out",
+		)
 	}
 }
 

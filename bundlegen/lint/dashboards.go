@@ -46,7 +46,11 @@ func (c *checker) dashboardFiles(p place) []string {
 	var names []string
 	for _, target := range c.targetsAt {
 		name := strings.ReplaceAll(p.text(), "${bundle.target}", target.key)
-		if name = path.Join(path.Dir(p.file), filepath.ToSlash(name)); p.text() != "" && !strings.Contains(name, "${") && !slices.Contains(names, name) {
+		if name = path.Join(
+			path.Dir(p.file),
+			filepath.ToSlash(name),
+		); p.text() != "" && !strings.Contains(name, "${") &&
+			!slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -82,7 +86,10 @@ type dashboardJSON struct {
 
 func (c *checker) dashboardFile(name string, data []byte) {
 	report := func(where, value, message, allowed string) {
-		c.findings = append(c.findings, diag.Problem{File: c.name(name), Value: value, Text: said(where, value, message), Allowed: allowed, Hint: regenerate})
+		c.findings = append(
+			c.findings,
+			diag.Problem{File: c.name(name), Value: value, Text: said(where, value, message), Allowed: allowed, Hint: regenerate},
+		)
 	}
 	var d dashboardJSON
 	if err := json.Unmarshal(data, &d); err != nil {

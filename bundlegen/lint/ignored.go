@@ -34,7 +34,12 @@ func (i Ignored) String() string {
 	case more > 1:
 		what += " and " + strconv.Itoa(more) + " more files"
 	}
-	return fmt.Sprintf("git will not take %s, by %s (%s): a deployment from here has them, and one from a clone does not", what, i.Where, i.Rule)
+	return fmt.Sprintf(
+		"git will not take %s, by %s (%s): a deployment from here has them, and one from a clone does not",
+		what,
+		i.Where,
+		i.Rule,
+	)
 }
 
 // gitTimeout bounds what is only a note.

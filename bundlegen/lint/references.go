@@ -12,8 +12,12 @@ var (
 	deployReference = regexp.MustCompile(`\$\{([^{}]*)\}`)
 	runReference    = regexp.MustCompile(`\{\{([^{}]*)\}\}`)
 	secretReference = regexp.MustCompile(`^secrets/[A-Za-z0-9_.@-]{1,128}/[A-Za-z0-9_.@-]{1,128}$`)
-	taskReference   = regexp.MustCompile(`^tasks\.[A-Za-z0-9_-]+\.(run_id|result_state|error_code|execution_count|notebook_path|values\.[A-Za-z0-9_-]+)$`)
-	timeReference   = regexp.MustCompile(`^(job\.start_time|job\.trigger\.time|backfill)\.(iso_weekday|is_weekday|iso_date|iso_datetime|year|month|day|hour|minute|second|timestamp_ms)$`)
+	taskReference   = regexp.MustCompile(
+		`^tasks\.[A-Za-z0-9_-]+\.(run_id|result_state|error_code|execution_count|notebook_path|values\.[A-Za-z0-9_-]+)$`,
+	)
+	timeReference = regexp.MustCompile(
+		`^(job\.start_time|job\.trigger\.time|backfill)\.(iso_weekday|is_weekday|iso_date|iso_datetime|year|month|day|hour|minute|second|timestamp_ms)$`,
+	)
 )
 
 // runReferences are the dynamic values that a run knows under a fixed name.

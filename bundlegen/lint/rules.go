@@ -86,7 +86,14 @@ func (c *checker) targets() {
 func (c *checker) job(j place) {
 	c.triggers(j, place{})
 	for _, r := range j.get("health").get("rules").items() {
-		c.enum(r.get("metric"), "RUN_DURATION_SECONDS", "STREAMING_BACKLOG_BYTES", "STREAMING_BACKLOG_RECORDS", "STREAMING_BACKLOG_SECONDS", "STREAMING_BACKLOG_FILES")
+		c.enum(
+			r.get("metric"),
+			"RUN_DURATION_SECONDS",
+			"STREAMING_BACKLOG_BYTES",
+			"STREAMING_BACKLOG_RECORDS",
+			"STREAMING_BACKLOG_SECONDS",
+			"STREAMING_BACKLOG_FILES",
+		)
 		c.enum(r.get("op"), "GREATER_THAN")
 	}
 	clusters := c.unique(j.get("job_clusters"), "job_cluster_key")
@@ -101,7 +108,13 @@ func (c *checker) job(j place) {
 		c.addKey(j, j.key, "the job has no tasks", "", regenerate)
 	}
 	if most := 1000; len(tasks) > most {
-		c.addKey(j, fmt.Sprint(len(tasks)), "too many tasks", fmt.Sprintf("at most %d a job", most), "split the job: children run by run_job_task under one parent")
+		c.addKey(
+			j,
+			fmt.Sprint(len(tasks)),
+			"too many tasks",
+			fmt.Sprintf("at most %d a job", most),
+			"split the job: children run by run_job_task under one parent",
+		)
 	}
 	keys := c.unique(j.get("tasks"), "task_key")
 	for _, t := range tasks {
@@ -128,17 +141,35 @@ func (c *checker) triggers(j, base place) {
 		return
 	}
 	if !base.exists() && continuous.get("task_retry_mode").text() != "ON_FAILURE" {
-		c.addKey(continuous, "", "has no task_retry_mode: a task that fails would stay dead beside the others", "ON_FAILURE", "write task_retry_mode: ON_FAILURE")
+		c.addKey(
+			continuous,
+			"",
+			"has no task_retry_mode: a task that fails would stay dead beside the others",
+			"ON_FAILURE",
+			"write task_retry_mode: ON_FAILURE",
+		)
 	}
 	for _, t := range slices.Concat(j.get("tasks").items(), base.get("tasks").items()) {
 		if e := t.get("environment_key"); e.exists() {
 			c.addKey(e, e.text(), "a continuous job's tasks loop, and serverless compute ends what runs for long", "job_cluster_key", regenerate)
 		}
 		if d := t.get("depends_on"); d.exists() {
-			c.addKey(d, t.get("task_key").text(), "a continuous job's tasks cannot depend on each other", "", "leave depends_on out, or schedule the job")
+			c.addKey(
+				d,
+				t.get("task_key").text(),
+				"a continuous job's tasks cannot depend on each other",
+				"",
+				"leave depends_on out, or schedule the job",
+			)
 		}
 		if r := t.get("max_retries"); r.exists() {
-			c.addKey(r, r.text(), "a continuous job's tasks cannot have max_retries", "", "leave it out and set continuous.task_retry_mode: ON_FAILURE")
+			c.addKey(
+				r,
+				r.text(),
+				"a continuous job's tasks cannot have max_retries",
+				"",
+				"leave it out and set continuous.task_retry_mode: ON_FAILURE",
+			)
 		}
 	}
 }
@@ -193,7 +224,13 @@ func (c *checker) task(t place, keys map[string]place) {
 		}
 	}
 	if timeout := t.get("timeout_seconds"); !timeout.exists() {
-		c.addKey(t, t.get("task_key").text(), "has no timeout_seconds: a task that hangs would never be retried", "a number of seconds above 0", "write timeout_seconds")
+		c.addKey(
+			t,
+			t.get("task_key").text(),
+			"has no timeout_seconds: a task that hangs would never be retried",
+			"a number of seconds above 0",
+			"write timeout_seconds",
+		)
 	} else if timeout.text() == "0" {
 		c.add(timeout, "is no timeout: a task that hangs would never be retried", "a number of seconds above 0", "write a longer timeout")
 	}
@@ -229,7 +266,15 @@ func (c *checker) cluster(p place) {
 	if !p.exists() || p.node.Kind != yamlread.Map {
 		return
 	}
-	c.enum(p.get("data_security_mode"), "SINGLE_USER", "USER_ISOLATION", "NONE", "DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_DEDICATED")
+	c.enum(
+		p.get("data_security_mode"),
+		"SINGLE_USER",
+		"USER_ISOLATION",
+		"NONE",
+		"DATA_SECURITY_MODE_AUTO",
+		"DATA_SECURITY_MODE_STANDARD",
+		"DATA_SECURITY_MODE_DEDICATED",
+	)
 	c.enum(p.get("runtime_engine"), "STANDARD", "PHOTON")
 	c.machine(p)
 	c.cloud(p)
@@ -260,7 +305,13 @@ const maxRequest = 8 << 20
 // requestSize reports a job that the Jobs API would refuse for its size.
 func (c *checker) requestSize(j place) {
 	if size := c.size(j.node, 0); size >= maxRequest {
-		c.addKey(j, fmt.Sprintf("%.1f MB", float64(size)/(1<<20)), "the job is too large for one request", "less than 8 MB", "use fewer partitions, or fewer parameters")
+		c.addKey(
+			j,
+			fmt.Sprintf("%.1f MB", float64(size)/(1<<20)),
+			"the job is too large for one request",
+			"less than 8 MB",
+			"use fewer partitions, or fewer parameters",
+		)
 	}
 }
 

@@ -97,7 +97,10 @@ func TestATaskIsAProcessOfTheWheel(t *testing.T) {
 		require.NoError(t, err)
 		return string(data)
 	}
-	t.Setenv("FAKE", `print("hello"); open(os.environ["PI_EXTRACTOR_PROGRESS"], "w").write(json.dumps({"progress": {"tags": 8, "events": 10**10}, "retry": {"Site": "plant-a", "State": "503"}})); result(status="PARTIAL", tags=7, failed=1, events=10**10, requests=3, notes=["one", "two"])`)
+	t.Setenv(
+		"FAKE",
+		`print("hello"); open(os.environ["PI_EXTRACTOR_PROGRESS"], "w").write(json.dumps({"progress": {"tags": 8, "events": 10**10}, "retry": {"Site": "plant-a", "State": "503"}})); result(status="PARTIAL", tags=7, failed=1, events=10**10, requests=3, notes=["one", "two"])`,
+	)
 	var progress task.Progress
 	var retry piwebapi.Retry
 	got, err := l.attempt(t.Context(), fakeSpec, 2, watch{progress: func(p task.Progress) { progress = p },

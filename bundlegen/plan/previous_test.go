@@ -262,12 +262,12 @@ func TestFirstRun(t *testing.T) {
 
 	cfg.Extract.Backfill = 365 * 24 * time.Hour
 	tier := build(t, cfg, list, nil).Tiers[0]
-	year := tier.FirstRun
+	year, f := tier.FirstRun, tier.Forecast
 	assert.EqualValues(t, 365*24*3000*180, year.Events)
 	assert.Greater(
 		t,
 		year.Seconds,
-		365*4*(hour.Seconds-tier.Forecast.StartupSeconds-tier.Forecast.DiscoverSeconds-tier.Forecast.ConsolidateSeconds-tier.Forecast.ValidateSeconds),
+		365*4*(hour.Seconds-f.StartupSeconds-f.DiscoverSeconds-f.ConsolidateSeconds-f.ValidateSeconds),
 		"as many batches as max_window asks for, each of more than an hour",
 	)
 	assert.Greater(t, year.Runs, 10)

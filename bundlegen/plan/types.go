@@ -20,7 +20,7 @@ type Plan struct {
 	ID       string `json:"plan_id"`     // hash of the assignment and the settings
 	Settings string `json:"settings_id"` // hash of what pipeline.yml says, without prices and paths
 
-	Values map[string]string `json:"settings,omitempty"` // the same by its keys (extract.backfill, tiers[standard].every), with defaults; no secret
+	Values map[string]string `json:"settings,omitempty"` // the same by its keys, such as extract.backfill, with defaults; no secret
 
 	Name       string      `json:"name"`
 	Catalog    string      `json:"catalog"`
@@ -85,7 +85,7 @@ type FirstRun struct {
 	Events         float64 `json:"events"`
 	Seconds        float64 `json:"seconds"`         // if no timeout ended it
 	TimeoutSeconds int     `json:"timeout_seconds"` // of the partition that it leaves the least time
-	Runs           int     `json:"runs"`            // that share it: a task that is out of time leaves the rest to the next run; 1 = the timeout holds
+	Runs           int     `json:"runs"`            // that share it, since a task out of time leaves the rest to the next; 1 = the timeout holds
 	CostUSD        float64 `json:"cost_usd"`        // if no timeout ended it
 }
 

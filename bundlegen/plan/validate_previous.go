@@ -16,7 +16,8 @@ import (
 // What to do about a damaged bundle.
 const (
 	restore = "restore the folder, by `git checkout` or from a backup; without one, remove it: all tags are then planned from scratch"
-	remerge = "take the folder from one side of the merge as a whole, by `git checkout --ours` or `--theirs`; bundlegen generate then brings in the other side's tags"
+	remerge = "take the folder from one side of the merge as a whole, by `git checkout --ours` or `--theirs`; " +
+		"bundlegen generate then brings in the other side's tags"
 )
 
 // damaged is the error for a bundle that is not as bundlegen wrote it.

@@ -40,7 +40,8 @@ func (b *builder) warnings() []Warning {
 		}
 	}
 	for _, check := range []func() (Warning, bool){
-		b.taskTimeout, b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice, b.idlePrices, b.noTags, b.pointIDs, b.rates,
+		b.taskTimeout, b.budget, b.rateLimit, b.partitionSizes, b.partitionCount, b.skew, b.heavyTag, b.spotDriver, b.nodePrice,
+		b.idlePrices, b.noTags, b.pointIDs, b.rates,
 	} {
 		if w, ok := check(); ok {
 			all = append(all, w)

@@ -58,7 +58,10 @@ func Run(ctx context.Context, n Node, args []string) error {
 	}
 	c, ok := checks[args[0]]
 	if !ok {
-		return diag.WithHint(fmt.Errorf("no check of a node is called %s", strconv.Quote(args[0])), "node, sites, heartbeat, reach, folder and listed are")
+		return diag.WithHint(
+			fmt.Errorf("no check of a node is called %s", strconv.Quote(args[0])),
+			"node, sites, heartbeat, reach, folder and listed are",
+		)
 	}
 	given, takes := len(args)-1, len(strings.Fields(c.arguments))
 	if given != takes && (given != 0 || !strings.HasPrefix(c.arguments, "[")) {

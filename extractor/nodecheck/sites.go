@@ -131,7 +131,12 @@ func stepOf(err error) string {
 	switch {
 	case errors.As(err, &name):
 		return "dns"
-	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &unknown),
+		errors.As(err, &host),
+		errors.As(err, &invalid),
+		errors.As(err, &certificate),
+		errors.As(err, &record),
+		errors.As(err, &alert):
 		return "tls"
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "connect"

@@ -61,10 +61,18 @@ func anySites(t *rapid.T) manifest.Sites {
 				Username: text.Draw(t, "user"), PasswordEnv: text.Draw(t, "env"), TokenEnv: text.Draw(t, "env"),
 				Principal: text.Draw(t, "principal"), KeytabEnv: text.Draw(t, "env"), Krb5Conf: text.Draw(t, "conf"), SPN: text.Draw(t, "spn"),
 			},
-			TLS:    manifest.TLS{CAFile: text.Draw(t, "file"), CAEnv: text.Draw(t, "env")},
-			Proxy:  text.Draw(t, "proxy"),
-			Limits: manifest.Limits{RequestsPerSecond: number.Draw(t, "rps"), Connections: count.Draw(t, "connections"), ItemsPerCall: count.Draw(t, "items")},
-			Retry:  manifest.Retry{Attempts: count.Draw(t, "attempts"), BackoffSeconds: number.Draw(t, "backoff"), TimeoutSeconds: number.Draw(t, "timeout")},
+			TLS:   manifest.TLS{CAFile: text.Draw(t, "file"), CAEnv: text.Draw(t, "env")},
+			Proxy: text.Draw(t, "proxy"),
+			Limits: manifest.Limits{
+				RequestsPerSecond: number.Draw(t, "rps"),
+				Connections:       count.Draw(t, "connections"),
+				ItemsPerCall:      count.Draw(t, "items"),
+			},
+			Retry: manifest.Retry{
+				Attempts:       count.Draw(t, "attempts"),
+				BackoffSeconds: number.Draw(t, "backoff"),
+				TimeoutSeconds: number.Draw(t, "timeout"),
+			},
 		})
 	}
 	return s

@@ -43,7 +43,22 @@ func anyParameters(t *rapid.T, task string) manifest.Parameters {
 		p.TagsPerShard = count.Draw(t, "shard")
 		p.Shards = rapid.SampledFrom([]string{manifest.ShardsOnExecutors, manifest.ShardsOnDriver}).Draw(t, "shards")
 		if rapid.Bool().Draw(t, "loop") {
-			p.Every, p.Loops, p.Lead = rapid.Float64Range(0.5, 1e6).Draw(t, "every"), rapid.Float64Range(0, 1e6).Draw(t, "loops"), rapid.Bool().Draw(t, "lead")
+			p.Every, p.Loops, p.Lead = rapid.Float64Range(
+				0.5,
+				1e6,
+			).Draw(
+				t,
+				"every",
+			), rapid.Float64Range(
+				0,
+				1e6,
+			).Draw(
+				t,
+				"loops",
+			), rapid.Bool().Draw(
+				t,
+				"lead",
+			)
 			p.Backfill, p.Settle, p.Layout = rapid.Float64Range(0, 1e9).Draw(t, "backfill"), rapid.Float64Range(0, 1e9).Draw(t, "settle"), "liquid"
 		}
 	case manifest.TaskDiscover:

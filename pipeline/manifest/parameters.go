@@ -49,7 +49,7 @@ type Parameters struct {
 	MaxWindow    float64 // seconds
 	FailAbove    float64 // share of the partition's tags (0 to 1)
 	TagsPerShard int
-	Shards       string // where shards run: ShardsOnExecutors ("" means the same), or ShardsOnDriver on compute whose workers have no way out to the network
+	Shards       string // where shards run: ShardsOnExecutors, also if "", or ShardsOnDriver where workers have no network
 	// extract without an end, for a continuous tier
 	Every float64 // seconds from the beginning of a loop to the next; 0 = no loop, the run's instant is discover's
 	Loops float64 // seconds from the job's start on after which no loop begins; 0 = once

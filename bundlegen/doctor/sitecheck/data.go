@@ -29,10 +29,10 @@ const (
 	sampled     = 20   // points that are read
 	namesShown  = 5
 
-	// clockMinute is how far clocks may be apart before anybody minds, clockDay
+	// clockNoticed is how far clocks may be apart before anybody minds, clockRefused
 	// before an extraction stops believing the server's.
-	clockMinute = time.Minute
-	clockDay    = 24 * time.Hour
+	clockNoticed = time.Minute
+	clockRefused = 24 * time.Hour
 )
 
 // clocks are what the site's clocks show, and this machine's at the same time; 0 =
@@ -92,13 +92,13 @@ func (s *Site) clock(context.Context) {
 			args["direction"] = "behind"
 		}
 		switch worst = max(worst, off.Abs()); {
-		case off.Abs() > clockDay:
+		case off.Abs() > clockRefused:
 			s.fail("clock", doctor.ClockWrong, args)
-		case off.Abs() > clockMinute:
+		case off.Abs() > clockNoticed:
 			s.warn("clock", doctor.ClockOff, args)
 		}
 	}
-	if worst <= clockMinute {
+	if worst <= clockNoticed {
 		s.fine("clock", doctor.ClocksAgree, doctor.Args{"off": short(max(worst, time.Second))})
 	}
 }
