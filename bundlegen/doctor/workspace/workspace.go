@@ -1,0 +1,131 @@
+// Package workspace finds out by API, without any compute, what of a workspace
+// would keep a bundle from running: identities, policies, pools, secrets, the
+// catalog, runtimes and machines. It reads only. What the caller may not read is
+// skipped, with the reason, and never red.
+package workspace
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
+)
+
+// State is what a finding means.
+type State string
+
+// The states.
+const (
+	OK      State = "ok"
+	Warn    State = "warn"
+	Fail    State = "fail"
+	Skipped State = "skipped" // it cannot be known: the caller may not read it, or no API tells it
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Check   string `json:"check"`             // identity, service_principal, policy …
+	Subject string `json:"subject,omitempty"` // what was looked at: a scope, a policy's id
+	State   State  `json:"state"`
+	What    string `json:"what"`
+	Cure    string `json:"cure,omitempty"`   // commands to paste, one a line, or a sentence
+	Detail  string `json:"detail,omitempty"` // figures
+}
+
+// Needs is what a bundle asks of its workspace, on one target.
+type Needs struct {
+	Principal    string // application id of the service principal that runs the jobs; "" = who deploys
+	Cloud        string // aws, azure or gcp
+	Catalog      string
+	SchemaPrefix string
+	Root         string             // the deployment's folder
+	Clusters     map[string]Cluster // the specifications that its jobs use, by name
+	Serverless   bool
+	BudgetPolicy string                                // of serverless jobs
+	Pools        map[string]compute.CreateInstancePool // that the bundle makes
+	Secrets      []Secret
+	Warehouse    string // that alerts and dashboards use; "" = none
+}
+
+// Cluster is a specification, and how many clusters of it run at once when all jobs do.
+type Cluster struct {
+	Spec  compute.ClusterSpec
+	Count int
+}
+
+// Secret is one that a cluster, or a task, reads.
+type Secret struct{ Scope, Key string }
+
+// checker is what all checks share.
+type checker struct {
+	client *databricks.WorkspaceClient
+	needs  Needs
+	me     *iam.User
+	runner runner
+}
+
+// runner is who runs the jobs.
+type runner struct {
+	name         string          // application id, or user name
+	groups       []string        // that it is in, those above them, and `users`
+	entitlements map[string]bool // its own, and its groups'
+	admin        bool
+	known        bool // its groups and entitlements could be read
+}
+
+// is reports whether an entry of an access list is the runner's: its own, or of one of its groups.
+func (r runner) is(principal string) bool {
+	return strings.EqualFold(principal, r.name) || slices.Contains(r.groups, principal)
+}
+
+// refused makes a finding red, unless the runner's groups are not known: one of them
+// may have the right.
+func (r runner) refused(f Finding, what, cure string) Finding {
+	if !r.known {
+		f.State, f.What = Skipped, "the groups of "+r.name+" cannot be read: one of them may have the right that it has not itself"
+		return f
+	}
+	f.State, f.What, f.Cure = Fail, what, cure
+	return f
+}
+
+// atOnce bounds how many requests are under way.
+const atOnce = 6
+
+// Check makes all checks. The order of the findings is always the same. When the
+// workspace does not know who asks, nothing else is asked.
+func Check(ctx context.Context, client *databricks.WorkspaceClient, needs func() (Needs, error)) []Finding {
+	c := &checker{client: client}
+	var found []Finding
+	if found = c.identity(ctx); c.me == nil {
+		return found
+	}
+	var err error
+	if c.needs, err = needs(); err != nil {
+		return append(found, Finding{Check: "bundle", State: Fail, What: "the CLI does not take the bundle: " + firstLine(err),
+			Cure: "bundlegen generate, then bundlegen validate -t TARGET, which says more"})
+	}
+	found = append(found, c.principal(ctx)...)
+
+	checks := []func(context.Context) []Finding{
+		c.entitlements, c.policies, c.pools, c.secrets, c.catalog, c.runtimes, c.machines, c.warehouse, c.serverless, c.folder,
+	}
+	all := make([][]Finding, len(checks))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, check := range checks {
+		g.Go(func() error {
+			defer crash.Exit()
+			all[i] = check(ctx)
+			return nil
+		})
+	}
+	_ = g.Wait() // a check has no error: what goes wrong is a finding
+	return append(found, slices.Concat(all...)...)
+}
