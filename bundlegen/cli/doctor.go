@@ -23,13 +23,15 @@ type examined struct {
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "checks the sites from this machine, and names what will not work, with its cure",
-		Description: `Checks of each site: secrets, DNS, connection, certificate, who answers, sign-in,
+		Usage: "checks the sites from this machine, or a workspace, and names what will not work, with its cure",
+		Description: `With -t it asks the target's workspace by its API, and starts nothing.
+
+Without, it checks each site. Checks of each site: secrets, DNS, connection, certificate, who answers, sign-in,
 rights, versions, clocks, limits. A wrong password is tried once. Nothing is written
 to PI. doctor.json keeps the outcome; deploy to a production target tells how old it is.
 Exit code 1 if a check failed.`,
 		Flags: []cli.Flag{
-			configFlag,
+			configFlag, targetFlag, regionFlag,
 			&cli.StringSliceFlag{Name: "site", Usage: "check only the site `NAME`; may be repeated"},
 			&cli.DurationFlag{Name: "timeout", Value: 10 * time.Second, Usage: "give one request this much `TIME`"},
 			outputFlag("text or json", "text", "json"),
@@ -37,6 +39,9 @@ Exit code 1 if a check failed.`,
 		Action: func(c *cli.Context) error {
 			if _, err := outputFormat(c, "what was found"); err != nil {
 				return err
+			}
+			if c.IsSet("target") {
+				return doctorOfTarget(c)
 			}
 			cfg, err := config.Load(c.String("config"))
 			if err != nil {

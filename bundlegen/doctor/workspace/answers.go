@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/apierr"
 
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 	"github.com/bundlegen/bundlegen/internal/text"
 )
 
@@ -20,12 +21,16 @@ func missing(err error) bool {
 		return false
 	}
 	code := api.ErrorCode
-	return strings.HasSuffix(code, "_DOES_NOT_EXIST") || strings.HasSuffix(code, "NOT_FOUND") && code != "ENDPOINT_NOT_FOUND" && code != "NOT_FOUND"
+	if api.StatusCode == http.StatusNotFound && strings.Contains(api.Message, "does not exist") {
+		return true // some answers have the words without the code
+	}
+	noAPI := code == "ENDPOINT_NOT_FOUND" || code == "NOT_FOUND"
+	return strings.HasSuffix(code, "_DOES_NOT_EXIST") || strings.HasSuffix(code, "NOT_FOUND") && !noAPI
 }
 
 // skipped is a check whose answer is not to be had.
-func skipped(check, subject, what string, err error) Finding {
-	return Finding{Check: check, Subject: subject, State: Skipped, What: what + " cannot be read: " + reason(err)}
+func skipped(check, subject, what string, err error) doctor.Finding {
+	return doctor.Finding{Check: check, Subject: subject, State: doctor.Skipped, What: what + " cannot be read: " + reason(err)}
 }
 
 // reason says in a few words why there is no answer.

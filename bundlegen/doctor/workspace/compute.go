@@ -10,10 +10,12 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	"github.com/databricks/databricks-sdk-go/service/iam"
 	"github.com/databricks/databricks-sdk-go/service/sql"
+
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 )
 
 // runtimes reports whether the workspace has the runtimes.
-func (c *checker) runtimes(ctx context.Context) []Finding {
+func (c *checker) runtimes(ctx context.Context) []doctor.Finding {
 	wanted := map[string]bool{}
 	for _, cluster := range c.needs.Clusters {
 		wanted[cluster.Spec.SparkVersion] = true
@@ -23,15 +25,16 @@ func (c *checker) runtimes(ctx context.Context) []Finding {
 		return nil
 	}
 	have, err := c.client.Clusters.SparkVersions(ctx)
-	var found []Finding
+	var found []doctor.Finding
 	for _, version := range slices.Sorted(maps.Keys(wanted)) {
 		switch {
 		case err != nil:
 			found = append(found, skipped("runtime", version, "the workspace's runtimes", err))
 		case slices.ContainsFunc(have.Versions, func(v compute.SparkVersion) bool { return v.Key == version }):
-			found = append(found, Finding{Check: "runtime", Subject: version, State: OK, What: "the workspace has this runtime"})
+			found = append(found, doctor.Finding{Check: "runtime", Subject: version, State: doctor.OK, What: "the workspace has this runtime"})
 		default:
-			found = append(found, Finding{Check: "runtime", Subject: version, State: Fail, What: "the workspace does not have this runtime",
+			found = append(found, doctor.Finding{Check: "runtime", Subject: version, State: doctor.Fail,
+				What: "the workspace does not have this runtime",
 				Cure: inPipeline("compute.spark_version: one of 17.3 or newer that `databricks clusters spark-versions` shows")})
 		}
 	}
@@ -39,7 +42,7 @@ func (c *checker) runtimes(ctx context.Context) []Finding {
 }
 
 // machines reports whether the machines may be started, and what all of them take.
-func (c *checker) machines(ctx context.Context) []Finding {
+func (c *checker) machines(ctx context.Context) []doctor.Finding {
 	wanted := map[string]bool{}
 	for _, cluster := range c.needs.Clusters {
 		wanted[cluster.Spec.NodeTypeId], wanted[cluster.Spec.DriverNodeTypeId] = true, true
@@ -53,21 +56,21 @@ func (c *checker) machines(ctx context.Context) []Finding {
 	}
 	have, err := c.client.Clusters.ListNodeTypes(ctx)
 	if err != nil {
-		return []Finding{skipped("node_type", "", "the workspace's machines", err)}
+		return []doctor.Finding{skipped("node_type", "", "the workspace's machines", err)}
 	}
 	types := map[string]compute.NodeType{}
 	for _, t := range have.NodeTypes {
 		types[t.NodeTypeId] = t
 	}
-	var found []Finding
+	var found []doctor.Finding
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		found = append(found, c.machine(name, types))
 	}
 	return append(found, c.quota(types))
 }
 
-func (c *checker) machine(name string, types map[string]compute.NodeType) Finding {
-	f := Finding{Check: "node_type", Subject: name, State: Fail,
+func (c *checker) machine(name string, types map[string]compute.NodeType) doctor.Finding {
+	f := doctor.Finding{Check: "node_type", Subject: name, State: doctor.Fail,
 		Cure: inPipeline("compute.node_type: one with a local disk that `databricks clusters list-node-types` shows")}
 	t, ok := types[name]
 	if !ok {
@@ -89,9 +92,9 @@ func (c *checker) machine(name string, types map[string]compute.NodeType) Findin
 			}
 		}
 	}
-	f.State, f.What, f.Detail = OK, "the workspace has this machine", fmt.Sprintf("%v processors", t.NumCores)
+	f.State, f.What, f.Detail = doctor.OK, "the workspace has this machine", fmt.Sprintf("%v processors", t.NumCores)
 	if t.IsDeprecated {
-		f.State, f.What = Warn, "this machine is deprecated: it may be gone one day"
+		f.State, f.What = doctor.Warn, "this machine is deprecated: it may be gone one day"
 	} else {
 		f.Cure = ""
 	}
@@ -121,7 +124,7 @@ var quotaPages = map[string]string{
 
 // quota is what all jobs take when they run at once. No API of the workspace tells
 // what there is.
-func (c *checker) quota(types map[string]compute.NodeType) Finding {
+func (c *checker) quota(types map[string]compute.NodeType) doctor.Finding {
 	var machines, onDemand, spot int
 	unknown := map[string]bool{}
 	for _, cluster := range c.needs.Clusters {
@@ -140,7 +143,7 @@ func (c *checker) quota(types map[string]compute.NodeType) Finding {
 		spot += spots * workerCores * cluster.Count
 		onDemand += ((spec.NumWorkers-spots)*workerCores + driverCores) * cluster.Count
 	}
-	f := Finding{Check: "quota", Subject: c.needs.Cloud, State: OK}
+	f := doctor.Finding{Check: "quota", Subject: c.needs.Cloud, State: doctor.OK}
 	f.What = fmt.Sprintf("all jobs at once start %d machines", machines)
 	if len(unknown) == 0 {
 		f.What += fmt.Sprintf(" with %d vCPU on demand and %d on spot", onDemand, spot)
@@ -170,12 +173,12 @@ func spotNodes(spec compute.ClusterSpec) int {
 }
 
 // pools reports whether the pools are there, or may be made.
-func (c *checker) pools(ctx context.Context) []Finding {
+func (c *checker) pools(ctx context.Context) []doctor.Finding {
 	ids := map[string]bool{}
 	for _, cluster := range c.needs.Clusters {
 		ids[cluster.Spec.InstancePoolId], ids[cluster.Spec.DriverInstancePoolId] = true, true
 	}
-	var found []Finding
+	var found []doctor.Finding
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		if id != "" && !strings.Contains(id, "${") {
 			found = append(found, c.pool(ctx, id))
@@ -187,14 +190,14 @@ func (c *checker) pools(ctx context.Context) []Finding {
 	return found
 }
 
-func (c *checker) pool(ctx context.Context, id string) Finding {
-	f := Finding{Check: "pool", Subject: id, State: OK}
+func (c *checker) pool(ctx context.Context, id string) doctor.Finding {
+	f := doctor.Finding{Check: "pool", Subject: id, State: doctor.OK}
 	pool, err := c.client.InstancePools.GetByInstancePoolId(ctx, id)
 	if err != nil {
 		if !missing(err) {
 			return skipped("pool", id, "the pool", err)
 		}
-		f.State, f.What = Fail, "there is no such pool"
+		f.State, f.What = doctor.Fail, "there is no such pool"
 		f.Cure = lines(inPipeline("compute.pool.instance_pool_id: the id of one that `databricks instance-pools list` shows"))
 		return f
 	}
@@ -218,13 +221,13 @@ func (c *checker) pool(ctx context.Context, id string) Finding {
 
 // makePools reports whether the caller may make pools, which only administrators
 // and groups may.
-func (c *checker) makePools(ctx context.Context) Finding {
-	f := Finding{Check: "make_pools", Subject: c.me.UserName, State: OK, What: "you may make pools"}
+func (c *checker) makePools(ctx context.Context) doctor.Finding {
+	f := doctor.Finding{Check: "make_pools", Subject: c.me.UserName, State: doctor.OK, What: "you may make pools"}
 	mine := c.runnerOf(ctx, c.me.UserName, c.me.Groups, c.me.Entitlements)
 	if mine.admin || mine.entitlements[createPools] {
 		return f
 	}
-	f.State, f.What = Fail, "you may not make pools: the deployment of the bundle's own is refused; the right is given to groups only"
+	f.State, f.What = doctor.Fail, "you may not make pools: the deployment of the bundle's own is refused; the right is given to groups only"
 	id := "GROUP_ID"
 	for _, g := range c.me.Groups {
 		id = g.Value
@@ -234,48 +237,48 @@ func (c *checker) makePools(ctx context.Context) Finding {
 }
 
 // warehouse reports whether alerts and dashboards have theirs.
-func (c *checker) warehouse(ctx context.Context) []Finding {
+func (c *checker) warehouse(ctx context.Context) []doctor.Finding {
 	id := c.needs.Warehouse
 	if id == "" {
 		return nil
 	}
-	f := Finding{Check: "warehouse", Subject: id, State: OK}
+	f := doctor.Finding{Check: "warehouse", Subject: id, State: doctor.OK}
 	w, err := c.client.Warehouses.Get(ctx, sql.GetWarehouseRequest{Id: id})
 	if err != nil {
 		if !missing(err) {
-			return []Finding{skipped("warehouse", id, "the SQL warehouse", err)}
+			return []doctor.Finding{skipped("warehouse", id, "the SQL warehouse", err)}
 		}
-		f.State, f.What = Fail, "there is no such SQL warehouse"
+		f.State, f.What = doctor.Fail, "there is no such SQL warehouse"
 		f.Cure = lines(inPipeline("monitoring.warehouse: the id of one that `databricks warehouses list` shows"))
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
 	list, err := c.client.Permissions.Get(ctx, iam.GetPermissionRequest{RequestObjectType: "sql/warehouses", RequestObjectId: id})
 	if err != nil {
-		return []Finding{skipped("warehouse", id, "who may use the SQL warehouse", err)}
+		return []doctor.Finding{skipped("warehouse", id, "who may use the SQL warehouse", err)}
 	}
 	for _, a := range list.AccessControlList {
 		if c.runner.is(a.ServicePrincipalName) || c.runner.is(a.UserName) || c.runner.is(a.GroupName) {
 			f.What = fmt.Sprintf("%s may use warehouse %q", c.runner.name, w.Name)
-			return []Finding{f}
+			return []doctor.Finding{f}
 		}
 	}
 	if c.runner.admin {
 		f.What = "an administrator may use every warehouse"
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
-	return []Finding{c.runner.refused(f, fmt.Sprintf("%s may not use warehouse %q: alerts do not run", c.runner.name, w.Name),
+	return []doctor.Finding{c.runner.refused(f, fmt.Sprintf("%s may not use warehouse %q: alerts do not run", c.runner.name, w.Name),
 		permit("warehouses", id, c.accessor(), "CAN_USE"))}
 }
 
 // serverless tells what no API of a workspace does.
-func (c *checker) serverless(context.Context) []Finding {
+func (c *checker) serverless(context.Context) []doctor.Finding {
 	if !c.needs.Serverless {
 		return nil
 	}
-	found := []Finding{{Check: "serverless", State: Skipped,
+	found := []doctor.Finding{{Check: "serverless", State: doctor.Skipped,
 		What: "no API of a workspace tells whether serverless compute is on, or has a network connectivity configuration; bundlegen doctor --on-cluster tries both"}}
 	if c.needs.BudgetPolicy != "" {
-		found = append(found, Finding{Check: "budget_policy", Subject: c.needs.BudgetPolicy, State: Skipped,
+		found = append(found, doctor.Finding{Check: "budget_policy", Subject: c.needs.BudgetPolicy, State: doctor.Skipped,
 			What: "budget policies are the account's: no API of a workspace tells of them"})
 	}
 	return found

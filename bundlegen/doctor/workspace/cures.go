@@ -44,7 +44,8 @@ func addPrincipal(applicationID string) string {
 func letUse(rules iam.RuleSetResponse, user string) string {
 	grants := append(rules.GrantRules[:len(rules.GrantRules):len(rules.GrantRules)],
 		iam.GrantRule{Principals: []string{user}, Role: userRole})
-	return withJSON(map[string]any{"name": rules.Name, "rule_set": map[string]any{"name": rules.Name, "etag": rules.Etag, "grant_rules": grants}},
+	set := map[string]any{"name": rules.Name, "etag": rules.Etag, "grant_rules": grants}
+	return withJSON(map[string]any{"name": rules.Name, "rule_set": set},
 		"api put", "/api/2.0/preview/accounts/access-control/rule-sets")
 }
 

@@ -12,30 +12,32 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/catalog"
 	workspacefiles "github.com/databricks/databricks-sdk-go/service/workspace"
 
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 	"github.com/bundlegen/bundlegen/pipeline/tables"
 )
 
 // secrets reports whether each secret is there, and the runner may read it.
-func (c *checker) secrets(ctx context.Context) []Finding {
+func (c *checker) secrets(ctx context.Context) []doctor.Finding {
 	byScope := map[string][]string{}
 	for _, s := range c.needs.Secrets {
 		if !slices.Contains(byScope[s.Scope], s.Key) {
 			byScope[s.Scope] = append(byScope[s.Scope], s.Key)
 		}
 	}
-	var found []Finding
+	var found []doctor.Finding
 	for _, scope := range slices.Sorted(maps.Keys(byScope)) {
 		found = append(found, c.scope(ctx, scope, byScope[scope])...)
 	}
 	return found
 }
 
-func (c *checker) scope(ctx context.Context, scope string, keys []string) []Finding {
-	var found []Finding
+func (c *checker) scope(ctx context.Context, scope string, keys []string) []doctor.Finding {
+	var found []doctor.Finding
 	have, err := c.client.Secrets.ListSecretsAll(ctx, workspacefiles.ListSecretsRequest{Scope: scope})
 	switch {
 	case err != nil && missing(err):
-		f := Finding{Check: "secret_scope", Subject: scope, State: Fail, What: "there is no such secret scope: no cluster that names it starts"}
+		f := doctor.Finding{Check: "secret_scope", Subject: scope, State: doctor.Fail,
+			What: "there is no such secret scope: no cluster that names it starts"}
 		cures := []string{createScope(scope)}
 		for _, key := range keys {
 			cures = append(cures, putSecret(scope, key))
@@ -44,14 +46,14 @@ func (c *checker) scope(ctx context.Context, scope string, keys []string) []Find
 			cures = append(cures, readScope(scope, c.runner.name))
 		}
 		f.Cure = lines(cures...)
-		return []Finding{f}
+		return []doctor.Finding{f}
 	case err != nil:
 		found = append(found, skipped("secret", scope, "the keys of the scope", err))
 	default:
 		for _, key := range keys {
-			f := Finding{Check: "secret", Subject: scope + "/" + key, State: OK, What: "the secret is there"}
+			f := doctor.Finding{Check: "secret", Subject: scope + "/" + key, State: doctor.OK, What: "the secret is there"}
 			if !slices.ContainsFunc(have, func(s workspacefiles.SecretMetadata) bool { return s.Key == key }) {
-				f.State, f.What = Fail, "the scope has no such key: no cluster that names it starts"
+				f.State, f.What = doctor.Fail, "the scope has no such key: no cluster that names it starts"
 				f.Cure = lines(putSecret(scope, key))
 			}
 			found = append(found, f)
@@ -61,7 +63,7 @@ func (c *checker) scope(ctx context.Context, scope string, keys []string) []Find
 	if err != nil {
 		return append(found, skipped("secret_acl", scope, "who may read the scope", err))
 	}
-	f := Finding{Check: "secret_acl", Subject: scope, State: OK, What: c.runner.name + " may read the scope"}
+	f := doctor.Finding{Check: "secret_acl", Subject: scope, State: doctor.OK, What: c.runner.name + " may read the scope"}
 	if !slices.ContainsFunc(acl, func(a workspacefiles.AclItem) bool { return c.runner.is(a.Principal) }) {
 		f = c.runner.refused(f, c.runner.name+" may not read the scope: no cluster that it starts has these secrets", readScope(scope, c.runner.name))
 	}
@@ -69,22 +71,22 @@ func (c *checker) scope(ctx context.Context, scope string, keys []string) []Find
 }
 
 // catalog reports whether the tables may be made there.
-func (c *checker) catalog(ctx context.Context) []Finding {
+func (c *checker) catalog(ctx context.Context) []doctor.Finding {
 	name := c.needs.Catalog
-	f := Finding{Check: "catalog", Subject: name, State: OK, What: "the catalog is there"}
+	f := doctor.Finding{Check: "catalog", Subject: name, State: doctor.OK, What: "the catalog is there"}
 	if name == "hive_metastore" || name == "spark_catalog" {
-		f.State, f.What = Fail, "this catalog is not of Unity Catalog: it has no volumes, where the tasks stage events"
+		f.State, f.What = doctor.Fail, "this catalog is not of Unity Catalog: it has no volumes, where the tasks stage events"
 		f.Cure = lines(inPipeline("catalog: one that `databricks catalogs list` shows"))
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
 	info, err := c.client.Catalogs.Get(ctx, catalog.GetCatalogRequest{Name: name})
 	switch {
 	case err != nil && missing(err):
-		f.State, f.What = Fail, "there is no such catalog, or it is not bound to this workspace"
+		f.State, f.What = doctor.Fail, "there is no such catalog, or it is not bound to this workspace"
 		f.Cure = lines(createCatalog(name), inPipeline("or name one as catalog that `databricks catalogs list` shows"))
-		return []Finding{f}
+		return []doctor.Finding{f}
 	case err != nil:
-		return []Finding{skipped("catalog", name, "the catalog", err)}
+		return []doctor.Finding{skipped("catalog", name, "the catalog", err)}
 	}
 	f.Detail = fmt.Sprintf("owner %s, isolation %s", info.Owner, cmp.Or(string(info.IsolationMode), "not told"))
 	if info.StorageRoot != "" {
@@ -96,11 +98,11 @@ func (c *checker) catalog(ctx context.Context) []Finding {
 	switch info.CatalogType {
 	case "", catalog.CatalogTypeManagedCatalog:
 	default:
-		f.State, f.What = Fail, fmt.Sprintf("the catalog is a %s: no schema can be made in it", info.CatalogType)
+		f.State, f.What = doctor.Fail, fmt.Sprintf("the catalog is a %s: no schema can be made in it", info.CatalogType)
 		f.Cure = lines(inPipeline("catalog: one of your own"))
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
-	return append([]Finding{f}, c.grants(ctx, info.Owner)...)
+	return append([]doctor.Finding{f}, c.grants(ctx, info.Owner)...)
 }
 
 // inSchema is what the tasks do in each schema that is there already.
@@ -108,13 +110,13 @@ var inSchema = []string{"USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE"}
 
 // grants compares what the runner may do in the catalog and in the schemas that are
 // there with what the tasks do.
-func (c *checker) grants(ctx context.Context, owner string) []Finding {
+func (c *checker) grants(ctx context.Context, owner string) []doctor.Finding {
 	name := c.needs.Catalog
 	have, err := c.effective(ctx, "catalog", name)
 	if err != nil {
-		return []Finding{skipped("grants", name, "the grants of the catalog", err)}
+		return []doctor.Finding{skipped("grants", name, "the grants of the catalog", err)}
 	}
-	var found []Finding
+	var found []doctor.Finding
 	absent := 0
 	for _, schema := range tables.Schemas {
 		full := name + "." + c.needs.SchemaPrefix + schema
@@ -133,16 +135,16 @@ func (c *checker) grants(ctx context.Context, owner string) []Finding {
 	if absent > 0 {
 		need = append(need, "CREATE_SCHEMA")
 	}
-	f := Finding{Check: "grants", Subject: name, State: OK, What: c.runner.name + " may use the catalog and make what is missing in it"}
+	f := doctor.Finding{Check: "grants", Subject: name, State: doctor.OK, What: c.runner.name + " may use the catalog and make what is missing in it"}
 	if lacks := lacking(need, have); len(lacks) > 0 && !c.runner.is(owner) {
 		f = c.runner.refused(f, fmt.Sprintf("%s lacks %s on the catalog", c.runner.name, strings.Join(lacks, ", ")),
 			grant("catalog", name, c.runner.name, lacks...))
 	}
-	return append([]Finding{f}, found...)
+	return append([]doctor.Finding{f}, found...)
 }
 
-func (c *checker) schema(ctx context.Context, full, schema, owner string) Finding {
-	f := Finding{Check: "schema", Subject: full, State: OK, What: c.runner.name + " may write there"}
+func (c *checker) schema(ctx context.Context, full, schema, owner string) doctor.Finding {
+	f := doctor.Finding{Check: "schema", Subject: full, State: doctor.OK, What: c.runner.name + " may write there"}
 	if c.runner.is(owner) {
 		return f
 	}
@@ -193,12 +195,12 @@ func lacking(need, have []string) []string {
 }
 
 // folder reports whether the caller may write the deployment's folder.
-func (c *checker) folder(ctx context.Context) []Finding {
+func (c *checker) folder(ctx context.Context) []doctor.Finding {
 	root := c.needs.Root
-	f := Finding{Check: "folder", Subject: root, State: OK, What: "you may write the deployment's folder"}
+	f := doctor.Finding{Check: "folder", Subject: root, State: doctor.OK, What: "you may write the deployment's folder"}
 	home := "/Workspace/Users/" + c.me.UserName
 	if root == "" || root == home || strings.HasPrefix(root, home+"/") {
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
 	for dir := root; dir != "/" && dir != "." && dir != "/Workspace"; dir = path.Dir(dir) {
 		info, err := c.client.Workspace.GetStatusByPath(ctx, dir)
@@ -206,12 +208,12 @@ func (c *checker) folder(ctx context.Context) []Finding {
 			if missing(err) {
 				continue // deploy makes it
 			}
-			return []Finding{skipped("folder", root, "the deployment's folder", err)}
+			return []doctor.Finding{skipped("folder", root, "the deployment's folder", err)}
 		}
 		list, err := c.client.Workspace.GetPermissions(ctx, workspacefiles.GetWorkspaceObjectPermissionsRequest{
 			WorkspaceObjectType: "directories", WorkspaceObjectId: fmt.Sprint(info.ObjectId)})
 		if err != nil {
-			return []Finding{skipped("folder", root, "who may write "+dir, err)}
+			return []doctor.Finding{skipped("folder", root, "who may write "+dir, err)}
 		}
 		me := runner{name: c.me.UserName, groups: append(names(c.me.Groups), everybody)}
 		for _, a := range list.AccessControlList {
@@ -220,14 +222,14 @@ func (c *checker) folder(ctx context.Context) []Finding {
 			}
 			for _, p := range a.AllPermissions {
 				if p.PermissionLevel == "CAN_EDIT" || p.PermissionLevel == "CAN_MANAGE" {
-					return []Finding{f}
+					return []doctor.Finding{f}
 				}
 			}
 		}
-		f.State, f.What = Fail, "you may not write "+dir+", where the bundle is deployed"
+		f.State, f.What = doctor.Fail, "you may not write "+dir+", where the bundle is deployed"
 		who := accessor{"user_name", c.me.UserName}
 		f.Cure = lines(permitFolder(info.ObjectId, who))
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
-	return []Finding{f}
+	return []doctor.Finding{f}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/iam"
+
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 )
 
 // Entitlements.
@@ -24,23 +26,23 @@ const (
 )
 
 // identity finds out who asks.
-func (c *checker) identity(ctx context.Context) []Finding {
+func (c *checker) identity(ctx context.Context) []doctor.Finding {
 	me, err := c.client.CurrentUser.Me(ctx, iam.MeRequest{})
 	if err != nil || me.UserName == "" {
-		f := Finding{Check: "identity", State: Fail, What: "the workspace does not say who you are",
+		f := doctor.Finding{Check: "identity", State: doctor.Fail, What: "the workspace does not say who you are",
 			Cure: databricksCommand("auth login", "--host", c.client.Config.Host)}
 		if err != nil {
 			f.What += ": " + reason(err)
 		}
-		return []Finding{f}
+		return []doctor.Finding{f}
 	}
 	c.me = me
-	return []Finding{{Check: "identity", Subject: me.UserName, State: OK, What: "the workspace knows you",
+	return []doctor.Finding{{Check: "identity", Subject: me.UserName, State: doctor.OK, What: "the workspace knows you",
 		Detail: "credentials " + c.client.Config.AuthType}}
 }
 
 // principal finds out who runs the jobs, and whether the caller may have it run them.
-func (c *checker) principal(ctx context.Context) []Finding {
+func (c *checker) principal(ctx context.Context) []doctor.Finding {
 	id := c.needs.Principal
 	if id == "" || strings.EqualFold(id, c.me.UserName) {
 		c.runner = c.runnerOf(ctx, c.me.UserName, c.me.Groups, c.me.Entitlements)
@@ -50,30 +52,31 @@ func (c *checker) principal(ctx context.Context) []Finding {
 	c.runner = runner{name: id, groups: []string{everybody}}
 	all, err := c.client.ServicePrincipalsV2.ListAll(ctx, iam.ListServicePrincipalsRequest{Filter: fmt.Sprintf("applicationId eq %q", id)})
 	if err != nil {
-		return []Finding{skipped("service_principal", id, "the service principal", err)}
+		return []doctor.Finding{skipped("service_principal", id, "the service principal", err)}
 	}
 	at := slices.IndexFunc(all, func(p iam.ServicePrincipal) bool { return strings.EqualFold(p.ApplicationId, id) })
 	if at < 0 {
-		return []Finding{{Check: "service_principal", Subject: id, State: Fail, What: "the service principal that is to run the jobs is not in this workspace",
+		return []doctor.Finding{{Check: "service_principal", Subject: id, State: doctor.Fail,
+			What: "the service principal that is to run the jobs is not in this workspace",
 			Cure: lines(addPrincipal(id))}}
 	}
 	p := all[at]
 	c.runner = c.runnerOf(ctx, id, p.Groups, p.Entitlements)
 	c.runner.known = true
-	found := Finding{Check: "service_principal", Subject: id, State: OK, What: "the service principal is in this workspace"}
+	found := doctor.Finding{Check: "service_principal", Subject: id, State: doctor.OK, What: "the service principal is in this workspace"}
 	if !p.Active {
-		found.State, found.What = Fail, "the service principal is inactive: nothing runs as it"
+		found.State, found.What = doctor.Fail, "the service principal is inactive: nothing runs as it"
 		found.Cure = withJSON(map[string]any{"schemas": []string{patchSchema},
 			"Operations": []any{map[string]any{"op": "replace", "path": "active", "value": true}}}, "service-principals-v2 patch", p.Id)
 	}
-	return []Finding{found, c.role(ctx, id)}
+	return []doctor.Finding{found, c.role(ctx, id)}
 }
 
 // role reports whether the caller may deploy jobs that run as the service principal.
-func (c *checker) role(ctx context.Context, id string) Finding {
+func (c *checker) role(ctx context.Context, id string) doctor.Finding {
 	account := c.client.Config.AccountID
 	if account == "" {
-		return Finding{Check: "principal_user", Subject: id, State: Skipped,
+		return doctor.Finding{Check: "principal_user", Subject: id, State: doctor.Skipped,
 			What: "your role on the service principal cannot be read: the account's id is not known; DATABRICKS_ACCOUNT_ID or account_id of the profile names it"}
 	}
 	rules, err := c.client.AccountAccessControlProxy.GetRuleSet(ctx, iam.GetRuleSetRequest{
@@ -91,10 +94,11 @@ func (c *checker) role(ctx context.Context, id string) Finding {
 	}
 	for _, rule := range rules.GrantRules {
 		if rule.Role == userRole && slices.ContainsFunc(rule.Principals, func(p string) bool { return slices.Contains(mine, p) }) {
-			return Finding{Check: "principal_user", Subject: id, State: OK, What: "you may have jobs run as the service principal"}
+			return doctor.Finding{Check: "principal_user", Subject: id, State: doctor.OK, What: "you may have jobs run as the service principal"}
 		}
 	}
-	return Finding{Check: "principal_user", Subject: id, State: Fail, What: "you do not have the role User on the service principal: the workspace refuses jobs that run as it",
+	return doctor.Finding{Check: "principal_user", Subject: id, State: doctor.Fail,
+		What: "you do not have the role User on the service principal: the workspace refuses jobs that run as it",
 		Cure: letUse(*rules, user)}
 }
 
@@ -141,28 +145,28 @@ func names(groups []iam.ComplexValue) []string {
 }
 
 // entitlements compares what the runner may do with what the jobs need.
-func (c *checker) entitlements(ctx context.Context) []Finding {
+func (c *checker) entitlements(ctx context.Context) []doctor.Finding {
 	if !c.runner.known {
 		return nil // said already
 	}
-	var found []Finding
-	need := func(entitlement, why string, red State) {
-		f := Finding{Check: "entitlement", Subject: entitlement, State: OK, What: c.runner.name + " has it"}
+	var found []doctor.Finding
+	need := func(entitlement, why string, red doctor.State) {
+		f := doctor.Finding{Check: "entitlement", Subject: entitlement, State: doctor.OK, What: c.runner.name + " has it"}
 		if !c.runner.admin && !c.runner.entitlements[entitlement] {
 			f.State, f.What = red, c.runner.name+" does not have it: "+why
 			f.Cure = lines(c.entitleRunner(ctx, entitlement))
 		}
 		found = append(found, f)
 	}
-	need(workspaceAccess, "the workspace may refuse its jobs", Warn)
+	need(workspaceAccess, "the workspace may refuse its jobs", doctor.Warn)
 	if c.freeClusters() {
-		need(createClusters, "it cannot start a cluster without a policy", Fail)
-		if n := len(found) - 1; found[n].State == Fail {
+		need(createClusters, "it cannot start a cluster without a policy", doctor.Fail)
+		if n := len(found) - 1; found[n].State == doctor.Fail {
 			found[n].Cure = lines(found[n].Cure, inPipeline("or name a policy that it may use as compute.policy_id"))
 		}
 	}
 	if c.needs.Warehouse != "" {
-		need(sqlAccess, "alerts and dashboards do not run as it", Fail)
+		need(sqlAccess, "alerts and dashboards do not run as it", doctor.Fail)
 	}
 	return found
 }

@@ -11,36 +11,39 @@ import (
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 )
 
 // policies compares each cluster policy in use with the clusters that use it.
-func (c *checker) policies(ctx context.Context) []Finding {
+func (c *checker) policies(ctx context.Context) []doctor.Finding {
 	users := map[string][]string{} // names of clusters by policy
 	for _, name := range slices.Sorted(maps.Keys(c.needs.Clusters)) {
 		if id := c.needs.Clusters[name].Spec.PolicyId; id != "" {
 			users[id] = append(users[id], name)
 		}
 	}
-	var found []Finding
+	var found []doctor.Finding
 	for _, id := range slices.Sorted(maps.Keys(users)) {
 		found = append(found, c.policy(ctx, id, users[id])...)
 	}
 	return found
 }
 
-func (c *checker) policy(ctx context.Context, id string, clusters []string) []Finding {
+func (c *checker) policy(ctx context.Context, id string, clusters []string) []doctor.Finding {
 	policy, err := c.client.ClusterPolicies.Get(ctx, compute.GetClusterPolicyRequest{PolicyId: id})
 	if err != nil {
 		if missing(err) {
-			return []Finding{{Check: "policy", Subject: id, State: Fail, What: "there is no such cluster policy",
+			return []doctor.Finding{{Check: "policy", Subject: id, State: doctor.Fail, What: "there is no such cluster policy",
 				Cure: lines(inPipeline("compute.policy_id: the id of one that `databricks cluster-policies list` shows"))}}
 		}
-		return []Finding{skipped("policy", id, "the cluster policy", err)}
+		return []doctor.Finding{skipped("policy", id, "the cluster policy", err)}
 	}
-	found := []Finding{c.policyUse(ctx, id, policy.Name)}
+	found := []doctor.Finding{c.policyUse(ctx, id, policy.Name)}
 	var rules map[string]rule
 	if err := json.Unmarshal([]byte(policy.Definition), &rules); err != nil {
-		return append(found, Finding{Check: "policy_rules", Subject: id, State: Skipped, What: "the policy's definition cannot be read: " + firstLine(err)})
+		return append(found, doctor.Finding{Check: "policy_rules", Subject: id, State: doctor.Skipped,
+			What: "the policy's definition cannot be read: " + firstLine(err)})
 	}
 	refused := false
 	count := 0
@@ -48,16 +51,17 @@ func (c *checker) policy(ctx context.Context, id string, clusters []string) []Fi
 		count += c.needs.Clusters[name].Count
 		for _, why := range violations(rules, attributes(c.needs.Clusters[name].Spec)) {
 			refused = true
-			found = append(found, Finding{Check: "policy_rules", Subject: id, State: Fail,
+			found = append(found, doctor.Finding{Check: "policy_rules", Subject: id, State: doctor.Fail,
 				What: fmt.Sprintf("policy %q refuses cluster %s: %s", policy.Name, name, why.text),
 				Cure: why.cure(id), Detail: why.attribute + " of " + name})
 		}
 	}
 	if !refused {
-		found = append(found, Finding{Check: "policy_rules", Subject: id, State: OK, What: fmt.Sprintf("policy %q takes all clusters", policy.Name)})
+		found = append(found, doctor.Finding{Check: "policy_rules", Subject: id, State: doctor.OK,
+			What: fmt.Sprintf("policy %q takes all clusters", policy.Name)})
 	}
 	if most := policy.MaxClustersPerUser; most > 0 && int64(count) > most {
-		found = append(found, Finding{Check: "policy_clusters", Subject: id, State: Fail,
+		found = append(found, doctor.Finding{Check: "policy_clusters", Subject: id, State: doctor.Fail,
 			What: fmt.Sprintf("policy %q allows %d clusters of one identity, and %d run at once", policy.Name, most, count),
 			Cure: lines(inPipeline("compute.single_cluster: true"), fmt.Sprintf("or ask the policy's owner for max_clusters_per_user of at least %d", count))})
 	}
@@ -65,20 +69,21 @@ func (c *checker) policy(ctx context.Context, id string, clusters []string) []Fi
 }
 
 // policyUse reports whether the runner may use a policy.
-func (c *checker) policyUse(ctx context.Context, id, name string) Finding {
+func (c *checker) policyUse(ctx context.Context, id, name string) doctor.Finding {
 	list, err := c.client.ClusterPolicies.GetPermissions(ctx, compute.GetClusterPolicyPermissionsRequest{ClusterPolicyId: id})
 	if err != nil {
 		return skipped("policy", id, "who may use the policy", err)
 	}
 	for _, a := range list.AccessControlList {
 		if c.runner.is(a.ServicePrincipalName) || c.runner.is(a.UserName) || c.runner.is(a.GroupName) {
-			return Finding{Check: "policy", Subject: id, State: OK, What: fmt.Sprintf("%s may use policy %q", c.runner.name, name)}
+			return doctor.Finding{Check: "policy", Subject: id, State: doctor.OK, What: fmt.Sprintf("%s may use policy %q", c.runner.name, name)}
 		}
 	}
 	if c.runner.admin {
-		return Finding{Check: "policy", Subject: id, State: OK, What: "an administrator may use every policy"}
+		return doctor.Finding{Check: "policy", Subject: id, State: doctor.OK, What: "an administrator may use every policy"}
 	}
-	return c.runner.refused(Finding{Check: "policy", Subject: id}, fmt.Sprintf("%s may not use policy %q: no cluster of the jobs starts", c.runner.name, name),
+	return c.runner.refused(doctor.Finding{Check: "policy", Subject: id},
+		fmt.Sprintf("%s may not use policy %q: no cluster of the jobs starts", c.runner.name, name),
 		permit("cluster-policies", id, c.accessor(), "CAN_USE"))
 }
 
@@ -103,7 +108,8 @@ type violation struct {
 // keys are the keys of pipeline.yml that decide an attribute.
 var keys = map[string]string{
 	"spark_version": "compute.spark_version", "node_type_id": "compute.node_type", "driver_node_type_id": "compute.node_type",
-	"num_workers": "tiers[].sizing.tags_per_worker", "instance_pool_id": "compute.pool.instance_pool_id", "driver_instance_pool_id": "compute.pool.driver_instance_pool_id",
+	"num_workers":      "tiers[].sizing.tags_per_worker",
+	"instance_pool_id": "compute.pool.instance_pool_id", "driver_instance_pool_id": "compute.pool.driver_instance_pool_id",
 	"runtime_engine": "compute.photon", "aws_attributes.instance_profile_arn": "compute.instance_profile",
 }
 
@@ -117,7 +123,8 @@ func (v violation) cure(policy string) string {
 	case strings.HasPrefix(v.attribute, "custom_tags."):
 		return inPipeline("compute.custom_tags: {%s: %s}", strings.TrimPrefix(v.attribute, "custom_tags."), v.wanted)
 	}
-	return fmt.Sprintf("bundlegen sets %s itself: ask the policy's owner to allow it, or name another policy as compute.policy_id (databricks cluster-policies get %s shows the rules)", v.attribute, quote(policy))
+	return fmt.Sprintf("bundlegen sets %s itself: ask the policy's owner to allow it, or name another policy as compute.policy_id"+
+		" (databricks cluster-policies get %s shows the rules)", v.attribute, quote(policy))
 }
 
 // violations compares a specification with a policy, in the order of attributes.

@@ -14,29 +14,9 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/iam"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 	"github.com/bundlegen/bundlegen/internal/crash"
 )
-
-// State is what a finding means.
-type State string
-
-// The states.
-const (
-	OK      State = "ok"
-	Warn    State = "warn"
-	Fail    State = "fail"
-	Skipped State = "skipped" // it cannot be known: the caller may not read it, or no API tells it
-)
-
-// Finding is what one check found.
-type Finding struct {
-	Check   string `json:"check"`             // identity, service_principal, policy …
-	Subject string `json:"subject,omitempty"` // what was looked at: a scope, a policy's id
-	State   State  `json:"state"`
-	What    string `json:"what"`
-	Cure    string `json:"cure,omitempty"`   // commands to paste, one a line, or a sentence
-	Detail  string `json:"detail,omitempty"` // figures
-}
 
 // Needs is what a bundle asks of its workspace, on one target.
 type Needs struct {
@@ -86,12 +66,12 @@ func (r runner) is(principal string) bool {
 
 // refused makes a finding red, unless the runner's groups are not known: one of them
 // may have the right.
-func (r runner) refused(f Finding, what, cure string) Finding {
+func (r runner) refused(f doctor.Finding, what, cure string) doctor.Finding {
 	if !r.known {
-		f.State, f.What = Skipped, "the groups of "+r.name+" cannot be read: one of them may have the right that it has not itself"
+		f.State, f.What = doctor.Skipped, "the groups of "+r.name+" cannot be read: one of them may have the right that it has not itself"
 		return f
 	}
-	f.State, f.What, f.Cure = Fail, what, cure
+	f.State, f.What, f.Cure = doctor.Fail, what, cure
 	return f
 }
 
@@ -100,23 +80,23 @@ const atOnce = 6
 
 // Check makes all checks. The order of the findings is always the same. When the
 // workspace does not know who asks, nothing else is asked.
-func Check(ctx context.Context, client *databricks.WorkspaceClient, needs func() (Needs, error)) []Finding {
+func Check(ctx context.Context, client *databricks.WorkspaceClient, needs func() (Needs, error)) []doctor.Finding {
 	c := &checker{client: client}
-	var found []Finding
+	var found []doctor.Finding
 	if found = c.identity(ctx); c.me == nil {
 		return found
 	}
 	var err error
 	if c.needs, err = needs(); err != nil {
-		return append(found, Finding{Check: "bundle", State: Fail, What: "the CLI does not take the bundle: " + firstLine(err),
+		return append(found, doctor.Finding{Check: "bundle", State: doctor.Fail, What: "the CLI does not take the bundle: " + firstLine(err),
 			Cure: "bundlegen generate, then bundlegen validate -t TARGET, which says more"})
 	}
 	found = append(found, c.principal(ctx)...)
 
-	checks := []func(context.Context) []Finding{
+	checks := []func(context.Context) []doctor.Finding{
 		c.entitlements, c.policies, c.pools, c.secrets, c.catalog, c.runtimes, c.machines, c.warehouse, c.serverless, c.folder,
 	}
-	all := make([][]Finding, len(checks))
+	all := make([][]doctor.Finding, len(checks))
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i, check := range checks {

@@ -12,6 +12,8 @@ import (
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/bundlegen/doctor"
 )
 
 const (
@@ -142,7 +144,7 @@ func spec(n *Needs, change func(*compute.ClusterSpec)) {
 }
 
 // check starts the workspace and makes all checks.
-func (w *world) check(t *testing.T, n *Needs) []Finding {
+func (w *world) check(t *testing.T, n *Needs) []doctor.Finding {
 	t.Helper()
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "DATABRICKS_") {
@@ -165,8 +167,8 @@ func (w *world) check(t *testing.T, n *Needs) []Finding {
 	for _, f := range found {
 		require.NotContains(t, f.What+f.Cure+f.Detail, token)
 		require.NotEmpty(t, f.What, f.Check)
-		require.Contains(t, []State{OK, Warn, Fail, Skipped}, f.State)
-		require.Equal(t, f.State == Fail || f.State == Warn, f.Cure != "", "%s %s: what is wrong has a cure, and nothing else: %s", f.Check, f.Subject, f.Cure)
+		require.Contains(t, []doctor.State{doctor.OK, doctor.Warn, doctor.Fail, doctor.Skipped}, f.State)
+		require.Equal(t, f.State == doctor.Fail || f.State == doctor.Warn, f.Cure != "", "%s %s: what is wrong has a cure, and nothing else: %s", f.Check, f.Subject, f.Cure)
 	}
 	return found
 }
@@ -195,8 +197,8 @@ func (w *world) answer(req testserver.Request) any {
 }
 
 // only is the findings of a state.
-func only(found []Finding, s State) []Finding {
-	var all []Finding
+func only(found []doctor.Finding, s doctor.State) []doctor.Finding {
+	var all []doctor.Finding
 	for _, f := range found {
 		if f.State == s {
 			all = append(all, f)
@@ -248,10 +250,10 @@ func TestHealthyWorkspaceHasNoRedLine(t *testing.T) {
 			w, n := healthy(), needs()
 			change(w, n)
 			found := w.check(t, n)
-			require.Empty(t, only(found, Fail))
-			require.Empty(t, only(found, Warn))
+			require.Empty(t, only(found, doctor.Fail))
+			require.Empty(t, only(found, doctor.Warn))
 			if !n.Serverless {
-				require.Empty(t, only(found, Skipped))
+				require.Empty(t, only(found, doctor.Skipped))
 			}
 		})
 	}
@@ -415,7 +417,7 @@ func TestFaultsAreNamedWithTheirCure(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			w, n := healthy(), needs()
 			fault.plant(w, n)
-			red := only(w.check(t, n), Fail)
+			red := only(w.check(t, n), doctor.Fail)
 			require.Len(t, red, 1, "%v", red)
 			require.Equal(t, fault.check, red[0].Check)
 			require.Contains(t, red[0].What, fault.says)
@@ -436,10 +438,10 @@ func TestWhatCannotBeReadIsSkipped(t *testing.T) {
 				spec(n, func(s *compute.ClusterSpec) { s.InstancePoolId = "pool-1" })
 				w.answers[path] = answer
 				found := w.check(t, n)
-				require.Empty(t, only(found, Fail), path)
-				require.NotEmpty(t, only(found, Skipped), path)
+				require.Empty(t, only(found, doctor.Fail), path)
+				require.NotEmpty(t, only(found, doctor.Skipped), path)
 				require.True(t, w.asked[path], path)
-				for _, f := range only(found, Skipped) {
+				for _, f := range only(found, doctor.Skipped) {
 					require.Contains(t, f.What, "cannot be read: ")
 				}
 			}
@@ -452,7 +454,7 @@ func TestWhatCannotBeReadIsSkipped(t *testing.T) {
 				w.answers[path] = forbidden
 			}
 		}
-		require.Empty(t, only(w.check(t, n), Fail))
+		require.Empty(t, only(w.check(t, n), doctor.Fail))
 	})
 }
 
