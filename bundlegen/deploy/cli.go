@@ -79,6 +79,9 @@ func (c CLI) Plan(ctx context.Context, dir, target string) (Changes, error) {
 //
 // Without autoApprove the CLI refuses changes that would lose data; an emitted
 // bundle holds no schemas, tables or volumes, so those are dashboards only.
+//
+// Afterwards it removes wheels that no run can need anymore. That this fails is a
+// note: the deployment has succeeded.
 func (c CLI) Deploy(ctx context.Context, dir, target string, autoApprove bool, shown *Changes) error {
 	if shown != nil {
 		now, err := c.Plan(ctx, dir, target)
@@ -89,7 +92,13 @@ func (c CLI) Deploy(ctx context.Context, dir, target string, autoApprove bool, s
 			return diag.WithHint(ErrPlanChanged, "look at the new plan, then deploy again")
 		}
 	}
-	return c.change(ctx, "deploy", dir, target, autoApprove)
+	if err := c.change(ctx, "deploy", dir, target, autoApprove); err != nil {
+		return err
+	}
+	if err := c.removeOldWheels(ctx, dir, target); err != nil {
+		fmt.Fprintf(out(c.Stderr), "note: wheels of earlier deployments were not removed: %v\n", err)
+	}
+	return nil
 }
 
 // Destroy removes what Deploy has put into the workspace: jobs, dashboards,
