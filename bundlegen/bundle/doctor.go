@@ -24,6 +24,7 @@ func doctor(cfg *config.Pipeline) *job {
 	j := &job{
 		Name:              DoctorKey(cfg),
 		Description:       "Checks what the jobs of " + cfg.Name + " need of a cluster; lands nothing",
+		Tags:              jobTags(cfg),
 		MaxConcurrentRuns: 1,
 		Queue:             &queue{Enabled: false},
 		Environments:      environments(cfg),

@@ -282,11 +282,21 @@ func (b *jobBuilder) newJob(key, description string) *job {
 	return &job{
 		Name:              key,
 		Description:       description,
+		Tags:              jobTags(b.cfg),
 		MaxConcurrentRuns: 1,
 		Queue:             &queue{Enabled: false}, // a late run is skipped: the next one catches up
 		Parameters:        jobParameters(),
 		Environments:      environments(b.cfg),
 	}
+}
+
+// jobTags are the tags by which a job's cost can be found, on serverless compute too,
+// which has no machines to tag. More than a job takes are on its clusters alone.
+func jobTags(cfg *config.Pipeline) map[string]string {
+	if len(cfg.Compute.CustomTags) > config.MaxJobTags {
+		return nil
+	}
+	return cfg.Compute.CustomTags
 }
 
 // environments are the serverless ones of a job; none on clusters.

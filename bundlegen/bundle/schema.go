@@ -77,6 +77,7 @@ type resources struct {
 type job struct {
 	Name                 string                `yaml:"name,omitempty"`
 	Description          string                `yaml:"description,omitempty"`
+	Tags                 map[string]string     `yaml:"tags,omitempty"`
 	Schedule             *schedule             `yaml:"schedule,omitempty"`
 	Continuous           *continuous           `yaml:"continuous,omitempty"`
 	MaxConcurrentRuns    int                   `yaml:"max_concurrent_runs,omitempty"`

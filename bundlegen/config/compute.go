@@ -145,6 +145,9 @@ func checkSpark(o *yamlread.Mapping, version string) {
 		"the tasks need Spark 4, which no older long-term release has; leave the key out for "+defaultSparkVersion)
 }
 
+// MaxJobTags is the most tags that Databricks takes on a job; a cluster takes more.
+const MaxJobTags = 25
+
 // checkCompute notes keys that contradict each other.
 func checkCompute(o *yamlread.Mapping, c Compute) {
 	if c.Serverless {
@@ -159,6 +162,10 @@ func checkCompute(o *yamlread.Mapping, c Compute) {
 		}
 		if c.Photon {
 			o.Forbid("photon", "cannot be combined with serverless: true", hint)
+		}
+		if len(c.CustomTags) > MaxJobTags {
+			o.Forbid("custom_tags", fmt.Sprintf("has %d tags: serverless compute has no machines to tag, and a job takes %d", len(c.CustomTags), MaxJobTags),
+				"leave some out")
 		}
 	}
 	if c.Pool.WorkerID != "" {
