@@ -53,8 +53,17 @@ func clusterVariables(cfg *config.Pipeline, p *plan.Plan) ([]clusterVariable, er
 		first, ok := seen[part.Cluster]
 		if ok {
 			if first.Site != part.Site || first.Workers != part.Workers {
-				return nil, diag.WithHint(fmt.Errorf("partitions %d (site %s) and %d (site %s) would share cluster %s, and with it their secrets", first.ID, first.Site, part.ID, part.Site, part.Cluster),
-					"rename one of the sites, so that their names differ in more than case, - and _")
+				return nil, diag.WithHint(
+					fmt.Errorf(
+						"partitions %d (site %s) and %d (site %s) would share cluster %s, and with it their secrets",
+						first.ID,
+						first.Site,
+						part.ID,
+						part.Site,
+						part.Cluster,
+					),
+					"rename one of the sites, so that their names differ in more than case, - and _",
+				)
 			}
 			continue
 		}
@@ -227,9 +236,12 @@ func Processor(cfg *config.Pipeline) (wheel.Arch, error) {
 		return nodes, nil // there is no other machine
 	}
 	if orchestrator := wheel.ArchOf(cfg.Compute.OrchestratorType); orchestrator != nodes {
-		return "", diag.WithHint(fmt.Errorf("compute.node_type %s has %s processors, compute.orchestrator_node_type %s has %s: one wheel cannot serve both",
-			cfg.Compute.NodeType, nodes, cfg.Compute.OrchestratorType, orchestrator),
-			"leave orchestrator_node_type out, or choose one with %s processors", nodes)
+		return "", diag.WithHint(
+			fmt.Errorf("compute.node_type %s has %s processors, compute.orchestrator_node_type %s has %s: one wheel cannot serve both",
+				cfg.Compute.NodeType, nodes, cfg.Compute.OrchestratorType, orchestrator),
+			"leave orchestrator_node_type out, or choose one with %s processors",
+			nodes,
+		)
 	}
 	return nodes, nil
 }
@@ -237,7 +249,9 @@ func Processor(cfg *config.Pipeline) (wheel.Arch, error) {
 // clusterComment tells how to change clusters, and which secrets have no place yet.
 func clusterComment(clusters []clusterVariable) string {
 	var b strings.Builder
-	b.WriteString("One specification for each size and site: a cluster holds the secrets of its own site only.\nA target may override any of them.")
+	b.WriteString(
+		"One specification for each size and site: a cluster holds the secrets of its own site only.\nA target may override any of them.",
+	)
 	told := map[config.SiteSecret]bool{}
 	for _, c := range clusters {
 		for _, s := range c.Unset {

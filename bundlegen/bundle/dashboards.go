@@ -81,7 +81,11 @@ func counters(cfg *config.Pipeline, p *plan.Plan) []lakeview.Widget {
 		lakeview.Counter(now("Failing tags", "in the last batch of each partition"), number("failed_tags"), above(0)),
 		lakeview.Counter(now("Completeness", "of the worst partition, against PI's count"),
 			lakeview.Column{Name: "completeness", Format: lakeview.Percent}, &lakeview.Alarm{Operator: "<", Bound: cfg.Monitoring.MinCompleteness}),
-		lakeview.Counter(now("Slow partitions", fmt.Sprintf("over %d s on average in the last day", slowSeconds(p))), number("slow_partitions"), above(0)),
+		lakeview.Counter(
+			now("Slow partitions", fmt.Sprintf("over %d s on average in the last day", slowSeconds(p))),
+			number("slow_partitions"),
+			above(0),
+		),
 		lakeview.Counter(now("Failed attempts", "of any task, since midnight UTC"), number("failed_attempts"), above(0)),
 	}
 }
@@ -90,18 +94,42 @@ func counters(cfg *config.Pipeline, p *plan.Plan) []lakeview.Widget {
 func charts() []lakeview.Widget {
 	return []lakeview.Widget{
 		lakeview.Line(
-			lakeview.Head{Name: "durations", Title: "Duration by partition", Description: "seconds an extraction, last day", Dataset: "duration-by-partition"},
+			lakeview.Head{
+				Name:        "durations",
+				Title:       "Duration by partition",
+				Description: "seconds an extraction, last day",
+				Dataset:     "duration-by-partition",
+			},
 			column("partition_number", "Partition"),
-			column("average_seconds", "average"), column("longest_seconds", "longest"), column("limit_seconds", "limit of the average")),
+			column("average_seconds", "average"),
+			column("longest_seconds", "longest"),
+			column("limit_seconds", "limit of the average"),
+		),
 		lakeview.BarBy(
 			lakeview.Head{Name: "events", Title: "Events by tier", Description: "landed in each hour, last two days", Dataset: "events-by-tier"},
 			column("hour", "Hour"), lakeview.Column{Name: "events", Title: "Events", Format: lakeview.Compact}, column("tier", "Tier")),
 		lakeview.BarBy(
-			lakeview.Head{Name: "errors", Title: "Errors by site", Description: "tags that could not be read, last two days", Dataset: "errors-by-site"},
-			column("hour", "Hour"), column("tags", "Tags"), column("site", "Site")),
+			lakeview.Head{
+				Name:        "errors",
+				Title:       "Errors by site",
+				Description: "tags that could not be read, last two days",
+				Dataset:     "errors-by-site",
+			},
+			column("hour", "Hour"),
+			column("tags", "Tags"),
+			column("site", "Site"),
+		),
 		lakeview.LineBy(
-			lakeview.Head{Name: "completeness-by-run", Title: "Completeness by run", Description: "landed events against PI's count, last week", Dataset: "completeness-by-run"},
-			column("run", "Run"), lakeview.Column{Name: "completeness", Title: "Completeness", Format: lakeview.Percent}, column("line", "Tier")),
+			lakeview.Head{
+				Name:        "completeness-by-run",
+				Title:       "Completeness by run",
+				Description: "landed events against PI's count, last week",
+				Dataset:     "completeness-by-run",
+			},
+			column("run", "Run"),
+			lakeview.Column{Name: "completeness", Title: "Completeness", Format: lakeview.Percent},
+			column("line", "Tier"),
+		),
 	}
 }
 
@@ -113,7 +141,15 @@ func lists() []lakeview.Widget {
 			column("newest_partition", "Last landed"), column("partitions", "Partitions"), column("silent_partitions", "Nothing within a week")),
 		lakeview.Table(
 			lakeview.Head{Name: "failing-tags", Title: "Failing tags", Description: "last day, the most frequent first", Dataset: "failing-tags"},
-			column("site", "Site"), column("tag_name", "Tag"), column("times", "Times"), column("last_time", "Last"), column("last_error", "PI said")),
+			column(
+				"site",
+				"Site",
+			),
+			column("tag_name", "Tag"),
+			column("times", "Times"),
+			column("last_time", "Last"),
+			column("last_error", "PI said"),
+		),
 	}
 }
 

@@ -121,7 +121,13 @@ func checkRequest(key string, j *job, text encoded, specs map[string]int) error 
 		return nil
 	}
 	return diag.Problem{
-		Text:    fmt.Sprintf("job %s: %.1f MB of settings for %d tasks on %d clusters", key, float64(size)/(1<<20), len(j.Tasks), len(j.JobClusters)),
+		Text: fmt.Sprintf(
+			"job %s: %.1f MB of settings for %d tasks on %d clusters",
+			key,
+			float64(size)/(1<<20),
+			len(j.Tasks),
+			len(j.JobClusters),
+		),
 		Allowed: fmt.Sprintf("less than %d MB, which is what the Jobs API takes in one request", MaxRequest>>20),
 		Hint: "raise sizing.target_tags and sizing.max_tags for fewer partitions, write fewer or shorter compute.custom_tags," +
 			" or use single_cluster or serverless",

@@ -70,7 +70,11 @@ const sqlFolder = "sql"
 // what keeps git from changing or committing the wrong files.
 func textFiles(cfg *config.Pipeline, p *plan.Plan) ([]File, error) {
 	queries, err := templates.Queries(templates.Reader{
-		Pipelines: rowKeys(cfg), Sites: cfg.OwnSites(), MinCompleteness: cfg.Monitoring.MinCompleteness, SlowSeconds: slowSeconds(p), Overdue: overdue(p),
+		Pipelines:       rowKeys(cfg),
+		Sites:           cfg.OwnSites(),
+		MinCompleteness: cfg.Monitoring.MinCompleteness,
+		SlowSeconds:     slowSeconds(p),
+		Overdue:         overdue(p),
 	})
 	if err != nil {
 		return nil, err

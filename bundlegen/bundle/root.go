@@ -41,13 +41,19 @@ func rootFile(cfg *config.Pipeline, p *plan.Plan, include []string) (File, error
 	y.comment("%s: PI tags to Delta tables.\n\n%s\nPlain `databricks bundle deploy -t TARGET` works on this folder too.", cfg.Name, written)
 	y.section("", "bundle", header{Name: cfg.Name, Engine: "direct", CLIVersion: cliVersion(cfg)})
 	includes, variables := []string{JobsFile}, ordered{
-		{"pipeline", variable{Description: "part of every key in the tables: two deployments never share one", Default: rowKey(cfg, "${bundle.target}")}},
+		{
+			"pipeline",
+			variable{Description: "part of every key in the tables: two deployments never share one", Default: rowKey(cfg, "${bundle.target}")},
+		},
 		{"catalog", variable{Description: "the catalog of all tables", Default: cfg.Catalog}},
 		{"schema_prefix", variable{Description: "before bronze, metadata, checkpoints and monitoring", Default: ""}},
 	}
 	if watches(cfg) {
 		includes = append(includes, MonitoringFile)
-		variables = append(variables, entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: warehouseOfMost(cfg)}})
+		variables = append(
+			variables,
+			entry{warehouseVariable, variable{Description: "the SQL warehouse that asks for alerts and dashboards", Default: warehouseOfMost(cfg)}},
+		)
 	}
 	y.section("A run that began before a deploy still needs its wheel: `bundlegen deploy` removes those that are old.",
 		"experimental", experimental{SkipArtifactCleanup: true})

@@ -164,8 +164,11 @@ func checkCompute(o *yamlread.Mapping, c Compute) {
 			o.Forbid("photon", "cannot be combined with serverless: true", hint)
 		}
 		if len(c.CustomTags) > MaxJobTags {
-			o.Forbid("custom_tags", fmt.Sprintf("has %d tags: serverless compute has no machines to tag, and a job takes %d", len(c.CustomTags), MaxJobTags),
-				"leave some out")
+			o.Forbid(
+				"custom_tags",
+				fmt.Sprintf("has %d tags: serverless compute has no machines to tag, and a job takes %d", len(c.CustomTags), MaxJobTags),
+				"leave some out",
+			)
 		}
 	}
 	if c.Pool.WorkerID != "" {

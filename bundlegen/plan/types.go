@@ -85,7 +85,7 @@ type FirstRun struct {
 	Events         float64 `json:"events"`
 	Seconds        float64 `json:"seconds"`         // if no timeout ended it
 	TimeoutSeconds int     `json:"timeout_seconds"` // of the partition that it leaves the least time
-	Runs           int     `json:"runs"`            // that share it, since a task out of time leaves the rest to the next; 1 = the timeout holds
+	Runs           int     `json:"runs"`            // that share it; 1 = the timeout holds
 	CostUSD        float64 `json:"cost_usd"`        // if no timeout ended it
 }
 

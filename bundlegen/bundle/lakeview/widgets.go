@@ -80,7 +80,14 @@ func LineBy(h Head, time, value, by Column) Widget { return h.overTime("line", t
 func BarBy(h Head, time, value, by Column) Widget { return h.overTime("bar", time, value, by) }
 
 func (h Head) overTime(kind string, time, value, by Column) Widget {
-	return h.widget(3, kind, encodings{X: onAxis(time, temporal), Y: onAxis(value, quantitative), Color: onAxis(by, categorical)}, time, value, by)
+	return h.widget(
+		3,
+		kind,
+		encodings{X: onAxis(time, temporal), Y: onAxis(value, quantitative), Color: onAxis(by, categorical)},
+		time,
+		value,
+		by,
+	)
 }
 
 // Table shows rows.

@@ -275,8 +275,13 @@ func (c *checker) serverless(context.Context) []doctor.Finding {
 	if !c.needs.Serverless {
 		return nil
 	}
-	found := []doctor.Finding{{Check: "serverless", State: doctor.Skipped,
-		What: "no API of a workspace tells whether serverless compute is on, or has a network connectivity configuration; bundlegen doctor --on-cluster tries both"}}
+	found := []doctor.Finding{
+		{
+			Check: "serverless",
+			State: doctor.Skipped,
+			What:  "no API of a workspace tells whether serverless compute is on, or has a network connectivity configuration; bundlegen doctor --on-cluster tries both",
+		},
+	}
 	if c.needs.BudgetPolicy != "" {
 		found = append(found, doctor.Finding{Check: "budget_policy", Subject: c.needs.BudgetPolicy, State: doctor.Skipped,
 			What: "budget policies are the account's: no API of a workspace tells of them"})

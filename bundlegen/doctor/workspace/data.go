@@ -65,7 +65,11 @@ func (c *checker) scope(ctx context.Context, scope string, keys []string) []doct
 	}
 	f := doctor.Finding{Check: "secret_acl", Subject: scope, State: doctor.OK, What: c.runner.name + " may read the scope"}
 	if !slices.ContainsFunc(acl, func(a workspacefiles.AclItem) bool { return c.runner.is(a.Principal) }) {
-		f = c.runner.refused(f, c.runner.name+" may not read the scope: no cluster that it starts has these secrets", readScope(scope, c.runner.name))
+		f = c.runner.refused(
+			f,
+			c.runner.name+" may not read the scope: no cluster that it starts has these secrets",
+			readScope(scope, c.runner.name),
+		)
 	}
 	return append(found, f)
 }
@@ -135,7 +139,12 @@ func (c *checker) grants(ctx context.Context, owner string) []doctor.Finding {
 	if absent > 0 {
 		need = append(need, "CREATE_SCHEMA")
 	}
-	f := doctor.Finding{Check: "grants", Subject: name, State: doctor.OK, What: c.runner.name + " may use the catalog and make what is missing in it"}
+	f := doctor.Finding{
+		Check:   "grants",
+		Subject: name,
+		State:   doctor.OK,
+		What:    c.runner.name + " may use the catalog and make what is missing in it",
+	}
 	if lacks := lacking(need, have); len(lacks) > 0 && !c.runner.is(owner) {
 		f = c.runner.refused(f, fmt.Sprintf("%s lacks %s on the catalog", c.runner.name, strings.Join(lacks, ", ")),
 			grant("catalog", name, c.runner.name, lacks...))
@@ -157,8 +166,11 @@ func (c *checker) schema(ctx context.Context, full, schema, owner string) doctor
 		need = append(slices.Clone(inSchema), "CREATE_VOLUME", "READ_VOLUME", "WRITE_VOLUME")
 	}
 	if lacks := lacking(need, have); len(lacks) > 0 {
-		f = c.runner.refused(f, fmt.Sprintf("the schema is there, %s owns it, and %s lacks %s on it", owner, c.runner.name, strings.Join(lacks, ", ")),
-			grant("schema", full, c.runner.name, lacks...))
+		f = c.runner.refused(
+			f,
+			fmt.Sprintf("the schema is there, %s owns it, and %s lacks %s on it", owner, c.runner.name, strings.Join(lacks, ", ")),
+			grant("schema", full, c.runner.name, lacks...),
+		)
 	}
 	return f
 }

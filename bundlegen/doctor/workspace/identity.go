@@ -76,8 +76,12 @@ func (c *checker) principal(ctx context.Context) []doctor.Finding {
 func (c *checker) role(ctx context.Context, id string) doctor.Finding {
 	account := c.client.Config.AccountID
 	if account == "" {
-		return doctor.Finding{Check: "principal_user", Subject: id, State: doctor.Skipped,
-			What: "your role on the service principal cannot be read: the account's id is not known; DATABRICKS_ACCOUNT_ID or account_id of the profile names it"}
+		return doctor.Finding{
+			Check:   "principal_user",
+			Subject: id,
+			State:   doctor.Skipped,
+			What:    "your role on the service principal cannot be read: the account's id is not known; DATABRICKS_ACCOUNT_ID or account_id of the profile names it",
+		}
 	}
 	rules, err := c.client.AccountAccessControlProxy.GetRuleSet(ctx, iam.GetRuleSetRequest{
 		Name: fmt.Sprintf("accounts/%s/servicePrincipals/%s/ruleSets/default", account, id)})
@@ -186,7 +190,10 @@ func (c *checker) entitleRunner(ctx context.Context, entitlement string) string 
 	if strings.EqualFold(c.runner.name, c.me.UserName) {
 		return entitle("users-v2", c.me.Id, entitlement)
 	}
-	all, err := c.client.ServicePrincipalsV2.ListAll(ctx, iam.ListServicePrincipalsRequest{Filter: fmt.Sprintf("applicationId eq %q", c.runner.name)})
+	all, err := c.client.ServicePrincipalsV2.ListAll(
+		ctx,
+		iam.ListServicePrincipalsRequest{Filter: fmt.Sprintf("applicationId eq %q", c.runner.name)},
+	)
 	if err != nil || len(all) == 0 {
 		return entitle("service-principals-v2", "ID", entitlement)
 	}

@@ -61,9 +61,16 @@ func (c *checker) policy(ctx context.Context, id string, clusters []string) []do
 			What: fmt.Sprintf("policy %q takes all clusters", policy.Name)})
 	}
 	if most := policy.MaxClustersPerUser; most > 0 && int64(count) > most {
-		found = append(found, doctor.Finding{Check: "policy_clusters", Subject: id, State: doctor.Fail,
-			What: fmt.Sprintf("policy %q allows %d clusters of one identity, and %d run at once", policy.Name, most, count),
-			Cure: lines(inPipeline("compute.single_cluster: true"), fmt.Sprintf("or ask the policy's owner for max_clusters_per_user of at least %d", count))})
+		found = append(found, doctor.Finding{
+			Check:   "policy_clusters",
+			Subject: id,
+			State:   doctor.Fail,
+			What:    fmt.Sprintf("policy %q allows %d clusters of one identity, and %d run at once", policy.Name, most, count),
+			Cure: lines(
+				inPipeline("compute.single_cluster: true"),
+				fmt.Sprintf("or ask the policy's owner for max_clusters_per_user of at least %d", count),
+			),
+		})
 	}
 	return found
 }
