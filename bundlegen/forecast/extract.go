@@ -65,7 +65,7 @@ func (m Model) bound(l load, site Site) float64 {
 	) * (1 + m.RetryShare)
 }
 
-// extract fills in what concerns extraction, and says whether a PI server is what limits it.
+// extract fills in what concerns extraction and reports whether a PI server limits it.
 func (m Model) extract(j Job, prices Prices, window float64, f *Forecast) (server bool) {
 	alone := make([]float64, len(j.Partitions))
 	loads := make([]load, len(j.Sites))

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// grouped is the inventory by site and tier: ranges and numbers beside the tags, none of
+// grouped is the inventory by site and tier: ranges and numbers next to the tags, none of
 // which is copied.
 type grouped struct {
 	tags   []inventory.Tag // by site, then name

@@ -100,7 +100,7 @@ func Assign(items []Item, n int, b Bounds, opt Options) (Result, error) {
 	return r, nil
 }
 
-// effective checks the arguments and gives the bounds that can be kept.
+// effective checks the arguments and returns the bounds that can be kept.
 func effective(items []Item, n int, b Bounds) (Bounds, error) {
 	switch {
 	case n < 1 && len(items) > 0:

@@ -99,7 +99,7 @@ var TagPartitions = Table{
 	},
 }
 
-// Tags is what an analyst needs beside bronze.
+// Tags is what an analyst needs besides bronze.
 var Tags = Table{
 	Schema: Metadata, Name: "tags",
 	Comment: "the tags, as PI describes them now",
