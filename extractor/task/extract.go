@@ -189,7 +189,7 @@ func (x *extraction) batch(ctx context.Context, state engine.State, streams []ba
 	case err != nil:
 		return errors.Join(err, folder.Remove())
 	case !landed(&h):
-		return errors.Join(reading, x.giveUp(ctx, folder, &h))
+		return errors.Join(ofSite(reading), x.giveUp(ctx, folder, &h))
 	}
 	x.tell(func(p *Progress) { p.Step = "landing" })
 	h.Ended = instant.FromTime(time.Now())
@@ -212,7 +212,15 @@ func (x *extraction) batch(ctx context.Context, state engine.State, streams []ba
 	x.tell(func(p *Progress) { p.Landed += h.Events })
 	// The batch's row records how the attempt ended, except for the reason of a failure.
 	x.recorded = h.Status != batch.CatchingUp && reading == nil
-	return reading
+	return ofSite(reading)
+}
+
+// ofSite marks a failure of the site, whichever process read it; nil stays nil.
+func ofSite(failure error) error {
+	if failure == nil {
+		return nil
+	}
+	return passing{failure}
 }
 
 func landed(h *batch.Header) bool {

@@ -27,7 +27,9 @@ const (
 
 // looping is an extraction of a continuous tier: no discover runs before it and
 // nothing after it. It lands what there is in a loop, each time up to a new instant,
-// until the job's time is over or another plan was deployed.
+// until the job's time is over or another plan was deployed. A site
+// that is down for a while does not end the loop: the job would start the machines of
+// its other tasks again, too.
 //
 // The lowest partition of each site and tier is the lead: it does discover's part for
 // its site, whose secrets it has. The others wait for that once. Every loop takes the
@@ -41,6 +43,8 @@ type looping struct {
 	assigned time.Time        // when the lead assigned last
 	doubted  bool             // the site's clock was not believed in the last loop
 	end      time.Time        // no loop begins after it
+	failures int              // loops that failed, one after the other, up to the last one
+	noted    time.Time        // when such a failure was last recorded
 }
 
 func loop(ctx context.Context, a *attempt) error {
@@ -51,12 +55,16 @@ func loop(ctx context.Context, a *attempt) error {
 	defer l.close()
 	defer l.total()
 	for n := 1; ; n++ {
-		next := time.Now().Add(seconds(a.Params.Every))
-		if err := l.once(ctx, n); err != nil {
+		begun := time.Now()
+		err := l.once(ctx, n)
+		next := begun.Add(l.pause(err))
+		if l.over(next) || err != nil && !l.passes(ctx, err) {
 			return err
 		}
-		if l.over(next) {
-			return nil
+		if err != nil {
+			if err := l.noteFailure(ctx, err, begun, next); err != nil {
+				return err
+			}
 		}
 		if l.planChanged() {
 			return nil
@@ -97,9 +105,60 @@ func (l *looping) close() {
 	l.clock.Close()
 }
 
+// maxPause bounds the pause after loops that failed; recordAgain is how often
+// failures that last are recorded.
+const (
+	maxPause    = 5 * time.Minute
+	recordAgain = 15 * time.Minute
+)
+
+// pause returns the time from one loop's begin to the next: the cadence, and twice
+// as long after each further loop that failed.
+func (l *looping) pause(err error) time.Duration {
+	every := seconds(l.Params.Every)
+	if err == nil {
+		l.failures = 0
+		return every
+	}
+	l.failures++
+	return min(every<<min(l.failures-1, 10), max(every, maxPause))
+}
+
+// passing is an error that may pass by itself.
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// passes reports whether the next loop may do better: the site, or tags of it, could
+// not be read. What needs another process, or a person, ends the task: credentials
+// that were refused, tags that are not there, and whatever is wrong with the tables.
+func (l *looping) passes(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || errors.As(err, new(lasting)) || errors.Is(err, ErrRefused) || l.refusedBy(err) {
+		return false
+	}
+	var ofSite *piwebapi.Error
+	return errors.As(err, &ofSite) || errors.As(err, new(passing)) || errors.Is(err, ErrFailed)
+}
+
+// noteFailure logs that a loop failed and the task goes on, and records it once in a
+// while: what alerts go by is in pipeline_metrics.
+func (l *looping) noteFailure(ctx context.Context, failure error, begun, next time.Time) error {
+	l.Log.Warn("this loop failed; the task goes on", "error", failure, "failures", l.failures, "next", next)
+	if l.recorded || l.failures > 1 && time.Since(l.noted) < recordAgain {
+		return nil // a batch's own row tells, or an earlier one
+	}
+	l.noted = time.Now()
+	row := l.row(failure)
+	row.Started, row.Status = begun, batch.Failed
+	if err := l.Engine.RecordAttempt(ctx, row); err != nil && !errors.Is(err, engine.ErrNoTables) {
+		return fmt.Errorf("record a loop that failed in pipeline_metrics: %w", err)
+	}
+	return nil
+}
+
 // once runs the n-th loop.
 func (l *looping) once(ctx context.Context, n int) error {
-	l.result.Notes = nil // those of the last loop are enough
+	l.result.Notes, l.recorded = nil, false // those of the last loop are enough
 	l.tell(func(p *Progress) { p.Step, p.Next = "asking for the time", time.Time{} })
 	if n > 1 {
 		l.last = l.end // an attempt that begins late still reads once
@@ -107,7 +166,6 @@ func (l *looping) once(ctx context.Context, n int) error {
 	if now := time.Now(); now.Sub(l.assigned) >= assignAgain {
 		clear(l.failed)
 		l.result.TagErrors = nil
-		l.assigned = now
 		if l.Params.Lead {
 			// A new run: the record of a run never changes.
 			id := fmt.Sprintf("%s/%s/%d.%d", l.Params.RunID, l.site.Name, l.Params.Attempt, n)
@@ -115,6 +173,7 @@ func (l *looping) once(ctx context.Context, n int) error {
 				return err
 			}
 		}
+		l.assigned = now
 	}
 	run, err := l.current(ctx)
 	if err != nil {
@@ -158,8 +217,8 @@ func (l *looping) current(ctx context.Context) (engine.Run, error) {
 			}
 		}
 		if time.Since(begun) > assignWait {
-			return engine.Run{}, diag.WithHint(fmt.Errorf("the tags of site %q were not assigned within %s", l.site.Name, assignWait),
-				"see the message of the task of the site's lowest partition, which does that")
+			return engine.Run{}, passing{diag.WithHint(fmt.Errorf("the tags of site %q were not assigned within %s", l.site.Name, assignWait),
+				"see the message of the task of the site's lowest partition, which does that")}
 		}
 		if err := sleep.For(ctx, assignLook); err != nil {
 			return engine.Run{}, err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -168,6 +170,47 @@ func TestLoopOnce(t *testing.T) {
 	}
 	for name, at := range c.watermarks() {
 		require.Equal(t, noon+5*instant.Minute, at, name)
+	}
+	c.compare()
+}
+
+// A site that is down for a while ends no loop; one that refuses the credentials does.
+func TestLoopOutlivesAnOutage(t *testing.T) {
+	c := newContinuous(t)
+	var status, failed atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if code := status.Load(); code != 0 {
+			failed.Add(1)
+			w.WriteHeader(int(code))
+			return
+		}
+		c.server.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	c.generate(manifest.Site{Name: "plant-a", URL: front.URL + simulator.Root, Auth: manifest.Auth{Kind: "basic", Username: "svc_pi", PasswordEnv: "PI_PLANT_A_PASSWORD"},
+		Limits: manifest.Limits{RequestsPerSecond: 1000, Connections: 20, ItemsPerCall: 200}, Retry: manifest.Retry{Attempts: 2, BackoffSeconds: 0.005, TimeoutSeconds: 10}})
+	c.split("plan-1", 30)
+	status.Store(http.StatusServiceUnavailable) // from the start: the lead cannot assign anything
+	outage := func() {
+		before := failed.Load()
+		require.Eventually(t, func() bool { return failed.Load() > before+20 }, time.Minute, 10*time.Millisecond)
+		status.Store(0)
+	}
+	c.start(t.Context())
+	outage()
+	c.landedUpTo(noon, 60)
+	status.Store(http.StatusBadGateway)
+	outage()
+	c.landedUpTo(noon+10*instant.Minute, 60)
+	require.Empty(t, c.ends, "no task ended")
+
+	rows := 0
+	require.NoError(t, c.lake.DB().QueryRow("SELECT count(*) FROM monitoring.pipeline_metrics WHERE status = 'FAILED' AND error LIKE '%(502)%'").Scan(&rows))
+	require.Equal(t, 2, rows, "each task recorded it once")
+
+	status.Store(http.StatusUnauthorized)
+	for range 2 {
+		require.ErrorIs(t, (<-c.ends).err, task.ErrRefused)
 	}
 	c.compare()
 }

@@ -210,11 +210,8 @@ func (a *attempt) refusedBefore(ctx context.Context) error {
 		"correct the secret of sites[].auth, then start a new run")
 }
 
-// record writes a row into pipeline_metrics, unless the last batch's row has it all.
-func (a *attempt) record(ctx context.Context, failure error) error {
-	if a.recorded {
-		return nil
-	}
+// row is what pipeline_metrics gets of the attempt as it stands.
+func (a *attempt) row(failure error) engine.Attempt {
 	row := engine.Attempt{
 		RunID: a.Params.RunID, Task: a.Params.Task, Tier: a.Params.Tier, Partition: -1, Number: max(a.Params.Attempt, 1),
 		Started: a.started, Ended: time.Now(), Tags: a.result.Tags, Failed: a.result.Failed, Requests: a.result.Requests,
@@ -226,7 +223,15 @@ func (a *attempt) record(ctx context.Context, failure error) error {
 	if failure != nil {
 		row.Error = failure.Error()
 	}
-	if err := a.Engine.RecordAttempt(ctx, row); err != nil {
+	return row
+}
+
+// record writes a row into pipeline_metrics, unless the last batch's row has it all.
+func (a *attempt) record(ctx context.Context, failure error) error {
+	if a.recorded {
+		return nil
+	}
+	if err := a.Engine.RecordAttempt(ctx, a.row(failure)); err != nil {
 		if errors.Is(failure, engine.ErrNoTables) {
 			return nil // there is nothing to record it in
 		}
