@@ -64,6 +64,7 @@ func sites(ctx context.Context, n Node, args []string) error {
 	for i, site := range all.Sites {
 		g.Go(func() error {
 			defer crash.Exit()
+			defer crash.Exit()
 			findings[i] = trySite(ctx, site, files, n.Getenv)
 			return nil
 		})

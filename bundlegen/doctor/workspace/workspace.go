@@ -102,6 +102,7 @@ func Check(ctx context.Context, client *databricks.WorkspaceClient, needs func()
 	for i, check := range checks {
 		g.Go(func() error {
 			defer crash.Exit()
+			defer crash.Exit()
 			all[i] = check(ctx)
 			return nil
 		})
