@@ -23,6 +23,8 @@ import (
 	"github.com/jcmturner/gokrb5/v8/spnego"
 	"github.com/jcmturner/gokrb5/v8/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bundlegen/bundlegen/internal/crash"
 )
 
 // What a KDC knows when it begins.
@@ -236,6 +238,7 @@ func Answering(t *testing.T, answer []byte) (conf string) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
+		defer crash.Exit()
 		for {
 			c, err := l.Accept()
 			if err != nil {
