@@ -26,9 +26,11 @@ func doctorCommand() *cli.Command {
 		Usage: "checks the sites from this machine, or a workspace, and names what will not work, with its cure",
 		Description: `With -t it asks the target's workspace by its API, and starts nothing.
 
-Without, it checks each site. Checks of each site: secrets, DNS, connection, certificate, who answers, sign-in,
-rights, versions, clocks, limits. A wrong password is tried once. Nothing is written
-to PI. doctor.json keeps the outcome; deploy to a production target tells how old it is.
+Without -t it checks each site from here: secrets, DNS, connection, certificate, who
+answers, sign-in, rights, versions, clocks, limits. A wrong password is tried once, and
+nothing is written to PI. doctor.json keeps the outcome: deploy to a production target
+says how old it is.
+
 Exit code 1 if a check failed.`,
 		Flags: []cli.Flag{
 			configFlag, targetFlag, regionFlag,
