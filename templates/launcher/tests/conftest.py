@@ -66,11 +66,13 @@ def environment(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         "spark.ui.enabled": "false",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.shuffle.partitions": "1",
         "spark.databricks.delta.snapshotPartitions": "1",
         # Sessions that live for seconds: what the best code costs is never earned back.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
     }
     with open(folder / "conf" / "spark-defaults.conf", "a") as file:
         file.writelines(f"\n{name} {value}" for name, value in own.items())
