@@ -260,7 +260,7 @@ func setScalar(variables map[string]string, name string, n *yamlread.Node) {
 // variableReference is a reference that the CLI replaces when it deploys.
 var variableReference = regexp.MustCompile(`\$\{([^{}]+)\}`)
 
-// Resolve gives the bundle as target sees it: every ${…} in parameters and
+// Resolve returns the bundle as target sees it: every ${…} in parameters and
 // arguments is replaced. given holds values by the name of the reference, such
 // as "var.pipeline" or "workspace.file_path", and wins over what the bundle
 // says; ${bundle.name} and ${bundle.target} need none. With target "" no target's

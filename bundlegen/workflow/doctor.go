@@ -61,9 +61,6 @@ func tagsBySite(p *config.Pipeline) (map[string][]inventory.Tag, error) {
 	}
 	all := map[string][]inventory.Tag{}
 	for _, t := range f.Tags {
-		if t.Site == "" && len(p.Sites) == 1 {
-			t.Site = p.Sites[0].Name
-		}
 		all[t.Site] = append(all[t.Site], t)
 	}
 	return all, nil

@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 
 	"github.com/bundlegen/bundlegen/pipeline/manifest"
@@ -50,4 +51,19 @@ func authority(site manifest.Site, files Files, getenv func(string) (string, boo
 			"run bundlegen generate again, which puts the file into the bundle")
 	}
 	return pem, "the file " + t.CAFile, nil
+}
+
+// OfTLS reports whether a request failed at TLS: the certificate, or what speaks at the
+// other end.
+func OfTLS(err error) bool {
+	var (
+		verification *tls.CertificateVerificationError
+		record       tls.RecordHeaderError
+		alert        tls.AlertError
+		authority    x509.UnknownAuthorityError
+		host         x509.HostnameError
+		invalid      x509.CertificateInvalidError
+	)
+	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

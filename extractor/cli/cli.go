@@ -87,7 +87,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 
 // runCheck makes one check of this node for the wheel's doctor.
 func runCheck(ctx context.Context, args []string, n nodecheck.Node, stderr io.Writer) int {
-	err := nodecheck.Run(ctx, n, args)
+	return ended(ctx, nodecheck.Run(ctx, n, args), stderr)
+}
+
+// ended prints how a part of a task ended that is no task itself, and returns its exit
+// code.
+func ended(ctx context.Context, err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK

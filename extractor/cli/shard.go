@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"runtime/debug"
 
 	"github.com/bundlegen/bundlegen/extractor/shard"
-	"github.com/bundlegen/bundlegen/internal/text"
 )
 
 // shardCommand is how the launcher starts a shard on a worker.
@@ -30,15 +28,5 @@ func runShard(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, ge
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(shardMemory))
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	err := shard.Run(ctx, stdin, stdout, getenv, log)
-	switch {
-	case err == nil:
-		return exitOK
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "cancelled")
-		return exitCancelled
-	default:
-		fmt.Fprintln(stderr, "error:", text.Lines(err.Error()))
-		return exitError
-	}
+	return ended(ctx, shard.Run(ctx, stdin, stdout, getenv, log), stderr)
 }

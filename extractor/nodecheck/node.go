@@ -36,7 +36,6 @@ func heartbeat(ctx context.Context, n Node, args []string) error {
 	}
 	ended := make(chan struct{})
 	go func() {
-		defer crash.Exit()
 		defer close(ended)
 		defer crash.Exit()
 		_, _ = io.Copy(io.Discard, n.Stdin) // its end is all that matters

@@ -2,8 +2,6 @@ package nodecheck
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +23,7 @@ const (
 	siteTimeout = 30 * time.Second // for the one request
 	sitesAtOnce = 8
 	skewAllowed = 5 * time.Minute // Kerberos's, and more than a settle lag takes
-	mostSites   = 64 << 20        // bytes of what comes by standard input
+	maxSites    = 64 << 20        // bytes of what comes by standard input
 )
 
 // packed is what a worker, which may not see the bundle's folder, is given of it.
@@ -47,7 +45,7 @@ func sites(ctx context.Context, n Node, args []string) error {
 		all, files = s, auth.Folder(args[0])
 	} else {
 		var p packed
-		if err := json.NewDecoder(io.LimitReader(n.Stdin, mostSites)).Decode(&p); err != nil {
+		if err := json.NewDecoder(io.LimitReader(n.Stdin, maxSites)).Decode(&p); err != nil {
 			return fmt.Errorf("the sites on standard input: %w", err)
 		}
 		all, files = p.Sites, func(name string) ([]byte, error) {
@@ -63,7 +61,6 @@ func sites(ctx context.Context, n Node, args []string) error {
 	g.SetLimit(sitesAtOnce)
 	for i, site := range all.Sites {
 		g.Go(func() error {
-			defer crash.Exit()
 			defer crash.Exit()
 			findings[i] = trySite(ctx, site, files, n.Getenv)
 			return nil
@@ -119,25 +116,12 @@ func trySite(ctx context.Context, site manifest.Site, files auth.Files, getenv f
 
 // stepOf is the step of a request at which an error arose.
 func stepOf(err error) string {
-	var (
-		name        *net.DNSError
-		unknown     x509.UnknownAuthorityError
-		host        x509.HostnameError
-		invalid     x509.CertificateInvalidError
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-		alert       tls.AlertError
-		operation   *net.OpError
-	)
+	var name *net.DNSError
+	var operation *net.OpError
 	switch {
 	case errors.As(err, &name):
 		return "dns"
-	case errors.As(err, &unknown),
-		errors.As(err, &host),
-		errors.As(err, &invalid),
-		errors.As(err, &certificate),
-		errors.As(err, &record),
-		errors.As(err, &alert):
+	case auth.OfTLS(err):
 		return "tls"
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "connect"

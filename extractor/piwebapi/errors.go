@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -227,7 +226,7 @@ func (p place) unconnected(err error) *Error {
 	case strings.Contains(said, "malformed HTTP response"):
 		return explain(Unreachable, fmt.Sprintf("what listens at %s does not speak http: %s", p.base, said),
 			"write https:// in sites[].url, or correct the port", true).lasting()
-	case untrusted(err):
+	case auth.OfTLS(err):
 		return p.fault(TLS, 0, said, false)
 	case isTimeout(err):
 		return explain(Unreachable, fmt.Sprintf("no connection to %s: %s", p.base, said),
@@ -245,19 +244,6 @@ func isTimeout(err error) bool {
 func (e *Error) lasting() *Error {
 	e.wrongAddress = true
 	return e
-}
-
-func untrusted(err error) bool {
-	var (
-		verification *tls.CertificateVerificationError
-		record       tls.RecordHeaderError
-		alert        tls.AlertError
-		authority    x509.UnknownAuthorityError
-		host         x509.HostnameError
-		invalid      x509.CertificateInvalidError
-	)
-	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }
 
 // body returns the Error of a decoder's error, for a body whose connection was fine.

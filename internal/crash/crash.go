@@ -61,8 +61,8 @@ func report(w io.Writer, fault any, at []string) {
 			" which hold no data; what was landed or written before is whole"))
 }
 
-// mostPlaces is how many functions a report names.
-const mostPlaces = 6
+// maxPlaces is how many functions a report names.
+const maxPlaces = 6
 
 // places names the functions in which a panic happened, the innermost first. It is
 // called by the function that recovers.
@@ -71,7 +71,7 @@ func places() []string {
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
 	var at []string
 	panicked := false
-	for len(at) < mostPlaces {
+	for len(at) < maxPlaces {
 		frame, more := frames.Next()
 		switch {
 		case frame.Function == "runtime.gopanic":

@@ -39,14 +39,11 @@ func (ps *Problems) Record(use func(Key)) { ps.record = use }
 
 // Note records a key of the mapping that a reader takes apart by itself, with Take.
 func (m *Mapping) Note(key string, k Key) {
-	k.Path = m.shapeOf(Join(m.Path, key))
-	m.note(k)
-}
-
-func (m *Mapping) note(k Key) {
-	if m.record != nil {
-		m.record(k)
+	if m.record == nil {
+		return
 	}
+	k.Path = m.shapeOf(Join(m.Path, key))
+	m.record(k)
 }
 
 var (

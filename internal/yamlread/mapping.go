@@ -22,7 +22,7 @@ type Mapping struct {
 	Path   string // of the mapping, "" for the file itself
 	Hidden bool   // a secret may stand here: show no value
 	known  []string
-	shape  string // Path as a Key has it
+	shape  string // Path as a Key has it, while keys are recorded
 	named  bool   // the user chooses the names of the keys
 }
 
@@ -47,8 +47,11 @@ func (m *Mapping) Mapping(key string) *Mapping {
 
 // Child returns the mapping that n is; nil is an empty one.
 func (m *Mapping) Child(n *Node, path string, hidden bool) *Mapping {
-	c := &Mapping{Problems: m.Problems, Node: n, Path: path, Hidden: hidden, shape: m.shapeOf(path)}
-	m.note(Key{Path: c.shape, Type: TypeMapping})
+	c := &Mapping{Problems: m.Problems, Node: n, Path: path, Hidden: hidden}
+	if m.record != nil {
+		c.shape = m.shapeOf(path)
+		m.record(Key{Path: c.shape, Type: TypeMapping})
+	}
 	if n != nil && n.Kind != Map && n.Kind != Null {
 		c.Wrong(n, "", "a mapping", TypeHint(n, "a mapping"))
 		c.Node = nil

@@ -52,13 +52,13 @@ func reason(err error) string {
 	return firstLine(err)
 }
 
-// mostReason bounds an error of the workspace, in bytes.
-const mostReason = 200
+// maxReason bounds an error of the workspace, in bytes.
+const maxReason = 200
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
-	if len(line) > mostReason {
-		line = strings.ToValidUTF8(line[:mostReason], "") + "…"
+	if len(line) > maxReason {
+		line = strings.ToValidUTF8(line[:maxReason], "") + "…"
 	}
 	return text.Line(line)
 }

@@ -206,7 +206,7 @@ func (c *checker) pool(ctx context.Context, id string) doctor.Finding {
 		return skipped("pool", id, "who may take machines from the pool", err)
 	}
 	for _, a := range list.AccessControlList {
-		if c.runner.is(a.ServicePrincipalName) || c.runner.is(a.UserName) || c.runner.is(a.GroupName) {
+		if c.runner.is(a.ServicePrincipalName, a.UserName, a.GroupName) {
 			f.What = fmt.Sprintf("%s may take machines from pool %q", c.runner.name, pool.InstancePoolName)
 			return f
 		}
@@ -257,7 +257,7 @@ func (c *checker) warehouse(ctx context.Context) []doctor.Finding {
 		return []doctor.Finding{skipped("warehouse", id, "who may use the SQL warehouse", err)}
 	}
 	for _, a := range list.AccessControlList {
-		if c.runner.is(a.ServicePrincipalName) || c.runner.is(a.UserName) || c.runner.is(a.GroupName) {
+		if c.runner.is(a.ServicePrincipalName, a.UserName, a.GroupName) {
 			f.What = fmt.Sprintf("%s may use warehouse %q", c.runner.name, w.Name)
 			return []doctor.Finding{f}
 		}

@@ -229,7 +229,7 @@ func (c *checker) folder(ctx context.Context) []doctor.Finding {
 		}
 		me := runner{name: c.me.UserName, groups: append(names(c.me.Groups), everybody)}
 		for _, a := range list.AccessControlList {
-			if !me.is(a.ServicePrincipalName) && !me.is(a.UserName) && !me.is(a.GroupName) {
+			if !me.is(a.ServicePrincipalName, a.UserName, a.GroupName) {
 				continue
 			}
 			for _, p := range a.AllPermissions {

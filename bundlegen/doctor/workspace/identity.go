@@ -106,8 +106,8 @@ func (c *checker) role(ctx context.Context, id string) doctor.Finding {
 		Cure: letUse(*rules, user)}
 }
 
-// mostGroups bounds how many groups are asked for.
-const mostGroups = 100
+// maxGroups bounds how many groups are asked for.
+const maxGroups = 100
 
 // runnerOf collects what somebody has by their groups.
 func (c *checker) runnerOf(ctx context.Context, name string, groups, own []iam.ComplexValue) runner {
@@ -115,7 +115,7 @@ func (c *checker) runnerOf(ctx context.Context, name string, groups, own []iam.C
 	for _, e := range own {
 		r.entitlements[e.Value] = true
 	}
-	for i := 0; i < len(r.groups) && i < mostGroups; i++ { // it grows by the groups that a group is in
+	for i := 0; i < len(r.groups) && i < maxGroups; i++ { // it grows by the groups that a group is in
 		found, err := c.client.GroupsV2.ListAll(ctx, iam.ListGroupsRequest{
 			Filter: fmt.Sprintf("displayName eq %q", r.groups[i]), Attributes: "id,displayName,entitlements,groups"})
 		if err != nil {

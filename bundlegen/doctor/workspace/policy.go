@@ -82,7 +82,7 @@ func (c *checker) policyUse(ctx context.Context, id, name string) doctor.Finding
 		return skipped("policy", id, "who may use the policy", err)
 	}
 	for _, a := range list.AccessControlList {
-		if c.runner.is(a.ServicePrincipalName) || c.runner.is(a.UserName) || c.runner.is(a.GroupName) {
+		if c.runner.is(a.ServicePrincipalName, a.UserName, a.GroupName) {
 			return doctor.Finding{Check: "policy", Subject: id, State: doctor.OK, What: fmt.Sprintf("%s may use policy %q", c.runner.name, name)}
 		}
 	}

@@ -59,9 +59,10 @@ type runner struct {
 	known        bool // its groups and entitlements could be read
 }
 
-// is reports whether an entry of an access list is the runner's: its own, or of one of its groups.
-func (r runner) is(principal string) bool {
-	return strings.EqualFold(principal, r.name) || slices.Contains(r.groups, principal)
+// is reports whether an entry of an access list, with the names that it may have, is
+// the runner's: its own, or of one of its groups.
+func (r runner) is(principals ...string) bool {
+	return slices.ContainsFunc(principals, func(p string) bool { return strings.EqualFold(p, r.name) || slices.Contains(r.groups, p) })
 }
 
 // refused makes a finding red, unless the runner's groups are not known: one of them
@@ -101,7 +102,6 @@ func Check(ctx context.Context, client *databricks.WorkspaceClient, needs func()
 	g.SetLimit(atOnce)
 	for i, check := range checks {
 		g.Go(func() error {
-			defer crash.Exit()
 			defer crash.Exit()
 			all[i] = check(ctx)
 			return nil

@@ -201,7 +201,7 @@ func Guard(t *testing.T, keys []byte, inner http.Handler) *Guarded {
 	return g
 }
 
-// Use gives the server other keys.
+// Use changes the keys of the server.
 func (g *Guarded) Use(t *testing.T, keys []byte) {
 	t.Helper()
 	k := keytab.New()
