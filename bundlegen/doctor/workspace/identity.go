@@ -46,7 +46,7 @@ func (c *checker) principal(ctx context.Context) []doctor.Finding {
 	id := c.needs.Principal
 	if id == "" || strings.EqualFold(id, c.me.UserName) {
 		c.runner = c.runnerOf(ctx, c.me.UserName, c.me.Groups, c.me.Entitlements)
-		c.runner.known = true
+		c.runner.known, c.runner.kind, c.runner.id = true, "users-v2", c.me.Id
 		return nil
 	}
 	c.runner = runner{name: id, groups: []string{everybody}}
@@ -62,7 +62,7 @@ func (c *checker) principal(ctx context.Context) []doctor.Finding {
 	}
 	p := all[at]
 	c.runner = c.runnerOf(ctx, id, p.Groups, p.Entitlements)
-	c.runner.known = true
+	c.runner.known, c.runner.kind, c.runner.id = true, "service-principals-v2", p.Id
 	found := doctor.Finding{Check: "service_principal", Subject: id, State: doctor.OK, What: "the service principal is in this workspace"}
 	if !p.Active {
 		found.State, found.What = doctor.Fail, "the service principal is inactive: nothing runs as it"
@@ -149,7 +149,7 @@ func names(groups []iam.ComplexValue) []string {
 }
 
 // entitlements compares what the runner may do with what the jobs need.
-func (c *checker) entitlements(ctx context.Context) []doctor.Finding {
+func (c *checker) entitlements(context.Context) []doctor.Finding {
 	if !c.runner.known {
 		return nil // said already
 	}
@@ -158,7 +158,7 @@ func (c *checker) entitlements(ctx context.Context) []doctor.Finding {
 		f := doctor.Finding{Check: "entitlement", Subject: entitlement, State: doctor.OK, What: c.runner.name + " has it"}
 		if !c.runner.admin && !c.runner.entitlements[entitlement] {
 			f.State, f.What = red, c.runner.name+" does not have it: "+why
-			f.Cure = lines(c.entitleRunner(ctx, entitlement))
+			f.Cure = lines(entitle(c.runner.kind, c.runner.id, entitlement))
 		}
 		found = append(found, f)
 	}
@@ -183,21 +183,6 @@ func (c *checker) freeClusters() bool {
 		}
 	}
 	return false
-}
-
-// entitleRunner is the command that gives the runner an entitlement.
-func (c *checker) entitleRunner(ctx context.Context, entitlement string) string {
-	if strings.EqualFold(c.runner.name, c.me.UserName) {
-		return entitle("users-v2", c.me.Id, entitlement)
-	}
-	all, err := c.client.ServicePrincipalsV2.ListAll(
-		ctx,
-		iam.ListServicePrincipalsRequest{Filter: fmt.Sprintf("applicationId eq %q", c.runner.name)},
-	)
-	if err != nil || len(all) == 0 {
-		return entitle("service-principals-v2", "ID", entitlement)
-	}
-	return entitle("service-principals-v2", all[0].Id, entitlement)
 }
 
 // accessor is how an access list names somebody.

@@ -53,6 +53,7 @@ type checker struct {
 // runner is who runs the jobs.
 type runner struct {
 	name         string          // application id, or user name
+	kind, id     string          // of its SCIM resource: users-v2 or service-principals-v2
 	groups       []string        // that it is in, those above them, and `users`
 	entitlements map[string]bool // its own, and its groups'
 	admin        bool
