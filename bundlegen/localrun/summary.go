@@ -1,6 +1,7 @@
 package localrun
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"math"
@@ -201,8 +202,11 @@ func (t *Totals) finish(took time.Duration) {
 	}
 }
 
-// Text writes the totals for a person, below the tables of the jobs.
-func (s Summary) Text(w io.Writer) {
+// Text writes the totals for a person, below the tables of the jobs: at once, so that
+// nothing that goes to another stream stands in the middle.
+func (s Summary) Text(to io.Writer) {
+	w := bufio.NewWriter(to)
+	defer func() { _ = w.Flush() }() // there is nobody to tell
 	say := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-13s %s\n", name, fmt.Sprintf(format, args...))
 	}

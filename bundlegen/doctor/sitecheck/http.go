@@ -183,10 +183,15 @@ func said(a *answer) string {
 	return kind + ", " + begins
 }
 
+// anonymous returns a transport that sends no credentials and keeps no connection.
+func (s *Site) anonymous() *http.Transport {
+	return &http.Transport{Proxy: s.route.Proxy, TLSClientConfig: s.route.TLS.Clone(),
+		DisableKeepAlives: true, MaxResponseHeaderBytes: 1 << 20}
+}
+
 // plain makes another request without credentials.
 func (s *Site) plain(ctx context.Context, address string) (*answer, error) {
-	transport := &http.Transport{Proxy: s.route.Proxy, TLSClientConfig: s.route.TLS.Clone(),
-		DisableKeepAlives: true, MaxResponseHeaderBytes: 1 << 20}
+	transport := s.anonymous()
 	defer transport.CloseIdleConnections()
 	return ask(ctx, transport, address, s.Timeout)
 }

@@ -121,14 +121,14 @@ func (s *Site) connection(ctx context.Context) {
 // certificate that it met. What else the request met is for http.
 func (s *Site) tls(ctx context.Context) {
 	var refusal string // of the proxy
-	transport := &http.Transport{Proxy: s.route.Proxy, TLSClientConfig: s.route.TLS.Clone(), ResponseHeaderTimeout: s.Timeout,
-		TLSHandshakeTimeout: s.Timeout, DisableKeepAlives: true, MaxResponseHeaderBytes: 1 << 20,
-		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-			if resp.StatusCode != http.StatusOK {
-				refusal = resp.Status
-			}
-			return nil
-		}}
+	transport := s.anonymous()
+	transport.ResponseHeaderTimeout, transport.TLSHandshakeTimeout = s.Timeout, s.Timeout
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK {
+			refusal = resp.Status
+		}
+		return nil
+	}
 	defer transport.CloseIdleConnections()
 	s.answer, s.failed = ask(ctx, transport, s.site.URL+"/", s.Timeout)
 	if refusal != "" {
